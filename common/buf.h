@@ -1,0 +1,47 @@
+/*
+ * buf.h - growable bytes.
+ *
+ * Invariants: data == NULL iff cap == 0; len <= cap; when data != NULL there is always room for a
+ * terminating zero, which the functions keep (data[len] == 0).
+ * A failed allocation is remembered in `failed`, later appends do nothing, and the caller checks
+ * once at the end. Not thread-safe; each buf has one owner.
+ */
+#ifndef JOBMILL_COMMON_BUF_H
+#define JOBMILL_COMMON_BUF_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf {
+    char *data;
+    size_t len;
+    size_t cap;
+    bool failed; /* an allocation failed: contents are incomplete */
+};
+
+#define BUF_INIT ((struct buf){0})
+
+void buf_init(struct buf *b);
+void buf_release(struct buf *b); /* frees the bytes; b is empty and usable again */
+void buf_clear(struct buf *b);   /* length 0, keeps the memory, forgets `failed` */
+bool buf_reserve(struct buf *b, size_t more); /* room for `more` bytes; false: out of memory */
+void buf_add(struct buf *b, const void *data, size_t len);
+void buf_adds(struct buf *b, const char *text);
+void buf_addc(struct buf *b, char c);
+void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_vaddf(struct buf *b, const char *fmt, va_list ap);
+void buf_add_u64(struct buf *b, unsigned long long v);
+/* Appends text as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+void buf_add_json_string(struct buf *b, const char *text, size_t len);
+/* Moves the bytes out to the caller, who frees them with free(); b becomes empty. */
+char *buf_take(struct buf *b, size_t *len);
+void buf_move(struct buf *to, struct buf *from); /* releases to, then moves from's bytes into it */
+
+static inline void buf_auto_release(struct buf *b)
+{
+    buf_release(b);
+}
+#define AUTO_BUF __attribute__((cleanup(buf_auto_release))) struct buf
+
+#endif

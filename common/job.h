@@ -1,0 +1,120 @@
+/*
+ * job.h - a job: its durable record, its states, and the one function that moves it between them.
+ *
+ * Shared by the front end's modules; holds no HTTP, JSON or SQL.
+ */
+#ifndef JOBMILL_COMMON_JOB_H
+#define JOBMILL_COMMON_JOB_H
+
+#include "buf.h"
+#include "id.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum job_state {
+#define STATE(symbol, number, name, to, final) JOB_##symbol = number,
+#include "job.def"
+#undef STATE
+    JOB_STATES
+};
+
+#define JOB_PRIORITY_MIN     (-100)
+#define JOB_PRIORITY_MAX     100
+#define JOB_ATTEMPTS_MAX     1000
+#define JOB_TASK_MAX         64  /* bytes of a task's name: [a-z0-9][a-z0-9_.-]* */
+#define JOB_TAGS_MAX         16
+#define JOB_TAG_MAX          64  /* bytes of a tag; printable UTF-8 without control characters */
+#define JOB_TYPE_MAX         127 /* bytes of a content type */
+#define JOB_ERROR_CODE_MAX   63
+#define JOB_ERROR_TEXT_MAX   1023
+#define JOB_PROGRESS_TEXT_MAX 119
+
+/* What an attempt or a job failed of. `code` is one of job_error_* below or the task's own word. */
+struct job_error {
+    char code[JOB_ERROR_CODE_MAX + 1]; /* empty: no error */
+    char message[JOB_ERROR_TEXT_MAX + 1];
+    int signal;    /* > 0 where a signal ended it */
+    int exit_code; /* >= 0 where an exit status ended it; -1 where none did */
+};
+
+#define JOB_ERROR_NONE ((struct job_error){.exit_code = -1})
+
+/* The durable half: what the store keeps. Strings are owned by the struct. */
+struct job {
+    struct id id;
+    uint32_t task_id; /* the store's number for the task's name */
+    char task[JOB_TASK_MAX + 1];
+    enum job_state state;
+    int priority;          /* JOB_PRIORITY_MIN..MAX, greater runs first */
+    uint32_t attempt;      /* number of the current or last attempt; 0 before the first */
+    uint32_t max_attempts; /* >= 1 */
+    int64_t created_us;    /* all *_us of a job: wall clock, 0 = not known */
+    int64_t run_at_us;
+    int64_t started_us;  /* of the last attempt */
+    int64_t finished_us; /* when it was over, the processes of a killed one dead */
+    int64_t timeout_us;  /* per attempt; 0 = none */
+    bool cancel_requested;
+    char input_type[JOB_TYPE_MAX + 1];  /* "" = application/json */
+    char result_type[JOB_TYPE_MAX + 1]; /* "" = application/json */
+    struct job_error error;
+    struct buf tags;   /* a JSON array of strings as text; empty = no tags */
+    struct buf input;  /* the caller's bytes; only where asked for */
+    struct buf result; /* the task's bytes; only where asked for and the job has succeeded */
+    size_t input_size;
+    size_t result_size;
+    bool has_result;
+};
+
+void job_init(struct job *job);    /* all zero, exit_code -1 */
+void job_release(struct job *job); /* frees what it owns */
+
+const char *job_state_name(enum job_state state);
+int job_state_parse(const char *name, size_t len); /* state, or -1 */
+bool job_state_final(enum job_state state);
+bool job_state_may_move(enum job_state from, enum job_state to);
+/* Sets job->state; asserts that the move is in the table. */
+void job_move(struct job *job, enum job_state to);
+
+bool job_task_name_ok(const char *name, size_t len);
+
+/* Bounded copies; what does not fit is cut at a UTF-8 boundary. */
+void job_error_set(struct job_error *e, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Wire codes that jobmill itself gives. */
+#define JOB_ERROR_TASK       "task_error"
+#define JOB_ERROR_TIMEOUT    "timeout"
+#define JOB_ERROR_CRASHED    "crashed"
+#define JOB_ERROR_MEMORY     "out_of_memory"
+#define JOB_ERROR_CANCELLED  "cancelled"
+#define JOB_ERROR_EXPIRED    "expired"
+#define JOB_ERROR_BAD_RESULT "bad_result"
+#define JOB_ERROR_BAD_INPUT  "bad_input"
+#define JOB_ERROR_NO_TASK    "task_unavailable"
+
+/* What one attempt came to. Made by dispatch, kept by the store. Owner: whoever holds it. */
+enum attempt_end {
+    ATTEMPT_SUCCEEDED,
+    ATTEMPT_FAILED,   /* error is set; permanent or tried again while attempts remain */
+    ATTEMPT_CANCELLED,/* the processes are dead */
+    ATTEMPT_RETURNED, /* it never began, or the service drains: back to the queue, attempt not counted */
+};
+
+struct attempt {
+    struct id job;
+    uint32_t task_id;
+    uint32_t number; /* the fence: only the attempt that holds the job may end it */
+    enum attempt_end end;
+    bool permanent;    /* a failure that must not be tried again */
+    bool retry_now;    /* a failure that was not the task's fault: no backoff (a worker's death) */
+    int64_t started_us; /* wall */
+    int64_t finished_us;
+    struct job_error error;
+    char result_type[JOB_TYPE_MAX + 1];
+    struct buf result;
+};
+
+void attempt_release(struct attempt *a);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * jsonscan.h - a strict JSON (RFC 8259) checker that keeps the caller's bytes: no tree, no allocation.
+ *
+ * For what must stay byte for byte as it came (inputs, results) and for processes that link no JSON
+ * library. Checks UTF-8, escapes (lone surrogates are refused, and so is \u0000), numbers, depth; does
+ * not look for duplicate names. Any thread, any process.
+ */
+#ifndef JOBMILL_COMMON_JSONSCAN_H
+#define JOBMILL_COMMON_JSONSCAN_H
+
+#include "buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One JSON value with white space around it, and nothing else. 0; -ERR_BAD_JSON or -ERR_TOO_DEEP with
+ * *where = offset of the first byte that is wrong (may be NULL) and *why = a static English phrase. */
+int jsonscan(const char *text, size_t len, unsigned max_depth, size_t *where, const char **why);
+
+/* In a checked object: the bytes of the value of its top-level member `name` (compared after decoding
+ * escapes), without surrounding white space. False: no such member, or not an object. */
+bool jsonscan_member(const char *text, size_t len, const char *name, const char **value, size_t *vlen);
+
+/* Calls `each` for every top-level member of a checked object in order; `name` is the raw text between
+ * the quotes. Stops when each returns false. False: not an object. */
+bool jsonscan_each(const char *text, size_t len,
+                   bool (*each)(void *arg, const char *name, size_t nlen, const char *value,
+                                size_t vlen),
+                   void *arg);
+
+/* Appends what a checked value says as plain text: a string decoded, a number, true, false as written,
+ * null as nothing. False: an object or array. */
+bool jsonscan_text(struct buf *out, const char *value, size_t vlen);
+
+#endif

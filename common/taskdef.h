@@ -1,0 +1,67 @@
+/*
+ * taskdef.h - tasks and pools as plain structs: what may run, how, and with which limits.
+ *
+ * Filled from the configuration before the fork server is forked and never changed after; both
+ * sides of the process boundary read it. taskdefs_pack/unpack carry it over exec (start method
+ * spawn).
+ */
+#ifndef JOBMILL_COMMON_TASKDEF_H
+#define JOBMILL_COMMON_TASKDEF_H
+
+#include "buf.h"
+#include "job.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define POOL_NAME_MAX 32
+#define POOLS_MAX     32
+#define TASKS_MAX     256
+#define SLOTS_MAX     512 /* workers of all pools together */
+
+enum task_kind { TASK_MODULE, TASK_COMMAND, TASK_KINDS };
+
+enum task_input { TASK_INPUT_JSON, TASK_INPUT_RAW };
+enum task_result { TASK_RESULT_JSON, TASK_RESULT_TEXT, TASK_RESULT_BYTES };
+
+enum start_method { START_FORKSERVER, START_SPAWN };
+
+struct taskdef {
+    char name[JOB_TASK_MAX + 1];
+    char description[256];
+    enum task_kind kind;
+    uint32_t pool;   /* index in taskdefs.pool */
+    char *module;    /* kind module: path of the shared object, or "builtin:NAME"; owned */
+    char **argv;     /* kind command: words, NULL-terminated, "{input.x}" not yet replaced; owned */
+    enum task_input input;
+    enum task_result result;
+    char result_type[JOB_TYPE_MAX + 1]; /* content type for TASK_RESULT_BYTES */
+    int64_t timeout_us;                 /* default per attempt; 0 = none */
+    uint32_t max_attempts;              /* default for its jobs */
+    uint64_t memory;                    /* bytes of address space (RLIMIT_AS); 0 = no limit */
+    uint64_t output_max;                /* bytes of result; more fails the job with bad_result */
+};
+
+struct pooldef {
+    char name[POOL_NAME_MAX + 1];
+    uint32_t workers; /* >= 1 */
+    uint32_t first_slot; /* its slots on the board: first_slot .. first_slot + workers - 1 */
+    enum start_method start;
+    int nice;
+};
+
+struct taskdefs {
+    struct pooldef *pool;
+    uint32_t pools;
+    struct taskdef *task;
+    uint32_t tasks;
+    uint32_t slots; /* sum of workers */
+};
+
+void taskdefs_release(struct taskdefs *d);
+int taskdefs_find(const struct taskdefs *d, const char *name); /* index, or -1 */
+int taskdefs_pack(const struct taskdefs *d, struct buf *out);  /* 0, -ERR_NOMEM */
+int taskdefs_unpack(struct taskdefs *d, const void *data, size_t len); /* 0, -ERR_NOMEM, -ERR_PROTOCOL */
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * collector.h - the sole reader of the log pipe; writes whole lines to standard error, as text on a
+ * terminal and as JSON lines otherwise. One thread of the front end.
+ */
+#ifndef JOBMILL_SERVER_COLLECTOR_H
+#define JOBMILL_SERVER_COLLECTOR_H
+
+#include <stdbool.h>
+
+/* Makes the pipe: [0] for collector_start, [1] to write; both close-on-exec. Before fork. */
+int collector_pipe(int fds[2]);
+/* Starts the thread, which takes read_fd. json: JSON lines. */
+int collector_start(int read_fd, bool json);
+/* Closes nothing: the caller has closed the last write end of this process (log_open(-1)) before.
+ * Reads to end of file, at most timeout_ms, then ends the thread. */
+void collector_stop(int timeout_ms);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * conf.h - the settings: flags over JOBMILL_* environment over the configuration file over defaults.
+ *
+ * [server] settings are rows of conf.def; [pool NAME] and [task NAME] sections become taskdefs.
+ * Loaded once, before the fork server; read-only after, any thread.
+ */
+#ifndef JOBMILL_SERVER_CONF_H
+#define JOBMILL_SERVER_CONF_H
+
+#include "../common/buf.h"
+#include "../common/taskdef.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct conf {
+#define CONF_TEXT(name, def, help)                char *name;
+#define CONF_SIZE(name, def, min, max, help)      uint64_t name;      /* bytes */
+#define CONF_TIME(name, def, min, max, help)      int64_t name##_us;  /* microseconds */
+#define CONF_INT(name, def, min, max, unit, help) int64_t name;
+#define CONF_BOOL(name, def, help)                bool name;
+#include "conf.def"
+    struct taskdefs defs;
+    char *file; /* the configuration file that was read, or NULL */
+};
+
+/* Reads everything; argv[0] is the sub-command. 0; -ERR_CONFIG with *why = one line that names the file
+ * and line, the setting, the range and the value; -ERR_NOMEM. */
+int conf_load(struct conf *c, int argc, char **argv, struct buf *why);
+void conf_release(struct conf *c);
+
+/* "127.0.0.1:8080", "[::1]:0" -> address and port; false: malformed. */
+bool conf_split_address(const char *text, char *host, size_t host_len, uint16_t *port);
+bool conf_is_loopback(const char *host);
+
+void conf_help(FILE *out);  /* the flags and settings, from the table */
+void conf_print(const struct conf *c, FILE *out); /* every setting with its value, as an INI file */
+
+#endif

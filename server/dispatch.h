@@ -1,0 +1,30 @@
+/*
+ * dispatch.h - the one owner of the worker sockets: hands jobs to workers, collects outcomes, times
+ * out, cancels, and gives the writer credit for what the pools can take.
+ *
+ * One thread with an epoll loop; others post to it.
+ */
+#ifndef JOBMILL_SERVER_DISPATCH_H
+#define JOBMILL_SERVER_DISPATCH_H
+
+#include "../common/board.h"
+#include "writer.h"
+
+#include <stdbool.h>
+
+struct conf;
+
+int dispatch_start(const struct conf *conf, struct board *board, int control_fd);
+
+/* Writer's thread, after the commit. Takes the list of claims, linked by node.next. */
+void dispatch_claimed(struct claim *list);
+/* Writer's thread, after the commit: a running job is to be stopped. */
+void dispatch_cancel(const struct id *job, uint32_t attempt);
+
+/* Running jobs get until `deadline_us` (monotonic) to end, then they are killed and returned to the
+ * queue. Returns at once; dispatch_idle() tells when all is over. */
+void dispatch_drain(int64_t deadline_us);
+bool dispatch_wait_idle(int timeout_ms); /* true: no attempt is open */
+void dispatch_stop(void); /* closes the workers' sockets, ends the thread */
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * reader.h - what HTTP handlers may see: snapshots of the store, copies of the scoreboard, the tasks.
+ * It cannot write. Any thread: each thread that reads gets its own read connection, opened at its
+ * first call and closed by reader_stop().
+ */
+#ifndef JOBMILL_SERVER_READER_H
+#define JOBMILL_SERVER_READER_H
+
+#include "../common/board.h"
+#include "../common/job.h"
+#include "../common/taskdef.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+int reader_start(struct store *store, const struct board *board, const struct taskdefs *defs);
+void reader_stop(void);
+
+enum { READ_INPUT = 1, READ_RESULT = 2 };
+
+/* 0 and the job (the caller job_release()s it), -ERR_NO_JOB, -ERR_STORE…. `what`: READ_* flags; an input
+ * or result larger than `inline_max` is left out even so (its size is told). SIZE_MAX: no limit. */
+int reader_job(const struct id *id, unsigned what, size_t inline_max, struct job *out);
+
+struct job_filter {
+    int state;              /* enum job_state, or -1 */
+    const char *task;       /* NULL: any */
+    const char *tag;        /* NULL: any */
+    bool has_before;
+    struct id before;       /* only jobs older than this id: the cursor */
+    unsigned limit;         /* 1..1000 */
+};
+
+struct job_page {
+    struct job *jobs; /* newest first */
+    size_t count;
+    bool more;        /* go on after `last` */
+    struct id last;   /* where the look ended; also when the page is short because the search was long */
+};
+
+int reader_list(const struct job_filter *f, unsigned what, size_t inline_max, struct job_page *out);
+void job_page_release(struct job_page *p);
+
+/* Counts by state, of all tasks (task == NULL) or one. All tasks known to the store count. */
+struct job_counts {
+    uint64_t state[JOB_STATES];
+};
+int reader_counts(const char *task, struct job_counts *out);
+
+/* Sizes of the store's files in bytes. */
+struct store_sizes {
+    uint64_t db, wal;
+};
+void reader_sizes(struct store_sizes *out);
+
+const struct board *reader_board(void); /* read through slot_copy, board_find_job and atomics only */
+const struct taskdefs *reader_tasks(void);
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * store.h - the one door to persistence. What the service needs of a store, and nothing about how.
+ *
+ * Thread contract: one struct store, used by the writer's thread only (store_open and store_recover
+ * before that thread exists); one struct store_reader per reading thread. store_count is the
+ * exception: any thread.
+ *
+ * Write calls happen between store_begin and store_commit. An error of a write call other than the
+ * named refusals, or of store_commit, means *unknown*: the caller must acknowledge nothing of the
+ * transaction, and end the service (see docs/architecture.md). -ERR_STORE_FULL from anything but
+ * store_commit's sync was rolled back and is known not to be kept.
+ */
+#ifndef JOBMILL_SERVER_STORE_H
+#define JOBMILL_SERVER_STORE_H
+
+#include "../../common/buf.h"
+#include "../../common/job.h"
+#include "../reader.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+struct store_reader;
+
+struct store_options {
+    const char *data_dir;    /* created 0700 when missing */
+    uint64_t cache_bytes;    /* page cache of the writer */
+    uint64_t reader_cache_bytes;
+    uint64_t wal_limit;      /* bytes of log after which a checkpoint may no longer be put off */
+    bool migrate_only;       /* for `jobmill migrate` */
+};
+
+/* Opens (creating and migrating as needed) and locks the data directory. On failure *why says what and
+ * what to do, in one line. -ERR_STORE_BUSY, -ERR_STORE_NEWER, -ERR_STORE_CORRUPT, -ERR_STORE, -ERR_STORE_FULL. */
+int store_open(const struct store_options *o, struct store **out, struct buf *why);
+void store_close(struct store *s); /* checkpoints, closes, unlocks; NULL is legal */
+int store_schema_version(const struct store *s);
+
+struct recovery {
+    uint64_t requeued; /* jobs that ran when the last service died, now queued */
+    uint64_t failed;   /* of those, without attempts left */
+    uint64_t cancelled;/* of those, with a cancel acknowledged */
+    uint64_t largest_key; /* for id_floor */
+};
+/* Ends what the last service left running; one transaction of its own. */
+int store_recover(struct store *s, int64_t now_us, struct recovery *out);
+
+/* The store's number for a task's name, made when new (own transaction or the open one). */
+int store_task_id(struct store *s, const char *name, uint32_t *id);
+
+int store_begin(struct store *s);
+int store_commit(struct store *s); /* returns once synced */
+int store_rollback(struct store *s);
+
+/* A key as given by a client; kept until expires_us. */
+struct store_key {
+    const char *key;
+    const uint8_t *fingerprint; /* 32 bytes */
+    int64_t now_us, expires_us;
+};
+enum { STORE_REPLAYED = 1 };
+/* Keeps a new job in the state it has (SCHEDULED, QUEUED, or RUNNING with attempt 1 when a worker is
+ * waiting for it). key may be NULL. STORE_REPLAYED: the key was used for the same request; *job is
+ * replaced by that job, without input and result. -ERR_KEY_REUSED: for another request. */
+int store_insert(struct store *s, struct job *job, const struct store_key *key);
+
+/* Moves up to `want` of the queued jobs of the given tasks to running, as their next attempt, by
+ * priority, then age. Fills out[0..*n-1] (job_init'ed by the call) with input; the caller releases. */
+int store_claim(struct store *s, const uint32_t *task_ids, size_t tasks, size_t want,
+                int64_t now_us, struct job *out, size_t *n);
+
+/* How an attempt's failure is followed up; set by the caller from its policy. */
+struct finish_policy {
+    int64_t now_us;
+    int64_t (*backoff_us)(uint32_t attempt, void *arg); /* delay before the next attempt */
+    void *arg;
+};
+/* Ends an attempt. Returns 0 with *state the job's new state and *task_queued unset or set;
+ * -ERR_CONFLICT when that attempt does not hold the job (fenced: nothing changes); -ERR_NO_JOB.
+ * A job with cancel_requested ends cancelled whatever the attempt says. A failed one that has
+ * attempts left becomes QUEUED (retry_now) or SCHEDULED (backoff). RETURNED: QUEUED, attempt - 1. */
+int store_finish(struct store *s, const struct attempt *a, const struct finish_policy *p,
+                 enum job_state *state);
+
+/* Cancels. Fills *job as it then is (without input/result). A queued or scheduled one is CANCELLED at
+ * once; a running one keeps running with cancel_requested set (the caller stops it); a cancelled one is
+ * left and 0; -ERR_CONFLICT for another final one (job filled); -ERR_NO_JOB. */
+int store_cancel(struct store *s, const struct id *id, int64_t now_us, struct job *job);
+
+/* Makes due SCHEDULED jobs QUEUED, at most `limit`. *next_us: when the next is due (INT64_MAX: none). */
+int store_due(struct store *s, int64_t now_us, size_t limit, size_t *moved, int64_t *next_us);
+
+/* Forgets expired idempotency keys, at most `limit`; inside a transaction. */
+int store_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone);
+
+/* Outside a transaction: moves the log into the database when worth it. `idle`: nothing waits, take the
+ * chance; else only when the log is over its limit. Never waits for readers. */
+int store_checkpoint(struct store *s, bool idle);
+
+/* Any thread: how many jobs of this task (store's id) are in this state, as of the last commit. */
+uint64_t store_count(const struct store *s, uint32_t task_id, enum job_state state);
+
+/* ---- readers ---- */
+int store_reader_open(struct store *s, struct store_reader **out);
+void store_reader_close(struct store_reader *r);
+int store_read_job(struct store_reader *r, const struct id *id, unsigned what, size_t inline_max,
+                   struct job *out);
+int store_read_list(struct store_reader *r, const struct job_filter *f, unsigned what,
+                    size_t inline_max, struct job_page *out);
+int store_read_counts(const struct store *s, const char *task, struct job_counts *out);
+void store_read_sizes(const struct store *s, struct store_sizes *out);
+
+#endif

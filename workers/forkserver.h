@@ -1,0 +1,27 @@
+/*
+ * forkserver.h - the one-threaded process that loads the task modules once, forks the workers, reaps
+ * them and whatever they leave behind, and tells the front end of births and deaths.
+ *
+ * It speaks SPAWN, KILL (in) and BORN, UNBORN, DEATH (out) of msg.def on heritage.control_fd. End of
+ * file there means: kill every worker and exit. It is a child subreaper, so descendants of a worker
+ * that died become its own children and are killed before the DEATH message is sent.
+ */
+#ifndef JOBMILL_WORKERS_FORKSERVER_H
+#define JOBMILL_WORKERS_FORKSERVER_H
+
+#include "../common/heritage.h"
+
+#include <sys/types.h>
+
+/* Forks the fork server. Before the first thread of the caller exists; the calling thread must live as
+ * long as the service does (PR_SET_PDEATHSIG). h->control_fd is not read: the call makes the socket pair
+ * and returns the front end's end in *control, which the caller closes. Returns the pid, or
+ * -ERR_SYSTEM. Task modules are loaded in the child after the return; board->loaded and
+ * board->task[].status tell when and how it went. */
+pid_t forkserver_start(const struct heritage *h, int *control);
+
+/* The entry of a spawned image: `jobmill worker …` as written by the fork server on the command line
+ * (start method spawn). Never returns to main with anything but an exit status. */
+int forkserver_spawned(int argc, char **argv);
+
+#endif
