@@ -58,6 +58,7 @@ SERVER := \
 	server/conf.c \
 	server/conf_value.c \
 	server/conf_sections.c \
+	server/deliver.c \
 	server/dispatch.c \
 	server/inbox.c \
 	server/pool.c \

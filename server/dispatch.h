@@ -14,6 +14,7 @@
 
 struct conf;
 
+/* Starts the thread, which takes control_fd, and asks for the pools' workers. 0, -ERR_SYSTEM. */
 int dispatch_start(const struct conf *conf, struct board *board, int control_fd);
 
 /* Writer's thread, after the commit. Takes the list of claims, linked by node.next. */

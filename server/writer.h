@@ -18,13 +18,18 @@
 struct conf;
 struct store;
 
-enum change_kind { CHANGE_SUBMIT, CHANGE_CANCEL };
+enum change_kind { CHANGE_SUBMIT, CHANGE_CANCEL, CHANGE_FINISH };
 
 #define IDEMPOTENCY_KEY_MAX 255
 
-struct change {
+/* What every node in the writer's inbox begins with. */
+struct work {
     struct inbox_node node; /* the writer's */
     enum change_kind kind;
+};
+
+struct change {
+    struct work work;
     void (*done)(struct change *c);
 
     /* CHANGE_SUBMIT: in: id, task_id (taken by the writer from task_index), state SCHEDULED or QUEUED,
@@ -49,9 +54,16 @@ int writer_post(struct change *c);
 
 /* ---- for dispatch ---- */
 
+/* What every node in dispatch's inbox begins with. */
+enum order_kind { ORDER_CLAIM, ORDER_CANCEL };
+struct order {
+    struct inbox_node node;
+    enum order_kind kind;
+};
+
 /* A job that a pool may run now; made by the writer, owned by dispatch once posted. */
 struct claim {
-    struct inbox_node node;
+    struct order order;
     struct id job;
     uint32_t task_index;
     uint32_t task_id;
@@ -64,8 +76,10 @@ struct claim {
 void claim_free(struct claim *c);
 
 struct finish {
-    struct inbox_node node;
+    struct work work;
     struct attempt attempt;
+    uint32_t pool;
+    uint32_t credit; /* jobs that this pool can take once this one is over: claimed in the same commit */
 };
 /* Takes f (heap) in every case. */
 void writer_finish(struct finish *f);
@@ -75,14 +89,15 @@ void writer_credit(uint32_t pool, uint32_t n);
 /* ---- for serve ---- */
 
 int writer_start(const struct conf *conf, struct store *store);
-/* No more changes are taken from clients (-ERR_DRAINING), and nothing is claimed; outcomes still are. */
-void writer_drain(void);
+/* No more changes are taken from clients (-ERR_DRAINING), and nothing is claimed; outcomes still are
+ * taken. Returns when the last claims were passed to dispatch (at most timeout_ms). */
+void writer_drain(int timeout_ms);
 /* After the last outcome was posted: commits all and ends the thread. */
 void writer_stop(void);
 
 /* Figures since start, for /v1/stats; any thread. */
 struct writer_figures {
-    uint64_t commits, changes, submitted, finished, claimed, replayed, refused;
+    uint64_t commits, submitted, finished, claimed, replayed, refused;
     uint64_t commit_us_sum, commit_us_max;
     uint64_t last_batch;
     size_t waiting;

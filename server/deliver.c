@@ -1,0 +1,438 @@
+/*
+ * deliver.c - one job's way to a worker and back: assign, take back, stop, time out, and make exactly
+ * one outcome of each attempt. Dispatch's thread.
+ *
+ * A claim lives in one place at a time: pending in its pool, held by a slot, or on its way back to
+ * the writer as a finish. `open attempts` are the first two.
+ */
+#include "dispatch_priv.h"
+
+#include "../common/clock.h"
+#include "../common/err.h"
+#include "../common/log.h"
+#include "serve.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+
+/* A job that runs this long while others wait behind it in the same worker is not short: they are
+ * taken back and given to a worker that is free, or to the queue. */
+#define STUCK_US (10 * US_PER_MS)
+
+/* A worker whose socket is closed is dead or dying; one that lives on after this is killed. */
+#define CLOSED_US (100 * US_PER_MS)
+
+/* ---- outcomes ---- */
+
+static struct finish *finish_new(const struct claim *c, enum attempt_end end)
+{
+    struct finish *f = calloc(1, sizeof(*f));
+    if (!f)
+        serve_die(71, "out of memory: the outcome of a job cannot be kept");
+    f->work.kind = CHANGE_FINISH;
+    f->attempt.job = c->job;
+    f->attempt.task_id = c->task_id;
+    f->attempt.number = c->attempt;
+    f->attempt.end = end;
+    f->attempt.error = JOB_ERROR_NONE;
+    f->attempt.finished_us = clock_wall_us();
+    return f;
+}
+
+/* Sends the outcome to the writer with the credit that it frees. Takes f and c. */
+static void post(struct dispatcher *d, struct pool *p, struct finish *f, struct claim *c)
+{
+    f->pool = (uint32_t)(p - d->pools);
+    f->credit = d->draining ? 0 : pool_grant(p);
+    claim_free(c);
+    writer_finish(f);
+}
+
+void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c)
+{
+    post(d, p, finish_new(c, c->cancel_requested ? ATTEMPT_CANCELLED : ATTEMPT_RETURNED), c);
+}
+
+/* The error of an attempt that was stopped, for a task that failed or died of it. */
+static void stopped_error(struct finish *f, enum stop_reason why, const struct claim *c)
+{
+    switch (why) {
+    case STOP_CANCEL:
+        f->attempt.end = ATTEMPT_CANCELLED;
+        job_error_set(&f->attempt.error, JOB_ERROR_CANCELLED, "cancelled while it ran");
+        break;
+    case STOP_TIMEOUT:
+        f->attempt.end = ATTEMPT_FAILED;
+        f->attempt.retry_now = false;
+        job_error_set(&f->attempt.error, JOB_ERROR_TIMEOUT, "attempt %u ran longer than %.3f s",
+                      c->attempt, (double)c->timeout_us / (double)US_PER_S);
+        break;
+    case STOP_DRAIN:
+        f->attempt.end = ATTEMPT_RETURNED;
+        break;
+    case STOP_NONE:
+        break;
+    }
+}
+
+/* ---- to the worker ---- */
+
+static void head_starts(struct slot *s)
+{
+    s->head_since_us = clock_mono_us();
+    s->stop = STOP_NONE;
+    s->kill_at_us = INT64_MAX;
+}
+
+/* 0; -ERR_TIMEOUT: its socket is full; else the worker is broken or the job cannot be sent. */
+static int assign(struct dispatcher *d, struct slot *s, struct claim *c)
+{
+    unsigned cell = slot_free_cell(s);
+    uint64_t seq = ++d->next_seq;
+    atomic_store_explicit(&s->board->cell[cell], cell_word(seq, CELL_ASSIGNED),
+                          memory_order_release);
+    struct msg m = {.kind = MSG_ASSIGN, .fd = -1};
+    m.u.ASSIGN = (struct msg_ASSIGN){
+        .generation = s->generation,
+        .seq = seq,
+        .cell = cell,
+        .job = c->job,
+        .attempt = c->attempt,
+        .task = c->task_index,
+        .timeout_us = c->timeout_us,
+        .input_type = {c->input_type, strlen(c->input_type)},
+        .input = {c->input.data, c->input.len},
+    };
+    int err = msg_send(s->sock, &m);
+    if (err)
+        return err;
+    s->held[s->count] = (struct assignment){.claim = c, .seq = seq, .cell = cell};
+    s->count++;
+    s->pool->held++;
+    if (s->count == 1)
+        head_starts(s);
+    if (s->state == SLOT_IDLE)
+        slot_set_state(s, SLOT_BUSY);
+    return 0;
+}
+
+/* Its DEATH is on the way; until then it gets nothing more. */
+static void socket_closed(struct slot *s)
+{
+    s->full = true;
+    if (s->kill_at_us == INT64_MAX)
+        s->kill_at_us = clock_mono_us() + CLOSED_US;
+}
+
+/* The job cannot be sent at all, by no fault of its own (no descriptors, no memory). */
+static void cannot_send(struct dispatcher *d, struct pool *p, struct claim *c, int err)
+{
+    struct finish *f = finish_new(c, ATTEMPT_FAILED);
+    job_error_set(&f->attempt.error, err_code(err), "the job could not be sent to a worker: %s",
+                  strerror(errno));
+    log_error("a job could not be sent to a worker: %s", strerror(errno));
+    post(d, p, f, c);
+}
+
+void deliver_pending(struct dispatcher *d, struct pool *p)
+{
+    while (p->pending) {
+        struct slot *s = pool_choose(p);
+        if (!s)
+            break;
+        struct claim *c = pool_unpend(p);
+        if (c->cancel_requested) {
+            deliver_return(d, p, c);
+            continue;
+        }
+        int err = assign(d, s, c);
+        if (err == 0)
+            continue;
+        if (err == -ERR_TIMEOUT && s->count > 0) {
+            s->full = true;
+            pool_pend_first(p, c);
+        } else if (err == -ERR_CLOSED) {
+            pool_pend_first(p, c);
+            socket_closed(s);
+        } else {
+            cannot_send(d, p, c, err);
+        }
+    }
+    uint32_t credit = d->draining ? 0 : pool_grant(p);
+    if (credit)
+        writer_credit((uint32_t)(p - d->pools), credit);
+}
+
+/* ---- back from the worker ---- */
+
+/* Takes back what waits behind the first job of a worker, as far as it has not begun. */
+static void take_back(struct slot *s, unsigned from)
+{
+    for (unsigned i = s->count; i-- > from;) {
+        if (cell_revoke(s->board, s->held[i].cell, s->held[i].seq))
+            pool_pend_first(s->pool, slot_take(s, i));
+    }
+}
+
+static void return_pending(struct dispatcher *d, struct pool *p)
+{
+    for (struct claim *c; (c = pool_unpend(p));)
+        deliver_return(d, p, c);
+}
+
+static void note_outcome(struct dispatcher *d, uint32_t task, const struct finish *f, int64_t run_us)
+{
+    struct board_task *t = &d->board->task[task];
+    if (f->attempt.end == ATTEMPT_SUCCEEDED)
+        atomic_fetch_add_explicit(&t->succeeded, 1, memory_order_relaxed);
+    else if (f->attempt.end == ATTEMPT_FAILED)
+        atomic_fetch_add_explicit(&t->failed, 1, memory_order_relaxed);
+    int64_t ewma = atomic_load_explicit(&t->run_ewma_us, memory_order_relaxed);
+    ewma = ewma ? ewma + (run_us - ewma) / 8 : run_us;
+    atomic_store_explicit(&t->run_ewma_us, ewma, memory_order_relaxed);
+}
+
+static void copy_text(char *out, size_t size, struct msg_bytes in)
+{
+    size_t n = in.len < size - 1 ? in.len : size - 1;
+    if (n)
+        memcpy(out, in.data, n);
+    out[n] = '\0';
+}
+
+static struct finish *finish_of_done(const struct slot *s, const struct claim *c,
+                                     const struct msg_DONE *m)
+{
+    struct finish *f = finish_new(c, m->ok ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED);
+    f->attempt.started_us = m->started_us;
+    f->attempt.finished_us = m->finished_us;
+    if (m->ok) {
+        copy_text(f->attempt.result_type, sizeof(f->attempt.result_type), m->result_type);
+        buf_add(&f->attempt.result, m->result.data, m->result.len);
+        if (f->attempt.result.failed)
+            serve_die(71, "out of memory: the result of a job cannot be kept");
+    } else {
+        struct job_error *e = &f->attempt.error;
+        f->attempt.permanent = m->permanent != 0;
+        copy_text(e->code, sizeof(e->code), m->error_code);
+        copy_text(e->message, sizeof(e->message), m->error_message);
+        e->signal = (int)m->signal;
+        e->exit_code = (int)m->exit_plus_1 - 1;
+    }
+    /* A task that ended because it was told to give up, or too late: what it says is not its outcome. */
+    if (s->stop == STOP_CANCEL || s->stop == STOP_TIMEOUT || (s->stop == STOP_DRAIN && !m->ok))
+        stopped_error(f, s->stop, c);
+    return f;
+}
+
+static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *m)
+{
+    unsigned i = 0;
+    while (i < s->count && s->held[i].seq != m->seq)
+        i++;
+    if (i == s->count) {
+        log_error("worker %d ended a job that it does not hold", s->pid);
+        return;
+    }
+    struct claim *c = s->held[i].claim;
+    struct finish *f = finish_of_done(s, c, m);
+    (void)slot_take(s, i);
+    s->full = false;
+    if (i == 0)
+        head_starts(s);
+    if (s->count == 0 && s->state == SLOT_BUSY)
+        slot_set_state(s, SLOT_IDLE);
+    pool_ran(s->pool, m->run_us);
+    note_outcome(d, c->task_index, f, m->run_us);
+    post(d, s->pool, f, c);
+}
+
+void deliver_socket(struct dispatcher *d, struct slot *s)
+{
+    bool freed = false;
+    for (int i = 0; i < 2 * BOARD_DEPTH; i++) {
+        struct msg m;
+        int got = msg_recv(s->sock, &m, d->buf);
+        if (got == -ERR_TIMEOUT)
+            break;
+        if (got <= 0) {
+            epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, s->sock, NULL);
+            socket_closed(s);
+            if (got < 0 && s->state != SLOT_DYING) {
+                log_error("worker %d sent what cannot be read: %s", s->pid, err_sentence(got));
+                supervise_kill(d, s);
+            }
+            break;
+        }
+        if (m.kind == MSG_READY && m.u.READY.generation == s->generation)
+            supervise_ready(d, s);
+        else if (m.kind == MSG_DONE && m.u.DONE.generation == s->generation)
+            done(d, s, &m.u.DONE), freed = true;
+        msg_release(&m);
+    }
+    if (freed)
+        deliver_pending(d, s->pool);
+}
+
+/* The worker and its whole tree are dead: its jobs get their outcomes. */
+void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH *death)
+{
+    take_back(s, 0); /* what had not begun has lost nothing */
+    while (s->count) {
+        struct claim *c = slot_take(s, 0);
+        struct finish *f = finish_new(c, ATTEMPT_FAILED);
+        int st = (int)death->status;
+        f->attempt.retry_now = true;
+        f->attempt.started_us = atomic_load_explicit(&s->board->job_started_us, memory_order_relaxed);
+        struct job_error *e = &f->attempt.error;
+        if (WIFSIGNALED(st)) {
+            job_error_set(e, JOB_ERROR_CRASHED, "the worker was killed by signal %d (%s)",
+                          WTERMSIG(st), strsignal(WTERMSIG(st)));
+            e->signal = WTERMSIG(st);
+        } else {
+            job_error_set(e, JOB_ERROR_CRASHED, "the worker ended with exit status %d",
+                          WEXITSTATUS(st));
+            e->exit_code = WEXITSTATUS(st);
+        }
+        stopped_error(f, s->stop, c);
+        if (c->cancel_requested)
+            f->attempt.end = ATTEMPT_CANCELLED;
+        atomic_fetch_add_explicit(&d->board->task[c->task_index].failed, 1, memory_order_relaxed);
+        post(d, s->pool, f, c);
+    }
+    atomic_store_explicit(&s->board->cancel_seq, 0, memory_order_release);
+    if (d->draining)
+        return_pending(d, s->pool);
+}
+
+/* ---- stopping ---- */
+
+/* Asks the task of the first held job to give up; after the grace it is killed. */
+static void stop_head(struct dispatcher *d, struct slot *s, enum stop_reason why, int64_t grace_us)
+{
+    if (s->stop != STOP_NONE && why != STOP_DRAIN)
+        return;
+    s->stop = why;
+    take_back(s, 1);
+    atomic_store_explicit(&s->board->cancel_seq, s->held[0].seq, memory_order_release);
+    struct msg m = {.kind = MSG_CANCEL, .fd = -1};
+    m.u.CANCEL = (struct msg_CANCEL){.generation = s->generation, .seq = s->held[0].seq};
+    (void)msg_send(s->sock, &m); /* only wakes a worker that waits; the flag is on the board */
+    s->kill_at_us = clock_mono_us() + grace_us;
+    if (grace_us <= 0)
+        supervise_kill(d, s);
+}
+
+static bool cancel_in_slot(struct dispatcher *d, struct slot *s, const struct id *job,
+                           uint32_t attempt)
+{
+    for (unsigned i = 0; i < s->count; i++) {
+        struct claim *c = s->held[i].claim;
+        if (c->attempt != attempt || !id_equal(&c->job, job))
+            continue;
+        c->cancel_requested = true;
+        if (cell_revoke(s->board, s->held[i].cell, s->held[i].seq)) {
+            struct pool *p = s->pool;
+            deliver_return(d, p, slot_take(s, i));
+            if (s->count == 0 && s->state == SLOT_BUSY)
+                slot_set_state(s, SLOT_IDLE);
+            else if (i == 0 && s->count)
+                head_starts(s);
+            deliver_pending(d, p);
+        } else if (i == 0 && s->state != SLOT_DYING) {
+            stop_head(d, s, STOP_CANCEL, d->conf->kill_grace_us);
+            deliver_pending(d, s->pool);
+        }
+        /* else it began this instant, behind one whose DONE is in the socket: head_starts() of that
+         * DONE finds cancel_requested through deliver_timers() */
+        return true;
+    }
+    return false;
+}
+
+void deliver_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt)
+{
+    for (uint32_t i = 0; i < d->defs->pools; i++) {
+        struct pool *p = &d->pools[i];
+        for (uint32_t k = 0; k < p->def->workers; k++) {
+            if (cancel_in_slot(d, &p->slots[k], job, attempt))
+                return;
+        }
+        for (struct inbox_node *n = p->pending; n; n = n->next) {
+            struct claim *c = INBOX_OWNER(n, struct claim, order.node);
+            if (c->attempt == attempt && id_equal(&c->job, job)) {
+                c->cancel_requested = true; /* returned as cancelled when its turn comes */
+                return;
+            }
+        }
+    }
+}
+
+/* ---- time ---- */
+
+static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
+{
+    if (s->state != SLOT_BUSY || s->count == 0)
+        return;
+    struct claim *c = s->held[0].claim;
+    if (s->stop == STOP_NONE) {
+        int64_t deadline = c->timeout_us > 0 ? s->head_since_us + c->timeout_us : INT64_MAX;
+        if (c->cancel_requested)
+            stop_head(d, s, STOP_CANCEL, d->conf->kill_grace_us);
+        else if (deadline <= now_us)
+            stop_head(d, s, STOP_TIMEOUT, d->conf->kill_grace_us);
+        else if (deadline < *next_us)
+            *next_us = deadline;
+    }
+    if (s->count > 1 && s->stop == STOP_NONE) {
+        if (s->head_since_us + STUCK_US <= now_us) {
+            s->pool->run_ewma_us = STUCK_US;
+            s->pool->depth = 1;
+            take_back(s, 1);
+            deliver_pending(d, s->pool);
+            return_pending(d, s->pool);
+        } else if (s->head_since_us + STUCK_US < *next_us) {
+            *next_us = s->head_since_us + STUCK_US;
+        }
+    }
+}
+
+void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
+{
+    for (uint32_t i = 0; i < d->defs->pools; i++) {
+        for (uint32_t k = 0; k < d->pools[i].def->workers; k++)
+            slot_timers(d, &d->pools[i].slots[k], now_us, next_us);
+    }
+}
+
+/* ---- the end ---- */
+
+void deliver_drain(struct dispatcher *d)
+{
+    for (uint32_t i = 0; i < d->defs->pools; i++) {
+        struct pool *p = &d->pools[i];
+        for (uint32_t k = 0; k < p->def->workers; k++) {
+            struct slot *s = &p->slots[k];
+            take_back(s, 0);
+            if (s->count == 0 && s->state == SLOT_BUSY)
+                slot_set_state(s, SLOT_IDLE);
+        }
+        return_pending(d, p);
+    }
+}
+
+void deliver_drain_over(struct dispatcher *d)
+{
+    for (uint32_t i = 0; i < d->defs->pools; i++) {
+        for (uint32_t k = 0; k < d->pools[i].def->workers; k++) {
+            struct slot *s = &d->pools[i].slots[k];
+            if (s->count && s->state == SLOT_BUSY && s->stop != STOP_DRAIN)
+                stop_head(d, s, STOP_DRAIN, 0);
+        }
+    }
+}

@@ -1,0 +1,289 @@
+/*
+ * dispatch.c - dispatch's thread: one epoll loop over its inbox, the fork server's socket and the
+ * workers' sockets, and the door by which other threads post to it.
+ */
+#include "dispatch_priv.h"
+
+#include "../common/clock.h"
+#include "../common/err.h"
+#include "../common/fdio.h"
+#include "../common/log.h"
+#include "serve.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+
+#define EVENTS      64
+#define MAX_WAIT_MS 60000
+
+static struct dispatcher *the; /* one a process */
+
+/* A cancel on its way. */
+struct cancel {
+    struct order order;
+    struct id job;
+    uint32_t attempt;
+};
+
+void claim_free(struct claim *c)
+{
+    if (!c)
+        return;
+    buf_release(&c->input);
+    free(c);
+}
+
+/* ---- the door: other threads ---- */
+
+void dispatch_claimed(struct claim *list)
+{
+    while (list) {
+        struct inbox_node *n = list->order.node.next;
+        struct claim *next = n ? INBOX_OWNER(n, struct claim, order.node) : NULL;
+        list->order.kind = ORDER_CLAIM;
+        if (inbox_post_always(&the->inbox, &list->order.node) != 0)
+            claim_free(list); /* the service ends: the store's recovery finds the job running */
+        list = next;
+    }
+}
+
+void dispatch_cancel(const struct id *job, uint32_t attempt)
+{
+    struct cancel *c = calloc(1, sizeof(*c));
+    if (!c)
+        serve_die(71, "out of memory: a cancel cannot be passed on");
+    c->order.kind = ORDER_CANCEL;
+    c->job = *job;
+    c->attempt = attempt;
+    if (inbox_post_always(&the->inbox, &c->order.node) != 0)
+        free(c);
+}
+
+void dispatch_drain(int64_t deadline_us)
+{
+    pthread_mutex_lock(&the->lock);
+    the->drain_asked = true;
+    the->drain_asked_until_us = deadline_us;
+    the->is_idle = false;
+    pthread_mutex_unlock(&the->lock);
+    inbox_wake(&the->inbox);
+}
+
+bool dispatch_wait_idle(int timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&the->lock);
+    int err = 0;
+    while (!the->is_idle && err == 0)
+        err = pthread_cond_timedwait(&the->idle, &the->lock, &until);
+    bool idle = the->is_idle;
+    pthread_mutex_unlock(&the->lock);
+    return idle;
+}
+
+/* ---- the thread ---- */
+
+static void take_claim(struct dispatcher *d, struct claim *c, bool *touched)
+{
+    uint32_t pool = d->defs->task[c->task_index].pool;
+    struct pool *p = &d->pools[pool];
+    assert(p->granted > 0);
+    p->granted--;
+    atomic_fetch_add_explicit(&d->board->task[c->task_index].started, 1, memory_order_relaxed);
+    if (d->draining) {
+        deliver_return(d, p, c);
+        return;
+    }
+    pool_pend(p, c);
+    touched[pool] = true;
+}
+
+static void take_inbox(struct dispatcher *d)
+{
+    bool touched[POOLS_MAX] = {false};
+    for (struct inbox_node *n = inbox_take(&d->inbox, 0), *next; n; n = next) {
+        next = n->next;
+        struct order *o = INBOX_OWNER(n, struct order, node);
+        if (o->kind == ORDER_CLAIM) {
+            take_claim(d, INBOX_OWNER(o, struct claim, order), touched);
+            continue;
+        }
+        struct cancel *x = INBOX_OWNER(o, struct cancel, order);
+        for (uint32_t i = 0; i < d->defs->pools; i++) {
+            if (touched[i])
+                deliver_pending(d, &d->pools[i]);
+            touched[i] = false;
+        }
+        deliver_cancel(d, &x->job, x->attempt);
+        free(x);
+    }
+    for (uint32_t i = 0; i < d->defs->pools; i++) {
+        if (touched[i])
+            deliver_pending(d, &d->pools[i]);
+    }
+}
+
+/* Takes notice of what was asked by other threads. True: the thread is to end. */
+static bool take_orders(struct dispatcher *d)
+{
+    pthread_mutex_lock(&d->lock);
+    bool drain = d->drain_asked, stop = d->stop_asked;
+    d->drain_until_us = d->drain_asked_until_us;
+    pthread_mutex_unlock(&d->lock);
+    if (drain && !d->draining) {
+        d->draining = true;
+        atomic_store_explicit(&d->board->draining, 1, memory_order_release);
+        deliver_drain(d);
+    }
+    return stop;
+}
+
+/* While draining: kills at the deadline, and tells who waits for it when no attempt is open. */
+static void drain_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
+{
+    if (!d->draining)
+        return;
+    if (d->drain_until_us <= now_us)
+        deliver_drain_over(d);
+    else if (d->drain_until_us < *next_us)
+        *next_us = d->drain_until_us;
+    uint32_t open = 0;
+    for (uint32_t i = 0; i < d->defs->pools; i++)
+        open += d->pools[i].held + d->pools[i].waiting;
+    if (open > 0)
+        return;
+    pthread_mutex_lock(&d->lock);
+    d->is_idle = true;
+    pthread_cond_broadcast(&d->idle);
+    pthread_mutex_unlock(&d->lock);
+}
+
+static void handle(struct dispatcher *d, const struct epoll_event *ev)
+{
+    if (ev->data.u64 == INBOX_TAG) {
+        inbox_drain_event(&d->inbox);
+    } else if (ev->data.u64 == CONTROL_TAG) {
+        supervise_control(d);
+    } else {
+        struct slot *s = supervise_slot(d, (uint32_t)ev->data.u64);
+        if (s && s->sock >= 0)
+            deliver_socket(d, s);
+    }
+}
+
+static void *dispatch_main(void *arg)
+{
+    struct dispatcher *d = arg;
+    prctl(PR_SET_NAME, "dispatch");
+    supervise_begin(d);
+    for (;;) {
+        take_inbox(d);
+        if (take_orders(d))
+            break;
+        int64_t now = clock_mono_us(), next = INT64_MAX;
+        deliver_timers(d, now, &next);
+        supervise_timers(d, now, &next);
+        drain_timers(d, now, &next);
+        int wait_ms = inbox_sleep(&d->inbox) ? clock_wait_ms(next, MAX_WAIT_MS) : 0;
+        struct epoll_event ev[EVENTS];
+        int n = epoll_wait(d->epoll_fd, ev, EVENTS, wait_ms);
+        if (n < 0 && errno != EINTR)
+            serve_die(71, "dispatch cannot wait: %s", strerror(errno));
+        for (int i = 0; i < n; i++)
+            handle(d, &ev[i]);
+    }
+    return NULL;
+}
+
+static int watch(struct dispatcher *d, int fd, uint64_t tag)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = tag};
+    return epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -ERR_SYSTEM : 0;
+}
+
+static void dispatcher_free(struct dispatcher *d)
+{
+    if (!d)
+        return;
+    for (uint32_t i = 0; d->pools && i < d->defs->pools; i++) {
+        for (uint32_t k = 0; k < d->pools[i].def->workers; k++)
+            fd_close(&d->pools[i].slots[k].sock);
+    }
+    fd_close(&d->control_fd);
+    pools_free(d->pools, d->defs);
+    fd_close(&d->epoll_fd);
+    inbox_release(&d->inbox);
+    pthread_cond_destroy(&d->idle);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+int dispatch_start(const struct conf *conf, struct board *board, int control_fd)
+{
+    struct dispatcher *d = calloc(1, sizeof(*d));
+    if (!d)
+        return -ERR_NOMEM;
+    d->conf = conf;
+    d->defs = &conf->defs;
+    d->board = board;
+    d->control_fd = control_fd;
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&d->lock, NULL);
+    pthread_cond_init(&d->idle, &attr);
+    pthread_condattr_destroy(&attr);
+    d->pools = pools_new(d->defs, board);
+    d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    int err = inbox_init(&d->inbox, 0);
+    if (err == 0 && (!d->pools || d->epoll_fd < 0))
+        err = -ERR_NOMEM;
+    if (err == 0 && fd_nonblock(control_fd, true) != 0)
+        err = -ERR_SYSTEM;
+    if (err == 0)
+        err = watch(d, control_fd, CONTROL_TAG);
+    if (err == 0)
+        err = watch(d, d->inbox.event_fd, INBOX_TAG);
+    the = d;
+    if (err == 0 && pthread_create(&d->thread, NULL, dispatch_main, d) != 0)
+        err = -ERR_SYSTEM;
+    if (err) {
+        the = NULL;
+        dispatcher_free(d);
+    }
+    return err;
+}
+
+void dispatch_stop(void)
+{
+    struct dispatcher *d = the;
+    if (!d)
+        return;
+    pthread_mutex_lock(&d->lock);
+    d->stop_asked = true;
+    pthread_mutex_unlock(&d->lock);
+    inbox_close(&d->inbox);
+    inbox_wake(&d->inbox);
+    pthread_join(d->thread, NULL);
+    the = NULL;
+    for (struct inbox_node *n = inbox_take(&d->inbox, 0), *next; n; n = next) {
+        next = n->next;
+        struct order *o = INBOX_OWNER(n, struct order, node);
+        if (o->kind == ORDER_CLAIM)
+            claim_free(INBOX_OWNER(o, struct claim, order));
+        else
+            free(INBOX_OWNER(o, struct cancel, order));
+    }
+    dispatcher_free(d);
+}

@@ -1,0 +1,61 @@
+/*
+ * dispatch_priv.h - what dispatch.c (jobs), supervise.c (workers' births and deaths) and deliver.c
+ * (one job's way to a worker and back) share. Dispatch's thread alone, but for `inbox`, `drain_*`
+ * and `open_attempts`.
+ */
+#ifndef JOBMILL_SERVER_DISPATCH_PRIV_H
+#define JOBMILL_SERVER_DISPATCH_PRIV_H
+
+#include "../common/msg.h"
+#include "conf.h"
+#include "dispatch.h"
+#include "inbox.h"
+#include "pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct dispatcher {
+    const struct conf *conf;
+    const struct taskdefs *defs;
+    struct board *board;
+    struct pool *pools;
+    int control_fd; /* to the fork server */
+    int epoll_fd;
+    struct inbox inbox;
+    pthread_t thread;
+    uint64_t next_seq;
+    char buf[MSG_MAX]; /* of the message being received */
+
+    bool draining;          /* the thread's own view */
+    int64_t drain_until_us; /* mono */
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t idle;
+    bool drain_asked, stop_asked;
+    int64_t drain_asked_until_us;
+    bool is_idle; /* draining, and no attempt is open */
+};
+
+#define CONTROL_TAG UINT64_MAX
+#define INBOX_TAG   (UINT64_MAX - 1)
+
+/* ---- supervise.c ---- */
+void supervise_begin(struct dispatcher *d);                      /* asks for all workers */
+void supervise_control(struct dispatcher *d);                    /* the control socket is readable */
+void supervise_kill(struct dispatcher *d, struct slot *s);       /* the worker and its tree, for certain */
+void supervise_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);
+void supervise_ready(struct dispatcher *d, struct slot *s);      /* READY came */
+struct slot *supervise_slot(struct dispatcher *d, uint32_t index); /* NULL: no such slot */
+
+/* ---- deliver.c ---- */
+void deliver_pending(struct dispatcher *d, struct pool *p);      /* pending claims to workers, credit to the writer */
+void deliver_socket(struct dispatcher *d, struct slot *s);       /* a worker's socket is readable */
+void deliver_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt);
+void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);
+void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH *death);
+void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c); /* unrun, to the queue; takes c */
+void deliver_drain(struct dispatcher *d);                        /* takes back all that has not begun */
+void deliver_drain_over(struct dispatcher *d);                   /* kills what still runs */
+
+#endif

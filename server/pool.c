@@ -1,0 +1,173 @@
+/*
+ * pool.c - the pools' slots. Dispatch's thread alone.
+ *
+ * Invariants: held = sum of the slots' counts; a slot holds jobs only while its worker lives or is
+ * being buried; held + waiting + granted never exceeds what the pool could take when it was granted.
+ */
+#include "pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A worker is handed more than one job only while jobs are so short that the way to it and back would
+ * leave its core idle: as many as it runs in PREFETCH_US, the round trip counted with each.
+ */
+#define PREFETCH_US   INT64_C(2000)
+#define ROUND_TRIP_US INT64_C(30)
+
+struct pool *pools_new(const struct taskdefs *defs, struct board *board)
+{
+    struct pool *pools = calloc(defs->pools, sizeof(*pools));
+    if (!pools)
+        return NULL;
+    for (uint32_t i = 0; i < defs->pools; i++) {
+        struct pool *p = &pools[i];
+        p->def = &defs->pool[i];
+        p->board = &board->pool[i];
+        p->pending_end = &p->pending;
+        p->depth = 1;
+        p->run_ewma_us = PREFETCH_US;
+        p->slots = calloc(p->def->workers, sizeof(*p->slots));
+        if (!p->slots) {
+            pools_free(pools, defs);
+            return NULL;
+        }
+        for (uint32_t k = 0; k < p->def->workers; k++) {
+            struct slot *s = &p->slots[k];
+            s->index = p->def->first_slot + k;
+            s->pool = p;
+            s->board = &board->slot[s->index];
+            s->sock = -1;
+            s->kill_at_us = INT64_MAX;
+            atomic_store_explicit(&s->board->pool, i, memory_order_relaxed);
+        }
+    }
+    return pools;
+}
+
+void pools_free(struct pool *pools, const struct taskdefs *defs)
+{
+    if (!pools)
+        return;
+    for (uint32_t i = 0; i < defs->pools; i++) {
+        struct pool *p = &pools[i];
+        for (struct claim *c; (c = pool_unpend(p));)
+            claim_free(c);
+        for (uint32_t k = 0; p->slots && k < p->def->workers; k++) {
+            while (p->slots[k].count)
+                claim_free(slot_take(&p->slots[k], 0));
+        }
+        free(p->slots);
+    }
+    free(pools);
+}
+
+static bool counts_as_live(enum slot_state state)
+{
+    return state == SLOT_IDLE || state == SLOT_BUSY;
+}
+
+void slot_set_state(struct slot *s, enum slot_state state)
+{
+    struct board_pool *b = s->pool->board;
+    if (counts_as_live(state) != counts_as_live(s->state)) {
+        uint32_t live = atomic_load_explicit(&b->live, memory_order_relaxed);
+        live = counts_as_live(state) ? live + 1 : live - 1;
+        atomic_store_explicit(&b->live, live, memory_order_release);
+    }
+    if ((state == SLOT_BUSY) != (s->state == SLOT_BUSY)) {
+        uint32_t busy = atomic_load_explicit(&b->busy, memory_order_relaxed);
+        busy = state == SLOT_BUSY ? busy + 1 : busy - 1;
+        atomic_store_explicit(&b->busy, busy, memory_order_release);
+    }
+    s->state = state;
+    atomic_store_explicit(&s->board->state, (uint32_t)state, memory_order_release);
+}
+
+void pool_pend(struct pool *p, struct claim *c)
+{
+    c->order.node.next = NULL;
+    *p->pending_end = &c->order.node;
+    p->pending_end = &c->order.node.next;
+    p->waiting++;
+}
+
+void pool_pend_first(struct pool *p, struct claim *c)
+{
+    c->order.node.next = p->pending;
+    if (!p->pending)
+        p->pending_end = &c->order.node.next;
+    p->pending = &c->order.node;
+    p->waiting++;
+}
+
+struct claim *pool_unpend(struct pool *p)
+{
+    if (!p->pending)
+        return NULL;
+    struct claim *c = INBOX_OWNER(p->pending, struct claim, order.node);
+    p->pending = c->order.node.next;
+    if (!p->pending)
+        p->pending_end = &p->pending;
+    c->order.node.next = NULL;
+    p->waiting--;
+    return c;
+}
+
+struct slot *pool_choose(struct pool *p)
+{
+    struct slot *best = NULL;
+    for (uint32_t k = 0; k < p->def->workers; k++) {
+        struct slot *s = &p->slots[k];
+        if (!counts_as_live(s->state) || s->stop != STOP_NONE || s->full || s->count >= p->depth)
+            continue;
+        if (!best || s->count < best->count)
+            best = s;
+        if (best->count == 0)
+            break;
+    }
+    return best;
+}
+
+uint32_t pool_grant(struct pool *p)
+{
+    uint32_t capacity = atomic_load_explicit(&p->board->live, memory_order_relaxed) * p->depth;
+    uint32_t used = p->held + p->waiting + p->granted;
+    if (used >= capacity)
+        return 0;
+    p->granted += capacity - used;
+    return capacity - used;
+}
+
+void pool_ran(struct pool *p, int64_t run_us)
+{
+    p->run_ewma_us += (run_us - p->run_ewma_us) / 8;
+    int64_t each = p->run_ewma_us + ROUND_TRIP_US;
+    int64_t depth = PREFETCH_US / each;
+    p->depth = depth < 1 ? 1 : depth > BOARD_DEPTH ? BOARD_DEPTH : (uint32_t)depth;
+}
+
+unsigned slot_free_cell(const struct slot *s)
+{
+    uint64_t used = 0;
+    _Static_assert(BOARD_DEPTH <= 64, "cells fit one word");
+    for (unsigned i = 0; i < s->count; i++)
+        used |= UINT64_C(1) << s->held[i].cell;
+    unsigned cell = 0;
+    while (used & UINT64_C(1) << cell)
+        cell++;
+    assert(cell < BOARD_DEPTH);
+    return cell;
+}
+
+struct claim *slot_take(struct slot *s, unsigned i)
+{
+    assert(i < s->count);
+    struct claim *c = s->held[i].claim;
+    s->count--;
+    memmove(&s->held[i], &s->held[i + 1], (s->count - i) * sizeof(s->held[0]));
+    s->pool->held--;
+    return c;
+}

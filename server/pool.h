@@ -1,0 +1,83 @@
+/*
+ * pool.h - the pools' slots: which worker lives in each, which jobs it holds, and how much more a pool
+ * can take. Dispatch's thread alone; what others may see is copied to the board by slot_set_state().
+ */
+#ifndef JOBMILL_SERVER_POOL_H
+#define JOBMILL_SERVER_POOL_H
+
+#include "../common/board.h"
+#include "../common/taskdef.h"
+#include "writer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum stop_reason { STOP_NONE, STOP_CANCEL, STOP_TIMEOUT, STOP_DRAIN };
+
+/* A job that a worker holds. The first of a slot's is the one that runs or will run next. */
+struct assignment {
+    struct claim *claim; /* owned */
+    uint64_t seq;
+    unsigned cell;
+};
+
+struct slot {
+    uint32_t index;
+    struct pool *pool;
+    struct board_slot *board;
+    enum slot_state state;
+    uint32_t generation;
+    int pid;
+    int sock;   /* -1: none */
+    bool ready; /* it said READY: what it dies of from now on is not its birth */
+
+    struct assignment held[BOARD_DEPTH];
+    unsigned count;
+    bool full; /* its socket took no more: nothing is sent before its next DONE */
+
+    int64_t head_since_us;  /* mono: since when the first held job may run */
+    enum stop_reason stop;  /* of the first held job */
+    int64_t kill_at_us;     /* mono: the end of its grace; INT64_MAX: none */
+    int64_t spawn_at_us;    /* mono: when to ask for a worker; INT64_MAX: not now */
+};
+
+struct pool {
+    const struct pooldef *def;
+    struct board_pool *board;
+    struct slot *slots; /* def->workers of them */
+    struct inbox_node *pending, **pending_end; /* claims not yet held by a worker */
+    uint32_t waiting;   /* how many pending */
+    uint32_t held;      /* how many the workers hold */
+    uint32_t granted;   /* credit that the writer has and did not use yet */
+    uint32_t depth;     /* jobs that one worker may hold, 1..BOARD_DEPTH */
+    int64_t run_ewma_us;/* moving average of run times */
+    uint32_t failures;  /* births in a row that came to nothing */
+};
+
+/* Makes the pools and slots for the definitions; NULL: out of memory. */
+struct pool *pools_new(const struct taskdefs *defs, struct board *board);
+void pools_free(struct pool *pools, const struct taskdefs *defs);
+
+/* The one place where a slot's state changes. */
+void slot_set_state(struct slot *s, enum slot_state state);
+
+void pool_pend(struct pool *p, struct claim *c);       /* at the end; takes c */
+void pool_pend_first(struct pool *p, struct claim *c); /* at the front; takes c */
+struct claim *pool_unpend(struct pool *p);             /* the first, the caller's; NULL: none */
+
+/* The slot that should get the next job: an idle one, else the one that holds the fewest below the
+ * pool's depth; NULL: none can take one. */
+struct slot *pool_choose(struct pool *p);
+
+/* Credit that may be granted now, and is hereby taken as granted. */
+uint32_t pool_grant(struct pool *p);
+
+/* A job ran for run_us: adjusts the average and the depth. */
+void pool_ran(struct pool *p, int64_t run_us);
+
+/* A cell of this slot that no held job uses. count < BOARD_DEPTH. */
+unsigned slot_free_cell(const struct slot *s);
+/* Takes the i-th held job out; the claim is the caller's. */
+struct claim *slot_take(struct slot *s, unsigned i);
+
+#endif

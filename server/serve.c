@@ -1,0 +1,333 @@
+/*
+ * serve.c - the service's birth, life and end. Main thread.
+ *
+ * Order of birth: settings, scoreboard, log pipe, FORK SERVER, and only then threads: collector,
+ * store, writer, dispatch, HTTP. The end is the reverse, after the running jobs were let finish.
+ * The main thread forks the fork server and lives as long as the process: the fork server's
+ * PR_SET_PDEATHSIG fires when the thread that forked it ends.
+ */
+#include "serve.h"
+
+#include "../common/board.h"
+#include "../common/clock.h"
+#include "../common/err.h"
+#include "../common/fdio.h"
+#include "../common/heritage.h"
+#include "../common/log.h"
+#include "../workers/forkserver.h"
+#include "collector.h"
+#include "conf.h"
+#include "dispatch.h"
+#include "http/http.h"
+#include "reader.h"
+#include "store/store.h"
+#include "waiters.h"
+#include "writer.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EXIT_OK = 0, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
+
+#define LOAD_WAIT_MS       10000
+#define FORKSERVER_WAIT_MS 5000
+#define LOG_FLUSH_MS       1000
+#define WRITER_REST_MS     5000
+
+struct service {
+    struct conf conf;
+    struct board *board;
+    int board_fd;
+    int log_read_fd, log_write_fd;
+    int control_fd;
+    pid_t forkserver;
+    struct store *store;
+    sigset_t signals;
+};
+
+static int log_pipe_read = -1; /* for serve_die: what is still to be written out */
+
+void serve_die(int status, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    log_error("%s", text);
+    for (int i = 0; i < LOG_FLUSH_MS / 5; i++) {
+        int left = 0;
+        struct timespec pause = {.tv_nsec = 5000000};
+        nanosleep(&pause, NULL);
+        if (log_pipe_read < 0 || ioctl(log_pipe_read, FIONREAD, &left) < 0 || left == 0)
+            break;
+    }
+    _exit(status);
+}
+
+/* As many descriptors as the kernel lets us: each waiting client is one. */
+static void raise_descriptors(const struct conf *c)
+{
+    struct rlimit lim;
+    if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+        return;
+    rlim_t want = (rlim_t)c->max_connections + SLOTS_MAX + 256;
+    if (lim.rlim_cur >= want)
+        return;
+    if (lim.rlim_max < want) {
+        struct rlimit more = {.rlim_cur = want, .rlim_max = want};
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+            return; /* a privileged process may */
+        want = lim.rlim_max;
+        fprintf(stderr,
+                "jobmill: only %llu descriptors are allowed (ulimit -n): fewer connections than "
+                "max_connections = %lld can be held\n",
+                (unsigned long long)want, (long long)c->max_connections);
+    }
+    lim.rlim_cur = want;
+    (void)setrlimit(RLIMIT_NOFILE, &lim);
+}
+
+static int block_signals(struct service *s)
+{
+    sigemptyset(&s->signals);
+    sigaddset(&s->signals, SIGTERM);
+    sigaddset(&s->signals, SIGINT);
+    sigaddset(&s->signals, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    return pthread_sigmask(SIG_BLOCK, &s->signals, NULL) == 0 ? 0 : -ERR_SYSTEM;
+}
+
+static bool want_json_log(const struct conf *c)
+{
+    if (strcmp(c->log_format, "auto") == 0)
+        return !isatty(STDERR_FILENO);
+    return strcmp(c->log_format, "json") == 0;
+}
+
+/* Board, log pipe, fork server, collector: what must come before the other threads. */
+static int start_processes(struct service *s)
+{
+    s->board = board_new(s->conf.defs.slots, &s->board_fd);
+    int pipe_fds[2];
+    if (!s->board || collector_pipe(pipe_fds) != 0)
+        return -ERR_SYSTEM;
+    s->log_read_fd = pipe_fds[0];
+    s->log_write_fd = pipe_fds[1];
+    int level = log_level_parse(s->conf.log_level);
+    log_open(s->log_write_fd, (enum log_level)level, "front");
+    struct heritage h = {
+        .board = s->board,
+        .board_fd = s->board_fd,
+        .log_fd = s->log_write_fd,
+        .control_fd = -1,
+        .defs = &s->conf.defs,
+        .parent_pid = getpid(),
+        .log_level = level,
+    };
+    s->forkserver = forkserver_start(&h, &s->control_fd);
+    if (s->forkserver < 0)
+        return -ERR_SYSTEM;
+    log_pipe_read = s->log_read_fd;
+    return collector_start(s->log_read_fd, want_json_log(&s->conf));
+}
+
+static int open_store(struct service *s, struct buf *why)
+{
+    struct store_options o = {
+        .data_dir = s->conf.data_dir,
+        .cache_bytes = s->conf.store_cache,
+        .reader_cache_bytes = s->conf.reader_cache,
+        .wal_limit = s->conf.wal_limit,
+    };
+    int err = store_open(&o, &s->store, why);
+    if (err)
+        return err;
+    struct recovery r = {0};
+    err = store_recover(s->store, clock_wall_us(), &r);
+    if (err) {
+        buf_addf(why, "the store could not be recovered: %s", err_sentence(err));
+        return err;
+    }
+    id_floor(r.largest_key);
+    if (r.requeued + r.failed + r.cancelled > 0)
+        log_warn("the last service did not end in good order: of the jobs that ran, %llu run again, "
+                 "%llu failed for lack of attempts, %llu are cancelled",
+                 (unsigned long long)r.requeued, (unsigned long long)r.failed,
+                 (unsigned long long)r.cancelled);
+    return 0;
+}
+
+/* The fork server loads the tasks meanwhile; submissions are judged by what it found. */
+static void wait_for_tasks(const struct service *s)
+{
+    int64_t until = clock_mono_us() + LOAD_WAIT_MS * US_PER_MS;
+    while (!atomic_load_explicit(&s->board->loaded, memory_order_acquire)) {
+        if (clock_mono_us() > until) {
+            log_warn("the tasks are not loaded after %d s", LOAD_WAIT_MS / 1000);
+            return;
+        }
+        struct timespec pause = {.tv_nsec = 1000000};
+        nanosleep(&pause, NULL);
+    }
+}
+
+static int start_threads(struct service *s, uint16_t *port)
+{
+    int err = waiters_init();
+    if (!err)
+        err = reader_start(s->store, s->board, &s->conf.defs);
+    if (!err)
+        err = writer_start(&s->conf, s->store);
+    if (!err)
+        err = dispatch_start(&s->conf, s->board, s->control_fd);
+    s->control_fd = -1; /* dispatch's now */
+    wait_for_tasks(s);
+    if (!err)
+        err = http_start(&s->conf, port);
+    return err;
+}
+
+static int announce(const struct service *s, uint16_t port)
+{
+    char host[64];
+    uint16_t asked;
+    if (!conf_split_address(s->conf.listen, host, sizeof(host), &asked))
+        return -ERR_CONFIG;
+    bool v6 = strchr(host, ':') != NULL;
+    printf("listening on http://%s%s%s:%u\n", v6 ? "[" : "", host, v6 ? "]" : "", port);
+    if (fflush(stdout) != 0)
+        log_warn("standard output cannot be written: %s", strerror(errno));
+    log_info("jobmill " JOBMILL_VERSION " serves on %s%s%s:%u, data in %s, %u workers", v6 ? "[" : "",
+             host, v6 ? "]" : "", port, s->conf.data_dir, s->conf.defs.slots);
+    return 0;
+}
+
+static void wait_for_signal(const struct service *s)
+{
+    for (;;) {
+        int sig = sigwaitinfo(&s->signals, NULL);
+        if (sig == SIGTERM || sig == SIGINT) {
+            log_info("%s: draining, for at most %.1f s", strsignal(sig),
+                     (double)s->conf.drain_timeout_us / (double)US_PER_S);
+            return;
+        }
+        if (sig == SIGHUP)
+            log_info("SIGHUP: settings are read at start only; nothing changes");
+    }
+}
+
+/* Lets running jobs end; a second signal, or the time limit, returns the rest to the queue. */
+static void drain(struct service *s)
+{
+    http_drain();
+    writer_drain(WRITER_REST_MS);
+    int64_t until = clock_mono_us() + s->conf.drain_timeout_us;
+    dispatch_drain(until);
+    while (!dispatch_wait_idle(0)) {
+        struct timespec wait = {.tv_nsec = 20000000};
+        int sig = sigtimedwait(&s->signals, NULL, &wait);
+        if (sig == SIGTERM || sig == SIGINT) {
+            log_warn("%s again: what still runs is stopped and returned to the queue",
+                     strsignal(sig));
+            dispatch_drain(clock_mono_us());
+        }
+    }
+}
+
+static void bury_forkserver(struct service *s)
+{
+    if (s->forkserver <= 0)
+        return;
+    for (int i = 0; i < FORKSERVER_WAIT_MS / 5; i++) {
+        pid_t got = waitpid(s->forkserver, NULL, WNOHANG);
+        if (got == s->forkserver || (got < 0 && errno != EINTR))
+            return;
+        struct timespec pause = {.tv_nsec = 5000000};
+        nanosleep(&pause, NULL);
+    }
+    log_error("the fork server does not end: killed");
+    kill(s->forkserver, SIGKILL);
+    (void)waitpid(s->forkserver, NULL, 0);
+}
+
+static void end(struct service *s)
+{
+    dispatch_stop();
+    bury_forkserver(s);
+    http_stop();
+    writer_stop();
+    reader_stop();
+    waiters_release();
+    store_close(s->store);
+    log_info("ended in good order");
+    log_open(-1, LOG_INFO, "front");
+    fd_close(&s->log_write_fd);
+    collector_stop(LOG_FLUSH_MS);
+    board_unmap(s->board);
+    fd_close(&s->board_fd);
+    conf_release(&s->conf);
+}
+
+static int check_address(const struct conf *c, struct buf *why)
+{
+    char host[64];
+    uint16_t port;
+    if (!conf_split_address(c->listen, host, sizeof(host), &port)) {
+        buf_addf(why, "listen = %s: not ADDRESS:PORT", c->listen);
+        return -ERR_CONFIG;
+    }
+    if (!conf_is_loopback(host) && !c->insecure) {
+        buf_addf(why,
+                 "listen = %s: not a loopback address, and anybody who reaches it could run tasks; "
+                 "--insecure allows it all the same",
+                 c->listen);
+        return -ERR_CONFIG;
+    }
+    return 0;
+}
+
+static int fail(int status, const char *text)
+{
+    fprintf(stderr, "jobmill: %s\n", text);
+    return status;
+}
+
+int serve_main(int argc, char **argv)
+{
+    static struct service s; /* threads point into it until the process ends */
+    AUTO_BUF why = BUF_INIT;
+    s = (struct service){.board_fd = -1, .log_read_fd = -1, .log_write_fd = -1, .control_fd = -1};
+    umask(077);
+    if (conf_load(&s.conf, argc, argv, &why) != 0 || check_address(&s.conf, &why) != 0)
+        return fail(EXIT_CONFIG, why.data ? why.data : "out of memory");
+    json_object_seed(0);
+    raise_descriptors(&s.conf);
+    if (block_signals(&s) != 0 || start_processes(&s) != 0)
+        return fail(EXIT_UNAVAILABLE, strerror(errno));
+    if (open_store(&s, &why) != 0)
+        serve_die(EXIT_UNAVAILABLE, "%s", why.data ? why.data : "out of memory");
+    uint16_t port = 0;
+    int err = start_threads(&s, &port);
+    if (err)
+        serve_die(err == -ERR_CONFIG ? EXIT_CONFIG : EXIT_UNAVAILABLE, "cannot serve on %s: %s",
+                  s.conf.listen, err == -ERR_SYSTEM ? strerror(errno) : err_sentence(err));
+    if (announce(&s, port) != 0)
+        serve_die(EXIT_CONFIG, "listen = %s: not ADDRESS:PORT", s.conf.listen);
+    wait_for_signal(&s);
+    drain(&s);
+    end(&s);
+    return EXIT_OK;
+}

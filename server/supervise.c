@@ -1,0 +1,232 @@
+/*
+ * supervise.c - the talk with the fork server: asks for workers, hears of births and deaths, writes the
+ * obituary, and waits ever longer before it replaces workers that die at birth. Dispatch's thread.
+ */
+#include "dispatch_priv.h"
+
+#include "../common/clock.h"
+#include "../common/err.h"
+#include "../common/fdio.h"
+#include "../common/log.h"
+#include "serve.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FIRST_PAUSE_US (10 * US_PER_MS)
+#define BUSY_RETRY_US  (10 * US_PER_MS) /* the control socket was full */
+
+struct slot *supervise_slot(struct dispatcher *d, uint32_t index)
+{
+    for (uint32_t i = 0; i < d->defs->pools; i++) {
+        const struct pooldef *def = d->pools[i].def;
+        if (index >= def->first_slot && index - def->first_slot < def->workers)
+            return &d->pools[i].slots[index - def->first_slot];
+    }
+    return NULL;
+}
+
+static void ask_for_worker(struct dispatcher *d, struct slot *s)
+{
+    s->generation++;
+    s->ready = false;
+    atomic_store_explicit(&s->board->generation, s->generation, memory_order_release);
+    struct msg m = {.kind = MSG_SPAWN, .fd = -1};
+    m.u.SPAWN = (struct msg_SPAWN){.slot = s->index,
+                                   .generation = s->generation,
+                                   .pool = (uint32_t)(s->pool - d->pools)};
+    int err = msg_send(d->control_fd, &m);
+    if (err == 0) {
+        s->spawn_at_us = INT64_MAX;
+        slot_set_state(s, SLOT_STARTING);
+    } else if (err == -ERR_TIMEOUT) {
+        s->spawn_at_us = clock_mono_us() + BUSY_RETRY_US;
+    } else {
+        serve_die(70, "the fork server is gone: the service cannot go on");
+    }
+}
+
+void supervise_begin(struct dispatcher *d)
+{
+    for (uint32_t i = 0; i < d->defs->pools; i++) {
+        for (uint32_t k = 0; k < d->pools[i].def->workers; k++)
+            ask_for_worker(d, &d->pools[i].slots[k]);
+    }
+}
+
+void supervise_kill(struct dispatcher *d, struct slot *s)
+{
+    struct msg m = {.kind = MSG_KILL, .fd = -1};
+    m.u.KILL = (struct msg_KILL){.slot = s->index, .generation = s->generation};
+    int err = msg_send(d->control_fd, &m);
+    if (err == 0) {
+        s->kill_at_us = INT64_MAX;
+        slot_set_state(s, SLOT_DYING);
+    } else if (err == -ERR_TIMEOUT) {
+        s->kill_at_us = clock_mono_us() + BUSY_RETRY_US;
+    } else {
+        serve_die(70, "the fork server is gone: the service cannot go on");
+    }
+}
+
+/* A birth came to nothing: the next one waits twice as long as the last. */
+static void pause_births(struct dispatcher *d, struct slot *s)
+{
+    struct pool *p = s->pool;
+    int64_t pause = FIRST_PAUSE_US;
+    for (uint32_t i = 0; i < p->failures && pause < d->conf->restart_pause_max_us; i++)
+        pause *= 2;
+    if (pause > d->conf->restart_pause_max_us)
+        pause = d->conf->restart_pause_max_us;
+    p->failures++;
+    s->spawn_at_us = clock_mono_us() + pause;
+    atomic_store_explicit(&p->board->failures, p->failures, memory_order_relaxed);
+    atomic_store_explicit(&p->board->retry_at_us, s->spawn_at_us, memory_order_release);
+    log_warn("pool %s: %u workers in a row died at birth, next start in %lld ms", p->def->name,
+             p->failures, (long long)(pause / US_PER_MS));
+}
+
+void supervise_ready(struct dispatcher *d, struct slot *s)
+{
+    struct pool *p = s->pool;
+    if (s->state != SLOT_STARTING)
+        return;
+    s->ready = true;
+    p->failures = 0;
+    atomic_store_explicit(&p->board->failures, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->board->retry_at_us, 0, memory_order_release);
+    slot_set_state(s, SLOT_IDLE);
+    deliver_pending(d, p);
+}
+
+static void born(struct dispatcher *d, struct msg *m)
+{
+    struct slot *s = supervise_slot(d, m->u.BORN.slot);
+    if (!s || s->generation != m->u.BORN.generation || s->state != SLOT_STARTING || m->fd < 0) {
+        log_error("birth of an unknown worker: slot %u generation %u", m->u.BORN.slot,
+                  m->u.BORN.generation);
+        return;
+    }
+    s->sock = m->fd;
+    m->fd = -1;
+    s->pid = (int)m->u.BORN.pid;
+    atomic_store_explicit(&s->board->pid, s->pid, memory_order_relaxed);
+    atomic_store_explicit(&s->board->born_us, clock_wall_us(), memory_order_release);
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = s->index};
+    if (fd_nonblock(s->sock, true) || epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, s->sock, &ev) < 0) {
+        log_error("worker %d cannot be listened to: %s", s->pid, strerror(errno));
+        supervise_kill(d, s);
+    }
+}
+
+/* What waitpid(2) said, in words. */
+static const char *cause(uint32_t status, char *out, size_t len)
+{
+    int st = (int)status;
+    if (WIFSIGNALED(st))
+        snprintf(out, len, "signal %d (%s)%s", WTERMSIG(st), strsignal(WTERMSIG(st)),
+                 WCOREDUMP(st) ? ", core dumped" : "");
+    else
+        snprintf(out, len, "exit status %d", WEXITSTATUS(st));
+    return out;
+}
+
+static void died(struct dispatcher *d, const struct msg_DEATH *m)
+{
+    struct slot *s = supervise_slot(d, m->slot);
+    if (!s || s->generation != m->generation)
+        return;
+    bool asked = s->state == SLOT_DYING;
+    bool at_birth = !s->ready;
+    slot_set_state(s, SLOT_DYING); /* so that it is given nothing more */
+    /* What it sent before it died is still in its socket. */
+    if (s->sock >= 0)
+        deliver_socket(d, s);
+    if (s->sock >= 0) {
+        epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, s->sock, NULL);
+        fd_close(&s->sock);
+    }
+    char words[96];
+    if (!asked) {
+        log_warn("worker %d of pool %s died: %s", s->pid, s->pool->def->name,
+                 cause(m->status, words, sizeof(words)));
+        atomic_fetch_add_explicit(&s->pool->board->deaths, 1, memory_order_relaxed);
+    }
+    slot_set_state(s, SLOT_EMPTY);
+    atomic_store_explicit(&s->board->pid, 0, memory_order_release);
+    atomic_fetch_add_explicit(&s->board->restarts, 1, memory_order_relaxed);
+    s->pid = 0;
+    s->full = false;
+    deliver_buried(d, s, m);
+    s->stop = STOP_NONE;
+    s->kill_at_us = INT64_MAX;
+    if (d->draining)
+        s->spawn_at_us = INT64_MAX;
+    else if (at_birth)
+        pause_births(d, s);
+    else
+        ask_for_worker(d, s);
+    deliver_pending(d, s->pool);
+}
+
+static void unborn(struct dispatcher *d, const struct msg_UNBORN *m)
+{
+    struct slot *s = supervise_slot(d, m->slot);
+    if (!s || s->generation != m->generation || s->state != SLOT_STARTING)
+        return;
+    log_error("pool %s: a worker could not be started: %s", s->pool->def->name,
+              strerror((int)m->error));
+    slot_set_state(s, SLOT_EMPTY);
+    pause_births(d, s);
+}
+
+void supervise_control(struct dispatcher *d)
+{
+    for (int i = 0; i < 64; i++) {
+        struct msg m;
+        int got = msg_recv(d->control_fd, &m, d->buf);
+        if (got == -ERR_TIMEOUT)
+            return;
+        if (got <= 0)
+            serve_die(70, "the fork server is gone (%s): the service cannot go on",
+                      got == 0 ? "end of file" : err_sentence(got));
+        switch (m.kind) {
+        case MSG_BORN:
+            born(d, &m);
+            break;
+        case MSG_UNBORN:
+            unborn(d, &m.u.UNBORN);
+            break;
+        case MSG_DEATH:
+            /* died() receives into d->buf; the fixed fields of m stay what they are */
+            died(d, &m.u.DEATH);
+            break;
+        default:
+            log_error("the fork server sent a %s", msg_kind_name(m.kind));
+        }
+        msg_release(&m);
+    }
+}
+
+void supervise_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
+{
+    for (uint32_t i = 0; i < d->defs->pools; i++) {
+        for (uint32_t k = 0; k < d->pools[i].def->workers; k++) {
+            struct slot *s = &d->pools[i].slots[k];
+            if (s->state == SLOT_EMPTY && s->spawn_at_us <= now_us && !d->draining)
+                ask_for_worker(d, s);
+            if (s->state == SLOT_EMPTY && s->spawn_at_us < *next_us)
+                *next_us = s->spawn_at_us;
+            if (s->state == SLOT_EMPTY || s->state == SLOT_DYING)
+                continue;
+            if (s->kill_at_us <= now_us)
+                supervise_kill(d, s);
+            if (s->kill_at_us < *next_us)
+                *next_us = s->kill_at_us;
+        }
+    }
+}
