@@ -1,0 +1,287 @@
+/*
+ * floors.c - what the machine and the libraries allow, with nothing of jobmill in between:
+ *
+ *   floors http            an empty libmicrohttpd handler (epoll, one thread); prints "listening on PORT",
+ *                          ends at end of file on standard input
+ *   floors sqlite DIR N S  bare group commit: N inserts of 200 bytes a transaction, WAL and FULL, S seconds
+ *   floors socketpair S    round trips of 200 bytes with one forked process, S seconds
+ *   floors primes N P      the bare computation of `primes` below N in P processes at once: wall seconds
+ *   floors fsync DIR S     append 4 KiB and fdatasync
+ *
+ * Each but http prints one line of JSON.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int fail(const char *what)
+{
+    fprintf(stderr, "floors: %s: %s\n", what, strerror(errno));
+    return 1;
+}
+
+/* ---- http ---- */
+
+static enum MHD_Result answer(void *cls, struct MHD_Connection *conn, const char *url,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_len, void **state)
+{
+    (void)cls, (void)url, (void)method, (void)version, (void)upload;
+    static int seen;
+    static char body[] = "{\"id\":\"0193588a-0000-7000-8000-000000000000\",\"task\":\"noop\",\"state\":"
+                         "\"queued\",\"priority\":0,\"attempt\":0,\"max_attempts\":3,\"created_at\":"
+                         "\"2026-11-23T03:19:00.000Z\"}";
+    if (!*state) { /* answering here would close the connection */
+        *state = &seen;
+        return MHD_YES;
+    }
+    if (*upload_len) {
+        *upload_len = 0;
+        return MHD_YES;
+    }
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(sizeof(body) - 1, body, MHD_RESPMEM_PERSISTENT);
+    if (!r)
+        return MHD_NO;
+    MHD_add_response_header(r, "Content-Type", "application/json");
+    enum MHD_Result ok = MHD_queue_response(conn, 200, r);
+    MHD_destroy_response(r);
+    return ok;
+}
+
+static int http(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct MHD_Daemon *d = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, NULL, MHD_OPTION_SOCK_ADDR, &a,
+        MHD_OPTION_CONNECTION_LIMIT, 2000u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192,
+        MHD_OPTION_END);
+    if (!d)
+        return fail("libmicrohttpd");
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT);
+    printf("listening on %u\n", info->port);
+    fflush(stdout);
+    char c;
+    while (read(0, &c, 1) > 0)
+        ;
+    MHD_stop_daemon(d);
+    return 0;
+}
+
+/* ---- sqlite ---- */
+
+static int sql(sqlite3 *db, const char *text)
+{
+    return sqlite3_exec(db, text, NULL, NULL, NULL);
+}
+
+static int sqlite(const char *dir, int group, double seconds)
+{
+    char path[512], payload[200];
+    snprintf(path, sizeof(path), "%s/floor.db", dir);
+    unlink(path);
+    memset(payload, 'x', sizeof(payload));
+    sqlite3 *db;
+    sqlite3_stmt *ins;
+    if (sqlite3_open(path, &db) != SQLITE_OK || sql(db, "PRAGMA journal_mode=WAL") ||
+        sql(db, "PRAGMA synchronous=FULL") || sql(db, "PRAGMA secure_delete=OFF") ||
+        sql(db, "CREATE TABLE t(id INTEGER PRIMARY KEY, state INTEGER, body BLOB)") ||
+        sqlite3_prepare_v2(db, "INSERT INTO t(state, body) VALUES(1, ?1)", -1, &ins, NULL))
+        return fail(sqlite3_errmsg(db));
+    int64_t begin = now_ns(), end = begin + (int64_t)(seconds * 1e9), rows = 0;
+    while (now_ns() < end) {
+        if (sql(db, "BEGIN IMMEDIATE"))
+            return fail(sqlite3_errmsg(db));
+        for (int i = 0; i < group; i++, rows++) {
+            sqlite3_bind_blob(ins, 1, payload, sizeof(payload), SQLITE_STATIC);
+            if (sqlite3_step(ins) != SQLITE_DONE)
+                return fail(sqlite3_errmsg(db));
+            sqlite3_reset(ins);
+        }
+        if (sql(db, "COMMIT"))
+            return fail(sqlite3_errmsg(db));
+    }
+    printf("{\"rate\":%.1f}\n", (double)rows / ((double)(now_ns() - begin) / 1e9));
+    sqlite3_finalize(ins);
+    sqlite3_close(db);
+    unlink(path);
+    return 0;
+}
+
+/* ---- socketpair ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int socketpair_floor(double seconds)
+{
+    int fd[2];
+    char msg[200] = {0};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd) < 0)
+        return fail("socketpair");
+    pid_t child = fork();
+    if (child < 0)
+        return fail("fork");
+    if (child == 0) {
+        close(fd[0]);
+        while (recv(fd[1], msg, sizeof(msg), 0) > 0) {
+            if (send(fd[1], msg, sizeof(msg), MSG_NOSIGNAL) < 0)
+                break;
+        }
+        _exit(0);
+    }
+    close(fd[1]);
+    size_t cap = 2000000, n = 0;
+    int64_t *took = malloc(cap * sizeof(*took)), begin = now_ns();
+    if (!took)
+        return fail("malloc");
+    int64_t end = begin + (int64_t)(seconds * 1e9);
+    for (int64_t t = begin; t < end && n < cap;) {
+        if (send(fd[0], msg, sizeof(msg), MSG_NOSIGNAL) < 0 || recv(fd[0], msg, sizeof(msg), 0) <= 0)
+            return fail("round trip");
+        int64_t u = now_ns();
+        took[n++] = u - t;
+        t = u;
+    }
+    qsort(took, n, sizeof(*took), by_value);
+    printf("{\"rate\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f}\n", (double)n / seconds,
+           (double)took[n / 2] / 1e3, (double)took[n * 99 / 100] / 1e3);
+    close(fd[0]);
+    waitpid(child, NULL, 0);
+    free(took);
+    return 0;
+}
+
+/* ---- fsync ---- */
+
+static int fsync_floor(const char *dir, double seconds)
+{
+    char path[512], block[4096];
+    snprintf(path, sizeof(path), "%s/floor.sync", dir);
+    memset(block, 'x', sizeof(block));
+    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_APPEND, 0600);
+    size_t cap = 200000, n = 0;
+    int64_t *took = malloc(cap * sizeof(*took));
+    if (fd < 0 || !took)
+        return fail(path);
+    int64_t end = now_ns() + (int64_t)(seconds * 1e9);
+    for (int64_t t = now_ns(); t < end && n < cap;) {
+        if (write(fd, block, sizeof(block)) != (ssize_t)sizeof(block) || fdatasync(fd) < 0)
+            return fail(path);
+        int64_t u = now_ns();
+        took[n++] = u - t;
+        t = u;
+    }
+    qsort(took, n, sizeof(*took), by_value);
+    printf("{\"rate\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f}\n", (double)n / seconds,
+           (double)took[n / 2] / 1e3, (double)took[n * 99 / 100] / 1e3);
+    close(fd);
+    unlink(path);
+    free(took);
+    return 0;
+}
+
+/* ---- primes ---- */
+
+/* The task's own code is loaded, so that the floor is the very same computation. */
+#include "../include/jobmill_task.h"
+#include <dlfcn.h>
+
+static void no_progress(struct jobmill_call *c, double f, const char *m)
+{
+    (void)c, (void)f, (void)m;
+}
+static void no_log(struct jobmill_call *c, int level, const char *text, size_t len)
+{
+    (void)c, (void)level, (void)text, (void)len;
+}
+static int not_cancelled(struct jobmill_call *c)
+{
+    (void)c;
+    return 0;
+}
+static int any_result(struct jobmill_call *c, const char *type, const void *data, size_t len)
+{
+    (void)c, (void)type, (void)data, (void)len;
+    return 0;
+}
+static int any_failure(struct jobmill_call *c, const char *code, const char *text, int permanent)
+{
+    (void)c, (void)code, (void)permanent;
+    fprintf(stderr, "floors: %s\n", text);
+    return 1;
+}
+
+static int primes(const char *object, const char *limit, int processes)
+{
+    void *so = dlopen(object, RTLD_NOW);
+    const struct jobmill_task *task = so ? dlsym(so, "jobmill_task") : NULL;
+    if (!task) {
+        fprintf(stderr, "floors: %s\n", dlerror());
+        return 1;
+    }
+    char input[64];
+    int len = snprintf(input, sizeof(input), "{\"limit\":%s}", limit);
+    struct jobmill_host host = {JOBMILL_TASK_ABI, no_progress, no_log, not_cancelled, any_result,
+                                any_failure};
+    struct jobmill_call call = {.abi = JOBMILL_TASK_ABI, .attempt = 1, .job_id = "", .task = "primes"};
+    call.input_type = "application/json";
+    call.input = input;
+    call.input_len = (size_t)len;
+    call.host = &host;
+    int64_t begin = now_ns();
+    for (int i = 0; i < processes; i++) {
+        pid_t pid = fork();
+        if (pid < 0)
+            return fail("fork");
+        if (pid == 0)
+            _exit(task->run(&call, NULL));
+    }
+    int bad = 0;
+    for (int i = 0; i < processes; i++) {
+        int status;
+        if (wait(&status) < 0 || status != 0)
+            bad = 1;
+    }
+    printf("{\"seconds\":%.6f}\n", (double)(now_ns() - begin) / 1e9);
+    return bad;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "http") == 0)
+        return http();
+    if (argc == 5 && strcmp(argv[1], "sqlite") == 0)
+        return sqlite(argv[2], atoi(argv[3]), atof(argv[4]));
+    if (argc == 3 && strcmp(argv[1], "socketpair") == 0)
+        return socketpair_floor(atof(argv[2]));
+    if (argc == 4 && strcmp(argv[1], "fsync") == 0)
+        return fsync_floor(argv[2], atof(argv[3]));
+    if (argc == 5 && strcmp(argv[1], "primes") == 0)
+        return primes(argv[2], argv[3], atoi(argv[4]));
+    fprintf(stderr, "usage: floors http | sqlite DIR GROUP SECONDS | socketpair SECONDS | "
+                    "fsync DIR SECONDS | primes OBJECT LIMIT PROCESSES\n");
+    return 64;
+}
