@@ -44,12 +44,12 @@ struct board_slot {
     /* written by the worker */
     _Alignas(64) _Atomic uint32_t lock; /* sequence counter of the group below; odd: being written */
     _Atomic uint64_t seq;               /* of the job that runs; 0: idle */
-    struct id job;
+    _Alignas(8) struct id job;
     _Atomic uint32_t attempt;
     _Atomic uint32_t task;
     _Atomic int64_t job_started_us; /* wall */
     _Atomic uint32_t progress_ppm;  /* millionths; UINT32_MAX: none told */
-    char progress_text[JOB_PROGRESS_TEXT_MAX + 1];
+    _Alignas(8) char progress_text[JOB_PROGRESS_TEXT_MAX + 1];
 
     _Atomic uint64_t jobs_done;
     _Atomic int64_t heartbeat_us; /* mono; last sign of life */

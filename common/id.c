@@ -1,0 +1,150 @@
+/*
+ * id.c - makes, reads and writes UUID version 7. Any thread; right after fork() too, since the random
+ * bytes that a parent buffered are thrown away when the pid differs.
+ */
+#include "id.h"
+
+#include "clock.h"
+#include "err.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+static _Atomic uint64_t last_key;
+
+/* 8 random bytes from a buffer of the thread's own: one system call for 32 ids. */
+static int random_u64(uint64_t *out)
+{
+    static _Thread_local struct {
+        uint64_t word[32];
+        unsigned left;
+        pid_t pid;
+    } pool;
+    pid_t pid = getpid();
+    if (pool.left == 0 || pool.pid != pid) {
+        if (getrandom(pool.word, sizeof(pool.word), 0) != (ssize_t)sizeof(pool.word))
+            return -ERR_SYSTEM;
+        pool.left = 32;
+        pool.pid = pid;
+    }
+    *out = pool.word[--pool.left];
+    pool.word[pool.left] = 0;
+    return 0;
+}
+
+int id_new(struct id *out)
+{
+    uint64_t tail;
+    if (random_u64(&tail) != 0)
+        return -ERR_SYSTEM;
+    uint64_t now = (uint64_t)(clock_wall_us() / US_PER_MS) << 12;
+    uint64_t last = atomic_load_explicit(&last_key, memory_order_relaxed), key;
+    do {
+        key = now > last ? now : last + 1;
+    } while (!atomic_compare_exchange_weak_explicit(&last_key, &last, key, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    id_make(out, key, tail);
+    return 0;
+}
+
+void id_floor(uint64_t key)
+{
+    uint64_t last = atomic_load_explicit(&last_key, memory_order_relaxed);
+    while (last < key && !atomic_compare_exchange_weak_explicit(
+                             &last_key, &last, key, memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
+void id_make(struct id *out, uint64_t key, uint64_t tail)
+{
+    uint64_t ms = key >> 12;
+    for (int i = 0; i < 6; i++)
+        out->b[i] = (uint8_t)(ms >> (40 - 8 * i));
+    out->b[6] = (uint8_t)(0x70 | ((key >> 8) & 0x0F));
+    out->b[7] = (uint8_t)key;
+    out->b[8] = (uint8_t)(0x80 | ((tail >> 56) & 0x3F));
+    for (int i = 9; i < 16; i++)
+        out->b[i] = (uint8_t)(tail >> (8 * (15 - i)));
+}
+
+uint64_t id_key(const struct id *id)
+{
+    uint64_t ms = 0;
+    for (int i = 0; i < 6; i++)
+        ms = ms << 8 | id->b[i];
+    return ms << 12 | (uint64_t)(id->b[6] & 0x0F) << 8 | id->b[7];
+}
+
+uint64_t id_tail(const struct id *id)
+{
+    uint64_t tail = id->b[8] & 0x3F;
+    for (int i = 9; i < 16; i++)
+        tail = tail << 8 | id->b[i];
+    return tail;
+}
+
+int64_t id_time_us(const struct id *id)
+{
+    return (int64_t)(id_key(id) >> 12) * US_PER_MS;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+bool id_parse(struct id *out, const char *text, size_t len)
+{
+    if (len != ID_TEXT - 1)
+        return false;
+    struct id id;
+    size_t n = 0;
+    for (size_t i = 0; i < len;) {
+        if (i == 8 || i == 13 || i == 18 || i == 23) {
+            if (text[i++] != '-')
+                return false;
+            continue;
+        }
+        int hi = hex_value(text[i]), lo = hex_value(text[i + 1]);
+        if (hi < 0 || lo < 0)
+            return false;
+        id.b[n++] = (uint8_t)(hi << 4 | lo);
+        i += 2;
+    }
+    if (id.b[6] >> 4 != 7 || id.b[8] >> 6 != 2)
+        return false;
+    *out = id;
+    return true;
+}
+
+void id_format(const struct id *id, char out[ID_TEXT])
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t at = 0;
+    for (size_t n = 0; n < 16; n++) {
+        if (n == 4 || n == 6 || n == 8 || n == 10)
+            out[at++] = '-';
+        out[at++] = hex[id->b[n] >> 4];
+        out[at++] = hex[id->b[n] & 15];
+    }
+    out[at] = '\0';
+}
+
+bool id_equal(const struct id *a, const struct id *b)
+{
+    return memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
+bool id_is_nil(const struct id *id)
+{
+    static const struct id nil;
+    return id_equal(id, &nil);
+}

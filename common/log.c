@@ -1,0 +1,134 @@
+/*
+ * log.c - writes log records to the collector's pipe. Any thread, any process; no lock, no allocation.
+ *
+ * A record is at most PIPE_BUF bytes and goes with one write(2), so the kernel keeps it whole.
+ */
+#include "log.h"
+
+#include "clock.h"
+#include "fdio.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static const char *const names[] = {"debug", "info", "warn", "error"};
+
+static _Atomic int out_fd = -1;
+static _Atomic int least = LOG_INFO;
+static char me[16] = "jobmill"; /* set before threads exist, or in a fresh child */
+
+void log_who(const char *who)
+{
+    snprintf(me, sizeof(me), "%s", who);
+}
+
+void log_open(int pipe_fd, enum log_level level, const char *who)
+{
+    atomic_store(&least, (int)level);
+    if (strcmp(me, who) != 0)
+        log_who(who);
+    atomic_store(&out_fd, pipe_fd);
+}
+
+enum log_level log_level(void)
+{
+    return (enum log_level)atomic_load_explicit(&least, memory_order_relaxed);
+}
+
+int log_level_parse(const char *name)
+{
+    for (int i = LOG_DEBUG; i <= LOG_ERROR; i++) {
+        if (strcmp(names[i], name) == 0)
+            return i;
+    }
+    return -1;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return (unsigned)level <= LOG_ERROR ? names[level] : "error";
+}
+
+/* A write of a whole record; a full pipe is waited for, which is the pipe's own bound on memory. */
+static void put(int fd, struct log_record *r, const char *text, size_t len)
+{
+    r->len = (uint16_t)len;
+    struct iovec v[2] = {{r, sizeof(*r)}, {(void *)(uintptr_t)text, len}};
+    while (writev(fd, v, 2) < 0 && errno == EINTR)
+        ;
+}
+
+static void emit(enum log_level level, const struct id *job, unsigned attempt, const char *text,
+                 size_t len)
+{
+    if ((int)level < atomic_load_explicit(&least, memory_order_relaxed))
+        return;
+    int keep = errno;
+    int fd = atomic_load_explicit(&out_fd, memory_order_relaxed);
+    if (fd < 0) {
+        (void)dprintf(STDERR_FILENO, "jobmill: %s: %.*s\n", log_level_name(level), (int)len, text);
+        errno = keep;
+        return;
+    }
+    struct log_record r = {
+        .level = (uint8_t)level,
+        .pid = (uint32_t)getpid(),
+        .tid = (uint32_t)syscall(SYS_gettid),
+        .attempt = attempt,
+        .wall_us = clock_wall_us(),
+    };
+    memcpy(r.who, me, sizeof(r.who));
+    if (job)
+        r.job = *job;
+    const size_t room = PIPE_BUF - sizeof(r);
+    if (len > LOG_TEXT_MAX)
+        len = LOG_TEXT_MAX;
+    size_t at = 0;
+    do {
+        size_t n = len - at < room ? len - at : room;
+        r.flags = (uint8_t)((at == 0 ? LOG_FIRST : 0) | (at + n == len ? LOG_LAST : 0) |
+                            (job ? LOG_HAS_JOB : 0));
+        put(fd, &r, text + at, n);
+        at += n;
+    } while (at < len);
+    errno = keep;
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+    if ((int)level < atomic_load_explicit(&least, memory_order_relaxed))
+        return;
+    char text[2048];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (n > 0)
+        emit(level, NULL, 0, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}
+
+void log_job(enum log_level level, const struct id *job, unsigned attempt, const char *text,
+             size_t len)
+{
+    emit(level, job, attempt, text, len);
+}
+
+void log_die(int status, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (n > 0)
+        emit(LOG_ERROR, NULL, 0, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+    _exit(status);
+}

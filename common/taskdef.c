@@ -1,0 +1,148 @@
+/* taskdef.c - tasks and pools as plain structs; carried over exec as bytes. Any process; no threads. */
+#include "taskdef.h"
+
+#include "err.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void task_release(struct taskdef *t)
+{
+    free(t->module);
+    for (char **w = t->argv; w && *w; w++)
+        free(*w);
+    free(t->argv);
+}
+
+void taskdefs_release(struct taskdefs *d)
+{
+    for (uint32_t i = 0; i < d->tasks; i++)
+        task_release(&d->task[i]);
+    free(d->task);
+    free(d->pool);
+    *d = (struct taskdefs){0};
+}
+
+int taskdefs_find(const struct taskdefs *d, const char *name)
+{
+    for (uint32_t i = 0; i < d->tasks; i++) {
+        if (strcmp(d->task[i].name, name) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+/* ---- as bytes: the structs as they are (both ends are one binary), then the strings they own ---- */
+
+#define NO_TEXT UINT32_MAX
+
+static void put_text(struct buf *out, const char *text)
+{
+    uint32_t len = text ? (uint32_t)strlen(text) : NO_TEXT;
+    buf_add(out, &len, sizeof(len));
+    if (text)
+        buf_add(out, text, len);
+}
+
+static uint32_t word_count(char *const *argv)
+{
+    uint32_t n = 0;
+    while (argv && argv[n])
+        n++;
+    return n;
+}
+
+int taskdefs_pack(const struct taskdefs *d, struct buf *out)
+{
+    buf_add(out, &d->pools, sizeof(d->pools));
+    buf_add(out, &d->tasks, sizeof(d->tasks));
+    buf_add(out, &d->slots, sizeof(d->slots));
+    buf_add(out, d->pool, d->pools * sizeof(*d->pool));
+    for (uint32_t i = 0; i < d->tasks; i++) {
+        struct taskdef t = d->task[i];
+        uint32_t words = word_count(t.argv);
+        t.module = NULL;
+        t.argv = NULL;
+        buf_add(out, &t, sizeof(t));
+        put_text(out, d->task[i].module);
+        buf_add(out, &words, sizeof(words));
+        for (uint32_t k = 0; k < words; k++)
+            put_text(out, d->task[i].argv[k]);
+    }
+    return out->failed ? -ERR_NOMEM : 0;
+}
+
+struct cursor {
+    const char *at, *end;
+};
+
+static bool take(struct cursor *c, void *out, size_t len)
+{
+    if ((size_t)(c->end - c->at) < len)
+        return false;
+    memcpy(out, c->at, len);
+    c->at += len;
+    return true;
+}
+
+/* A string of its own; *out NULL where there was none. */
+static int take_text(struct cursor *c, char **out)
+{
+    uint32_t len;
+    *out = NULL;
+    if (!take(c, &len, sizeof(len)))
+        return -ERR_PROTOCOL;
+    if (len == NO_TEXT)
+        return 0;
+    if ((size_t)(c->end - c->at) < len)
+        return -ERR_PROTOCOL;
+    *out = strndup(c->at, len);
+    c->at += len;
+    return *out ? 0 : -ERR_NOMEM;
+}
+
+static int take_task(struct cursor *c, struct taskdef *t)
+{
+    uint32_t words;
+    if (!take(c, t, sizeof(*t)))
+        return -ERR_PROTOCOL;
+    t->module = NULL;
+    t->argv = NULL;
+    int err = take_text(c, &t->module);
+    if (err)
+        return err;
+    if (!take(c, &words, sizeof(words)) || words > (size_t)(c->end - c->at))
+        return -ERR_PROTOCOL;
+    if (words == 0)
+        return 0;
+    t->argv = calloc((size_t)words + 1, sizeof(*t->argv));
+    if (!t->argv)
+        return -ERR_NOMEM;
+    for (uint32_t i = 0; i < words && !err; i++)
+        err = take_text(c, &t->argv[i]);
+    return err;
+}
+
+int taskdefs_unpack(struct taskdefs *d, const void *data, size_t len)
+{
+    struct cursor c = {data, (const char *)data + len};
+    uint32_t pools, tasks;
+    *d = (struct taskdefs){0};
+    if (!take(&c, &pools, sizeof(pools)) || !take(&c, &tasks, sizeof(tasks)) ||
+        !take(&c, &d->slots, sizeof(d->slots)) || pools > POOLS_MAX || tasks > TASKS_MAX ||
+        d->slots > SLOTS_MAX)
+        return -ERR_PROTOCOL;
+    d->pool = calloc(pools ? pools : 1, sizeof(*d->pool));
+    d->task = calloc(tasks ? tasks : 1, sizeof(*d->task));
+    int err = d->pool && d->task ? 0 : -ERR_NOMEM;
+    d->pools = pools;
+    if (!err && !take(&c, d->pool, pools * sizeof(*d->pool)))
+        err = -ERR_PROTOCOL;
+    while (!err && d->tasks < tasks)
+        err = take_task(&c, &d->task[d->tasks++]);
+    if (!err && c.at != c.end)
+        err = -ERR_PROTOCOL;
+    if (err)
+        taskdefs_release(d);
+    return err;
+}
