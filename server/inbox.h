@@ -20,6 +20,7 @@ struct inbox {
     struct inbox_node *first, **last;
     size_t count, limit;
     bool asleep; /* the consumer waits: the next post writes the eventfd */
+    bool woken; /* inbox_wake() came while the consumer was awake: it does not sleep before a look */
     bool closed;
     int event_fd; /* readable when something was posted while the consumer slept */
 };

@@ -1,0 +1,281 @@
+/*
+ * collector.c - the sole reader of the log pipe. A thread of its own; it reads records as they were
+ * written, joins those of one line, and writes whole lines to standard error.
+ *
+ * When standard error takes nothing for STUCK_MS, lines are dropped and counted rather than that the
+ * whole service waits for a terminal; the count is told once it flows again.
+ */
+#include "collector.h"
+
+#include "../common/buf.h"
+#include "../common/clock.h"
+#include "../common/err.h"
+#include "../common/fdio.h"
+#include "../common/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define PIPE_BYTES (1 << 20)
+#define STUCK_MS   1000
+#define OPEN_LINES 64 /* lines of which only a part came yet */
+
+struct part {
+    bool used;
+    struct log_record head;
+    struct buf text;
+};
+
+static struct {
+    pthread_t thread;
+    int fd;
+    bool json;
+    bool running;
+    struct part part[OPEN_LINES];
+    struct buf line;
+    uint64_t dropped;
+    char in[65536];
+    size_t in_len;
+    _Atomic int64_t stop_at_us; /* mono; 0: not asked to stop */
+} c = {.fd = -1};
+
+int collector_pipe(int fds[2])
+{
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -ERR_SYSTEM;
+    (void)fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES); /* more room for bursts where it is allowed */
+    return 0;
+}
+
+/* ---- one line, as text or JSON ---- */
+
+/* Text on a terminal: control bytes are shown, not obeyed. */
+static void add_visible(struct buf *b, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char ch = (unsigned char)text[i];
+        if (ch == '\t' || (ch >= 0x20 && ch != 0x7F))
+            buf_addc(b, (char)ch);
+        else
+            buf_addf(b, "\\x%02x", ch);
+    }
+}
+
+static void as_text(const struct log_record *r, const char *text, size_t len)
+{
+    char time[CLOCK_TEXT], id[ID_TEXT];
+    clock_format(r->wall_us, time);
+    buf_addf(&c.line, "%s %-5s %.*s: ", time, log_level_name((enum log_level)r->level),
+             (int)strnlen(r->who, sizeof(r->who)), r->who);
+    add_visible(&c.line, text, len);
+    if (r->flags & LOG_HAS_JOB) {
+        id_format(&r->job, id);
+        buf_addf(&c.line, " [job=%s attempt=%u]", id, r->attempt);
+    }
+    buf_addc(&c.line, '\n');
+}
+
+static void as_json(const struct log_record *r, const char *text, size_t len)
+{
+    char time[CLOCK_TEXT], id[ID_TEXT];
+    clock_format(r->wall_us, time);
+    buf_addf(&c.line, "{\"time\":\"%s\",\"level\":\"%s\",\"process\":", time,
+             log_level_name((enum log_level)r->level));
+    buf_add_json_string(&c.line, r->who, strnlen(r->who, sizeof(r->who)));
+    buf_addf(&c.line, ",\"pid\":%u,\"msg\":", r->pid);
+    buf_add_json_string(&c.line, text, len);
+    if (r->flags & LOG_HAS_JOB) {
+        id_format(&r->job, id);
+        buf_addf(&c.line, ",\"job\":\"%s\",\"attempt\":%u", id, r->attempt);
+    }
+    buf_adds(&c.line, "}\n");
+}
+
+/* Writes c.line; false: standard error takes nothing. */
+static bool write_line(void)
+{
+    size_t at = 0;
+    while (at < c.line.len) {
+        struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+        int n = poll(&p, 1, STUCK_MS);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0 || (p.revents & (POLLERR | POLLNVAL)))
+            return false;
+        size_t some = c.line.len - at < PIPE_BUF ? c.line.len - at : PIPE_BUF;
+        ssize_t w = write(STDERR_FILENO, c.line.data + at, some);
+        if (w < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (w <= 0)
+            return false;
+        at += (size_t)w;
+    }
+    return true;
+}
+
+static void format_line(const struct log_record *r, const char *text, size_t len)
+{
+    buf_clear(&c.line);
+    if (c.json)
+        as_json(r, text, len);
+    else
+        as_text(r, text, len);
+}
+
+static void put_line(const struct log_record *r, const char *text, size_t len)
+{
+    if (c.dropped > 0) {
+        struct log_record own = {.level = LOG_WARN, .pid = (uint32_t)getpid(), .who = "collector"};
+        own.wall_us = clock_wall_us();
+        AUTO_BUF say = BUF_INIT;
+        buf_addf(&say, "%llu log lines were dropped: standard error took nothing",
+                 (unsigned long long)c.dropped);
+        format_line(&own, say.data ? say.data : "", say.len);
+        if (!write_line()) {
+            c.dropped++;
+            return;
+        }
+        c.dropped = 0;
+    }
+    format_line(r, text, len);
+    if (c.line.failed || !write_line())
+        c.dropped++;
+}
+
+/* ---- records to lines ---- */
+
+static struct part *find_part(const struct log_record *r)
+{
+    for (int i = 0; i < OPEN_LINES; i++) {
+        struct part *p = &c.part[i];
+        if (p->used && p->head.pid == r->pid && p->head.tid == r->tid)
+            return p;
+    }
+    return NULL;
+}
+
+static void end_part(struct part *p)
+{
+    put_line(&p->head, p->text.data ? p->text.data : "", p->text.len);
+    buf_release(&p->text);
+    p->used = false;
+}
+
+static struct part *new_part(const struct log_record *r)
+{
+    struct part *oldest = &c.part[0];
+    for (int i = 0; i < OPEN_LINES; i++) {
+        struct part *p = &c.part[i];
+        if (!p->used) {
+            oldest = p;
+            break;
+        }
+        if (p->head.wall_us < oldest->head.wall_us)
+            oldest = p;
+    }
+    if (oldest->used)
+        end_part(oldest); /* its process died within a line: what came of it is shown */
+    oldest->used = true;
+    oldest->head = *r;
+    return oldest;
+}
+
+static void take_record(const struct log_record *r, const char *text)
+{
+    struct part *p = find_part(r);
+    if ((r->flags & LOG_FIRST) && p) {
+        end_part(p);
+        p = NULL;
+    }
+    if ((r->flags & LOG_FIRST) && (r->flags & LOG_LAST)) {
+        put_line(r, text, r->len);
+        return;
+    }
+    if (!p)
+        p = new_part(r);
+    if (p->text.len + r->len <= LOG_TEXT_MAX)
+        buf_add(&p->text, text, r->len);
+    if (r->flags & LOG_LAST)
+        end_part(p);
+}
+
+static void take_bytes(void)
+{
+    size_t at = 0;
+    while (c.in_len - at >= sizeof(struct log_record)) {
+        struct log_record r;
+        memcpy(&r, c.in + at, sizeof(r));
+        if (c.in_len - at < sizeof(r) + r.len)
+            break;
+        take_record(&r, c.in + at + sizeof(r));
+        at += sizeof(r) + r.len;
+    }
+    memmove(c.in, c.in + at, c.in_len - at);
+    c.in_len -= at;
+}
+
+/* The wait is short once the end is asked for, else as long as nothing comes. */
+static int wait_ms(void)
+{
+    int64_t stop = atomic_load_explicit(&c.stop_at_us, memory_order_acquire);
+    return stop ? clock_wait_ms(stop, 50) : 500;
+}
+
+static void *collect(void *arg)
+{
+    (void)arg;
+    prctl(PR_SET_NAME, "collector");
+    for (;;) {
+        struct pollfd p = {.fd = c.fd, .events = POLLIN};
+        int n = poll(&p, 1, wait_ms());
+        int64_t stop = atomic_load_explicit(&c.stop_at_us, memory_order_acquire);
+        if (n == 0 && stop && clock_mono_us() >= stop)
+            break;
+        if (n <= 0)
+            continue;
+        ssize_t got = read(c.fd, c.in + c.in_len, sizeof(c.in) - c.in_len);
+        if (got < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (got <= 0)
+            break; /* every writer is gone */
+        c.in_len += (size_t)got;
+        take_bytes();
+    }
+    for (int i = 0; i < OPEN_LINES; i++) {
+        if (c.part[i].used)
+            end_part(&c.part[i]);
+    }
+    buf_release(&c.line);
+    return NULL;
+}
+
+int collector_start(int read_fd, bool json)
+{
+    c.fd = read_fd;
+    c.json = json;
+    c.in_len = 0;
+    atomic_store(&c.stop_at_us, 0);
+    if (pthread_create(&c.thread, NULL, collect, NULL) != 0)
+        return -ERR_SYSTEM;
+    c.running = true;
+    return 0;
+}
+
+void collector_stop(int timeout_ms)
+{
+    if (!c.running)
+        return;
+    atomic_store_explicit(&c.stop_at_us, clock_mono_us() + timeout_ms * US_PER_MS,
+                          memory_order_release);
+    pthread_join(c.thread, NULL);
+    c.running = false;
+    fd_close(&c.fd);
+}

@@ -1,0 +1,111 @@
+/* main.c - the table of sub-commands; nothing else. */
+#include "../common/buf.h"
+#include "../common/err.h"
+#include "../workers/forkserver.h"
+#include "conf.h"
+#include "serve.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
+
+static int help(int argc, char **argv);
+
+static int version(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return puts("jobmill " JOBMILL_VERSION) < 0;
+}
+
+static int load(struct conf *c, int argc, char **argv)
+{
+    AUTO_BUF why = BUF_INIT;
+    if (conf_load(c, argc, argv, &why) == 0)
+        return 0;
+    fprintf(stderr, "jobmill: %s\n", why.data ? why.data : "out of memory");
+    return EXIT_CONFIG;
+}
+
+static int check_config(int argc, char **argv)
+{
+    struct conf c;
+    int status = load(&c, argc, argv);
+    if (status)
+        return status;
+    conf_print(&c, stdout);
+    conf_release(&c);
+    return 0;
+}
+
+static int migrate(int argc, char **argv)
+{
+    struct conf c;
+    int status = load(&c, argc, argv);
+    if (status)
+        return status;
+    AUTO_BUF why = BUF_INIT;
+    struct store *store = NULL;
+    struct store_options o = {.data_dir = c.data_dir,
+                              .cache_bytes = c.store_cache,
+                              .reader_cache_bytes = c.reader_cache,
+                              .wal_limit = c.wal_limit,
+                              .migrate_only = true};
+    umask(077);
+    if (store_open(&o, &store, &why) == 0) {
+        printf("the store in %s has schema version %d\n", c.data_dir, store_schema_version(store));
+        store_close(store);
+    } else {
+        fprintf(stderr, "jobmill: %s\n", why.data ? why.data : "out of memory");
+        status = EXIT_UNAVAILABLE;
+    }
+    conf_release(&c);
+    return status;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help; /* NULL: not for people */
+} commands[] = {
+    {"serve", serve_main, "run the service"},
+    {"migrate", migrate, "bring the store's schema up to date and end"},
+    {"check-config", check_config, "read the settings, print them, and end"},
+    {"version", version, "print the version"},
+    {"help", help, "print this"},
+    {"worker", forkserver_spawned, NULL},
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static int help(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    puts("usage: jobmill COMMAND [--SETTING VALUE]...\n\ncommands:");
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (commands[i].help)
+            printf("  %-14s %s\n", commands[i].name, commands[i].help);
+    }
+    puts("");
+    conf_help(stdout);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return help(argc, argv);
+    }
+    if (strcmp(name, "--version") == 0)
+        return version(argc, argv);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "jobmill: %s%s\n", *name ? "no such command: " : "which command?", name);
+    fputs("`jobmill help` lists them\n", stderr);
+    return EXIT_USAGE;
+}
