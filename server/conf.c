@@ -1,0 +1,433 @@
+/*
+ * conf.c - the settings: flags over JOBMILL_* environment over the file over defaults. Before any
+ * thread exists; what it fills is read-only after.
+ */
+#include "conf.h"
+
+#include "../common/err.h"
+#include "../common/log.h"
+#include "conf_sections.h"
+#include "conf_value.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum type { TYPE_TEXT, TYPE_SIZE, TYPE_TIME, TYPE_INT, TYPE_BOOL };
+
+struct row {
+    const char *name;
+    enum type type;
+    size_t offset; /* in struct conf */
+    const char *def;
+    double least, greatest; /* seconds, bytes or units */
+    const char *unit;
+    const char *help;
+};
+
+#define TEXT_OF(x) #x
+static const struct row rows[] = {
+#define CONF_TEXT(name, def, help) {#name, TYPE_TEXT, offsetof(struct conf, name), def, 0, 0, "", help},
+#define CONF_SIZE(name, def, min, max, help)                                                       \
+    {#name, TYPE_SIZE, offsetof(struct conf, name), TEXT_OF(def), (double)(min), (double)(max), "bytes", help},
+#define CONF_TIME(name, def, min, max, help)                                                       \
+    {#name, TYPE_TIME, offsetof(struct conf, name##_us), TEXT_OF(def), min, max, "seconds", help},
+#define CONF_INT(name, def, min, max, unit, help)                                                  \
+    {#name, TYPE_INT, offsetof(struct conf, name), TEXT_OF(def), (double)(min), (double)(max), unit, help},
+#define CONF_BOOL(name, def, help)                                                                 \
+    {#name, TYPE_BOOL, offsetof(struct conf, name), TEXT_OF(def), 0, 0, "", help},
+#include "conf.def"
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+/* Who set a row last: a weaker source does not change it. */
+enum source { FROM_DEFAULT, FROM_FILE, FROM_ENV, FROM_FLAG };
+static enum source set_by[ROWS];
+static bool seen_in_file[ROWS];
+
+static void *field(struct conf *c, const struct row *r)
+{
+    return (char *)c + r->offset;
+}
+
+static int out_of_range(const struct row *r, const char *value, struct buf *why)
+{
+    if (r->type == TYPE_BOOL)
+        buf_addf(why, "%s = %s: must be yes or no", r->name, value);
+    else
+        buf_addf(why, "%s = %s: must be %.15g to %.15g %s", r->name, value, r->least, r->greatest,
+                 r->unit);
+    return -ERR_CONFIG;
+}
+
+static int assign(struct conf *c, const struct row *r, const char *value, struct buf *why)
+{
+    uint64_t size;
+    int64_t number;
+    bool on;
+    switch (r->type) {
+    case TYPE_TEXT: {
+        char *copy = strdup(value);
+        if (!copy)
+            return -ERR_NOMEM;
+        free(*(char **)field(c, r));
+        *(char **)field(c, r) = copy;
+        return 0;
+    }
+    case TYPE_SIZE:
+        if (!value_size(value, &size) || (double)size < r->least || (double)size > r->greatest)
+            return out_of_range(r, value, why);
+        *(uint64_t *)field(c, r) = size;
+        return 0;
+    case TYPE_TIME:
+        if (!value_time(value, &number) || (double)number < r->least * 1e6 ||
+            (double)number > r->greatest * 1e6)
+            return out_of_range(r, value, why);
+        *(int64_t *)field(c, r) = number;
+        return 0;
+    case TYPE_INT:
+        if (!value_int(value, &number) || (double)number < r->least || (double)number > r->greatest)
+            return out_of_range(r, value, why);
+        *(int64_t *)field(c, r) = number;
+        return 0;
+    case TYPE_BOOL:
+        if (!value_bool(value, &on))
+            return out_of_range(r, value, why);
+        *(bool *)field(c, r) = on;
+        return 0;
+    }
+    return -ERR_CONFIG;
+}
+
+static int set_row(struct conf *c, size_t i, const char *value, enum source by, struct buf *why)
+{
+    if (by < set_by[i])
+        return 0;
+    set_by[i] = by;
+    return assign(c, &rows[i], value, why);
+}
+
+/* The row of a name in which '-' counts as '_'; ROWS: none. */
+static size_t find_row(const char *name, size_t len)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        if (strlen(rows[i].name) != len)
+            continue;
+        size_t k = 0;
+        while (k < len && (name[k] == '-' ? '_' : name[k]) == rows[i].name[k])
+            k++;
+        if (k == len)
+            return i;
+    }
+    return ROWS;
+}
+
+/* ---- the file ---- */
+
+struct reading {
+    struct conf *c;
+    struct buf *why;
+    const char *base;
+    int err;
+};
+
+static int server_setting(struct reading *r, const char *name, const char *value)
+{
+    size_t i = find_row(name, strlen(name));
+    if (i == ROWS || strchr(name, '-')) {
+        buf_addf(r->why, "%s: not a setting of [server]", name);
+        return -ERR_CONFIG;
+    }
+    if (seen_in_file[i]) {
+        buf_addf(r->why, "%s is set twice", name);
+        return -ERR_CONFIG;
+    }
+    seen_in_file[i] = true;
+    return set_row(r->c, i, value, FROM_FILE, r->why);
+}
+
+static int on_setting(void *arg, const char *section, const char *name, const char *value)
+{
+    struct reading *r = arg;
+    if (r->err)
+        return 0; /* the first fault is the one that is told; inih goes on to the end */
+    if (strcmp(section, "server") == 0)
+        r->err = server_setting(r, name, value);
+    else if (section[0] == '\0') {
+        buf_addf(r->why, "%s: before any section", name);
+        r->err = -ERR_CONFIG;
+    } else
+        r->err = sections_set(r->c, section, name, value, r->base, r->why);
+    return r->err == 0;
+}
+
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return strdup(".");
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+static int read_file(struct conf *c, const char *path, struct buf *why)
+{
+    char *base = directory_of(path);
+    if (!base)
+        return -ERR_NOMEM;
+    AUTO_BUF detail = BUF_INIT;
+    struct reading r = {c, &detail, base, 0};
+    int line = ini_parse(path, on_setting, &r);
+    free(base);
+    if (line == -1)
+        buf_addf(why, "%s: %s", path, strerror(errno));
+    else if (line != 0 || r.err)
+        buf_addf(why, "%s:%d: %s", path, line,
+                 detail.data ? detail.data : "neither a [section] nor a NAME = VALUE");
+    return line == 0 && r.err == 0 ? 0 : r.err == -ERR_NOMEM ? r.err : -ERR_CONFIG;
+}
+
+/* ---- environment and flags ---- */
+
+static int read_environment(struct conf *c, struct buf *why)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        char name[64] = "JOBMILL_";
+        size_t n = strlen(name);
+        for (const char *p = rows[i].name; *p && n < sizeof(name) - 1; p++)
+            name[n++] = (char)toupper((unsigned char)*p);
+        name[n] = '\0';
+        const char *value = getenv(name);
+        AUTO_BUF detail = BUF_INIT;
+        if (!value)
+            continue;
+        int err = set_row(c, i, value, FROM_ENV, &detail);
+        if (err) {
+            buf_addf(why, "environment %s: %s", name, detail.data ? detail.data : "out of memory");
+            return err;
+        }
+    }
+    return 0;
+}
+
+struct flag {
+    const char *name; /* without the dashes */
+    size_t len;
+    const char *value; /* NULL: a bare flag */
+    int words;
+};
+
+static bool split_flag(int argc, char **argv, int i, struct flag *f)
+{
+    if (strncmp(argv[i], "--", 2) != 0 || !argv[i][2])
+        return false;
+    f->name = argv[i] + 2;
+    const char *eq = strchr(f->name, '=');
+    f->len = eq ? (size_t)(eq - f->name) : strlen(f->name);
+    f->value = eq ? eq + 1 : i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0 ? argv[i + 1] : NULL;
+    f->words = eq || !f->value ? 1 : 2;
+    return true;
+}
+
+static int read_flags(struct conf *c, int argc, char **argv, struct buf *why)
+{
+    for (int i = 1; i < argc;) {
+        struct flag f;
+        if (!split_flag(argc, argv, i, &f)) {
+            buf_addf(why, "%s: not a flag", argv[i]);
+            return -ERR_CONFIG;
+        }
+        bool is_config = f.len == 6 && memcmp(f.name, "config", 6) == 0;
+        size_t row = find_row(f.name, f.len);
+        if (!is_config && (row == ROWS || memchr(f.name, '_', f.len))) {
+            buf_addf(why, "--%.*s: no such flag", (int)f.len, f.name);
+            return -ERR_CONFIG;
+        }
+        if (!is_config && rows[row].type == TYPE_BOOL) {
+            bool on;
+            if (f.words == 2 && !value_bool(f.value, &on))
+                f.words = 1; /* a bare flag before another word */
+            if (f.words == 1 && argv[i][2 + f.len] != '=')
+                f.value = "yes";
+        }
+        if (!f.value) {
+            buf_addf(why, "--%.*s: needs a value", (int)f.len, f.name);
+            return -ERR_CONFIG;
+        }
+        AUTO_BUF detail = BUF_INIT;
+        int err = is_config ? 0 : set_row(c, row, f.value, FROM_FLAG, &detail);
+        if (err) {
+            buf_addf(why, "--%.*s: %s", (int)f.len, f.name, detail.data ? detail.data : "out of memory");
+            return err;
+        }
+        i += f.words;
+    }
+    return 0;
+}
+
+static const char *config_file(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        struct flag f;
+        if (split_flag(argc, argv, i, &f) && f.len == 6 && memcmp(f.name, "config", 6) == 0)
+            return f.value;
+    }
+    return getenv("JOBMILL_CONFIG");
+}
+
+/* ---- what no single row can say ---- */
+
+static int check_words(const struct conf *c, struct buf *why)
+{
+    char host[64];
+    uint16_t port;
+    if (!conf_split_address(c->listen, host, sizeof(host), &port)) {
+        buf_addf(why, "listen = %s: must be ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080",
+                 c->listen);
+        return -ERR_CONFIG;
+    }
+    if (log_level_parse(c->log_level) < 0) {
+        buf_addf(why, "log_level = %s: must be debug, info, warn or error", c->log_level);
+        return -ERR_CONFIG;
+    }
+    if (strcmp(c->log_format, "auto") != 0 && strcmp(c->log_format, "text") != 0 &&
+        strcmp(c->log_format, "json") != 0) {
+        buf_addf(why, "log_format = %s: must be auto, text or json", c->log_format);
+        return -ERR_CONFIG;
+    }
+    if (!c->data_dir[0]) {
+        buf_adds(why, "data_dir is empty");
+        return -ERR_CONFIG;
+    }
+    if (c->max_waiting >= c->max_connections) {
+        buf_addf(why, "max_waiting = %lld: must be less than max_connections = %lld",
+                 (long long)c->max_waiting, (long long)c->max_connections);
+        return -ERR_CONFIG;
+    }
+    return 0;
+}
+
+/* `workers` of the flags or the environment is stronger than [pool default] of the file. */
+static uint32_t default_workers(const struct conf *c)
+{
+    size_t row = find_row("workers", 7);
+    bool strong = set_by[row] >= FROM_ENV || c->defs.pool[0].workers == 0;
+    return strong ? (uint32_t)c->workers : 0;
+}
+
+int conf_load(struct conf *c, int argc, char **argv, struct buf *why)
+{
+    *c = (struct conf){0};
+    memset(set_by, 0, sizeof(set_by));
+    memset(seen_in_file, 0, sizeof(seen_in_file));
+    int err = 0;
+    for (size_t i = 0; i < ROWS && !err; i++)
+        err = set_row(c, i, rows[i].def, FROM_DEFAULT, why);
+    if (!err)
+        err = sections_begin(c);
+    const char *file = config_file(argc, argv);
+    if (!err && file) {
+        c->file = strdup(file);
+        err = c->file ? read_file(c, file, why) : -ERR_NOMEM;
+    }
+    if (!err)
+        err = read_environment(c, why);
+    if (!err)
+        err = read_flags(c, argc, argv, why);
+    if (!err)
+        err = check_words(c, why);
+    if (!err)
+        err = sections_end(c, default_workers(c), why);
+    if (err)
+        conf_release(c);
+    return err;
+}
+
+void conf_release(struct conf *c)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        if (rows[i].type == TYPE_TEXT)
+            free(*(char **)field(c, &rows[i]));
+    }
+    free(c->file);
+    taskdefs_release(&c->defs);
+    *c = (struct conf){0};
+}
+
+bool conf_split_address(const char *text, char *host, size_t host_len, uint16_t *port)
+{
+    const char *colon = strrchr(text, ':');
+    if (!colon || colon == text)
+        return false;
+    const char *from = text;
+    size_t len = (size_t)(colon - text);
+    bool v6 = text[0] == '[';
+    if (v6) {
+        if (len < 3 || text[len - 1] != ']')
+            return false;
+        from++;
+        len -= 2;
+    }
+    int64_t number;
+    if (len >= host_len || !isdigit((unsigned char)colon[1]) || !value_int(colon + 1, &number) ||
+        number > 65535)
+        return false;
+    memcpy(host, from, len);
+    host[len] = '\0';
+    *port = (uint16_t)number;
+    unsigned char address[sizeof(struct in6_addr)];
+    return inet_pton(v6 ? AF_INET6 : AF_INET, host, address) == 1;
+}
+
+bool conf_is_loopback(const char *host)
+{
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+}
+
+void conf_help(FILE *out)
+{
+    fputs("settings (flag, or the variable JOBMILL_NAME, or NAME in [server] of the file):\n", out);
+    fputs("  --config FILE\n      the configuration file\n", out);
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct row *r = &rows[i];
+        fputs("  --", out);
+        for (const char *p = r->name; *p; p++)
+            fputc(*p == '_' ? '-' : *p, out);
+        fprintf(out, " (default %s", r->def);
+        if (r->type != TYPE_TEXT && r->type != TYPE_BOOL)
+            fprintf(out, ", %.15g to %.15g %s", r->least, r->greatest, r->unit);
+        fprintf(out, ")\n      %s\n", r->help);
+    }
+}
+
+void conf_print(const struct conf *c, FILE *out)
+{
+    struct conf *at = (struct conf *)(uintptr_t)c; /* field() does not write */
+    fputs("[server]\n", out);
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct row *r = &rows[i];
+        const void *f = field(at, r);
+        fprintf(out, "%s = ", r->name);
+        switch (r->type) {
+        case TYPE_TEXT:
+            fprintf(out, "%s\n", *(char *const *)f);
+            break;
+        case TYPE_SIZE:
+            fprintf(out, "%llu\n", (unsigned long long)*(const uint64_t *)f);
+            break;
+        case TYPE_TIME:
+            fprintf(out, "%.6gs\n", (double)*(const int64_t *)f / 1e6);
+            break;
+        case TYPE_INT:
+            fprintf(out, "%lld\n", (long long)*(const int64_t *)f);
+            break;
+        case TYPE_BOOL:
+            fprintf(out, "%s\n", *(const bool *)f ? "yes" : "no");
+            break;
+        }
+    }
+    sections_print(c, out);
+}

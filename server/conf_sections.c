@@ -1,0 +1,409 @@
+/*
+ * conf_sections.c - [pool NAME] and [task NAME] of the configuration. Before any thread exists.
+ *
+ * While it reads, pool names of tasks are kept in `wanted_pool`, since pools may come later in the file.
+ */
+#include "conf_sections.h"
+
+#include "../common/err.h"
+#include "conf_value.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_OUTPUT_MAX (UINT64_C(64) << 20)
+
+/* What the file said of a section, so that a setting is given once, and pools are found at the end. */
+struct extra {
+    char wanted_pool[POOL_NAME_MAX + 1];
+    uint64_t seen; /* a bit for each row of its settings */
+    bool from_file;
+};
+static struct extra task_extra[TASKS_MAX], pool_extra[POOLS_MAX];
+
+static const char *const shipped[] = {"noop", "echo", "sleep", "primes", "sha256", "mandelbrot"};
+
+static int bad(struct buf *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int bad(struct buf *why, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vaddf(why, fmt, ap);
+    va_end(ap);
+    return -ERR_CONFIG;
+}
+
+/* ---- pools ---- */
+
+static int pool_find(const struct taskdefs *d, const char *name)
+{
+    for (uint32_t i = 0; i < d->pools; i++) {
+        if (strcmp(d->pool[i].name, name) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+static int pool_add(struct taskdefs *d, const char *name, struct buf *why)
+{
+    if (d->pools == POOLS_MAX)
+        return bad(why, "more than %d pools", POOLS_MAX);
+    if (!job_task_name_ok(name, strlen(name)) || strlen(name) > POOL_NAME_MAX)
+        return bad(why, "'%s': a pool's name is 1 to %d of a-z 0-9 _ . -", name, POOL_NAME_MAX);
+    struct pooldef *p = &d->pool[d->pools];
+    *p = (struct pooldef){.start = START_FORKSERVER};
+    memcpy(p->name, name, strlen(name) + 1);
+    pool_extra[d->pools] = (struct extra){0};
+    return (int)d->pools++;
+}
+
+static int pool_workers(struct pooldef *p, const char *v, struct buf *why)
+{
+    int64_t n;
+    if (!value_int(v, &n) || n < 1 || n > SLOTS_MAX)
+        return bad(why, "workers = %s: must be 1 to %d", v, SLOTS_MAX);
+    p->workers = (uint32_t)n;
+    return 0;
+}
+
+static int pool_start_method(struct pooldef *p, const char *v, struct buf *why)
+{
+    if (strcmp(v, "forkserver") == 0)
+        p->start = START_FORKSERVER;
+    else if (strcmp(v, "spawn") == 0)
+        p->start = START_SPAWN;
+    else
+        return bad(why, "start_method = %s: must be forkserver or spawn", v);
+    return 0;
+}
+
+static int pool_nice(struct pooldef *p, const char *v, struct buf *why)
+{
+    int64_t n;
+    if (!value_int(v, &n) || n < -20 || n > 19)
+        return bad(why, "nice = %s: must be -20 to 19", v);
+    p->nice = (int)n;
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*set)(struct pooldef *p, const char *value, struct buf *why);
+} pool_settings[] = {
+    {"workers", pool_workers},
+    {"start_method", pool_start_method},
+    {"nice", pool_nice},
+};
+
+static int pool_set(struct conf *c, const char *pool, const char *name, const char *value,
+                    struct buf *why)
+{
+    int at = pool_find(&c->defs, pool);
+    if (at < 0)
+        at = pool_add(&c->defs, pool, why);
+    if (at < 0)
+        return at;
+    for (size_t i = 0; name && i < sizeof(pool_settings) / sizeof(pool_settings[0]); i++) {
+        if (strcmp(pool_settings[i].name, name) != 0)
+            continue;
+        if (pool_extra[at].seen & UINT64_C(1) << i)
+            return bad(why, "%s is set twice", name);
+        pool_extra[at].seen |= UINT64_C(1) << i;
+        return pool_settings[i].set(&c->defs.pool[at], value, why);
+    }
+    return name ? bad(why, "%s: not a setting of a pool", name) : 0;
+}
+
+/* ---- tasks ---- */
+
+struct setting {
+    struct taskdef *t;
+    struct extra *x;
+    const char *value;
+    const char *base;
+    struct buf *why;
+};
+
+static int task_module(struct setting *s)
+{
+    char *path = NULL;
+    if (s->value[0] == '/' || strncmp(s->value, "builtin:", 8) == 0)
+        path = strdup(s->value);
+    else if (asprintf(&path, "%s/%s", s->base, s->value) < 0)
+        path = NULL;
+    if (!path)
+        return -ERR_NOMEM;
+    s->t->module = path;
+    s->t->kind = TASK_MODULE;
+    return 0;
+}
+
+static int task_command(struct setting *s)
+{
+    s->t->argv = value_words(s->value);
+    if (!s->t->argv)
+        return bad(s->why, "command = %s: no words, or a quote that is not closed", s->value);
+    s->t->kind = TASK_COMMAND;
+    return 0;
+}
+
+static int task_pool(struct setting *s)
+{
+    if (strlen(s->value) > POOL_NAME_MAX)
+        return bad(s->why, "pool = %s: longer than %d", s->value, POOL_NAME_MAX);
+    memcpy(s->x->wanted_pool, s->value, strlen(s->value) + 1);
+    return 0;
+}
+
+static int task_input(struct setting *s)
+{
+    if (strcmp(s->value, "json") == 0)
+        s->t->input = TASK_INPUT_JSON;
+    else if (strcmp(s->value, "raw") == 0)
+        s->t->input = TASK_INPUT_RAW;
+    else
+        return bad(s->why, "input = %s: must be json or raw", s->value);
+    return 0;
+}
+
+static int task_result(struct setting *s)
+{
+    const char *v = s->value, *slash = strchr(v, '/');
+    if (strcmp(v, "json") == 0) {
+        s->t->result = TASK_RESULT_JSON;
+    } else if (strcmp(v, "text") == 0) {
+        s->t->result = TASK_RESULT_TEXT;
+    } else if (slash && slash != v && slash[1] && strlen(v) <= JOB_TYPE_MAX) {
+        s->t->result = TASK_RESULT_BYTES;
+        memcpy(s->t->result_type, v, strlen(v) + 1);
+    } else {
+        return bad(s->why, "result = %s: must be json, text, or a content type of at most %d bytes",
+                   v, JOB_TYPE_MAX);
+    }
+    return 0;
+}
+
+static int task_timeout(struct setting *s)
+{
+    if (!value_time(s->value, &s->t->timeout_us) || s->t->timeout_us > 30 * 86400 * INT64_C(1000000))
+        return bad(s->why, "timeout = %s: must be a time of 0 (none) to 30d", s->value);
+    return 0;
+}
+
+static int task_max_attempts(struct setting *s)
+{
+    int64_t n;
+    if (!value_int(s->value, &n) || n < 1 || n > JOB_ATTEMPTS_MAX)
+        return bad(s->why, "max_attempts = %s: must be 1 to %d", s->value, JOB_ATTEMPTS_MAX);
+    s->t->max_attempts = (uint32_t)n;
+    return 0;
+}
+
+static int task_memory(struct setting *s)
+{
+    if (!value_size(s->value, &s->t->memory) || (s->t->memory && s->t->memory < 1 << 20))
+        return bad(s->why, "memory = %s: must be 0 (no limit) or a size of at least 1MiB", s->value);
+    return 0;
+}
+
+static int task_output_max(struct setting *s)
+{
+    if (!value_size(s->value, &s->t->output_max) || s->t->output_max < 1 ||
+        s->t->output_max > (UINT64_C(1) << 30))
+        return bad(s->why, "output_max = %s: must be a size of 1 to 1GiB", s->value);
+    return 0;
+}
+
+static int task_description(struct setting *s)
+{
+    if (strlen(s->value) >= sizeof(s->t->description))
+        return bad(s->why, "description: longer than %zu bytes", sizeof(s->t->description) - 1);
+    memcpy(s->t->description, s->value, strlen(s->value) + 1);
+    return 0;
+}
+
+static int task_kind(struct setting *s)
+{
+    if (strcmp(s->value, "remote") == 0)
+        return bad(s->why, "kind = remote: not supported by this version");
+    if (strcmp(s->value, "module") != 0 && strcmp(s->value, "command") != 0)
+        return bad(s->why, "kind = %s: must be module or command", s->value);
+    return 0;
+}
+
+static int task_persistent(struct setting *s)
+{
+    bool on;
+    if (!value_bool(s->value, &on))
+        return bad(s->why, "persistent = %s: must be yes or no", s->value);
+    return on ? bad(s->why, "persistent = true: not supported by this version") : 0;
+}
+
+static const struct {
+    const char *name;
+    int (*set)(struct setting *s);
+} task_settings[] = {
+    {"module", task_module},
+    {"command", task_command},
+    {"pool", task_pool},
+    {"input", task_input},
+    {"result", task_result},
+    {"timeout", task_timeout},
+    {"max_attempts", task_max_attempts},
+    {"memory", task_memory},
+    {"output_max", task_output_max},
+    {"description", task_description},
+    {"kind", task_kind},
+    {"persistent", task_persistent},
+};
+
+static void task_reset(struct taskdef *t)
+{
+    free(t->module);
+    value_words_free(t->argv);
+    char name[JOB_TASK_MAX + 1];
+    memcpy(name, t->name, sizeof(name));
+    *t = (struct taskdef){.output_max = DEFAULT_OUTPUT_MAX};
+    memcpy(t->name, name, sizeof(name));
+}
+
+static int task_add(struct taskdefs *d, const char *name, struct buf *why)
+{
+    if (d->tasks == TASKS_MAX)
+        return bad(why, "more than %d tasks", TASKS_MAX);
+    if (!job_task_name_ok(name, strlen(name)))
+        return bad(why, "'%s': a task's name is 1 to %d of a-z 0-9 _ . -", name, JOB_TASK_MAX);
+    struct taskdef *t = &d->task[d->tasks];
+    *t = (struct taskdef){.output_max = DEFAULT_OUTPUT_MAX};
+    memcpy(t->name, name, strlen(name) + 1);
+    task_extra[d->tasks] = (struct extra){0};
+    memcpy(task_extra[d->tasks].wanted_pool, "default", sizeof("default"));
+    return (int)d->tasks++;
+}
+
+/* A shipped task that the file names is the file's: what it does not set keeps the shipped value, but
+ * a command or module of its own replaces the shipped one. */
+static int task_set(struct conf *c, const char *task, const char *name, const char *value,
+                    const char *base, struct buf *why)
+{
+    int at = taskdefs_find(&c->defs, task);
+    if (at < 0)
+        at = task_add(&c->defs, task, why);
+    if (at < 0)
+        return at;
+    struct extra *x = &task_extra[at];
+    struct taskdef *t = &c->defs.task[at];
+    x->from_file = true;
+    if (!name)
+        return 0;
+    struct setting s = {t, x, value, base, why};
+    for (size_t i = 0; i < sizeof(task_settings) / sizeof(task_settings[0]); i++) {
+        if (strcmp(task_settings[i].name, name) != 0)
+            continue;
+        if (x->seen & UINT64_C(1) << i)
+            return bad(why, "%s is set twice", name);
+        x->seen |= UINT64_C(1) << i;
+        bool program = task_settings[i].set == task_module || task_settings[i].set == task_command;
+        if (program && t->module && strncmp(t->module, "builtin:", 8) == 0 && x->seen == UINT64_C(1) << i)
+            task_reset(t);
+        if (program && (t->module || t->argv)) {
+            if (!t->module || strncmp(t->module, "builtin:", 8) != 0)
+                return bad(why, "a task has either a module or a command");
+            free(t->module);
+            t->module = NULL;
+        }
+        return task_settings[i].set(&s);
+    }
+    return bad(why, "%s: not a setting of a task", name);
+}
+
+/* ---- the whole ---- */
+
+int sections_begin(struct conf *c)
+{
+    AUTO_BUF why = BUF_INIT;
+    c->defs.pool = calloc(POOLS_MAX, sizeof(*c->defs.pool));
+    c->defs.task = calloc(TASKS_MAX, sizeof(*c->defs.task));
+    if (!c->defs.pool || !c->defs.task || pool_add(&c->defs, "default", &why) < 0)
+        return -ERR_NOMEM;
+    for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
+        int at = task_add(&c->defs, shipped[i], &why);
+        if (at < 0 || asprintf(&c->defs.task[at].module, "builtin:%s", shipped[i]) < 0)
+            return -ERR_NOMEM;
+    }
+    return 0;
+}
+
+int sections_set(struct conf *c, const char *section, const char *name, const char *value,
+                 const char *base, struct buf *why)
+{
+    if (strncmp(section, "pool ", 5) == 0)
+        return pool_set(c, section + 5, name, value, why);
+    if (strncmp(section, "task ", 5) == 0)
+        return task_set(c, section + 5, name, value, base, why);
+    return bad(why, "[%s]: not a section; there are [server], [pool NAME] and [task NAME]", section);
+}
+
+static uint32_t cores(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < 1 ? 1 : n > SLOTS_MAX ? SLOTS_MAX : (uint32_t)n;
+}
+
+int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
+{
+    struct taskdefs *d = &c->defs;
+    if (default_workers)
+        d->pool[0].workers = default_workers;
+    d->slots = 0;
+    for (uint32_t i = 0; i < d->pools; i++) {
+        if (d->pool[i].workers == 0)
+            d->pool[i].workers = cores();
+        d->pool[i].first_slot = d->slots;
+        d->slots += d->pool[i].workers;
+    }
+    if (d->slots > SLOTS_MAX)
+        return bad(why, "the pools have %u workers together: at most %d", d->slots, SLOTS_MAX);
+    for (uint32_t i = 0; i < d->tasks; i++) {
+        struct taskdef *t = &d->task[i];
+        if (!t->module && !t->argv)
+            return bad(why, "[task %s]: neither a module nor a command", t->name);
+        int pool = pool_find(d, task_extra[i].wanted_pool);
+        if (pool < 0)
+            return bad(why, "[task %s]: pool = %s: there is no [pool %s]", t->name,
+                       task_extra[i].wanted_pool, task_extra[i].wanted_pool);
+        t->pool = (uint32_t)pool;
+        if (t->max_attempts == 0)
+            t->max_attempts = (uint32_t)c->max_attempts;
+    }
+    return 0;
+}
+
+void sections_print(const struct conf *c, FILE *out)
+{
+    for (uint32_t i = 0; i < c->defs.pools; i++) {
+        const struct pooldef *p = &c->defs.pool[i];
+        fprintf(out, "\n[pool %s]\nworkers = %u\nstart_method = %s\nnice = %d\n", p->name,
+                p->workers, p->start == START_SPAWN ? "spawn" : "forkserver", p->nice);
+    }
+    for (uint32_t i = 0; i < c->defs.tasks; i++) {
+        const struct taskdef *t = &c->defs.task[i];
+        fprintf(out, "\n[task %s]\n", t->name);
+        if (t->module)
+            fprintf(out, "module = %s\n", t->module);
+        for (char **w = t->argv; w && *w; w++)
+            fprintf(out, "%s\"%s\"", w == t->argv ? "command = " : " ", *w);
+        if (t->argv)
+            fputc('\n', out);
+        fprintf(out, "pool = %s\ninput = %s\nresult = %s\n", c->defs.pool[t->pool].name,
+                t->input == TASK_INPUT_RAW ? "raw" : "json",
+                t->result == TASK_RESULT_JSON   ? "json"
+                : t->result == TASK_RESULT_TEXT ? "text"
+                                                : t->result_type);
+        fprintf(out, "timeout = %.6gs\nmax_attempts = %u\nmemory = %llu\noutput_max = %llu\n",
+                (double)t->timeout_us / 1e6, t->max_attempts, (unsigned long long)t->memory,
+                (unsigned long long)t->output_max);
+    }
+}
