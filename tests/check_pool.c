@@ -1,0 +1,177 @@
+/* check_pool.c - slots, pending claims, credit and the depth of prefetch. */
+#include "../server/pool.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static struct board *board;
+static int board_fd;
+static struct pooldef defs_pool[2];
+static struct taskdefs defs;
+static struct pool *pools;
+
+static void setup(void)
+{
+    defs_pool[0] = (struct pooldef){.name = "default", .workers = 2, .first_slot = 0};
+    defs_pool[1] = (struct pooldef){.name = "other", .workers = 1, .first_slot = 2};
+    defs = (struct taskdefs){.pool = defs_pool, .pools = 2, .slots = 3};
+    board = board_new(3, &board_fd);
+    ck_assert_ptr_nonnull(board);
+    pools = pools_new(&defs, board);
+    ck_assert_ptr_nonnull(pools);
+}
+
+static void teardown(void)
+{
+    pools_free(pools, &defs);
+    board_unmap(board);
+}
+
+static struct claim *claim(uint32_t n)
+{
+    struct claim *c = calloc(1, sizeof(*c));
+    ck_assert_ptr_nonnull(c);
+    c->attempt = n;
+    return c;
+}
+
+static void hold(struct slot *s, struct claim *c)
+{
+    s->held[s->count] = (struct assignment){.claim = c, .seq = c->attempt, .cell = slot_free_cell(s)};
+    s->count++;
+    s->pool->held++;
+}
+
+START_TEST(pending_keeps_order)
+{
+    struct pool *p = &pools[0];
+    pool_pend(p, claim(1));
+    pool_pend(p, claim(2));
+    pool_pend_first(p, claim(3));
+    ck_assert_uint_eq(p->waiting, 3);
+    const uint32_t want[] = {3, 1, 2};
+    for (int i = 0; i < 3; i++) {
+        struct claim *c = pool_unpend(p);
+        ck_assert_uint_eq(c->attempt, want[i]);
+        claim_free(c);
+    }
+    ck_assert_ptr_null(pool_unpend(p));
+    pool_pend_first(p, claim(4)); /* onto an empty list, then behind it */
+    pool_pend(p, claim(5));
+    struct claim *c = pool_unpend(p);
+    ck_assert_uint_eq(c->attempt, 4);
+    claim_free(c);
+    c = pool_unpend(p);
+    ck_assert_uint_eq(c->attempt, 5);
+    claim_free(c);
+}
+END_TEST
+
+START_TEST(credit_is_what_live_workers_can_take)
+{
+    struct pool *p = &pools[0];
+    ck_assert_uint_eq(pool_grant(p), 0); /* none lives */
+    slot_set_state(&p->slots[0], SLOT_STARTING);
+    ck_assert_uint_eq(pool_grant(p), 0);
+    slot_set_state(&p->slots[0], SLOT_IDLE);
+    ck_assert_uint_eq(pool_grant(p), 1);
+    ck_assert_uint_eq(pool_grant(p), 0); /* granted once */
+    slot_set_state(&p->slots[1], SLOT_IDLE);
+    ck_assert_uint_eq(pool_grant(p), 1);
+    p->granted = 0;
+    hold(&p->slots[0], claim(1));
+    ck_assert_uint_eq(pool_grant(p), 1);
+    p->depth = 4;
+    ck_assert_uint_eq(pool_grant(p), 6); /* 2 * 4 - 1 held - 1 granted */
+    slot_set_state(&p->slots[1], SLOT_EMPTY);
+    ck_assert_uint_eq(pool_grant(p), 0);
+}
+END_TEST
+
+START_TEST(board_follows_the_state)
+{
+    struct pool *p = &pools[0];
+    slot_set_state(&p->slots[0], SLOT_IDLE);
+    slot_set_state(&p->slots[1], SLOT_BUSY);
+    ck_assert_uint_eq(atomic_load(&board->pool[0].live), 2);
+    ck_assert_uint_eq(atomic_load(&board->pool[0].busy), 1);
+    slot_set_state(&p->slots[1], SLOT_DYING);
+    ck_assert_uint_eq(atomic_load(&board->pool[0].live), 1);
+    ck_assert_uint_eq(atomic_load(&board->pool[0].busy), 0);
+    ck_assert_uint_eq(atomic_load(&board->slot[1].state), SLOT_DYING);
+    ck_assert_uint_eq(atomic_load(&board->slot[2].pool), 1);
+}
+END_TEST
+
+START_TEST(the_emptiest_worker_is_chosen)
+{
+    struct pool *p = &pools[0];
+    p->depth = 2;
+    ck_assert_ptr_null(pool_choose(p));
+    slot_set_state(&p->slots[0], SLOT_BUSY);
+    slot_set_state(&p->slots[1], SLOT_IDLE);
+    hold(&p->slots[0], claim(1));
+    ck_assert_ptr_eq(pool_choose(p), &p->slots[1]);
+    hold(&p->slots[1], claim(2));
+    hold(&p->slots[1], claim(3));
+    ck_assert_ptr_eq(pool_choose(p), &p->slots[0]);
+    p->slots[0].full = true;
+    ck_assert_ptr_null(pool_choose(p));
+    p->slots[0].full = false;
+    p->slots[0].stop = STOP_TIMEOUT;
+    ck_assert_ptr_null(pool_choose(p));
+}
+END_TEST
+
+START_TEST(depth_follows_run_time)
+{
+    struct pool *p = &pools[0];
+    for (int i = 0; i < 200; i++)
+        pool_ran(p, 2);
+    ck_assert_uint_eq(p->depth, BOARD_DEPTH);
+    for (int i = 0; i < 200; i++)
+        pool_ran(p, 20000);
+    ck_assert_uint_eq(p->depth, 1);
+    for (int i = 0; i < 200; i++)
+        pool_ran(p, 300);
+    ck_assert_uint_gt(p->depth, 2);
+    ck_assert_uint_lt(p->depth, 10);
+}
+END_TEST
+
+START_TEST(cells_are_not_shared)
+{
+    struct slot *s = &pools[0].slots[0];
+    for (uint32_t i = 0; i < BOARD_DEPTH; i++)
+        hold(s, claim(i + 1));
+    uint64_t used = 0;
+    for (unsigned i = 0; i < s->count; i++)
+        used |= UINT64_C(1) << s->held[i].cell;
+    ck_assert_uint_eq(used, (UINT64_C(1) << BOARD_DEPTH) - 1);
+    unsigned cell = s->held[7].cell;
+    claim_free(slot_take(s, 7));
+    ck_assert_uint_eq(s->count, BOARD_DEPTH - 1);
+    ck_assert_uint_eq(s->pool->held, BOARD_DEPTH - 1);
+    ck_assert_uint_eq(slot_free_cell(s), cell);
+    ck_assert_uint_eq(s->held[7].seq, 9);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("pool");
+    TCase *t = tcase_create("pool");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, pending_keeps_order);
+    tcase_add_test(t, credit_is_what_live_workers_can_take);
+    tcase_add_test(t, board_follows_the_state);
+    tcase_add_test(t, the_emptiest_worker_is_chosen);
+    tcase_add_test(t, depth_follows_run_time);
+    tcase_add_test(t, cells_are_not_shared);
+    suite_add_tcase(suite, t);
+    SRunner *r = srunner_create(suite);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
