@@ -1,0 +1,551 @@
+/*
+ * sqlite.c - the SQLite driver: the data directory and its lock, connections and statements,
+ * transactions, the checkpoints, and the memory of tasks and counters.
+ *
+ * Rules that must hold (the library's log reset is unsafe otherwise): one read-write connection
+ * makes every commit and every checkpoint; all others are read-only and never checkpoint; no memory
+ * map. Counters in memory equal a recount of the committed rows after each commit and rollback.
+ */
+#include "sqlite.h"
+
+#include "../../common/clock.h"
+#include "../../common/err.h"
+#include "../../common/log.h"
+#include "migrate.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUSY_MS       5000 /* for another program that has the file open, such as a shell */
+#define WAL_KEEP      (64 * 1024 * 1024)
+#define IDLE_FRACTION 16 /* a quiet moment is used once this part of the log's limit is filled */
+
+static const char *const stmt_text[STMTS] = {
+#define STMT(name, who, text) [STMT_##name] = text,
+#include "stmts_sqlite.def"
+#undef STMT
+};
+static const enum stmt_for stmt_who[STMTS] = {
+#define STMT(name, who, text) [STMT_##name] = who,
+#include "stmts_sqlite.def"
+#undef STMT
+};
+
+/* ---- connections and statements ---- */
+
+int db_error(const struct db *d, int rc, const char *doing)
+{
+    log_error("store: %s: %s (%d)", doing, d->c ? sqlite3_errmsg(d->c) : sqlite3_errstr(rc), rc);
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        return -ERR_STORE_FULL;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return -ERR_STORE_CORRUPT;
+    case SQLITE_NOMEM:
+        return -ERR_NOMEM;
+    default:
+        return -ERR_STORE;
+    }
+}
+
+int db_prepare(struct db *d, enum stmt_for who)
+{
+    for (int i = 0; i < STMTS; i++) {
+        if (!(stmt_who[i] & who))
+            continue;
+        int rc = sqlite3_prepare_v3(d->c, stmt_text[i], -1, SQLITE_PREPARE_PERSISTENT, &d->stmt[i],
+                                    NULL);
+        if (rc != SQLITE_OK)
+            return db_error(d, rc, stmt_text[i]);
+    }
+    return 0;
+}
+
+void db_close(struct db *d)
+{
+    for (int i = 0; i < STMTS; i++) {
+        sqlite3_finalize(d->stmt[i]);
+        d->stmt[i] = NULL;
+    }
+    int rc = sqlite3_close(d->c);
+    if (rc != SQLITE_OK)
+        log_error("store: close: %s", sqlite3_errstr(rc));
+    d->c = NULL;
+}
+
+int db_bind(const struct db *d, sqlite3_stmt *st, const struct param *p, int n)
+{
+    int rc = SQLITE_OK;
+    for (int i = 0; i < n && rc == SQLITE_OK; i++) {
+        /* A NULL pointer would bind NULL where an empty value is meant. */
+        const void *data = p[i].data ? p[i].data : "";
+        switch (p[i].type) {
+        case PARAM_INT:
+            rc = sqlite3_bind_int64(st, i + 1, p[i].i);
+            break;
+        case PARAM_TEXT:
+            rc = sqlite3_bind_text64(st, i + 1, data, p[i].len, SQLITE_STATIC, SQLITE_UTF8);
+            break;
+        case PARAM_BLOB:
+            rc = sqlite3_bind_blob64(st, i + 1, data, p[i].len, SQLITE_STATIC);
+            break;
+        case PARAM_NULL:
+            rc = sqlite3_bind_null(st, i + 1);
+            break;
+        }
+    }
+    return rc == SQLITE_OK ? 0 : db_error(d, rc, "bind");
+}
+
+int db_next(const struct db *d, enum stmt st)
+{
+    int rc = sqlite3_step(d->stmt[st]);
+    if (rc == SQLITE_ROW)
+        return 1;
+    int err = rc == SQLITE_DONE ? 0 : db_error(d, rc, stmt_text[st]);
+    sqlite3_reset(d->stmt[st]);
+    return err;
+}
+
+int db_first(const struct db *d, enum stmt st, const struct param *p, int n)
+{
+    int err = db_bind(d, d->stmt[st], p, n);
+    return err ? err : db_next(d, st);
+}
+
+void db_done(const struct db *d, enum stmt st)
+{
+    sqlite3_reset(d->stmt[st]); /* its result repeats that of the last step, which was looked at */
+}
+
+int db_run(const struct db *d, enum stmt st, const struct param *p, int n)
+{
+    int got = db_first(d, st, p, n);
+    if (got == 1) {
+        db_done(d, st);
+        return -ERR_INTERNAL;
+    }
+    return got < 0 ? got : sqlite3_changes(d->c);
+}
+
+int sqlite_open_connection(struct db *d, const char *path, int flags, uint64_t cache_bytes)
+{
+    int rc = sqlite3_open_v2(path, &d->c, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc != SQLITE_OK)
+        return db_error(d, rc, "open");
+    char pragmas[400];
+    bool writer = (flags & SQLITE_OPEN_READWRITE) != 0;
+    snprintf(pragmas, sizeof(pragmas),
+             "PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0; PRAGMA cache_size = -%llu;"
+             "PRAGMA temp_store = MEMORY;%s",
+             (unsigned long long)(cache_bytes / 1024),
+             writer ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                      "PRAGMA secure_delete = OFF; PRAGMA foreign_keys = OFF;"
+                    : "PRAGMA query_only = ON;");
+    sqlite3_extended_result_codes(d->c, 1);
+    rc = sqlite3_busy_timeout(d->c, BUSY_MS);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_db_config(d->c, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_wal_autocheckpoint(d->c, 0);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(d->c, pragmas, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : db_error(d, rc, "open");
+}
+
+/* ---- tasks and counters ---- */
+
+struct store_task *sqlite_task(const struct sqlite_store *s, uint32_t task_id)
+{
+    /* Acquire: pairs with the release in task_append, so that the entry is complete. */
+    uint32_t count = atomic_load_explicit(&s->task_count, memory_order_acquire);
+    return task_id >= 1 && task_id <= count ? s->task[task_id - 1] : NULL;
+}
+
+static struct store_task *task_append(struct sqlite_store *s, const char *name)
+{
+    uint32_t count = atomic_load_explicit(&s->task_count, memory_order_relaxed);
+    struct store_task *t = count < STORE_TASKS_MAX ? calloc(1, sizeof(*t)) : NULL;
+    if (!t)
+        return NULL;
+    snprintf(t->name, sizeof(t->name), "%s", name);
+    s->task[count] = t;
+    atomic_store_explicit(&s->task_count, count + 1, memory_order_release);
+    return t;
+}
+
+static struct store_task *task_by_name(const struct sqlite_store *s, const char *name, uint32_t *id)
+{
+    struct store_task *t;
+    for (uint32_t i = 1; (t = sqlite_task(s, i)); i++) {
+        if (strcmp(t->name, name) == 0) {
+            *id = i;
+            return t;
+        }
+    }
+    return NULL;
+}
+
+static int sqlite_task_id(struct store *base, const char *name, uint32_t *id)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    struct store_task *t = task_by_name(s, name, id);
+    if (t && (t->stored || t->adding))
+        return 0;
+    if (!job_task_name_ok(name, strlen(name)))
+        return -ERR_INTERNAL;
+    bool own = sqlite3_get_autocommit(s->db.c) != 0;
+    int err = own ? sqlite_begin(base) : 0;
+    if (err)
+        return err;
+    if (!t) { /* one that a rollback left without a row keeps its number */
+        t = task_append(s, name);
+        *id = atomic_load_explicit(&s->task_count, memory_order_relaxed);
+        err = t ? 0 : -ERR_NOMEM;
+    }
+    if (!err)
+        err = db_run(&s->db, STMT_TASK_ADD, PARAMS(P_INT(*id), P_STR(name)));
+    if (err >= 0)
+        t->adding = true;
+    if (own && err >= 0)
+        return sqlite_commit(base);
+    if (own)
+        sqlite_rollback(base);
+    return err < 0 ? err : 0;
+}
+
+static int load_tasks(struct sqlite_store *s)
+{
+    int got = db_first(&s->db, STMT_TASK_ALL, NULL, 0);
+    uint32_t id = 0;
+    for (; got == 1; got = db_next(&s->db, STMT_TASK_ALL)) {
+        sqlite3_stmt *st = s->db.stmt[STMT_TASK_ALL];
+        const char *name = (const char *)sqlite3_column_text(st, 1);
+        struct store_task *t = NULL;
+        /* A gap is a task whose row was rolled back while a later one's was kept. */
+        for (uint32_t want = (uint32_t)sqlite3_column_int64(st, 0); id < want; id++) {
+            t = task_append(s, name && id + 1 == want ? name : "");
+            if (!t)
+                break;
+        }
+        if (!t) {
+            db_done(&s->db, STMT_TASK_ALL);
+            return -ERR_STORE_CORRUPT;
+        }
+        t->stored = true;
+    }
+    if (got < 0)
+        return got;
+    got = db_first(&s->db, STMT_COUNTER_ALL, NULL, 0);
+    for (; got == 1; got = db_next(&s->db, STMT_COUNTER_ALL)) {
+        sqlite3_stmt *st = s->db.stmt[STMT_COUNTER_ALL];
+        struct store_task *t = sqlite_task(s, (uint32_t)sqlite3_column_int64(st, 0));
+        int64_t state = sqlite3_column_int64(st, 1), n = sqlite3_column_int64(st, 2);
+        if (!t || state < 0 || state >= JOB_STATES || n < 0) {
+            db_done(&s->db, STMT_COUNTER_ALL);
+            return -ERR_STORE_CORRUPT;
+        }
+        atomic_store_explicit(&t->n[state], (uint64_t)n, memory_order_relaxed);
+    }
+    return got;
+}
+
+static int write_counters(struct sqlite_store *s)
+{
+    struct store_task *t;
+    for (uint32_t i = 1; (t = sqlite_task(s, i)); i++) {
+        for (int state = 0; t->dirty && state < JOB_STATES; state++) {
+            if (!t->delta[state])
+                continue;
+            uint64_t n = atomic_load_explicit(&t->n[state], memory_order_relaxed);
+            int err = db_run(&s->db, STMT_COUNTER_SET,
+                             PARAMS(P_INT(i), P_INT(state), P_INT((int64_t)n + t->delta[state])));
+            if (err < 0)
+                return err;
+        }
+    }
+    return 0;
+}
+
+/* What the transaction counted becomes so, or never was. */
+static void settle_counters(struct sqlite_store *s, bool kept)
+{
+    struct store_task *t;
+    for (uint32_t i = 1; (t = sqlite_task(s, i)); i++) {
+        if (t->adding && kept)
+            t->stored = true;
+        t->adding = false;
+        for (int state = 0; t->dirty && state < JOB_STATES; state++) {
+            if (kept && t->delta[state])
+                atomic_fetch_add_explicit(&t->n[state], (uint64_t)t->delta[state],
+                                          memory_order_relaxed);
+            t->delta[state] = 0;
+        }
+        t->dirty = false;
+    }
+}
+
+static uint64_t sqlite_count(const struct store *base, uint32_t task_id, enum job_state state)
+{
+    const struct store_task *t = sqlite_task((const struct sqlite_store *)base, task_id);
+    return t ? atomic_load_explicit(&t->n[state], memory_order_relaxed) : 0;
+}
+
+static int sqlite_read_counts(const struct store *base, const char *task, struct job_counts *out)
+{
+    const struct store_task *t;
+    for (uint32_t i = 1; (t = sqlite_task((const struct sqlite_store *)base, i)); i++) {
+        if (task && strcmp(t->name, task) != 0)
+            continue;
+        for (int state = 0; state < JOB_STATES; state++)
+            out->state[state] += atomic_load_explicit(&t->n[state], memory_order_relaxed);
+    }
+    return 0;
+}
+
+/* ---- transactions and the log ---- */
+
+int sqlite_begin(struct store *base)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    int err = db_run(&s->db, STMT_BEGIN, NULL, 0);
+    return err < 0 ? err : 0;
+}
+
+int sqlite_rollback(struct store *base)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    settle_counters(s, false);
+    if (sqlite3_get_autocommit(s->db.c))
+        return 0; /* SQLite undid it by itself, or it never began */
+    int err = db_run(&s->db, STMT_ROLLBACK, NULL, 0);
+    return err < 0 ? err : 0;
+}
+
+int sqlite_commit(struct store *base)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    int err = write_counters(s);
+    if (!err)
+        err = db_run(&s->db, STMT_COMMIT, NULL, 0);
+    if (err >= 0) {
+        settle_counters(s, true);
+        return 0;
+    }
+    int undone = sqlite_rollback(base);
+    /* Full is told for a write that failed, never for a sync: what was rolled back then is gone. */
+    return err == -ERR_STORE_FULL && undone == 0 ? err : undone ? undone : err;
+}
+
+static int on_commit(void *arg, sqlite3 *c, const char *name, int pages)
+{
+    (void)c;
+    (void)name;
+    struct sqlite_store *s = arg;
+    if (pages < s->wal_moved)
+        s->wal_moved = 0; /* the log began anew */
+    s->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static int sqlite_checkpoint(struct store *base, bool idle)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    int64_t limit = idle ? s->wal_limit_pages / IDLE_FRACTION : s->wal_limit_pages;
+    if (s->wal_pages - s->wal_moved < limit)
+        return 0;
+    /* Passive never waits. A log that readers kept from being reused is cut as soon as none is
+     * left: without a busy handler that gives up at once, too. */
+    int mode = s->wal_pages >= 2 * s->wal_limit_pages ? SQLITE_CHECKPOINT_TRUNCATE
+                                                      : SQLITE_CHECKPOINT_PASSIVE;
+    int logged = 0, moved = 0;
+    sqlite3_busy_timeout(s->db.c, 0);
+    int rc = sqlite3_wal_checkpoint_v2(s->db.c, NULL, mode, &logged, &moved);
+    sqlite3_busy_timeout(s->db.c, BUSY_MS);
+    s->wal_moved = s->wal_pages; /* look again after as much more was written */
+    if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
+        s->wal_pages = s->wal_moved = 0;
+    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
+        return 0;
+    return db_error(&s->db, rc, "checkpoint");
+}
+
+/* ---- the data directory ---- */
+
+static int fail(struct buf *why, int err, const char *what, const char *path)
+{
+    buf_addf(why, "cannot %s %s: %s", what, path, strerror(errno));
+    return err;
+}
+
+static int lock_dir(struct sqlite_store *s, struct buf *why)
+{
+    char path[4096], pid[32] = "";
+    if (snprintf(path, sizeof(path), "%s/jobmill.lock", s->dir) >= (int)sizeof(path)) {
+        buf_adds(why, "the path of the data directory is too long");
+        return -ERR_STORE;
+    }
+    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0)
+        return fail(why, -ERR_STORE, "open", path);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(s->lock_fd, F_OFD_SETLK, &lock) != 0) {
+        if (errno != EAGAIN && errno != EACCES)
+            return fail(why, -ERR_STORE, "lock", path);
+        ssize_t got = pread(s->lock_fd, pid, sizeof(pid) - 1, 0);
+        pid[got > 0 ? got : 0] = '\0';
+        pid[strcspn(pid, "\n")] = '\0';
+        buf_addf(why, "the data directory %s is in use by process %s: stop it, or use another",
+                 s->dir, pid[0] ? pid : "(unknown)");
+        return -ERR_STORE_BUSY;
+    }
+    int n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+    if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, pid, (size_t)n, 0) != n)
+        return fail(why, errno == ENOSPC ? -ERR_STORE_FULL : -ERR_STORE, "write", path);
+    return 0;
+}
+
+static int open_dir(struct sqlite_store *s, const char *dir, struct buf *why)
+{
+    s->dir = strdup(dir);
+    if (!s->dir || asprintf(&s->path, "%s/jobmill.db", dir) < 0) {
+        s->path = NULL;
+        return -ERR_NOMEM;
+    }
+    if (asprintf(&s->wal_path, "%s-wal", s->path) < 0) {
+        s->wal_path = NULL;
+        return -ERR_NOMEM;
+    }
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return fail(why, errno == ENOSPC ? -ERR_STORE_FULL : -ERR_STORE, "make the data directory",
+                    dir);
+    int err = lock_dir(s, why);
+    if (err)
+        return err;
+    /* Made here for its mode, which SQLite then gives to the log; closed before SQLite locks it. */
+    int fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fail(why, errno == ENOSPC ? -ERR_STORE_FULL : -ERR_STORE, "open", s->path);
+    close(fd);
+    return 0;
+}
+
+static int sync_dir(const struct sqlite_store *s, struct buf *why)
+{
+    int fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(why, -ERR_STORE, "open", s->dir);
+    int err = fsync(fd) == 0 ? 0 : fail(why, -ERR_STORE, "sync", s->dir);
+    close(fd);
+    return err;
+}
+
+static void sqlite_read_sizes(const struct store *base, struct store_sizes *out)
+{
+    const struct sqlite_store *s = (const struct sqlite_store *)base;
+    struct stat st;
+    out->db = stat(s->path, &st) == 0 ? (uint64_t)st.st_size : 0;
+    out->wal = stat(s->wal_path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* ---- life ---- */
+
+static int sqlite_schema_version(const struct store *base)
+{
+    return ((const struct sqlite_store *)base)->version;
+}
+
+static void sqlite_close(struct store *base)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    for (size_t i = 0; i < s->heads; i++)
+        sqlite3_finalize(s->head[i]);
+    free(s->head);
+    if (s->db.c && sqlite3_get_autocommit(s->db.c) == 0)
+        sqlite_rollback(base);
+    db_close(&s->db); /* the last connection moves the log into the database and removes it */
+    for (uint32_t i = 0; i < atomic_load(&s->task_count); i++)
+        free(s->task[i]);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    free(s->wal_path);
+    free(s->path);
+    free(s->dir);
+    free(s);
+}
+
+static const struct store_ops sqlite_ops = {
+    .close = sqlite_close,
+    .schema_version = sqlite_schema_version,
+    .recover = sqlite_recover,
+    .task_id = sqlite_task_id,
+    .begin = sqlite_begin,
+    .commit = sqlite_commit,
+    .rollback = sqlite_rollback,
+    .insert = sqlite_insert,
+    .claim = sqlite_claim,
+    .finish = sqlite_finish,
+    .cancel = sqlite_cancel,
+    .due = sqlite_due,
+    .sweep_keys = sqlite_sweep_keys,
+    .checkpoint = sqlite_checkpoint,
+    .count = sqlite_count,
+    .reader_open = sqlite_reader_open,
+    .reader_close = sqlite_reader_close,
+    .read_job = sqlite_read_job,
+    .read_list = sqlite_read_list,
+    .read_counts = sqlite_read_counts,
+    .read_sizes = sqlite_read_sizes,
+};
+
+static int open_db(struct sqlite_store *s, const struct store_options *o, struct buf *why)
+{
+    int err = sqlite_open_connection(&s->db, s->path, SQLITE_OPEN_READWRITE, o->cache_bytes);
+    if (!err)
+        err = migrate_run(s->db.c, &s->version, why);
+    if (!err)
+        err = db_prepare(&s->db, FOR_WRITER);
+    if (!err)
+        err = load_tasks(s);
+    if (!err) {
+        char pragma[64];
+        snprintf(pragma, sizeof(pragma), "PRAGMA journal_size_limit = %d", WAL_KEEP);
+        int rc = sqlite3_exec(s->db.c, pragma, NULL, NULL, NULL);
+        err = rc == SQLITE_OK ? 0 : db_error(&s->db, rc, pragma);
+    }
+    if (err && why->len == 0)
+        buf_addf(why, "cannot open %s: %s", s->path,
+                 s->db.c ? sqlite3_errmsg(s->db.c) : "no memory");
+    return err;
+}
+
+int sqlite_open(const struct store_options *o, struct store **out, struct buf *why)
+{
+    struct sqlite_store *s = calloc(1, sizeof(*s));
+    if (!s)
+        return -ERR_NOMEM;
+    s->base.ops = &sqlite_ops;
+    s->lock_fd = -1;
+    s->reader_cache_bytes = o->reader_cache_bytes;
+    s->page_size = 4096;
+    s->wal_limit_pages = (int64_t)(o->wal_limit / (uint64_t)s->page_size);
+    int err = open_dir(s, o->data_dir, why);
+    if (!err)
+        err = open_db(s, o, why);
+    if (!err)
+        err = sync_dir(s, why);
+    if (err) {
+        sqlite_close(&s->base);
+        return err;
+    }
+    sqlite3_wal_hook(s->db.c, on_commit, s);
+    *out = &s->base;
+    return 0;
+}

@@ -1,0 +1,165 @@
+/*
+ * sqlite.h - what the files of the SQLite driver share: connections with their statements, the store's
+ * memory of tasks and counters, and the way from a row to a job.
+ *
+ * A struct db belongs to one thread. The task table is appended to by the writer and read by all:
+ * an entry's name is complete before task_count is raised over it, and never changes after.
+ */
+#ifndef JOBMILL_SERVER_STORE_SQLITE_H
+#define JOBMILL_SERVER_STORE_SQLITE_H
+
+#include "store_priv.h"
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#define STORE_TASKS_MAX 4096 /* names that a store can know over its life */
+#define STORE_INLINE    1024 /* bytes of a payload that stays in its job's row */
+
+enum blob_kind { BLOB_INPUT, BLOB_RESULT };
+
+/* The columns of a whole job, in the order of enum job_column. */
+#define JOB_COLUMNS                                                                                \
+    "key, tail, state, task_id, priority, attempt, max_attempts, created_us, run_at_us,"           \
+    " started_us, finished_us, timeout_us, cancel_requested, input_type, result_type, error_code," \
+    " error_message, error_signal, error_exit, tags, input_size, result_size, input, result"
+enum job_column {
+    COL_KEY,
+    COL_TAIL,
+    COL_STATE,
+    COL_TASK_ID,
+    COL_PRIORITY,
+    COL_ATTEMPT,
+    COL_MAX_ATTEMPTS,
+    COL_CREATED_US,
+    COL_RUN_AT_US,
+    COL_STARTED_US,
+    COL_FINISHED_US,
+    COL_TIMEOUT_US,
+    COL_CANCEL_REQUESTED,
+    COL_INPUT_TYPE,
+    COL_RESULT_TYPE,
+    COL_ERROR_CODE,
+    COL_ERROR_MESSAGE,
+    COL_ERROR_SIGNAL,
+    COL_ERROR_EXIT,
+    COL_TAGS,
+    COL_INPUT_SIZE,
+    COL_RESULT_SIZE,
+    COL_INPUT,
+    COL_RESULT
+};
+
+enum stmt_for { FOR_WRITER = 1, FOR_READER = 2, FOR_BOTH = 3 };
+enum stmt {
+#define STMT(name, who, text) STMT_##name,
+#include "stmts_sqlite.def"
+#undef STMT
+    STMTS
+};
+
+struct db {
+    sqlite3 *c;
+    sqlite3_stmt *stmt[STMTS]; /* NULL: not for this connection */
+};
+
+struct param {
+    enum { PARAM_INT, PARAM_TEXT, PARAM_BLOB, PARAM_NULL } type;
+    int64_t i;
+    const void *data; /* must live until the statement was run */
+    size_t len;
+};
+#define P_INT(v)      {.type = PARAM_INT, .i = (int64_t)(v)}
+#define P_STR(s)      {.type = PARAM_TEXT, .data = (s), .len = strlen(s)}
+#define P_TEXT(p, n)  {.type = PARAM_TEXT, .data = (p), .len = (n)}
+#define P_BLOB(p, n)  {.type = PARAM_BLOB, .data = (p), .len = (n)}
+#define P_NULL        {.type = PARAM_NULL}
+/* The parameters of a statement, as an argument pair. */
+#define PARAMS(...)                                                                                \
+    (const struct param[]){__VA_ARGS__},                                                           \
+        (int)(sizeof((const struct param[]){__VA_ARGS__}) / sizeof(struct param))
+
+/* The enum err (negative) for an SQLite result code; logs it with the connection's words. */
+int db_error(const struct db *d, int rc, const char *doing);
+/* Opens a connection with its settings and statements. 0 or an error; *d is to be closed either way. */
+int db_prepare(struct db *d, enum stmt_for who);
+void db_close(struct db *d);
+int db_bind(const struct db *d, sqlite3_stmt *st, const struct param *p, int n);
+/* Binds and steps: 1 a row (the caller resets with db_done), 0 none (reset already), or an error. */
+int db_first(const struct db *d, enum stmt st, const struct param *p, int n);
+int db_next(const struct db *d, enum stmt st); /* as db_first, for the row after */
+void db_done(const struct db *d, enum stmt st);
+/* Runs a statement that gives no rows. Returns how many rows it changed, or an error. */
+int db_run(const struct db *d, enum stmt st, const struct param *p, int n);
+
+struct store_task {
+    char name[JOB_TASK_MAX + 1];
+    _Atomic uint64_t n[JOB_STATES]; /* as of the last commit; written by the writer's thread */
+    int64_t delta[JOB_STATES];      /* of the open transaction; the writer's thread alone */
+    bool stored;                    /* its row was committed; the writer's thread alone */
+    bool adding;                    /* its row is in the open transaction; likewise */
+    bool dirty;                     /* a delta was touched; likewise */
+};
+
+struct sqlite_store {
+    struct store base;
+    struct db db; /* the writer's */
+    char *dir, *path, *wal_path;
+    int lock_fd;
+    int version;
+    uint64_t reader_cache_bytes;
+    int page_size;
+    int64_t wal_limit_pages;
+    int64_t wal_pages; /* frames in the log at the last commit */
+    int64_t wal_moved; /* of those, as of the last look moved to the database */
+    struct store_task *task[STORE_TASKS_MAX]; /* task_id - 1 */
+    _Atomic uint32_t task_count;
+    sqlite3_stmt **head; /* cursors for store_claim, grown to the most tasks that were claimed from */
+    size_t heads;
+};
+
+struct sqlite_reader {
+    struct store_reader base;
+    struct db db;
+    const struct sqlite_store *store;
+};
+
+static inline struct sqlite_store *sqlite_of(struct store *s)
+{
+    return (struct sqlite_store *)s;
+}
+
+/* ---- sqlite.c ---- */
+int sqlite_begin(struct store *s);
+int sqlite_commit(struct store *s);
+int sqlite_rollback(struct store *s);
+/* NULL: no such task. */
+struct store_task *sqlite_task(const struct sqlite_store *s, uint32_t task_id);
+int sqlite_open_connection(struct db *d, const char *path, int flags, uint64_t cache_bytes);
+
+/* ---- sqlite_write.c ---- */
+int sqlite_recover(struct store *s, int64_t now_us, struct recovery *out);
+int sqlite_insert(struct store *s, struct job *job, const struct store_key *key);
+int sqlite_claim(struct store *s, const uint32_t *task_ids, size_t tasks, size_t want,
+                 int64_t now_us, struct job *out, size_t *n);
+int sqlite_finish(struct store *s, const struct attempt *a, const struct finish_policy *p,
+                  enum job_state *state);
+int sqlite_cancel(struct store *s, const struct id *id, int64_t now_us, struct job *job);
+int sqlite_due(struct store *s, int64_t now_us, size_t limit, size_t *moved, int64_t *next_us);
+int sqlite_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone);
+
+/* ---- sqlite_read.c ---- */
+/* The row of JOB_COLUMNS at which JOB_GET of d stands -> *out (job_init'ed, released on error). */
+int row_job(const struct sqlite_store *s, const struct db *d, unsigned what, size_t inline_max,
+            struct job *out);
+/* Looks a job up by id; 0, -ERR_NO_JOB (also for another tail), or an error. */
+int row_find(const struct sqlite_store *s, const struct db *d, const struct id *id, unsigned what,
+             size_t inline_max, struct job *out);
+int sqlite_reader_open(struct store *s, struct store_reader **out);
+void sqlite_reader_close(struct store_reader *r);
+int sqlite_read_job(struct store_reader *r, const struct id *id, unsigned what, size_t inline_max,
+                    struct job *out);
+int sqlite_read_list(struct store_reader *r, const struct job_filter *f, unsigned what,
+                     size_t inline_max, struct job_page *out);
+
+#endif

@@ -1,0 +1,263 @@
+/*
+ * sqlite_read.c - the SQLite driver's reading half: rows to jobs, look-ups and lists.
+ *
+ * Any thread, each with a connection of its own. A statement that stands on a row holds the
+ * snapshot for those run meanwhile on its connection; every call ends with all of them reset, so
+ * that no read transaction outlives a call.
+ */
+#include "sqlite.h"
+
+#include "../../common/clock.h"
+#include "../../common/err.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SCAN_ROWS_MAX 20000 /* rows that one page of a list may look at */
+#define SCAN_US_MAX   (100 * US_PER_MS)
+#define SCAN_LOOK     256 /* rows between two looks at the clock */
+
+/* ---- rows ---- */
+
+static void copy_text(sqlite3_stmt *st, int col, char *out, size_t size)
+{
+    const unsigned char *text = sqlite3_column_text(st, col);
+    size_t n = text ? (size_t)sqlite3_column_bytes(st, col) : 0;
+    n = n < size ? n : size - 1;
+    if (n)
+        memcpy(out, text, n);
+    out[n] = '\0';
+}
+
+static int copy_blob(sqlite3_stmt *st, int col, size_t size, struct buf *out)
+{
+    const void *data = sqlite3_column_blob(st, col);
+    size_t n = (size_t)sqlite3_column_bytes(st, col);
+    if (n != size)
+        return -ERR_STORE_CORRUPT;
+    buf_clear(out);
+    if (!buf_reserve(out, n ? n : 1))
+        return -ERR_NOMEM;
+    buf_add(out, data ? data : "", n);
+    return out->failed ? -ERR_NOMEM : 0;
+}
+
+static int row_payload(const struct db *d, int col, enum blob_kind kind, size_t size,
+                       struct buf *out)
+{
+    sqlite3_stmt *row = d->stmt[STMT_JOB_GET];
+    if (size <= STORE_INLINE)
+        return copy_blob(row, col, size, out);
+    int64_t blob_id = sqlite3_column_int64(row, COL_KEY) * 4 + kind;
+    int got = db_first(d, STMT_BLOB_GET, PARAMS(P_INT(blob_id)));
+    if (got != 1)
+        return got < 0 ? got : -ERR_STORE_CORRUPT;
+    int err = copy_blob(d->stmt[STMT_BLOB_GET], 0, size, out);
+    db_done(d, STMT_BLOB_GET);
+    return err;
+}
+
+static int row_fill(const struct sqlite_store *s, sqlite3_stmt *st, struct job *out)
+{
+    int64_t state = sqlite3_column_int64(st, COL_STATE);
+    const struct store_task *task = sqlite_task(s, (uint32_t)sqlite3_column_int64(st, COL_TASK_ID));
+    if (state < 0 || state >= JOB_STATES || !task)
+        return -ERR_STORE_CORRUPT;
+    id_make(&out->id, (uint64_t)sqlite3_column_int64(st, COL_KEY),
+            (uint64_t)sqlite3_column_int64(st, COL_TAIL));
+    out->task_id = (uint32_t)sqlite3_column_int64(st, COL_TASK_ID);
+    memcpy(out->task, task->name, sizeof(out->task));
+    out->state = (enum job_state)state;
+    out->priority = sqlite3_column_int(st, COL_PRIORITY);
+    out->attempt = (uint32_t)sqlite3_column_int64(st, COL_ATTEMPT);
+    out->max_attempts = (uint32_t)sqlite3_column_int64(st, COL_MAX_ATTEMPTS);
+    out->created_us = sqlite3_column_int64(st, COL_CREATED_US);
+    out->run_at_us = sqlite3_column_int64(st, COL_RUN_AT_US);
+    out->started_us = sqlite3_column_int64(st, COL_STARTED_US);
+    out->finished_us = sqlite3_column_int64(st, COL_FINISHED_US);
+    out->timeout_us = sqlite3_column_int64(st, COL_TIMEOUT_US);
+    out->cancel_requested = sqlite3_column_int(st, COL_CANCEL_REQUESTED) != 0;
+    copy_text(st, COL_INPUT_TYPE, out->input_type, sizeof(out->input_type));
+    copy_text(st, COL_RESULT_TYPE, out->result_type, sizeof(out->result_type));
+    copy_text(st, COL_ERROR_CODE, out->error.code, sizeof(out->error.code));
+    copy_text(st, COL_ERROR_MESSAGE, out->error.message, sizeof(out->error.message));
+    out->error.signal = sqlite3_column_int(st, COL_ERROR_SIGNAL);
+    out->error.exit_code = sqlite3_column_int(st, COL_ERROR_EXIT);
+    const unsigned char *tags = sqlite3_column_text(st, COL_TAGS);
+    if (tags && tags[0])
+        buf_add(&out->tags, tags, (size_t)sqlite3_column_bytes(st, COL_TAGS));
+    out->input_size = (size_t)sqlite3_column_int64(st, COL_INPUT_SIZE);
+    out->has_result = sqlite3_column_type(st, COL_RESULT_SIZE) != SQLITE_NULL;
+    out->result_size = (size_t)sqlite3_column_int64(st, COL_RESULT_SIZE);
+    return out->tags.failed ? -ERR_NOMEM : 0;
+}
+
+int row_job(const struct sqlite_store *s, const struct db *d, unsigned what, size_t inline_max,
+            struct job *out)
+{
+    job_init(out);
+    int err = row_fill(s, d->stmt[STMT_JOB_GET], out);
+    if (!err && (what & READ_INPUT) && out->input_size <= inline_max)
+        err = row_payload(d, COL_INPUT, BLOB_INPUT, out->input_size, &out->input);
+    if (!err && (what & READ_RESULT) && out->has_result && out->result_size <= inline_max)
+        err = row_payload(d, COL_RESULT, BLOB_RESULT, out->result_size, &out->result);
+    if (err)
+        job_release(out);
+    return err;
+}
+
+int row_find(const struct sqlite_store *s, const struct db *d, const struct id *id, unsigned what,
+             size_t inline_max, struct job *out)
+{
+    int got = db_first(d, STMT_JOB_GET, PARAMS(P_INT(id_key(id))));
+    if (got != 1)
+        return got < 0 ? got : -ERR_NO_JOB;
+    int err = -ERR_NO_JOB;
+    if ((uint64_t)sqlite3_column_int64(d->stmt[STMT_JOB_GET], COL_TAIL) == id_tail(id))
+        err = row_job(s, d, what, inline_max, out);
+    db_done(d, STMT_JOB_GET);
+    return err;
+}
+
+/* ---- readers ---- */
+
+int sqlite_reader_open(struct store *base, struct store_reader **out)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    struct sqlite_reader *r = calloc(1, sizeof(*r));
+    if (!r)
+        return -ERR_NOMEM;
+    r->base.ops = base->ops;
+    r->store = s;
+    int err = sqlite_open_connection(&r->db, s->path, SQLITE_OPEN_READONLY, s->reader_cache_bytes);
+    if (!err)
+        err = db_prepare(&r->db, FOR_READER);
+    if (err) {
+        sqlite_reader_close(&r->base);
+        return err;
+    }
+    *out = &r->base;
+    return 0;
+}
+
+void sqlite_reader_close(struct store_reader *base)
+{
+    struct sqlite_reader *r = (struct sqlite_reader *)base;
+    db_close(&r->db);
+    free(r);
+}
+
+int sqlite_read_job(struct store_reader *base, const struct id *id, unsigned what,
+                    size_t inline_max, struct job *out)
+{
+    struct sqlite_reader *r = (struct sqlite_reader *)base;
+    return row_find(r->store, &r->db, id, what, inline_max, out);
+}
+
+/* ---- lists ---- */
+
+struct scan {
+    const struct job_filter *filter;
+    uint32_t task_id; /* 0: any */
+    enum stmt stmt;
+    unsigned rows;
+    int64_t until_us;
+};
+
+/* Chooses what drives the list: the rarest of what the filter names. 1 a row, 0 none, or an error.
+ */
+static int scan_first(struct scan *sc, const struct db *d)
+{
+    const struct job_filter *f = sc->filter;
+    uint64_t before = f->has_before ? id_key(&f->before) : INT64_MAX;
+    if (f->tag) {
+        sc->stmt = STMT_LIST_TAG;
+        return db_first(d, sc->stmt, PARAMS(P_INT(before), P_STR(f->tag)));
+    }
+    if (f->state == JOB_FAILED || f->state == JOB_CANCELLED || f->state == JOB_EXPIRED) {
+        sc->stmt = STMT_LIST_ENDED;
+        return db_first(d, sc->stmt, PARAMS(P_INT(before), P_INT(f->state)));
+    }
+    if (sc->task_id && f->state != JOB_RUNNING) {
+        sc->stmt = STMT_LIST_TASK;
+        return db_first(d, sc->stmt, PARAMS(P_INT(before), P_INT(sc->task_id)));
+    }
+    sc->stmt = f->state == JOB_RUNNING ? STMT_LIST_RUNNING : STMT_LIST_ALL;
+    return db_first(d, sc->stmt, PARAMS(P_INT(before)));
+}
+
+static bool scan_matches(const struct scan *sc, sqlite3_stmt *row)
+{
+    if (sc->filter->state >= 0 && sqlite3_column_int(row, 2) != sc->filter->state)
+        return false;
+    return !sc->task_id || (uint32_t)sqlite3_column_int64(row, 3) == sc->task_id;
+}
+
+static bool scan_over(struct scan *sc)
+{
+    if (++sc->rows >= SCAN_ROWS_MAX)
+        return true;
+    return sc->rows % SCAN_LOOK == 0 && clock_mono_us() > sc->until_us;
+}
+
+/* The job at which the scan stands; the scan's statement keeps the snapshot. */
+static int page_add(const struct sqlite_reader *r, const struct id *id, unsigned what,
+                    size_t inline_max, struct job_page *page)
+{
+    int err = row_find(r->store, &r->db, id, what, inline_max, &page->jobs[page->count]);
+    if (err)
+        return err == -ERR_NO_JOB ? -ERR_STORE_CORRUPT : err;
+    page->count++;
+    return 0;
+}
+
+static int scan_page(struct sqlite_reader *r, struct scan *sc, unsigned what, size_t inline_max,
+                     struct job_page *page)
+{
+    int got = scan_first(sc, &r->db);
+    sqlite3_stmt *row = r->db.stmt[sc->stmt];
+    for (; got == 1; got = db_next(&r->db, sc->stmt)) {
+        bool match = scan_matches(sc, row);
+        if (match && page->count == sc->filter->limit) {
+            page->more = true;
+            break;
+        }
+        id_make(&page->last, (uint64_t)sqlite3_column_int64(row, 0),
+                (uint64_t)sqlite3_column_int64(row, 1));
+        int err = match ? page_add(r, &page->last, what, inline_max, page) : 0;
+        if (err) {
+            db_done(&r->db, sc->stmt);
+            return err;
+        }
+        if (scan_over(sc)) {
+            page->more = true;
+            break;
+        }
+    }
+    if (got == 1)
+        db_done(&r->db, sc->stmt);
+    return got < 0 ? got : 0;
+}
+
+int sqlite_read_list(struct store_reader *base, const struct job_filter *f, unsigned what,
+                     size_t inline_max, struct job_page *out)
+{
+    struct sqlite_reader *r = (struct sqlite_reader *)base;
+    struct scan sc = {.filter = f, .until_us = clock_mono_us() + SCAN_US_MAX};
+    if (f->task) {
+        const struct store_task *t;
+        uint32_t i = 1;
+        while ((t = sqlite_task(r->store, i)) && strcmp(t->name, f->task) != 0)
+            i++;
+        if (!t)
+            return 0; /* never seen: no jobs */
+        sc.task_id = i;
+    }
+    out->jobs = calloc(f->limit ? f->limit : 1, sizeof(*out->jobs));
+    if (!out->jobs)
+        return -ERR_NOMEM;
+    int err = scan_page(r, &sc, what, inline_max, out);
+    if (err)
+        job_page_release(out);
+    return err;
+}

@@ -1,0 +1,151 @@
+/*
+ * store.c - the door to persistence: passes each call of store.h to the driver behind it, and
+ * asserts the order of the writer's calls. Threads as in store.h; holds nothing of its own.
+ */
+#include "store.h"
+
+#include "../../common/err.h"
+#include "store_priv.h"
+
+#include <assert.h>
+
+int store_open(const struct store_options *o, struct store **out, struct buf *why)
+{
+    *out = NULL;
+    return sqlite_open(o, out, why);
+}
+
+void store_close(struct store *s)
+{
+    if (s)
+        s->ops->close(s);
+}
+
+int store_schema_version(const struct store *s)
+{
+    return s->ops->schema_version(s);
+}
+
+int store_recover(struct store *s, int64_t now_us, struct recovery *out)
+{
+    assert(!s->in_transaction);
+    *out = (struct recovery){0};
+    return s->ops->recover(s, now_us, out);
+}
+
+int store_task_id(struct store *s, const char *name, uint32_t *id)
+{
+    return s->ops->task_id(s, name, id);
+}
+
+int store_begin(struct store *s)
+{
+    assert(!s->in_transaction);
+    int err = s->ops->begin(s);
+    s->in_transaction = err == 0;
+    return err;
+}
+
+int store_commit(struct store *s)
+{
+    assert(s->in_transaction);
+    s->in_transaction = false;
+    return s->ops->commit(s);
+}
+
+int store_rollback(struct store *s)
+{
+    s->in_transaction = false;
+    return s->ops->rollback(s);
+}
+
+int store_insert(struct store *s, struct job *job, const struct store_key *key)
+{
+    assert(s->in_transaction);
+    assert(job->state == JOB_SCHEDULED || job->state == JOB_QUEUED ||
+           (job->state == JOB_RUNNING && job->attempt == 1));
+    return s->ops->insert(s, job, key);
+}
+
+int store_claim(struct store *s, const uint32_t *task_ids, size_t tasks, size_t want,
+                int64_t now_us, struct job *out, size_t *n)
+{
+    assert(s->in_transaction);
+    *n = 0;
+    return s->ops->claim(s, task_ids, tasks, want, now_us, out, n);
+}
+
+int store_finish(struct store *s, const struct attempt *a, const struct finish_policy *p,
+                 enum job_state *state)
+{
+    assert(s->in_transaction);
+    return s->ops->finish(s, a, p, state);
+}
+
+int store_cancel(struct store *s, const struct id *id, int64_t now_us, struct job *job)
+{
+    assert(s->in_transaction);
+    return s->ops->cancel(s, id, now_us, job);
+}
+
+int store_due(struct store *s, int64_t now_us, size_t limit, size_t *moved, int64_t *next_us)
+{
+    assert(s->in_transaction);
+    *moved = 0;
+    *next_us = INT64_MAX;
+    return s->ops->due(s, now_us, limit, moved, next_us);
+}
+
+int store_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone)
+{
+    assert(s->in_transaction);
+    *gone = 0;
+    return s->ops->sweep_keys(s, now_us, limit, gone);
+}
+
+int store_checkpoint(struct store *s, bool idle)
+{
+    assert(!s->in_transaction);
+    return s->ops->checkpoint(s, idle);
+}
+
+uint64_t store_count(const struct store *s, uint32_t task_id, enum job_state state)
+{
+    return s->ops->count(s, task_id, state);
+}
+
+int store_reader_open(struct store *s, struct store_reader **out)
+{
+    *out = NULL;
+    return s->ops->reader_open(s, out);
+}
+
+void store_reader_close(struct store_reader *r)
+{
+    if (r)
+        r->ops->reader_close(r);
+}
+
+int store_read_job(struct store_reader *r, const struct id *id, unsigned what, size_t inline_max,
+                   struct job *out)
+{
+    return r->ops->read_job(r, id, what, inline_max, out);
+}
+
+int store_read_list(struct store_reader *r, const struct job_filter *f, unsigned what,
+                    size_t inline_max, struct job_page *out)
+{
+    *out = (struct job_page){0};
+    return r->ops->read_list(r, f, what, inline_max, out);
+}
+
+int store_read_counts(const struct store *s, const char *task, struct job_counts *out)
+{
+    *out = (struct job_counts){0};
+    return s->ops->read_counts(s, task, out);
+}
+
+void store_read_sizes(const struct store *s, struct store_sizes *out)
+{
+    s->ops->read_sizes(s, out);
+}
