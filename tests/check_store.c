@@ -1,0 +1,481 @@
+/*
+ * check_store.c - the store through its one door: what every driver must do. Single thread; each
+ * test has a data directory of its own.
+ */
+#include "../common/err.h"
+#include "../server/store/store.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char dir[64];
+static struct store *s;
+static struct store_reader *r;
+static uint32_t alpha, beta;
+
+static int open_store(void)
+{
+    AUTO_BUF why = BUF_INIT;
+    struct store_options o = {.data_dir = dir,
+                              .cache_bytes = 1 << 22,
+                              .reader_cache_bytes = 1 << 20,
+                              .wal_limit = 1 << 20};
+    int err = store_open(&o, &s, &why);
+    ck_assert_msg(err == 0, "%s", why.data ? why.data : "");
+    ck_assert_int_eq(store_task_id(s, "alpha", &alpha), 0);
+    ck_assert_int_eq(store_task_id(s, "beta", &beta), 0);
+    ck_assert_int_eq(store_reader_open(s, &r), 0);
+    return err;
+}
+
+static void close_store(void)
+{
+    store_reader_close(r);
+    store_close(s);
+    r = NULL;
+    s = NULL;
+}
+
+static void setup(void)
+{
+    snprintf(dir, sizeof(dir), "/tmp/check_store.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    open_store();
+}
+
+static void teardown(void)
+{
+    close_store();
+    char path[128];
+    static const char *const names[] = {"jobmill.db", "jobmill.db-wal", "jobmill.db-shm",
+                                        "jobmill.lock"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+        unlink(path);
+    }
+    rmdir(dir);
+}
+
+static void make(struct job *j, uint32_t task, enum job_state state, int priority)
+{
+    job_init(j);
+    ck_assert_int_eq(id_new(&j->id), 0);
+    j->task_id = task;
+    j->state = state;
+    j->priority = priority;
+    j->attempt = state == JOB_RUNNING;
+    j->max_attempts = 2;
+    j->created_us = 1000;
+    buf_adds(&j->input, "{\"n\":1}");
+}
+
+/* Keeps a new job in a transaction of its own. */
+static struct id add(uint32_t task, enum job_state state, int priority)
+{
+    struct job j;
+    make(&j, task, state, priority);
+    ck_assert_int_eq(store_begin(s), 0);
+    ck_assert_int_eq(store_insert(s, &j, NULL), 0);
+    ck_assert_int_eq(store_commit(s), 0);
+    struct id id = j.id;
+    job_release(&j);
+    return id;
+}
+
+static struct job get(const struct id *id)
+{
+    struct job j;
+    ck_assert_int_eq(store_read_job(r, id, READ_INPUT | READ_RESULT, SIZE_MAX, &j), 0);
+    return j;
+}
+
+static enum job_state state_of(const struct id *id)
+{
+    struct job j = get(id);
+    enum job_state state = j.state;
+    job_release(&j);
+    return state;
+}
+
+static int64_t backoff(uint32_t attempt, void *arg)
+{
+    (void)arg;
+    return 1000 * (int64_t)attempt;
+}
+
+static int end(const struct id *id, uint32_t number, enum attempt_end how, bool now,
+               enum job_state *state)
+{
+    struct attempt a = {.job = *id, .number = number, .end = how, .retry_now = now};
+    a.error = JOB_ERROR_NONE;
+    if (how == ATTEMPT_FAILED)
+        job_error_set(&a.error, "boom", "it broke");
+    if (how == ATTEMPT_SUCCEEDED)
+        buf_adds(&a.result, "42");
+    struct finish_policy p = {.now_us = 5000, .backoff_us = backoff};
+    ck_assert_int_eq(store_begin(s), 0);
+    int err = store_finish(s, &a, &p, state);
+    ck_assert_int_eq(store_commit(s), 0);
+    attempt_release(&a);
+    return err;
+}
+
+static size_t claim(size_t want, struct job *out)
+{
+    size_t n = 0;
+    ck_assert_int_eq(store_begin(s), 0);
+    ck_assert_int_eq(store_claim(s, (uint32_t[]){alpha, beta}, 2, want, 3000, out, &n), 0);
+    ck_assert_int_eq(store_commit(s), 0);
+    return n;
+}
+
+/* The counters must equal a recount through lists. */
+static void recount(void)
+{
+    uint64_t seen[JOB_STATES] = {0};
+    struct job_filter f = {.state = -1, .limit = 3};
+    struct job_page p;
+    do {
+        ck_assert_int_eq(store_read_list(r, &f, 0, 0, &p), 0);
+        for (size_t i = 0; i < p.count; i++)
+            seen[p.jobs[i].state]++;
+        f.has_before = true;
+        f.before = p.last;
+        bool more = p.more;
+        job_page_release(&p);
+        p.more = more;
+    } while (p.more);
+    struct job_counts c;
+    ck_assert_int_eq(store_read_counts(s, NULL, &c), 0);
+    for (int i = 0; i < JOB_STATES; i++)
+        ck_assert_uint_eq(c.state[i], seen[i]);
+}
+
+START_TEST(claims_by_priority_then_age)
+{
+    struct id a = add(alpha, JOB_QUEUED, 0), b = add(beta, JOB_QUEUED, 5);
+    struct id c = add(beta, JOB_QUEUED, 0), d = add(alpha, JOB_QUEUED, 5);
+    const struct id *want[] = {&b, &d, &a, &c};
+    struct job out[8];
+    ck_assert_uint_eq(claim(3, out), 3);
+    ck_assert_uint_eq(claim(5, out + 3), 1);
+    for (int i = 0; i < 4; i++) {
+        ck_assert(id_equal(&out[i].id, want[i]));
+        ck_assert_uint_eq(out[i].attempt, 1);
+        ck_assert_int_eq(out[i].state, JOB_RUNNING);
+        ck_assert_str_eq(out[i].input.data, "{\"n\":1}");
+        job_release(&out[i]);
+    }
+    ck_assert_uint_eq(store_count(s, alpha, JOB_RUNNING), 2);
+    recount();
+}
+END_TEST
+
+START_TEST(finish_is_fenced)
+{
+    struct id id = add(alpha, JOB_RUNNING, 0);
+    enum job_state state;
+    ck_assert_int_eq(end(&id, 2, ATTEMPT_SUCCEEDED, false, &state), -ERR_CONFLICT);
+    ck_assert_int_eq(end(&id, 1, ATTEMPT_SUCCEEDED, false, &state), 0);
+    ck_assert_int_eq(state, JOB_SUCCEEDED);
+    ck_assert_int_eq(end(&id, 1, ATTEMPT_FAILED, false, &state), -ERR_CONFLICT);
+    struct job j = get(&id);
+    ck_assert(j.has_result);
+    ck_assert_str_eq(j.result.data, "42");
+    ck_assert_str_eq(j.error.code, "");
+    job_release(&j);
+    struct id other;
+    id_make(&other, id_key(&id), id_tail(&id) ^ 1);
+    ck_assert_int_eq(end(&other, 1, ATTEMPT_FAILED, false, &state), -ERR_NO_JOB);
+    ck_assert_int_eq(store_read_job(r, &other, 0, 0, &j), -ERR_NO_JOB);
+    recount();
+}
+END_TEST
+
+START_TEST(failures_are_followed_up)
+{
+    struct id id = add(alpha, JOB_RUNNING, 0);
+    enum job_state state;
+    ck_assert_int_eq(end(&id, 1, ATTEMPT_FAILED, false, &state), 0);
+    ck_assert_int_eq(state, JOB_SCHEDULED);
+    size_t moved;
+    int64_t next;
+    store_begin(s);
+    ck_assert_int_eq(store_due(s, 5999, 10, &moved, &next), 0);
+    ck_assert_uint_eq(moved, 0);
+    ck_assert_int_eq(next, 6000);
+    ck_assert_int_eq(store_due(s, 6000, 10, &moved, &next), 0);
+    ck_assert_uint_eq(moved, 1);
+    ck_assert_int_eq(next, INT64_MAX);
+    store_commit(s);
+    struct job out[1];
+    ck_assert_uint_eq(claim(1, out), 1);
+    ck_assert_uint_eq(out[0].attempt, 2);
+    job_release(out);
+    ck_assert_int_eq(end(&id, 2, ATTEMPT_RETURNED, false, &state), 0);
+    ck_assert_int_eq(state, JOB_QUEUED);
+    ck_assert_uint_eq(claim(1, out), 1);
+    ck_assert_uint_eq(out[0].attempt, 2);
+    job_release(out);
+    ck_assert_int_eq(end(&id, 2, ATTEMPT_FAILED, true, &state), 0);
+    ck_assert_int_eq(state, JOB_FAILED);
+    struct job j = get(&id);
+    ck_assert_str_eq(j.error.code, "boom");
+    job_release(&j);
+    id = add(alpha, JOB_RUNNING, 0);
+    ck_assert_int_eq(end(&id, 1, ATTEMPT_FAILED, true, &state), 0);
+    ck_assert_int_eq(state, JOB_QUEUED);
+    recount();
+}
+END_TEST
+
+START_TEST(cancels)
+{
+    struct id q = add(alpha, JOB_QUEUED, 0), run = add(alpha, JOB_RUNNING, 0);
+    struct id done = add(alpha, JOB_RUNNING, 0), nil = {{0}};
+    enum job_state state;
+    ck_assert_int_eq(end(&done, 1, ATTEMPT_SUCCEEDED, false, &state), 0);
+    struct job j;
+    job_init(&j);
+    store_begin(s);
+    ck_assert_int_eq(store_cancel(s, &q, 9, &j), 0);
+    ck_assert_int_eq(j.state, JOB_CANCELLED);
+    ck_assert_int_eq(store_cancel(s, &q, 9, &j), 0);
+    ck_assert_int_eq(store_cancel(s, &run, 9, &j), 0);
+    ck_assert_int_eq(j.state, JOB_RUNNING);
+    ck_assert(j.cancel_requested);
+    ck_assert_int_eq(store_cancel(s, &run, 9, &j), 0);
+    ck_assert_int_eq(store_cancel(s, &done, 9, &j), -ERR_CONFLICT);
+    ck_assert_int_eq(j.state, JOB_SUCCEEDED);
+    ck_assert_int_eq(store_cancel(s, &nil, 9, &j), -ERR_NO_JOB);
+    store_commit(s);
+    job_release(&j);
+    ck_assert_int_eq(end(&run, 1, ATTEMPT_SUCCEEDED, false, &state), 0);
+    ck_assert_int_eq(state, JOB_CANCELLED);
+    recount();
+}
+END_TEST
+
+START_TEST(keys_replay)
+{
+    uint8_t print[32] = {1}, other[32] = {2};
+    struct store_key key = {.key = "k", .fingerprint = print, .now_us = 10, .expires_us = 20};
+    struct job j, again, third;
+    make(&j, alpha, JOB_QUEUED, 0);
+    make(&again, alpha, JOB_QUEUED, 0);
+    make(&third, alpha, JOB_QUEUED, 0);
+    store_begin(s);
+    ck_assert_int_eq(store_insert(s, &j, &key), 0);
+    ck_assert_int_eq(store_insert(s, &again, &key), STORE_REPLAYED);
+    ck_assert(id_equal(&j.id, &again.id));
+    key.fingerprint = other;
+    ck_assert_int_eq(store_insert(s, &third, &key), -ERR_KEY_REUSED);
+    key.now_us = 20;
+    key.expires_us = 30;
+    ck_assert_int_eq(store_insert(s, &third, &key), 0);
+    size_t gone;
+    ck_assert_int_eq(store_sweep_keys(s, 29, 10, &gone), 0);
+    ck_assert_uint_eq(gone, 0);
+    ck_assert_int_eq(store_sweep_keys(s, 30, 10, &gone), 0);
+    ck_assert_uint_eq(gone, 1);
+    store_commit(s);
+    job_release(&j);
+    job_release(&again);
+    job_release(&third);
+    recount();
+}
+END_TEST
+
+START_TEST(rollback_restores)
+{
+    struct job j;
+    make(&j, alpha, JOB_QUEUED, 0);
+    uint32_t gamma, same;
+    store_begin(s);
+    ck_assert_int_eq(store_task_id(s, "gamma", &gamma), 0);
+    ck_assert_int_eq(store_insert(s, &j, NULL), 0);
+    ck_assert_uint_eq(store_count(s, alpha, JOB_QUEUED), 0);
+    ck_assert_int_eq(store_rollback(s), 0);
+    ck_assert_uint_eq(store_count(s, alpha, JOB_QUEUED), 0);
+    ck_assert_int_eq(store_task_id(s, "gamma", &same), 0);
+    ck_assert_uint_eq(same, gamma);
+    struct job none;
+    ck_assert_int_eq(store_read_job(r, &j.id, 0, 0, &none), -ERR_NO_JOB);
+    job_release(&j);
+    close_store();
+    open_store();
+    ck_assert_int_eq(store_task_id(s, "gamma", &same), 0);
+    ck_assert_uint_eq(same, gamma);
+}
+END_TEST
+
+START_TEST(recovers)
+{
+    struct id a = add(alpha, JOB_RUNNING, 0), b = add(beta, JOB_RUNNING, 0);
+    struct id c = add(alpha, JOB_RUNNING, 0);
+    enum job_state state;
+    ck_assert_int_eq(end(&b, 1, ATTEMPT_FAILED, true, &state), 0);
+    struct job out[1], j;
+    ck_assert_uint_eq(claim(1, out), 1); /* b's second and last attempt */
+    job_release(out);
+    job_init(&j);
+    store_begin(s);
+    ck_assert_int_eq(store_cancel(s, &c, 9, &j), 0);
+    store_commit(s);
+    job_release(&j);
+    close_store();
+    open_store();
+    struct recovery rec;
+    ck_assert_int_eq(store_recover(s, 7000, &rec), 0);
+    ck_assert_uint_eq(rec.requeued, 1);
+    ck_assert_uint_eq(rec.failed, 1);
+    ck_assert_uint_eq(rec.cancelled, 1);
+    ck_assert_uint_eq(rec.largest_key, id_key(&c));
+    ck_assert_int_eq(state_of(&a), JOB_QUEUED);
+    ck_assert_int_eq(state_of(&b), JOB_FAILED);
+    ck_assert_int_eq(state_of(&c), JOB_CANCELLED);
+    ck_assert_uint_eq(claim(1, out), 1);
+    ck_assert_uint_eq(out[0].attempt, 2);
+    job_release(out);
+    recount();
+}
+END_TEST
+
+START_TEST(large_payloads_are_exact)
+{
+    static const size_t sizes[] = {0, 1, 1024, 1025, 2 << 20};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct job j;
+        make(&j, alpha, JOB_RUNNING, 0);
+        buf_clear(&j.input);
+        for (size_t n = 0; n < sizes[i]; n++)
+            buf_addc(&j.input, (char)(n * 31 + n / 255));
+        struct attempt a = {.job = j.id, .number = 1, .end = ATTEMPT_SUCCEEDED};
+        buf_add(&a.result, j.input.data ? j.input.data : "", sizes[i]);
+        struct finish_policy p = {.now_us = 1, .backoff_us = backoff};
+        enum job_state state;
+        store_begin(s);
+        ck_assert_int_eq(store_insert(s, &j, NULL), 0);
+        ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+        ck_assert_int_eq(store_commit(s), 0);
+        struct job back = get(&j.id);
+        ck_assert_uint_eq(back.input.len, sizes[i]);
+        ck_assert_uint_eq(back.result.len, sizes[i]);
+        ck_assert(back.has_result);
+        if (sizes[i]) {
+            ck_assert(memcmp(back.input.data, j.input.data, sizes[i]) == 0);
+            ck_assert(memcmp(back.result.data, a.result.data, sizes[i]) == 0);
+        }
+        job_release(&back);
+        job_release(&j);
+        attempt_release(&a);
+    }
+}
+END_TEST
+
+static size_t walk(struct job_filter f)
+{
+    size_t seen = 0;
+    uint64_t last = UINT64_MAX;
+    struct job_page p;
+    bool more;
+    do {
+        ck_assert_int_eq(store_read_list(r, &f, 0, 0, &p), 0);
+        for (size_t i = 0; i < p.count; i++) {
+            ck_assert_uint_lt(id_key(&p.jobs[i].id), last);
+            last = id_key(&p.jobs[i].id);
+        }
+        seen += p.count;
+        f.has_before = true;
+        f.before = p.last;
+        more = p.more;
+        job_page_release(&p);
+    } while (more);
+    return seen;
+}
+
+START_TEST(lists_see_each_once)
+{
+    enum job_state state;
+    for (int i = 0; i < 30; i++) {
+        struct job j;
+        make(&j, i % 3 ? alpha : beta, i % 2 ? JOB_QUEUED : JOB_RUNNING, i % 5);
+        if (i % 6 == 0)
+            buf_adds(&j.tags, "[\"red\",\"blue\",\"red\"]");
+        store_begin(s);
+        ck_assert_int_eq(store_insert(s, &j, NULL), 0);
+        ck_assert_int_eq(store_commit(s), 0);
+        if (i % 10 == 0) {
+            struct job c;
+            job_init(&c);
+            ck_assert_int_eq(end(&j.id, 1, ATTEMPT_CANCELLED, false, &state), 0);
+            job_release(&c);
+        }
+        job_release(&j);
+    }
+    for (unsigned limit = 1; limit < 40; limit += 6) {
+        ck_assert_uint_eq(walk((struct job_filter){.state = -1, .limit = limit}), 30);
+        ck_assert_uint_eq(walk((struct job_filter){.state = JOB_QUEUED, .limit = limit}), 15);
+        ck_assert_uint_eq(walk((struct job_filter){.state = JOB_RUNNING, .limit = limit}), 12);
+        ck_assert_uint_eq(walk((struct job_filter){.state = JOB_CANCELLED, .limit = limit}), 3);
+        ck_assert_uint_eq(walk((struct job_filter){.state = -1, .task = "beta", .limit = limit}),
+                          10);
+        ck_assert_uint_eq(walk((struct job_filter){.state = -1, .tag = "red", .limit = limit}), 5);
+        ck_assert_uint_eq(walk((struct job_filter){.state = -1, .task = "no", .limit = limit}), 0);
+    }
+    recount();
+}
+END_TEST
+
+START_TEST(one_service_only)
+{
+    AUTO_BUF why = BUF_INIT;
+    struct store_options o = {.data_dir = dir, .cache_bytes = 1 << 20, .wal_limit = 1 << 20};
+    struct store *second;
+    ck_assert_int_eq(store_open(&o, &second, &why), -ERR_STORE_BUSY);
+    char pid[32];
+    snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    ck_assert_ptr_nonnull(strstr(why.data, pid));
+}
+END_TEST
+
+START_TEST(reopens_with_all)
+{
+    struct id id = add(alpha, JOB_QUEUED, 3);
+    ck_assert_int_eq(store_checkpoint(s, true), 0);
+    close_store();
+    open_store();
+    ck_assert_int_eq(state_of(&id), JOB_QUEUED);
+    ck_assert_uint_eq(store_count(s, alpha, JOB_QUEUED), 1);
+    ck_assert_int_eq(store_schema_version(s), 1);
+    recount();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("store");
+    TCase *t = tcase_create("door");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, claims_by_priority_then_age);
+    tcase_add_test(t, finish_is_fenced);
+    tcase_add_test(t, failures_are_followed_up);
+    tcase_add_test(t, cancels);
+    tcase_add_test(t, keys_replay);
+    tcase_add_test(t, rollback_restores);
+    tcase_add_test(t, recovers);
+    tcase_add_test(t, large_payloads_are_exact);
+    tcase_add_test(t, lists_see_each_once);
+    tcase_add_test(t, one_service_only);
+    tcase_add_test(t, reopens_with_all);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
