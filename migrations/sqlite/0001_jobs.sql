@@ -3,7 +3,7 @@
 -- 4 failed, 5 cancelled, 6 expired.
 
 CREATE TABLE tasks (
-    task_id INTEGER PRIMARY KEY, -- 1, 2, 3, … without gaps; the index of a table in memory
+    task_id INTEGER PRIMARY KEY, -- 1, 2, 3, …; the index of a table in memory
     name    TEXT NOT NULL UNIQUE
 ) STRICT;
 

@@ -1,0 +1,120 @@
+/*
+ * check_store_sqlite.c - what only the SQLite driver promises: refusals of databases that are
+ * newer, altered or foreign, modes of its files, and a sound file. Single thread.
+ */
+#include "../common/err.h"
+#include "../server/store/store.h"
+
+#include <check.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[64], path[96];
+
+static int try_open(struct store **s, struct buf *why)
+{
+    struct store_options o = {.data_dir = dir,
+                              .cache_bytes = 1 << 20,
+                              .reader_cache_bytes = 1 << 20,
+                              .wal_limit = 1 << 20};
+    return store_open(&o, s, why);
+}
+
+static void setup(void)
+{
+    snprintf(dir, sizeof(dir), "/tmp/check_sqlite.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/jobmill.db", dir);
+    AUTO_BUF why = BUF_INIT;
+    struct store *s;
+    ck_assert_int_eq(try_open(&s, &why), 0);
+    store_close(s);
+}
+
+static void teardown(void)
+{
+    char lock[96];
+    snprintf(lock, sizeof(lock), "%s/jobmill.lock", dir);
+    unlink(lock);
+    unlink(path);
+    rmdir(dir);
+}
+
+static void alter(const char *sql)
+{
+    sqlite3 *c;
+    ck_assert_int_eq(sqlite3_open(path, &c), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(c, sql, NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_close(c), SQLITE_OK);
+}
+
+static void refused(int want)
+{
+    AUTO_BUF why = BUF_INIT;
+    struct store *s;
+    ck_assert_int_eq(try_open(&s, &why), want);
+    ck_assert_ptr_null(s);
+    ck_assert_uint_gt(why.len, 0);
+}
+
+START_TEST(newer_is_refused)
+{
+    alter("PRAGMA user_version = 999");
+    refused(-ERR_STORE_NEWER);
+}
+END_TEST
+
+START_TEST(altered_step_is_refused)
+{
+    alter("UPDATE migrations SET sha256 = zeroblob(32)");
+    refused(-ERR_STORE_CORRUPT);
+}
+END_TEST
+
+START_TEST(foreign_is_refused)
+{
+    alter("PRAGMA application_id = 7");
+    refused(-ERR_STORE_CORRUPT);
+}
+END_TEST
+
+START_TEST(no_database_is_refused)
+{
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    for (int i = 0; i < 1000; i++)
+        fputs("this is no database ", f);
+    ck_assert_int_eq(fclose(f), 0);
+    refused(-ERR_STORE_CORRUPT);
+}
+END_TEST
+
+START_TEST(files_are_private)
+{
+    struct stat st;
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_eq(st.st_mode & 0777, 0600);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("store_sqlite");
+    TCase *t = tcase_create("refusals");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, newer_is_refused);
+    tcase_add_test(t, altered_step_is_refused);
+    tcase_add_test(t, foreign_is_refused);
+    tcase_add_test(t, no_database_is_refused);
+    tcase_add_test(t, files_are_private);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
