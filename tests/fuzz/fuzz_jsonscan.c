@@ -1,0 +1,59 @@
+/*
+ * fuzz_jsonscan.c - libFuzzer: jsonscan against jansson. What one accepts, the other must; what it
+ * accepts must be walked without reading outside the text. Known differences: jansson refuses numbers
+ * beyond its types and more than 2048 levels, and takes a zero byte behind a number.
+ */
+#include "../../common/err.h"
+#include "../../common/jsonscan.h"
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool walk(void *arg, const char *name, size_t nlen, const char *value, size_t vlen)
+{
+    struct buf *out = arg;
+    buf_clear(out);
+    (void)nlen, (void)name;
+    (void)jsonscan_text(out, value, vlen);
+    return true;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    char *text = malloc(len ? len : 1); /* exactly as long as the text: ASan sees a byte too far */
+    if (!text)
+        return 0;
+    if (len)
+        memcpy(text, data, len);
+    size_t where;
+    const char *why;
+    int err = jsonscan(text, len, 512, &where, &why);
+    if (where > len)
+        abort();
+    bool zero = memchr(text, 0, len) != NULL;
+    if (zero && err == 0)
+        abort();
+    json_error_t e;
+    json_t *j = json_loadb(text, len, JSON_DECODE_ANY, &e);
+    if (j && !zero && err != 0 && err != -ERR_TOO_DEEP)
+        abort();
+    if (!j && err == 0 && json_error_code(&e) != json_error_numeric_overflow &&
+        json_error_code(&e) != json_error_stack_overflow &&
+        json_error_code(&e) != json_error_out_of_memory)
+        abort();
+    json_decref(j);
+    if (err == 0) {
+        struct buf out = BUF_INIT;
+        const char *value;
+        size_t vlen;
+        (void)jsonscan_each(text, len, walk, &out);
+        if (jsonscan_member(text, len, "a", &value, &vlen) &&
+            (value < text || value + vlen > text + len))
+            abort();
+        buf_release(&out);
+    }
+    free(text);
+    return 0;
+}
