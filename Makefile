@@ -50,6 +50,7 @@ WORKERS := \
 	workers/task.c \
 	workers/task_command.c \
 	workers/task_module.c \
+	workers/workdir.c \
 	workers/worker.c
 
 SERVER := \
@@ -116,9 +117,9 @@ $(BUILD)/%.o: %.c Makefile
 
 # ---- the shipped tasks: shared objects like a user's, with the public header alone ----
 TASK_LIBS_primes     := -ljansson -lm
-TASK_LIBS_sha256     := -ljansson -lnettle
-TASK_LIBS_mandelbrot := -ljansson -lpng
-TASK_LIBS_sleep      := -ljansson
+TASK_LIBS_sha256     := -ljansson -lnettle -lm
+TASK_LIBS_mandelbrot := -ljansson -lpng -lm
+TASK_LIBS_sleep      := -ljansson -lm
 $(BUILD)/tasks/%.so: workers/builtin/%.c include/jobmill_task.h Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c17 $(OPT) $(CFLAGS) $(WARN) -fPIC -fvisibility=hidden -fstack-protector-strong -D_GNU_SOURCE -Iinclude -shared $(SAN_LD) -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $< $(TASK_LIBS_$*)

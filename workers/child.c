@@ -1,0 +1,140 @@
+/*
+ * child.c - starts a program. All that allocates is done before fork(); between fork and exec only
+ * async-signal-safe calls are made, and what fails there comes back through a close-on-exec pipe.
+ */
+#include "child.h"
+
+#include "../common/fdio.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MSG_FD 4 /* where a command may write progress, result and error lines */
+
+struct pipes {
+    int out[2], err[2], msg[2], fail[2];
+};
+
+static void close_pipes(struct pipes *p)
+{
+    int *all[] = {p->out, p->err, p->msg, p->fail};
+    for (size_t i = 0; i < 4; i++) {
+        fd_close(&all[i][0]);
+        fd_close(&all[i][1]);
+    }
+}
+
+static int open_pipes(struct pipes *p)
+{
+    *p = (struct pipes){{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
+    int *all[] = {p->out, p->err, p->msg, p->fail};
+    for (size_t i = 0; i < 4; i++) {
+        if (pipe2(all[i], O_CLOEXEC) < 0)
+            return errno;
+    }
+    if (fd_nonblock(p->out[0], true) || fd_nonblock(p->err[0], true) || fd_nonblock(p->msg[0], true))
+        return errno;
+    return 0;
+}
+
+/* A copy of fd at 16 or above, so that moving the others to 0, 1, 2 and 4 cannot hit it. */
+static int lift(int fd)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, 16);
+}
+
+/* In the child: never returns. Async-signal-safe. */
+static void become(const struct child_options *o, const struct pipes *p, pid_t parent)
+{
+    int in = lift(o->stdin_fd), out = lift(p->out[1]), err = lift(p->err[1]);
+    int msg = lift(p->msg[1]), fail = lift(p->fail[1]);
+    sigset_t none;
+    sigemptyset(&none);
+    for (int sig = 1; sig < NSIG; sig++)
+        signal(sig, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == parent && in >= 0 && out >= 0 && err >= 0 && msg >= 0 && fail >= 0 &&
+        dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0 && dup2(msg, MSG_FD) >= 0 &&
+        chdir(o->dir) == 0 && (o->memory == 0 || limits_memory_program(o->memory) == 0)) {
+        close(3);
+        /* fd 4 was made by dup2 and stays; the rest goes at exec */
+        close_range(MSG_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+        execvpe(o->argv[0], o->argv, o->env);
+    }
+    int why = errno;
+    while (write(fail, &why, sizeof(why)) < 0 && errno == EINTR)
+        ;
+    _exit(127);
+}
+
+int child_start(struct child *c, const struct child_options *o)
+{
+    struct pipes p;
+    *c = (struct child){-1, -1, -1, -1, -1};
+    int why = open_pipes(&p);
+    pid_t parent = getpid();
+    pid_t pid = why ? -1 : fork();
+    if (pid == 0)
+        become(o, &p, parent);
+    if (pid < 0) {
+        why = why ? why : errno;
+        close_pipes(&p);
+        return why;
+    }
+    fd_close(&p.fail[1]);
+    if (fd_read_full(p.fail[0], &why, sizeof(why)) != (ssize_t)sizeof(why))
+        why = 0; /* end of file: exec took place */
+    int pid_fd = why ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+    if (!why && pid_fd < 0) {
+        why = errno;
+        kill(pid, SIGKILL);
+    }
+    if (why) {
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+        close_pipes(&p);
+        return why;
+    }
+    *c = (struct child){pid, pid_fd, p.out[0], p.err[0], p.msg[0]};
+    p.out[0] = p.err[0] = p.msg[0] = -1;
+    close_pipes(&p);
+    return 0;
+}
+
+void child_close(struct child *c)
+{
+    fd_close(&c->pid_fd);
+    fd_close(&c->out_fd);
+    fd_close(&c->err_fd);
+    fd_close(&c->msg_fd);
+}
+
+int child_lookup(const char *program)
+{
+    if (strchr(program, '/'))
+        return access(program, X_OK) == 0 ? 0 : errno;
+    const char *path = getenv("PATH");
+    if (!path)
+        path = "/usr/local/bin:/usr/bin:/bin";
+    while (*path) {
+        size_t n = strcspn(path, ":");
+        char file[PATH_MAX];
+        int len = snprintf(file, sizeof(file), "%.*s/%s", (int)n, path, program);
+        if (n > 0 && len > 0 && (size_t)len < sizeof(file) && access(file, X_OK) == 0)
+            return 0;
+        path += n + (path[n] == ':');
+    }
+    return ENOENT;
+}

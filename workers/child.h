@@ -1,0 +1,33 @@
+/*
+ * child.h - starts a program for a job: its pipes, its environment, its directory, its end.
+ * Single-threaded callers (workers).
+ */
+#ifndef JOBMILL_WORKERS_CHILD_H
+#define JOBMILL_WORKERS_CHILD_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct child {
+    pid_t pid;
+    int pid_fd; /* readable when it has died */
+    int out_fd, err_fd, msg_fd; /* our ends of its stdout, stderr and fd 4; non-blocking */
+};
+
+struct child_options {
+    char *const *argv;
+    char *const *env;
+    const char *dir;  /* working directory */
+    int stdin_fd;     /* stays the caller's */
+    uint64_t memory;  /* bytes of address space; 0: no limit */
+};
+
+/* Starts argv[0] (looked up in the environment's PATH) in a session of its own. Failure of exec is
+ * noticed here: returns 0, or a positive errno, with nothing left behind. */
+int child_start(struct child *c, const struct child_options *o);
+void child_close(struct child *c); /* the descriptors; the process must have been reaped */
+
+/* Where argv[0] would be found: 0, or an errno. */
+int child_lookup(const char *program);
+
+#endif

@@ -1,0 +1,156 @@
+/*
+ * reaper.c - kills whole trees of processes. Single-threaded processes: fork server, worker.
+ *
+ * A process is stopped before its children are read, so that it cannot fork unseen; one that forks
+ * before the stop reaches it leaves children that a later pass finds, as they can only fall to the
+ * subreaper that calls this. Passes repeat until one finds nothing.
+ */
+#include "reaper.h"
+
+#include "../common/clock.h"
+#include "../common/fdio.h"
+#include "../common/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct pids {
+    pid_t *at;
+    size_t count, cap;
+};
+
+static bool add(struct pids *p, pid_t pid)
+{
+    if (p->count == p->cap) {
+        size_t cap = p->cap ? p->cap * 2 : 64;
+        pid_t *at = realloc(p->at, cap * sizeof(*at));
+        if (!at)
+            return false; /* a later pass finds what is left */
+        p->at = at;
+        p->cap = cap;
+    }
+    p->at[p->count++] = pid;
+    return true;
+}
+
+/* Adds the numbers of one /proc/PID/task/TID/children. False: the kernel has no such file. */
+static bool read_children(const char *path, struct pids *out)
+{
+    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno != ENOENT;
+    char buf[4096];
+    size_t have = 0;
+    for (;;) {
+        ssize_t n = read(fd, buf + have, sizeof(buf) - 1 - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        have += (size_t)n;
+        buf[have] = '\0';
+        char *p = buf, *end;
+        for (long v; (v = strtol(p, &end, 10)) > 0 && *end == ' '; p = end)
+            add(out, (pid_t)v);
+        have = strlen(p); /* a number cut by the end of the buffer */
+        memmove(buf, p, have);
+    }
+    return true;
+}
+
+static void children_of(pid_t pid, struct pids *out)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    DIR *dir = opendir(path);
+    if (!dir)
+        return; /* it is gone */
+    for (struct dirent *e; (e = readdir(dir));) {
+        char file[352];
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(file, sizeof(file), "/proc/%d/task/%s/children", (int)pid, e->d_name);
+        (void)read_children(file, out);
+    }
+    closedir(dir);
+}
+
+/* Stops pid and all below it, and lists them, parents before children. */
+static void stop_tree(pid_t pid, struct pids *all)
+{
+    size_t from = all->count;
+    if (pid != getpid()) {
+        kill(pid, SIGSTOP);
+        if (!add(all, pid))
+            return;
+    } else {
+        children_of(pid, all);
+        for (size_t i = from; i < all->count; i++)
+            kill(all->at[i], SIGSTOP);
+    }
+    for (size_t i = from; i < all->count; i++) {
+        size_t first = all->count;
+        children_of(all->at[i], all);
+        for (size_t k = first; k < all->count; k++)
+            kill(all->at[k], SIGSTOP);
+    }
+}
+
+void reaper_kill_tree(pid_t root)
+{
+    struct pids all = {0};
+    stop_tree(root, &all);
+    for (size_t i = all.count; i-- > 0;)
+        kill(all.at[i], SIGKILL);
+    free(all.at);
+}
+
+bool reaper_has_children(void)
+{
+    siginfo_t si;
+    return !(waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD);
+}
+
+/* One pass: kills and reaps what it finds. The number of strangers that were there. */
+static size_t clear_pass(bool (*keep)(pid_t pid, void *arg), void *arg)
+{
+    struct pids mine = {0};
+    size_t strangers = 0;
+    children_of(getpid(), &mine);
+    for (size_t i = 0; i < mine.count; i++) {
+        if (keep && keep(mine.at[i], arg))
+            continue;
+        strangers++;
+        if (waitpid(mine.at[i], NULL, WNOHANG) != 0)
+            continue; /* it was dead already */
+        reaper_kill_tree(mine.at[i]);
+        (void)waitpid(mine.at[i], NULL, WNOHANG);
+    }
+    free(mine.at);
+    return strangers;
+}
+
+bool reaper_clear(bool (*keep)(pid_t pid, void *arg), void *arg, int limit_ms)
+{
+    int64_t until = clock_mono_us() + limit_ms * US_PER_MS;
+    long pause_us = 20;
+    while (clear_pass(keep, arg) > 0) {
+        if (clock_mono_us() > until) {
+            log_error("processes that a job left behind do not die");
+            return false;
+        }
+        struct timespec pause = {.tv_nsec = pause_us * 1000};
+        nanosleep(&pause, NULL); /* a killed process needs a moment to become a zombie */
+        if (pause_us < 2000)
+            pause_us *= 2;
+    }
+    return true;
+}

@@ -1,0 +1,23 @@
+/*
+ * reaper.h - kills whole trees of processes for certain, also those that left their process group or
+ * session. For a child subreaper (the fork server, a worker), to which orphans below it fall.
+ */
+#ifndef JOBMILL_WORKERS_REAPER_H
+#define JOBMILL_WORKERS_REAPER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Stops and then kills every descendant of `root`, and root itself when it is not the caller. Does not
+ * reap. What a descendant forked in the instant before it was stopped falls to the subreaper and is
+ * found by reaper_clear(). */
+void reaper_kill_tree(pid_t root);
+
+/* Kills and reaps every child of the caller that `keep` does not name, with all below it, until none is
+ * left. `keep` NULL: all. Bounded at limit_ms; true: none is left. */
+bool reaper_clear(bool (*keep)(pid_t pid, void *arg), void *arg, int limit_ms);
+
+/* Has the caller any child at all? One system call. */
+bool reaper_has_children(void);
+
+#endif

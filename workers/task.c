@@ -1,0 +1,119 @@
+/* task.c - what all kinds of task share. Fork server and workers; single-threaded. */
+#include "task.h"
+
+#include "../common/err.h"
+#include "../common/jsonscan.h"
+#include "../common/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RESULT_DEPTH 512
+
+static const struct task_ops kinds[TASK_KINDS] = {
+#define KIND(symbol, name, load, open, run, close) [symbol] = {name, load, open, run, close},
+#include "task.def"
+#undef KIND
+};
+
+const struct task_ops *task_ops(const struct task *t)
+{
+    return &kinds[t->def->kind];
+}
+
+int task_broken(struct task *t, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(t->why, sizeof(t->why), fmt, ap);
+    va_end(ap);
+    t->broken = true;
+    return -ERR_TASK_UNAVAILABLE;
+}
+
+struct task *tasks_load(const struct taskdefs *defs, struct board *board)
+{
+    struct task *tasks = calloc(defs->tasks ? defs->tasks : 1, sizeof(*tasks));
+    if (!tasks)
+        return NULL;
+    for (uint32_t i = 0; i < defs->tasks; i++) {
+        struct task *t = &tasks[i];
+        t->def = &defs->task[i];
+        t->index = i;
+        (void)task_ops(t)->load(t);
+        if (!board)
+            continue;
+        if (t->broken) {
+            log_error("task %s cannot be loaded: %s", t->def->name, t->why);
+            memcpy(board->task[i].why, t->why, sizeof(t->why));
+        }
+        atomic_store_explicit(&board->task[i].status, t->broken ? TASK_BROKEN : TASK_READY,
+                              memory_order_release);
+    }
+    return tasks;
+}
+
+void task_fail(struct task_run *r, bool permanent, const char *code, const char *fmt, ...)
+{
+    char text[JOB_ERROR_TEXT_MAX + 1];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    r->failed = true;
+    r->permanent = permanent;
+    job_error_set(&r->error, code, "%s", text);
+}
+
+bool task_is_json(const char *type)
+{
+    static const char json[] = "application/json";
+    size_t n = sizeof(json) - 1;
+    return !*type || (strncasecmp(type, json, n) == 0 && (!type[n] || type[n] == ';' || type[n] == ' '));
+}
+
+/* A result is what it says it is, or none. */
+static void judge(const struct task *t, struct task_run *r)
+{
+    if (r->failed)
+        return;
+    if (!r->has_result) {
+        buf_clear(&r->result);
+        buf_adds(&r->result, "null");
+        r->result_type[0] = '\0';
+    }
+    if (r->result.failed) {
+        task_fail(r, false, JOB_ERROR_MEMORY, "no memory for the result");
+        return;
+    }
+    if (r->result.len > t->def->output_max) {
+        task_fail(r, true, JOB_ERROR_BAD_RESULT, "the result is larger than output_max = %llu bytes",
+                  (unsigned long long)t->def->output_max);
+        return;
+    }
+    if (!task_is_json(r->result_type))
+        return;
+    size_t where;
+    const char *why;
+    r->result_type[0] = '\0';
+    if (jsonscan(r->result.data ? r->result.data : "", r->result.len, RESULT_DEPTH, &where, &why))
+        task_fail(r, true, JOB_ERROR_BAD_RESULT, "the result is not JSON: %s, at byte %zu", why, where);
+}
+
+void task_do(struct task *t, struct task_run *r)
+{
+    r->error = JOB_ERROR_NONE;
+    if (!t->broken && !t->opened) {
+        t->opened = true;
+        (void)task_ops(t)->open(t);
+    }
+    if (t->broken)
+        task_fail(r, false, JOB_ERROR_NO_TASK, "the task cannot be run: %s", t->why);
+    else
+        task_ops(t)->run(t, r);
+    judge(t, r);
+    if (r->failed)
+        buf_clear(&r->result);
+}

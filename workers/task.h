@@ -1,0 +1,78 @@
+/*
+ * task.h - a task as the worker processes know it: loaded once in the fork server, opened once in each
+ * worker, run once for each job.
+ */
+#ifndef JOBMILL_WORKERS_TASK_H
+#define JOBMILL_WORKERS_TASK_H
+
+#include "../common/board.h"
+#include "../common/job.h"
+#include "../common/taskdef.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TASK_WHY_MAX 231
+
+struct task {
+    const struct taskdef *def;
+    uint32_t index;
+    const void *code; /* kind module: its struct jobmill_task */
+    void *state;      /* what open made */
+    bool opened;
+    bool broken;
+    char why[TASK_WHY_MAX + 1]; /* broken: of what */
+};
+
+/* One job while it runs. In: all but the last group. */
+struct task_run {
+    struct id job;
+    uint32_t attempt;
+    const char *input; /* one zero byte follows it */
+    size_t input_len;
+    const char *input_type; /* zero-terminated; "" = application/json */
+    struct board_slot *slot;
+    int sock;                           /* the worker's socket: readable means on_socket is to be called */
+    void (*on_socket)(void *arg);       /* may not return: the front end is gone */
+    void *arg;
+
+    /* out: a result or an error */
+    bool has_result;
+    bool failed;
+    bool permanent;
+    struct job_error error;
+    char result_type[JOB_TYPE_MAX + 1]; /* "" = application/json */
+    struct buf result;                  /* the caller releases it */
+};
+
+struct task_ops {
+    const char *name;
+    int (*load)(struct task *t);  /* in the fork server; non-zero: why is set */
+    int (*open)(struct task *t);  /* in a worker, before its first job; non-zero: why is set */
+    void (*run)(struct task *t, struct task_run *r);
+    void (*close)(struct task *t);
+};
+
+const struct task_ops *task_ops(const struct task *t);
+
+/* All tasks of the definitions, loaded; what failed is noted in the task and on the board, and logged.
+ * NULL: out of memory. The memory is given back by the end of the process. */
+struct task *tasks_load(const struct taskdefs *defs, struct board *board);
+
+/* Runs one job of a task and judges its result: after it exactly one of r->failed and a result. */
+void task_do(struct task *t, struct task_run *r);
+
+void task_fail(struct task_run *r, bool permanent, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+int task_broken(struct task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool task_is_json(const char *content_type);
+
+#define KIND(symbol, name, load, open, run, close)                                                 \
+    int load(struct task *t);                                                                      \
+    int open(struct task *t);                                                                      \
+    void run(struct task *t, struct task_run *r);                                                  \
+    void close(struct task *t);
+#include "task.def"
+#undef KIND
+
+#endif

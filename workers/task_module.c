@@ -1,0 +1,161 @@
+/*
+ * task_module.c - tasks of the kind `module`: a shared object against include/jobmill_task.h.
+ *
+ * Loaded once in the fork server, so that the workers share its pages; opened in each worker.
+ */
+#include "task.h"
+
+#include "../common/embed.h"
+#include "../common/fdio.h"
+#include "../common/log.h"
+#include "jobmill_task.h"
+#include "limits.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BUILTIN "builtin:"
+
+/* A shipped task is a file inside the binary: loaded through a memory file. */
+static void *open_builtin(struct task *t, const char *name)
+{
+    char file[JOB_TASK_MAX + 16], path[64];
+    snprintf(file, sizeof(file), "tasks/%s.so", name);
+    const struct embed *e = embed_find(file);
+    if (!e) {
+        task_broken(t, "there is no shipped task %s", name);
+        return NULL;
+    }
+    AUTO_FD fd = fd_memfd(file, e->data, e->len);
+    if (fd < 0) {
+        task_broken(t, "shipped task %s: %s", name, strerror(errno));
+        return NULL;
+    }
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!so)
+        task_broken(t, "%s", dlerror());
+    return so;
+}
+
+int module_load(struct task *t)
+{
+    const char *path = t->def->module;
+    bool shipped = strncmp(path, BUILTIN, sizeof(BUILTIN) - 1) == 0;
+    void *so = shipped ? open_builtin(t, path + sizeof(BUILTIN) - 1) : dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!so)
+        return t->broken ? -1 : task_broken(t, "%s", dlerror());
+    const struct jobmill_task *code = dlsym(so, "jobmill_task");
+    if (!code)
+        return task_broken(t, "%s: exports no symbol jobmill_task; is JOBMILL_TASK() there?", path);
+    if (code->abi != JOBMILL_TASK_ABI)
+        return task_broken(t, "%s: made for version %u of the task interface, this is version %d",
+                           path, code->abi, JOBMILL_TASK_ABI);
+    if (!code->run)
+        return task_broken(t, "%s: has no run function", path);
+    t->code = code;
+    return 0;
+}
+
+int module_open(struct task *t)
+{
+    const struct jobmill_task *code = t->code;
+    int n = code->open ? code->open(&t->state) : 0;
+    return n ? task_broken(t, "%s: its open function failed with %d", t->def->module, n) : 0;
+}
+
+void module_close(struct task *t)
+{
+    const struct jobmill_task *code = t->code;
+    if (t->opened && !t->broken && code->close)
+        code->close(t->state);
+}
+
+/* ---- the host's functions ---- */
+
+static struct task_run *run_of(struct jobmill_call *call)
+{
+    return call->host_data;
+}
+
+static void host_progress(struct jobmill_call *call, double fraction, const char *message)
+{
+    slot_progress(run_of(call)->slot, fraction, message, message ? strlen(message) : 0);
+}
+
+static void host_log(struct jobmill_call *call, int level, const char *text, size_t len)
+{
+    struct task_run *r = run_of(call);
+    if (level < JOBMILL_DEBUG || level > JOBMILL_ERROR)
+        level = JOBMILL_INFO;
+    log_job((enum log_level)level, &r->job, r->attempt, text, len);
+}
+
+static int host_cancelled(struct jobmill_call *call)
+{
+    return slot_cancelled(run_of(call)->slot);
+}
+
+static int host_result(struct jobmill_call *call, const char *type, const void *data, size_t len)
+{
+    struct task_run *r = run_of(call);
+    if (!type || strlen(type) > JOB_TYPE_MAX) {
+        task_fail(r, true, JOB_ERROR_BAD_RESULT, "a content type is 1 to %d bytes", JOB_TYPE_MAX);
+        return 1;
+    }
+    memcpy(r->result_type, type, strlen(type) + 1);
+    buf_clear(&r->result);
+    buf_add(&r->result, data, len);
+    r->has_result = true;
+    return r->result.failed;
+}
+
+static bool code_ok(const char *code)
+{
+    size_t n = strspn(code, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    return n > 0 && !code[n] && n <= JOB_ERROR_CODE_MAX;
+}
+
+static int host_fail(struct jobmill_call *call, const char *code, const char *message, int permanent)
+{
+    task_fail(run_of(call), permanent != 0, code && code_ok(code) ? code : JOB_ERROR_TASK, "%s",
+              message ? message : "the task failed");
+    return 1;
+}
+
+static const struct jobmill_host host = {
+    .abi = JOBMILL_TASK_ABI,
+    .progress = host_progress,
+    .log = host_log,
+    .cancelled = host_cancelled,
+    .result = host_result,
+    .fail = host_fail,
+};
+
+void module_run(struct task *t, struct task_run *r)
+{
+    const struct jobmill_task *code = t->code;
+    char id[ID_TEXT];
+    id_format(&r->job, id);
+    struct jobmill_call call = {
+        .abi = JOBMILL_TASK_ABI,
+        .attempt = r->attempt,
+        .job_id = id,
+        .task = t->def->name,
+        .input_type = *r->input_type ? r->input_type : "application/json",
+        .input = r->input,
+        .input_len = r->input_len,
+        .host = &host,
+        .host_data = r,
+    };
+    struct rlimit before;
+    if (t->def->memory)
+        limits_memory_begin(t->def->memory, &before);
+    int n = code->run(&call, t->state);
+    if (t->def->memory)
+        limits_memory_end(&before);
+    if (n != 0 && !r->failed)
+        task_fail(r, false, JOB_ERROR_TASK, "the task returned %d", n);
+}

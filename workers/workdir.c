@@ -1,0 +1,67 @@
+/* workdir.c - the directory of a job. */
+#include "workdir.h"
+
+#include "../common/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LEVELS 64 /* deeper trees are left, and logged */
+
+int workdir_make(char *out, size_t size)
+{
+    const char *base = getenv("TMPDIR");
+    int n = snprintf(out, size, "%s/jobmill-job-XXXXXX", base && *base ? base : "/tmp");
+    if (n < 0 || (size_t)n >= size)
+        return ENAMETOOLONG;
+    return mkdtemp(out) ? 0 : errno;
+}
+
+/* Empties the directory behind fd, which it closes. 0, or an errno of the first thing that stays. */
+static int empty(int fd, int levels)
+{
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        int why = errno;
+        close(fd);
+        return why;
+    }
+    int why = 0;
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        if (unlinkat(dirfd(dir), e->d_name, 0) == 0)
+            continue;
+        int sub = openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (sub < 0 && errno == EACCES && fchmodat(dirfd(dir), e->d_name, 0700, 0) == 0)
+            sub = openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int bad = sub < 0 ? errno : 0;
+        if (sub >= 0 && levels == 0) {
+            close(sub);
+            bad = ELOOP;
+        } else if (sub >= 0) {
+            bad = empty(sub, levels - 1);
+        }
+        if (!bad && unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR) < 0)
+            bad = errno;
+        why = why ? why : bad;
+    }
+    closedir(dir);
+    return why;
+}
+
+void workdir_remove(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int why = fd < 0 ? errno : empty(fd, LEVELS);
+    if (rmdir(path) < 0 && errno != ENOENT)
+        why = why ? why : errno;
+    if (why && why != ENOENT)
+        log_warn("the directory of a job, %s, cannot be removed: %s", path, strerror(why));
+}

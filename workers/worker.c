@@ -1,0 +1,255 @@
+/*
+ * worker.c - a worker's whole life: READY, then ASSIGN, run, DONE, until end of file.
+ *
+ * What arrives while a program runs is kept in `kept`, in order, and taken before the socket is read
+ * again. The worker decides nothing about time or cancelling: it reports, and is told or killed.
+ */
+#include "worker.h"
+
+#include "../common/clock.h"
+#include "../common/err.h"
+#include "../common/log.h"
+#include "../common/msg.h"
+#include "limits.h"
+#include "reaper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define USAGE_EVERY_US (100 * US_PER_MS)
+#define CLEAR_MS       5000
+
+struct kept {
+    struct kept *next;
+    struct msg msg; /* points into buf */
+    char buf[MSG_MAX];
+};
+
+struct worker {
+    const struct worker_birth *birth;
+    const struct taskdefs *defs;
+    struct board_slot *slot;
+    struct kept *kept, **kept_end;
+    int64_t usage_at_us;
+    char *padded; /* a copy of the input with a zero byte behind it */
+    size_t padded_cap;
+    char buf[MSG_MAX + 1]; /* one more: a zero byte can stand behind an input at its end */
+};
+
+static void end(struct worker *w, int status)
+{
+    for (uint32_t i = 0; i < w->defs->tasks; i++) {
+        struct task *t = &w->birth->tasks[i];
+        if (t->opened)
+            task_ops(t)->close(t);
+    }
+    _exit(status);
+}
+
+static void send_or_end(struct worker *w, const struct msg *m)
+{
+    int err = msg_send(w->birth->sock, m);
+    if (err == -ERR_CLOSED)
+        end(w, 0);
+    if (err)
+        log_die(1, "a %s cannot be sent: %s: %s", msg_kind_name(m->kind), err_sentence(err),
+                strerror(errno));
+}
+
+/* ---- figures on the board ---- */
+
+static int64_t usage_cpu(const struct rusage *u)
+{
+    return (int64_t)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * US_PER_S + u->ru_utime.tv_usec +
+           u->ru_stime.tv_usec;
+}
+
+static void tell_usage(struct worker *w, int64_t now_us)
+{
+    struct rusage self, children;
+    if (now_us - w->usage_at_us < USAGE_EVERY_US && w->usage_at_us)
+        return;
+    w->usage_at_us = now_us;
+    if (getrusage(RUSAGE_SELF, &self) < 0 || getrusage(RUSAGE_CHILDREN, &children) < 0)
+        return;
+    atomic_store_explicit(&w->slot->cpu_us, usage_cpu(&self) + usage_cpu(&children),
+                          memory_order_relaxed);
+    atomic_store_explicit(&w->slot->rss_bytes, (int64_t)self.ru_maxrss * 1024, memory_order_relaxed);
+}
+
+/* ---- one job ---- */
+
+/* The ABI promises a zero byte behind the input. */
+static const char *with_zero(struct worker *w, const struct msg *m)
+{
+    struct msg_bytes in = m->u.ASSIGN.input;
+    if (!m->map && in.data + in.len < w->buf + sizeof(w->buf) && in.data >= w->buf) {
+        /* the input is the last field of its message */
+        ((char *)(uintptr_t)in.data)[in.len] = '\0';
+        return in.data;
+    }
+    if (in.len + 1 > w->padded_cap) {
+        char *more = realloc(w->padded, in.len + 1);
+        if (!more)
+            return NULL;
+        w->padded = more;
+        w->padded_cap = in.len + 1;
+    }
+    if (in.len)
+        memcpy(w->padded, in.data, in.len);
+    w->padded[in.len] = '\0';
+    return w->padded;
+}
+
+static void send_done(struct worker *w, const struct msg_ASSIGN *a, const struct task_run *r,
+                      int64_t started_us, int64_t run_us)
+{
+    struct msg m = {.kind = MSG_DONE, .fd = -1};
+    m.u.DONE = (struct msg_DONE){
+        .generation = w->birth->generation,
+        .seq = a->seq,
+        .cell = a->cell,
+        .ok = !r->failed,
+        .permanent = r->permanent,
+        .started_us = started_us,
+        .finished_us = clock_wall_us(),
+        .run_us = run_us,
+        .signal = (uint32_t)r->error.signal,
+        .exit_plus_1 = (uint32_t)(r->error.exit_code + 1),
+        .error_code = {r->error.code, strlen(r->error.code)},
+        .error_message = {r->error.message, strlen(r->error.message)},
+        .result_type = {r->result_type, strlen(r->result_type)},
+        .result = {r->result.data, r->result.len},
+    };
+    send_or_end(w, &m);
+}
+
+static void on_socket(void *arg);
+
+static void run_job(struct worker *w, const struct msg *m)
+{
+    const struct msg_ASSIGN *a = &m->u.ASSIGN;
+    if (a->generation != w->birth->generation || a->task >= w->defs->tasks)
+        log_die(1, "a job was assigned that is not this worker's");
+    if (!cell_start(w->slot, a->cell, a->seq))
+        return; /* taken back */
+    struct task_run r = {.job = a->job, .attempt = a->attempt, .slot = w->slot};
+    char type[JOB_TYPE_MAX + 1] = {0};
+    memcpy(type, a->input_type.data, a->input_type.len < JOB_TYPE_MAX ? a->input_type.len : JOB_TYPE_MAX);
+    int64_t wall = clock_wall_us(), mono = clock_mono_us();
+    slot_job_begin(w->slot, a->seq, &a->job, a->attempt, a->task, wall);
+    r.input = with_zero(w, m);
+    r.input_len = a->input.len;
+    r.input_type = type;
+    r.sock = w->birth->sock;
+    r.on_socket = on_socket;
+    r.arg = w;
+    if (r.input)
+        task_do(&w->birth->tasks[a->task], &r);
+    else
+        task_fail(&r, false, JOB_ERROR_MEMORY, "no memory for the input");
+    if (reaper_has_children())
+        (void)reaper_clear(NULL, NULL, CLEAR_MS);
+    int64_t now = clock_mono_us();
+    slot_job_end(w->slot);
+    atomic_fetch_add_explicit(&w->slot->jobs_done, 1, memory_order_relaxed);
+    atomic_store_explicit(&w->slot->heartbeat_us, now, memory_order_relaxed);
+    tell_usage(w, now);
+    send_done(w, a, &r, wall, now - mono);
+    buf_release(&r.result);
+}
+
+/* ---- messages ---- */
+
+/* While a program runs: keeps what comes for later. Ends the process when the front end is gone. */
+static void on_socket(void *arg)
+{
+    struct worker *w = arg;
+    struct kept *k = malloc(sizeof(*k));
+    if (!k)
+        log_die(1, "out of memory");
+    int got = msg_recv(w->birth->sock, &k->msg, k->buf);
+    if (got <= 0) {
+        reaper_kill_tree(getpid());
+        (void)reaper_clear(NULL, NULL, CLEAR_MS);
+        _exit(got == 0 ? 0 : 1);
+    }
+    if (k->msg.kind != MSG_ASSIGN) { /* CANCEL: it only woke us, the flag is on the board */
+        msg_release(&k->msg);
+        free(k);
+        return;
+    }
+    k->next = NULL;
+    *w->kept_end = k;
+    w->kept_end = &k->next;
+}
+
+static void next_message(struct worker *w)
+{
+    struct kept *k = w->kept;
+    if (k) {
+        w->kept = k->next;
+        if (!w->kept)
+            w->kept_end = &w->kept;
+        run_job(w, &k->msg);
+        msg_release(&k->msg);
+        free(k);
+        return;
+    }
+    struct msg m;
+    int got = msg_recv(w->birth->sock, &m, w->buf);
+    if (got == 0)
+        end(w, 0);
+    if (got < 0)
+        log_die(1, "the worker's socket: %s", err_sentence(got));
+    if (m.kind == MSG_ASSIGN)
+        run_job(w, &m);
+    else if (m.kind != MSG_CANCEL)
+        log_die(1, "a %s is nothing for a worker", msg_kind_name(m.kind));
+    msg_release(&m);
+}
+
+/* ---- birth ---- */
+
+static void be_born(const struct worker_birth *b)
+{
+    char name[16];
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != b->parent)
+        _exit(0);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    snprintf(name, sizeof(name), "worker %u", b->slot);
+    prctl(PR_SET_NAME, name);
+    log_who(name);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, SIG_IGN); /* a terminal's ^C and an init system's TERM are the front end's matter */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    limits_worker(b->heritage->defs->pool[b->pool].nice);
+}
+
+_Noreturn void worker_main(const struct worker_birth *b)
+{
+    static struct worker w;
+    be_born(b);
+    w.birth = b;
+    w.defs = b->heritage->defs;
+    w.slot = &b->heritage->board->slot[b->slot];
+    w.kept_end = &w.kept;
+    slot_job_end(w.slot); /* what its predecessor left half written is no one's any more */
+    atomic_store_explicit(&w.slot->jobs_done, 0, memory_order_relaxed);
+    atomic_store_explicit(&w.slot->cpu_us, 0, memory_order_relaxed);
+    tell_usage(&w, clock_mono_us());
+    struct msg m = {.kind = MSG_READY, .fd = -1};
+    m.u.READY.generation = b->generation;
+    send_or_end(&w, &m);
+    for (;;)
+        next_message(&w);
+}
