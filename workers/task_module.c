@@ -18,7 +18,9 @@
 
 #define BUILTIN "builtin:"
 
-/* A shipped task is a file inside the binary: loaded through a memory file. */
+/* A shipped task is a file inside the binary: loaded through a memory file. The descriptor stays open:
+ * the loader takes two objects for one when they were opened under the same name, and the name here is
+ * the descriptor's number. */
 static void *open_builtin(struct task *t, const char *name)
 {
     char file[JOB_TASK_MAX + 16], path[64];
@@ -28,7 +30,7 @@ static void *open_builtin(struct task *t, const char *name)
         task_broken(t, "there is no shipped task %s", name);
         return NULL;
     }
-    AUTO_FD fd = fd_memfd(file, e->data, e->len);
+    int fd = fd_memfd(file, e->data, e->len);
     if (fd < 0) {
         task_broken(t, "shipped task %s: %s", name, strerror(errno));
         return NULL;

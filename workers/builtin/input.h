@@ -33,7 +33,7 @@ static inline json_t *input_object(struct jobmill_call *call)
     json_t *in = json_loadb(call->input, call->input_len, JSON_REJECT_DUPLICATES, &e);
     if (in && json_is_object(in))
         return in;
-    char text[256];
+    char text[400];
     snprintf(text, sizeof(text), "the input must be a JSON object%s%s", in ? "" : ": ", in ? "" : e.text);
     json_decref(in);
     input_bad(call, text);
@@ -42,7 +42,7 @@ static inline json_t *input_object(struct jobmill_call *call)
 
 static inline int input_number(struct jobmill_call *call, const json_t *in, const struct number_field *f)
 {
-    char text[256];
+    char text[400];
     const json_t *v = json_object_get(in, f->name);
     if (!v && !isnan(f->def)) {
         *f->out = f->def;

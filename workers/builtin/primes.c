@@ -67,7 +67,7 @@ static uint64_t count_segment(struct sieve *s, uint64_t from, uint64_t to)
 static int run(struct jobmill_call *call, void *state)
 {
     (void)state;
-    double limit;
+    double limit = 0;
     const struct number_field field = {"limit", &limit, NAN, 0, LIMIT_MAX, true};
     if (input_numbers(call, &field, 1))
         return 1;

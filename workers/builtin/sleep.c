@@ -13,7 +13,7 @@ static double now(void)
 static int run(struct jobmill_call *call, void *state)
 {
     (void)state;
-    double seconds;
+    double seconds = 0;
     const struct number_field field = {"seconds", &seconds, NAN, 0, 86400, false};
     if (input_numbers(call, &field, 1))
         return 1;
