@@ -1,32 +1,36 @@
-# jobmill - one makefile, no recursion. `make help` lists the targets.
+# jobmill - one makefile, no recursion but for the sanitizer builds. `make help` lists the targets.
 
 VERSION := 0.1.0
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 SAN     ?=
+comma   := ,
 
 PKGS      := libmicrohttpd jansson sqlite3
-WARN      := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-unknown-warning-option
+WARN      := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 HARDEN    := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 OPT       := -O2 -D_FORTIFY_SOURCE=2
 ifneq ($(SAN),)
+override BUILD := build-$(firstword $(subst $(comma), ,$(SAN)))
 OPT       := -O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=undefined
 SAN_LD    := -fsanitize=$(SAN)
-BUILD     := build-$(firstword $(subst $(comma), ,$(SAN)))
 endif
-comma     := ,
 ifneq ($(CI),)
 WARN      += -Werror
 endif
 
-CPPFLAGS += -D_GNU_SOURCE -DJOBMILL_VERSION='"$(VERSION)"' -Iinclude
 CFLAGS   ?= -g
-ALL_CFLAGS = -std=c17 -pthread $(OPT) $(CFLAGS) $(WARN) $(HARDEN) $(CPPFLAGS) $(shell pkg-config --cflags $(PKGS))
-ALL_LDFLAGS = $(HARDEN_LD) $(SAN_LD) $(LDFLAGS) -rdynamic -pthread
-LIBS      = $(shell pkg-config --libs $(PKGS)) -linih -lnettle -ldl
+ALL_CPPFLAGS = -D_GNU_SOURCE -DJOBMILL_VERSION='"$(VERSION)"' -Iinclude $(CPPFLAGS)
+ALL_CFLAGS   = -std=c17 -pthread $(OPT) $(WARN) $(HARDEN) $(ALL_CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS  = $(HARDEN_LD) $(SAN_LD) -pthread $(LDFLAGS)
+# asked when a recipe runs, not before the packages are there
+LIBS         = $$(pkg-config --libs $(PKGS)) -linih -lnettle -ldl -lm
+TEST_LIBS    = $$(pkg-config --libs check) -lcurl
 
 COMMON := \
 	common/board.c \
@@ -57,8 +61,8 @@ SERVER := \
 	server/backoff.c \
 	server/collector.c \
 	server/conf.c \
-	server/conf_value.c \
 	server/conf_sections.c \
+	server/conf_value.c \
 	server/deliver.c \
 	server/dispatch.c \
 	server/inbox.c \
@@ -90,6 +94,7 @@ HTTP := \
 	server/http/route.c \
 	server/http/submit.c
 
+# the tasks that are part of the binary: shared objects like a user's
 TASKS := \
 	workers/builtin/echo.c \
 	workers/builtin/mandelbrot.c \
@@ -101,12 +106,19 @@ TASKS := \
 MIGRATIONS := \
 	migrations/sqlite/0001_jobs.sql
 
-# every server, worker and common object but main: what the unit tests link with
-SRCS := $(COMMON) $(WORKERS) $(SERVER) $(STORE) $(HTTP)
-OBJS := $(SRCS:%.c=$(BUILD)/%.o)
-TASK_SOS := $(TASKS:workers/builtin/%.c=$(BUILD)/tasks/%.so)
+# tests that live in this process, and tests that start the real binary
+UNIT  := $(wildcard tests/check_*.c)
+STORY := $(wildcard tests/e2e_*.c)
+HEADERS := $(wildcard common/*.h include/*.h server/*.h server/*/*.h workers/*.h)
 
-all: $(BUILD)/jobmill
+SRCS      := $(COMMON) $(WORKERS) $(SERVER) $(STORE) $(HTTP)
+OBJS      := $(SRCS:%.c=$(BUILD)/%.o)
+TASK_SOS  := $(TASKS:workers/builtin/%.c=$(BUILD)/tasks/%.so)
+TEST_SOS  := $(patsubst tests/tasks/%.c,$(BUILD)/tests/tasks/%.so,$(wildcard tests/tasks/*.c))
+UNIT_BIN  := $(UNIT:%.c=$(BUILD)/%)
+STORY_BIN := $(STORY:%.c=$(BUILD)/%)
+
+all: $(BUILD)/jobmill ## build build/jobmill
 
 $(BUILD)/jobmill: $(OBJS) $(BUILD)/server/main.o $(BUILD)/embed.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
@@ -115,14 +127,20 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# ---- the shipped tasks: shared objects like a user's, with the public header alone ----
+# ---- the shipped tasks, with the public header alone ----
 TASK_LIBS_primes     := -ljansson -lm
 TASK_LIBS_sha256     := -ljansson -lnettle -lm
 TASK_LIBS_mandelbrot := -ljansson -lpng -lm
 TASK_LIBS_sleep      := -ljansson -lm
-$(BUILD)/tasks/%.so: workers/builtin/%.c include/jobmill_task.h Makefile
+SO = $(CC) -std=c17 $(OPT) $(WARN) -fPIC -fvisibility=hidden -fstack-protector-strong -D_GNU_SOURCE -Iinclude $(CFLAGS) -shared $(SAN_LD) -Wl,-z,relro,-z,now,-z,noexecstack
+
+$(BUILD)/tasks/%.so: workers/builtin/%.c workers/builtin/input.h include/jobmill_task.h Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=c17 $(OPT) $(CFLAGS) $(WARN) -fPIC -fvisibility=hidden -fstack-protector-strong -D_GNU_SOURCE -Iinclude -shared $(SAN_LD) -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $< $(TASK_LIBS_$*)
+	$(SO) -o $@ $< $(TASK_LIBS_$*)
+
+$(BUILD)/tests/tasks/%.so: tests/tasks/%.c include/jobmill_task.h Makefile
+	@mkdir -p $(@D)
+	$(SO) -o $@ $<
 
 # ---- files inside the binary: an assembler stub with one .incbin each, and a table ----
 EMBEDDED := $(MIGRATIONS) api.yaml $(TASK_SOS)
@@ -132,8 +150,97 @@ $(BUILD)/embed.S: $(EMBEDDED) Makefile embed.sh
 $(BUILD)/embed.o: $(BUILD)/embed.S
 	$(CC) -c -o $@ $<
 
-clean:
+# ---- use ----
+deps-build: ## install the packages that the build needs
+	./install-deps.sh build
+deps-test:
+	./install-deps.sh test
+deps-lint:
+	./install-deps.sh lint
+
+run: deps-build ## install what is missing, build, start on 127.0.0.1:8080 with ./data
+	$(MAKE) --no-print-directory all
+	./run.sh $(BUILD)/jobmill
+
+install: all ## install below PREFIX (and DESTDIR)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/jobmill
+	install -m 755 $(BUILD)/jobmill $(DESTDIR)$(PREFIX)/bin/jobmill
+	install -m 644 include/jobmill_task.h $(DESTDIR)$(PREFIX)/include/jobmill_task.h
+	install -m 644 api.yaml $(DESTDIR)$(PREFIX)/share/jobmill/api.yaml
+	cp -r examples $(DESTDIR)$(PREFIX)/share/jobmill/
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/jobmill $(DESTDIR)$(PREFIX)/include/jobmill_task.h
+	rm -rf $(DESTDIR)$(PREFIX)/share/jobmill
+
+# ---- tests ----
+$(BUILD)/tests/check_%: $(BUILD)/tests/check_%.o $(OBJS) $(BUILD)/embed.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS)
+$(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(BUILD)/tests/harness.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson $(TEST_LIBS)
+.SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(BUILD)/tests/harness.o
+
+test: deps-test ## install what is missing, build, and pass the tests
+	$(MAKE) --no-print-directory layers contract check e2e
+
+check: $(UNIT_BIN) $(TEST_SOS) ## unit tests
+	@for t in $(UNIT_BIN); do echo "== $$t"; JOBMILL_BUILD=$(BUILD) $$t || exit 1; done
+
+e2e: $(BUILD)/jobmill $(STORY_BIN) $(TEST_SOS) ## tests of the real binary over real HTTP
+	@for t in $(STORY_BIN); do echo "== $$t"; JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $$t || exit 1; done
+
+layers: $(COMMON:%.c=$(BUILD)/%.o) $(WORKERS:%.c=$(BUILD)/%.o) $(BUILD)/embed.o ## who may include whom
+	./tests/layers.sh $(BUILD)
+
+contract: $(BUILD)/jobmill ## api.yaml against the routes and the answers
+	python3 tests/contract.py $(BUILD)/jobmill
+
+headers: ## each header compiles alone
+	@for h in $(HEADERS); do echo "#include \"$$h\"" | $(CC) $(ALL_CFLAGS) -I. -fsyntax-only -x c - || exit 1; done
+
+asan: ## unit and end-to-end tests under ASan and UBSan
+	ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory SAN=address,undefined check e2e
+tsan: ## the same under TSan
+	TSAN_OPTIONS="halt_on_error=0 exitcode=66 die_after_fork=0 suppressions=$(CURDIR)/tests/tsan.supp" $(MAKE) --no-print-directory SAN=thread check e2e
+
+# ---- fuzzing: libFuzzer with ASan and UBSan; FUZZ_SECONDS a target ----
+FUZZ_SECONDS ?= 60
+FUZZERS := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZ_SRCS := $(COMMON) server/conf.c server/conf_sections.c server/conf_value.c
+build-fuzz/%: tests/fuzz/%.c $(FUZZ_SRCS) Makefile
+	@mkdir -p $(@D)
+	clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(ALL_CPPFLAGS) -o $@ $< $(filter-out common/embed.c,$(FUZZ_SRCS)) -linih -ljansson -lm
+fuzz: deps-lint $(FUZZERS) ## fuzz every target for FUZZ_SECONDS
+	@for f in $(FUZZERS); do mkdir -p $$f.corpus; cp -n tests/fuzz/corpus/$$(basename $$f)/* $$f.corpus/ 2>/dev/null; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$$f. $$f.corpus 2>&1 | tail -n 2; [ $${PIPESTATUS:-0} = 0 ] || exit 1; done
+
+# ---- measurements ----
+$(BUILD)/bench/%: bench/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -O2 -D_GNU_SOURCE -Wall -Wextra -o $@ $< $(if $(filter floors,$*),-lmicrohttpd -lsqlite3 -ldl)
+bench: all $(BUILD)/bench/load $(BUILD)/bench/floors ## jobmill beside this machine's floors
+	BUILD=$(BUILD) python3 bench/run.py $(BENCH_ARGS)
+
+# ---- the look of the code ----
+FORMATTED = $(SRCS) server/main.c $(TASKS) $(wildcard tests/*.c tests/*.h tests/tasks/*.c bench/*.c)
+fmt: deps-lint ## format the sources
+	clang-format -i $(FORMATTED)
+fmt-check: deps-lint
+	clang-format --dry-run -Werror $(FORMATTED)
+tidy: deps-lint ## clang-tidy
+	clang-tidy --quiet $(SRCS) server/main.c -- -std=c17 $(ALL_CPPFLAGS)
+cppcheck: deps-lint ## cppcheck
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr --suppressions-list=tests/cppcheck.supp -D_GNU_SOURCE -DJOBMILL_VERSION='"x"' -Iinclude $(SRCS) server/main.c
+shellcheck:
+	shellcheck install-deps.sh embed.sh run.sh tests/*.sh .ci/run
+
+lint: headers fmt-check tidy cppcheck ## all of the above
+
+clean: ## remove what was built
 	rm -rf build build-*
 
--include $(OBJS:.o=.d) $(BUILD)/server/main.d
-.PHONY: all clean
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+
+-include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
+.PHONY: all deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck lint clean help

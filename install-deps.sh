@@ -1,0 +1,75 @@
+#!/bin/sh
+# install-deps.sh build|test|bench - installs the Debian packages that are missing, and only those.
+# Somebody without root who has them all is not bothered.
+set -eu
+
+# libcap and friends are not listed: what a listed package depends on comes with it
+build='
+gcc
+make
+pkg-config
+libc6-dev
+libmicrohttpd-dev
+libjansson-dev
+libsqlite3-dev
+libinih-dev
+libpng-dev
+nettle-dev
+'
+test="$build
+check
+libcurl4-gnutls-dev
+curl
+sqlite3
+python3
+python3-yaml
+procps
+"
+lint="$test
+clang
+clang-format
+clang-tidy
+cppcheck
+libclang-rt-14-dev
+"
+bench="$build
+python3
+"
+
+case "${1:-build}" in
+build) want=$build ;;
+test) want=$test ;;
+lint) want=$lint ;;
+bench) want=$bench ;;
+*)
+    echo "usage: install-deps.sh build|test|lint|bench" >&2
+    exit 64
+    ;;
+esac
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+    echo "This is not a Debian system: install by hand what serves for:" $want >&2
+    exit 0
+fi
+
+missing=
+for p in $want; do
+    status=$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true)
+    [ "$status" = installed ] || missing="$missing $p"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    if command -v sudo >/dev/null 2>&1; then
+        as_root=sudo
+    else
+        echo "Missing:$missing" >&2
+        echo "Install them as root: apt-get install$missing" >&2
+        exit 1
+    fi
+fi
+echo "installing:$missing"
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # a list of words is meant
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing

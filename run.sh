@@ -1,0 +1,37 @@
+#!/bin/sh
+# run.sh JOBMILL - starts the service with ./data and shows the first job to try once it listens.
+set -eu
+bin=$1
+listen=${JOBMILL_LISTEN:-127.0.0.1:8080}
+data=${JOBMILL_DATA_DIR:-./data}
+pipe=$(mktemp -u)
+mkfifo -m 600 "$pipe"
+"$bin" serve --listen "$listen" --data-dir "$data" >"$pipe" &
+pid=$!
+trap 'kill -TERM $pid 2>/dev/null || true' INT TERM
+exec 3<"$pipe"
+rm -f "$pipe"
+if read -r line <&3; then
+    url=${line#listening on }
+    cat <<TEXT
+
+$line
+
+Try the first job, in another terminal:
+
+  curl -s '$url/v1/jobs?wait=10' -d '{"task":"primes","input":{"limit":10000000}}'
+
+and then a picture:
+
+  curl -s '$url/v1/jobs?wait=10' -d '{"task":"mandelbrot"}'
+  curl -s -o mandelbrot.png $url/v1/jobs/ID/result
+
+^C drains and ends the service.
+
+TEXT
+fi
+status=0
+while kill -0 $pid 2>/dev/null; do
+    wait $pid && status=0 || status=$?
+done
+exit $status

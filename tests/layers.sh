@@ -1,0 +1,38 @@
+#!/bin/sh
+# layers.sh BUILD - who may include whom (docs/architecture.md), by grep, and by a link: the workers and
+# common/ must link without the libraries for HTTP, JSON and SQL.
+set -eu
+build=$1
+bad=0
+
+# files that include something matching a pattern, but for those allowed: deny PATTERN 'FILES…' [ALLOWED]
+deny() {
+    found=$(grep -lE "^#include [\"<]$1" $2 2>/dev/null | grep -vE "^(${3:-none})$" || true)
+    if [ -n "$found" ]; then
+        echo "layers: must not include $1:" $found >&2
+        bad=1
+    fi
+}
+
+deny '[^>"]*(server|workers|cli)/' "common/*.[ch]"
+deny '(microhttpd|jansson|sqlite3|curl|libpq|ini)' "common/*.[ch] workers/*.[ch] include/*.h"
+deny '[^>"]*\.\./server/' "workers/*.[ch]"
+deny '[^>"]*/' "include/*.h" # nothing of ours: only <…> of libc
+deny '\.\.' "workers/builtin/*.c workers/builtin/*.h"
+deny 'microhttpd' "server/*.[ch] server/*/*.[ch]" 'server/http/http.c'
+deny 'sqlite3' "server/*.[ch] server/*/*.[ch]" 'server/store/(sqlite[a-z_]*|migrate)\.[ch]'
+deny '[^>"]*store\.h' "server/*.[ch] server/http/*.[ch]" 'server/(writer|reader|serve|main)\.c'
+deny '[^>"]*forkserver\.h' "server/*.[ch] server/http/*.[ch]" 'server/(serve|main)\.c'
+deny '[^>"]*(dispatch|pool|serve|store)\.h' "server/http/*.[ch]"
+deny '[^>"]*workers/' "server/http/*.[ch] server/store/*.[ch]"
+deny '[^>"]*tests/' "common/*.[ch] server/*.[ch] server/*/*.[ch] workers/*.[ch]"
+
+# the link: an entry that pulls in the whole of the workers' side
+cc=${CC:-gcc}
+echo 'int forkserver_spawned(int, char **); int main(int c, char **v) { return forkserver_spawned(c, v); }' >"$build/layers.c"
+if ! $cc -o "$build/layers" "$build/layers.c" "$build"/common/*.o "$build"/workers/*.o "$build/embed.o" ${SAN:+-fsanitize=$SAN} -pie -ldl -lm -pthread; then
+    echo "layers: workers/ and common/ do not link alone" >&2
+    bad=1
+fi
+[ $bad = 0 ] && echo "layers: in order"
+exit $bad
