@@ -82,6 +82,7 @@ STORE := \
 
 HTTP := \
 	server/http/api_jobs.c \
+	server/http/api_list.c \
 	server/http/api_meta.c \
 	server/http/api_tasks.c \
 	server/http/api_workers.c \
@@ -91,8 +92,11 @@ HTTP := \
 	server/http/json.c \
 	server/http/problem.c \
 	server/http/query.c \
+	server/http/reply.c \
+	server/http/request.c \
 	server/http/route.c \
-	server/http/submit.c
+	server/http/submit.c \
+	server/http/task_name.c
 
 # the tasks that are part of the binary: shared objects like a user's
 TASKS := \

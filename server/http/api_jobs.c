@@ -1,0 +1,343 @@
+/*
+ * api_jobs.c - submitting jobs, asking for them, and stopping them. HTTP threads.
+ *
+ * A submission is answered as it was accepted, not as it is by now, so that a repeated one gets the
+ * same bytes. A request that waits asks the store only when it is resumed.
+ */
+#include "api.h"
+#include "json.h"
+#include "request.h"
+#include "submit.h"
+
+#include "../../common/err.h"
+#include "../../common/jsonscan.h"
+#include "../conf.h"
+#include "../reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static void answer_job(struct request *rq, int status, const struct job *job)
+{
+    struct buf *out = request_json(rq, status);
+    json_job_now(out, job);
+    buf_addc(out, '\n');
+}
+
+/* The job as it is. False: it could not be read, and that is answered. */
+static bool read_job(struct request *rq, unsigned what, size_t inline_max, struct job *job)
+{
+    int err = reader_job(&rq->id, what, inline_max, job);
+    if (!err)
+        return true;
+    if (err == -ERR_NO_JOB) {
+        char text[ID_TEXT];
+        struct problem p;
+        id_format(&rq->id, text);
+        problem_set(&p, err, "there is no job %s", text);
+        request_problem(rq, &p);
+    } else {
+        request_error(rq, err);
+    }
+    return false;
+}
+
+static bool read_id(struct request *rq)
+{
+    if (id_parse(&rq->id, rq->part.text, rq->part.len))
+        return true;
+    struct problem p;
+    problem_set(&p, ERR_NO_JOB, "`%.*s` is not the id of a job",
+                (int)(rq->part.len < 80 ? rq->part.len : 80), rq->part.text);
+    request_problem(rq, &p);
+    return false;
+}
+
+/* ---- submit ---- */
+
+/* Fills a job that owns nothing: for telling only. */
+static void as_accepted(const struct request *rq, const struct submit_when *when, struct job *job)
+{
+    *job = rq->change->job;
+    job->run_at_us = submit_due(when, job->created_us);
+    job->state = submit_state(when, job->created_us);
+    job->attempt = 0;
+    job->started_us = job->finished_us = 0;
+    job->cancel_requested = job->has_result = false;
+    job->result = BUF_INIT;
+    job->error = JOB_ERROR_NONE;
+    job->input = BUF_INIT;
+    if (job->input_size > http_conf->inline_max || job->input_size == 0)
+        return;
+    /* the request's own bytes: the change's went on to the worker, a replay has none */
+    const char *data = "null";
+    size_t len = 4;
+    if (rq->route->body == BODY_JSON) {
+        jsonscan_member(rq->body.data, rq->body.len, "input", &data, &len);
+    } else {
+        data = rq->body.data;
+        len = rq->body.len;
+    }
+    job->input.data = (char *)(uintptr_t)data; /* only read */
+    job->input.len = len;
+}
+
+static void add_location(struct request *rq)
+{
+    char text[ID_TEXT];
+    id_format(&rq->id, text);
+    request_add_header(rq, "Location", "/v1/jobs/%s", text);
+}
+
+static void answer_accepted(struct request *rq)
+{
+    struct submit_when when = {.run_at_us = rq->run_at_us, .delay_us = rq->delay_us};
+    struct job job;
+    as_accepted(rq, &when, &job);
+    struct buf *out = request_json(rq, 202);
+    json_job(out, &job, NULL);
+    buf_addc(out, '\n');
+}
+
+/* After a wait: 200 with what is final, 202 with what is not. */
+static void answer_waited(struct request *rq)
+{
+    struct job job;
+    if (!read_job(rq, READ_INPUT | READ_RESULT, http_conf->inline_max, &job))
+        return;
+    answer_job(rq, job_state_final(job.state) ? 200 : 202, &job);
+    job_release(&job);
+}
+
+/* Begins to wait for rq->id, unless it is over already. */
+static void wait_or(struct request *rq, void (*then)(struct request *rq))
+{
+    struct job job;
+    if (!read_job(rq, 0, 0, &job))
+        return;
+    bool final = job_state_final(job.state);
+    job_release(&job);
+    if (final) {
+        then(rq);
+        return;
+    }
+    request_wait(rq, then);
+    if (!rq->parked)
+        return;
+    if (reader_job(&rq->id, 0, 0, &job) == 0) {
+        final = job_state_final(job.state);
+        job_release(&job);
+    } else {
+        final = true; /* asked again when resumed, and told then */
+    }
+    if (final)
+        request_wait_not(rq);
+}
+
+static void refuse_change(struct request *rq)
+{
+    const struct change *c = rq->change;
+    struct problem p;
+    if (c->err == -ERR_KEY_REUSED) {
+        problem_field(&p, c->err, PLACE_HEADER, "Idempotency-Key", NULL, c->key);
+        snprintf(p.detail, sizeof(p.detail),
+                 "the Idempotency-Key `%.80s` came before with another request", c->key);
+        request_problem(rq, &p);
+    } else if (c->err == -ERR_CLOSED) {
+        request_error(rq, -ERR_DRAINING);
+    } else {
+        request_error(rq, c->err);
+    }
+}
+
+static void submitted(struct request *rq)
+{
+    const struct change *c = rq->change;
+    if (c->err) {
+        refuse_change(rq);
+        return;
+    }
+    rq->id = c->job.id;
+    add_location(rq);
+    if (c->replayed)
+        request_add_header(rq, "Idempotency-Replayed", "true");
+    if (rq->wait_us == 0)
+        answer_accepted(rq);
+    else if (c->replayed)
+        wait_or(rq, answer_waited);
+    else
+        answer_waited(rq);
+}
+
+static void submit(struct request *rq, bool raw)
+{
+    struct problem p = {0};
+    struct submit_when when;
+    if (http_draining()) {
+        request_error(rq, -ERR_DRAINING);
+        return;
+    }
+    struct change *c = request_change(rq, CHANGE_SUBMIT);
+    if (!c)
+        return;
+    int err = request_read_wait(rq, &p);
+    if (!err)
+        err = submit_key(c, request_header(rq, "Idempotency-Key"), &p);
+    if (!err && !raw)
+        err = request_no_more_params(rq, &p);
+    if (!err)
+        err = raw ? submit_raw(c, rq, &when, &p)
+                  : submit_json(c, rq->body.data, rq->body.len, &when, &p);
+    if (err) {
+        request_problem(rq, &p);
+        return;
+    }
+    rq->run_at_us = when.run_at_us;
+    rq->delay_us = when.delay_us;
+    request_commit(rq, submitted);
+}
+
+void api_jobs_submit(struct request *rq)
+{
+    submit(rq, false);
+}
+
+void api_jobs_submit_raw(struct request *rq)
+{
+    submit(rq, true);
+}
+
+/* ---- get ---- */
+
+static void got(struct request *rq)
+{
+    struct job job;
+    if (!read_job(rq, READ_INPUT | READ_RESULT, http_conf->inline_max, &job))
+        return;
+    answer_job(rq, 200, &job);
+    job_release(&job);
+    request_with_etag(rq);
+}
+
+void api_jobs_get(struct request *rq)
+{
+    struct problem p = {0};
+    if (!read_id(rq))
+        return;
+    if (request_read_wait(rq, &p) || request_no_more_params(rq, &p))
+        request_problem(rq, &p);
+    else if (rq->wait_us > 0)
+        wait_or(rq, got);
+    else
+        got(rq);
+}
+
+/* ---- the bytes ---- */
+
+/* Types that a browser would run or render with scripts are handed out as files. */
+static bool is_inert(const char *type)
+{
+    static const char *const inert[] = {"application/json", "text/plain", "text/csv",  "image/png",
+                                        "image/jpeg",       "image/gif",  "image/webp"};
+    size_t len = strcspn(type, "; \t");
+    for (size_t i = 0; i < sizeof(inert) / sizeof(inert[0]); i++) {
+        if (len == strlen(inert[i]) && strncasecmp(type, inert[i], len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void answer_bytes(struct request *rq, struct buf *bytes, const char *type)
+{
+    struct reply *reply = &rq->reply;
+    reply->status = 200;
+    buf_move(&reply->body, bytes);
+    reply->type_copy = strdup(type[0] ? type : "application/json");
+    reply->type = reply->type_copy;
+    if (!reply->type_copy) {
+        request_error(rq, -ERR_NOMEM);
+        return;
+    }
+    if (!is_inert(reply->type)) {
+        request_add_header(rq, "Content-Disposition", "attachment");
+        request_add_header(rq, "Content-Security-Policy", "sandbox; default-src 'none'");
+    }
+    request_with_etag(rq);
+}
+
+static bool no_params(struct request *rq)
+{
+    struct problem p = {0};
+    if (request_no_more_params(rq, &p) == 0)
+        return true;
+    request_problem(rq, &p);
+    return false;
+}
+
+void api_jobs_result(struct request *rq)
+{
+    struct job job;
+    struct problem p;
+    if (!read_id(rq) || !no_params(rq) || !read_job(rq, READ_RESULT, SIZE_MAX, &job))
+        return;
+    if (!job_state_final(job.state)) {
+        problem_set(&p, ERR_CONFLICT, "the job is %s: it has no result yet",
+                    job_state_name(job.state));
+        request_problem(rq, &p);
+    } else if (!job.has_result) {
+        problem_set(&p, ERR_NO_RESULT, "the job is %s", job_state_name(job.state));
+        request_problem(rq, &p);
+    } else {
+        answer_bytes(rq, &job.result, job.result_type);
+    }
+    job_release(&job);
+}
+
+void api_jobs_input(struct request *rq)
+{
+    struct job job;
+    if (!read_id(rq) || !no_params(rq) || !read_job(rq, READ_INPUT, SIZE_MAX, &job))
+        return;
+    answer_bytes(rq, &job.input, job.input_type);
+    job_release(&job);
+}
+
+/* ---- cancel ---- */
+
+static void cancelled(struct request *rq)
+{
+    const struct change *c = rq->change;
+    struct problem p;
+    if (c->err == -ERR_CONFLICT) {
+        problem_set(&p, c->err, "the job is %s: there is nothing to cancel",
+                    job_state_name(c->job.state));
+        request_problem(rq, &p);
+    } else if (c->err == -ERR_NO_JOB) {
+        char text[ID_TEXT];
+        id_format(&rq->id, text);
+        problem_set(&p, c->err, "there is no job %s", text);
+        request_problem(rq, &p);
+    } else if (c->err) {
+        refuse_change(rq);
+    } else {
+        answer_waited(rq);
+    }
+}
+
+void api_jobs_cancel(struct request *rq)
+{
+    struct problem p = {0};
+    if (!read_id(rq))
+        return;
+    if (request_read_wait(rq, &p) || request_no_more_params(rq, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    struct change *c = request_change(rq, CHANGE_CANCEL);
+    if (!c)
+        return;
+    c->job.id = rq->id;
+    request_commit(rq, cancelled);
+}

@@ -1,0 +1,225 @@
+/*
+ * api_list.c - GET /v1/jobs: pages of jobs, newest first, and many jobs by their ids. HTTP threads.
+ *
+ * A cursor is the id where the last look ended, in base64url so that nobody builds on its form.
+ */
+#include "api.h"
+#include "json.h"
+#include "request.h"
+
+#include "../../common/err.h"
+#include "../conf.h"
+#include "../reader.h"
+
+#include <nettle/base64.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LIMIT_DEFAULT 50
+#define LIMIT_MAX     1000
+#define IDS_MAX       100
+#define CURSOR_TEXT   (BASE64_ENCODE_RAW_LENGTH(16) + 1)
+
+static void cursor_format(const struct id *id, char out[CURSOR_TEXT])
+{
+    base64_encode_raw(out, sizeof(id->b), id->b);
+    out[CURSOR_TEXT - 1] = 0;
+    for (char *p = out; *p; p++)
+        *p = *p == '+' ? '-' : *p == '/' ? '_' : *p;
+    out[strcspn(out, "=")] = 0;
+}
+
+static bool cursor_parse(const char *text, struct id *id)
+{
+    char padded[CURSOR_TEXT], again[CURSOR_TEXT];
+    struct base64_decode_ctx ctx;
+    uint8_t bytes[BASE64_DECODE_LENGTH(CURSOR_TEXT)];
+    size_t len = sizeof(bytes);
+    if (strlen(text) != 22)
+        return false;
+    snprintf(padded, sizeof(padded), "%s==", text);
+    for (char *p = padded; *p; p++)
+        *p = *p == '-' ? '+' : *p == '_' ? '/' : *p;
+    base64_decode_init(&ctx);
+    if (!base64_decode_update(&ctx, &len, bytes, strlen(padded), padded) ||
+        !base64_decode_final(&ctx) || len != sizeof(id->b))
+        return false;
+    memcpy(id->b, bytes, sizeof(id->b));
+    cursor_format(id, again);
+    return strcmp(again, text) == 0; /* one form only */
+}
+
+/* ---- the filter ---- */
+
+static int read_state(struct request *rq, struct job_filter *f, struct problem *p)
+{
+    const char *text = request_param(rq, "state", p);
+    f->state = -1;
+    if (!text)
+        return -p->err;
+    f->state = job_state_parse(text, strlen(text));
+    if (f->state >= 0)
+        return 0;
+    return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "state",
+                         "scheduled, queued, running, succeeded, failed, …", text);
+}
+
+static int read_limit(struct request *rq, struct job_filter *f, struct problem *p)
+{
+    double number;
+    const char *text = request_param(rq, "limit", p);
+    f->limit = LIMIT_DEFAULT;
+    if (!text)
+        return -p->err;
+    if (strchr(text, '.') || !query_number(text, &number) || number < 1 || number > LIMIT_MAX)
+        return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "limit",
+                             "a whole number from 1 to 1000", text);
+    f->limit = (unsigned)number;
+    return 0;
+}
+
+static int read_filter(struct request *rq, struct job_filter *f, struct problem *p)
+{
+    int err = read_state(rq, f, p);
+    if (!err)
+        err = read_limit(rq, f, p);
+    if (err)
+        return err;
+    f->task = request_param(rq, "task", p);
+    if (!p->err && f->task && !job_task_name_ok(f->task, strlen(f->task)))
+        return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "task", "the name of a task",
+                             f->task);
+    if (!p->err)
+        f->tag = request_param(rq, "tag", p);
+    if (!p->err && f->tag && (!f->tag[0] || strlen(f->tag) > JOB_TAG_MAX))
+        return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "tag", "1 to 64 bytes", f->tag);
+    const char *cursor = p->err ? NULL : request_param(rq, "cursor", p);
+    if (cursor && !cursor_parse(cursor, &f->before))
+        return problem_field(p, ERR_BAD_CURSOR, PLACE_PARAMETER, "cursor",
+                             "what `next` of an earlier page had", cursor);
+    f->has_before = cursor != NULL;
+    return request_no_more_params(rq, p);
+}
+
+/* ---- pages ---- */
+
+static void add_escaped(struct buf *out, const char *text)
+{
+    for (const char *p = text; *p; p++) {
+        if ((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+            strchr("-._~", *p))
+            buf_addc(out, *p);
+        else
+            buf_addf(out, "%%%02X", (unsigned char)*p);
+    }
+}
+
+static void next_url(const struct job_filter *f, const struct job_page *page, struct buf *out)
+{
+    char cursor[CURSOR_TEXT];
+    cursor_format(&page->last, cursor);
+    buf_addf(out, "/v1/jobs?limit=%u", f->limit);
+    if (f->state >= 0)
+        buf_addf(out, "&state=%s", job_state_name((enum job_state)f->state));
+    if (f->task) {
+        buf_adds(out, "&task=");
+        add_escaped(out, f->task);
+    }
+    if (f->tag) {
+        buf_adds(out, "&tag=");
+        add_escaped(out, f->tag);
+    }
+    buf_addf(out, "&cursor=%s", cursor);
+}
+
+static void answer_page(struct request *rq, const struct job_filter *f, const struct job_page *page)
+{
+    struct buf *out = request_json(rq, 200);
+    buf_adds(out, "{\"jobs\":[");
+    for (size_t i = 0; i < page->count; i++) {
+        buf_adds(out, i ? ",\n" : "\n");
+        json_job_now(out, &page->jobs[i]);
+    }
+    buf_adds(out, "],\"next\":");
+    if (page->more) {
+        AUTO_BUF url = BUF_INIT;
+        next_url(f, page, &url);
+        json_text(out, url.data ? url.data : "");
+        request_add_header(rq, "Link", "<%s>; rel=\"next\"", url.data ? url.data : "");
+        out->failed |= url.failed;
+    } else {
+        buf_adds(out, "null");
+    }
+    buf_adds(out, "}\n");
+}
+
+/* ---- by ids ---- */
+
+static int read_ids(const char *text, struct id *ids, size_t *count, struct problem *p)
+{
+    *count = 0;
+    for (const char *at = text;; at++) {
+        size_t len = strcspn(at, ",");
+        if (*count == IDS_MAX)
+            return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "ids", "at most 100 ids",
+                                 NULL);
+        if (!id_parse(&ids[(*count)++], at, len))
+            return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "ids",
+                                 "ids of jobs with commas between them", at);
+        at += len;
+        if (!*at)
+            return 0;
+    }
+}
+
+/* Jobs that are not there are left out: the caller sees by the ids which those are. */
+static void answer_ids(struct request *rq, const char *text)
+{
+    struct id ids[IDS_MAX];
+    size_t count;
+    struct problem p = {0};
+    if (read_ids(text, ids, &count, &p) || request_no_more_params(rq, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    struct buf *out = request_json(rq, 200);
+    const char *before = "{\"jobs\":[\n";
+    for (size_t i = 0; i < count; i++) {
+        struct job job;
+        int err = reader_job(&ids[i], 0, 0, &job);
+        if (err == -ERR_NO_JOB)
+            continue;
+        if (err) {
+            request_error(rq, err);
+            return;
+        }
+        buf_adds(out, before);
+        json_job_now(out, &job);
+        job_release(&job);
+        before = ",\n";
+    }
+    buf_adds(out, *before == '{' ? "{\"jobs\":[],\"next\":null}\n" : "],\"next\":null}\n");
+}
+
+void api_jobs_list(struct request *rq)
+{
+    struct job_filter f = {0};
+    struct job_page page;
+    struct problem p = {0};
+    const char *ids = request_param(rq, "ids", &p);
+    if (ids) {
+        answer_ids(rq, ids);
+        return;
+    }
+    if (p.err || read_filter(rq, &f, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    int err = reader_list(&f, 0, 0, &page);
+    if (err) {
+        request_error(rq, err);
+        return;
+    }
+    answer_page(rq, &f, &page);
+    job_page_release(&page);
+}

@@ -1,0 +1,107 @@
+/*
+ * api_tasks.c - what can be run, and how it has gone. HTTP threads; board and store are only read.
+ */
+#include "api.h"
+#include "json.h"
+#include "request.h"
+#include "task_name.h"
+
+#include "../../common/clock.h"
+#include "../../common/err.h"
+#include "../conf.h"
+#include "../reader.h"
+
+#include <inttypes.h>
+
+static uint64_t load(const _Atomic uint64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static void add_availability(struct buf *out, const struct board_task *t)
+{
+    /* acquire: `why` is complete once the status is seen */
+    uint32_t status = atomic_load_explicit(&t->status, memory_order_acquire);
+    buf_addf(out, ",\"available\":%s", status == TASK_READY ? "true" : "false");
+    if (status == TASK_BROKEN) {
+        buf_adds(out, ",\"error\":");
+        json_text(out, t->why);
+    } else if (status == TASK_UNKNOWN) {
+        buf_adds(out, ",\"error\":\"it is still being loaded\"");
+    }
+}
+
+static int add_task(struct buf *out, uint32_t index)
+{
+    const struct taskdefs *defs = reader_tasks();
+    const struct taskdef *t = &defs->task[index];
+    const struct board_task *state = &reader_board()->task[index];
+    struct job_counts counts;
+    int err = reader_counts(t->name, &counts);
+    if (err)
+        return err;
+    buf_adds(out, "{\"name\":");
+    json_text(out, t->name);
+    buf_addf(out, ",\"kind\":\"%s\",\"pool\":", t->kind == TASK_MODULE ? "module" : "command");
+    json_text(out, defs->pool[t->pool].name);
+    buf_adds(out, ",\"description\":");
+    json_text(out, t->description);
+    add_availability(out, state);
+    if (t->timeout_us) {
+        buf_adds(out, ",\"timeout\":");
+        json_seconds(out, t->timeout_us);
+    }
+    buf_addf(out, ",\"max_attempts\":%" PRIu32,
+             t->max_attempts ? t->max_attempts : (uint32_t)http_conf->max_attempts);
+    buf_adds(out, ",\"counts\":");
+    json_counts(out, counts.state);
+    buf_addf(out,
+             ",\"attempts\":{\"started\":%" PRIu64 ",\"succeeded\":%" PRIu64 ",\"failed\":%" PRIu64
+             ",\"mean_seconds\":",
+             load(&state->started), load(&state->succeeded), load(&state->failed));
+    json_seconds(out, atomic_load_explicit(&state->run_ewma_us, memory_order_relaxed));
+    buf_adds(out, "}}");
+    return 0;
+}
+
+void api_tasks_list(struct request *rq)
+{
+    struct problem p = {0};
+    if (request_no_more_params(rq, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    struct buf *out = request_json(rq, 200);
+    buf_adds(out, "{\"tasks\":[");
+    for (uint32_t i = 0; i < reader_tasks()->tasks; i++) {
+        buf_adds(out, i ? ",\n" : "\n");
+        int err = add_task(out, i);
+        if (err) {
+            request_error(rq, err);
+            return;
+        }
+    }
+    buf_adds(out, "]}\n");
+}
+
+void api_tasks_get(struct request *rq)
+{
+    struct problem p = {0};
+    uint32_t index;
+    if (request_no_more_params(rq, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    if (task_name_find(rq->part.text, rq->part.len, &index, PLACE_NONE, &p)) {
+        p.err = ERR_NOT_FOUND; /* a resource that is not there, not a field that is wrong */
+        request_problem(rq, &p);
+        return;
+    }
+    struct buf *out = request_json(rq, 200);
+    int err = add_task(out, index);
+    if (err) {
+        request_error(rq, err);
+        return;
+    }
+    buf_addc(out, '\n');
+}

@@ -1,0 +1,82 @@
+/*
+ * api_workers.c - the workers as the scoreboard shows them. HTTP threads; the board is only read.
+ */
+#include "api.h"
+#include "json.h"
+#include "request.h"
+
+#include "../reader.h"
+
+#include <inttypes.h>
+
+static const char *state_name(enum slot_state state)
+{
+    switch (state) {
+    case SLOT_IDLE:
+        return "idle";
+    case SLOT_BUSY:
+        return "busy";
+    case SLOT_DYING:
+        return "dying";
+    default:
+        return "starting";
+    }
+}
+
+static void add_job(struct buf *out, const struct slot_view *v)
+{
+    char text[ID_TEXT];
+    id_format(&v->job, text);
+    buf_addf(out, ",\"job\":\"%s\",\"attempt\":%" PRIu32 ",\"task\":", text, v->attempt);
+    if (v->task < reader_tasks()->tasks)
+        json_text(out, reader_tasks()->task[v->task].name);
+    else
+        buf_adds(out, "null");
+    if (v->has_progress || v->progress_text[0]) {
+        buf_adds(out, ",\"progress\":");
+        json_progress(out, v);
+    }
+}
+
+static void add_worker(struct buf *out, uint32_t slot, const struct slot_view *v)
+{
+    buf_addf(out, "{\"slot\":%" PRIu32, slot);
+    if (v->pid > 0)
+        buf_addf(out, ",\"pid\":%" PRId32, v->pid);
+    buf_adds(out, ",\"pool\":");
+    json_text(out, v->pool < reader_tasks()->pools ? reader_tasks()->pool[v->pool].name : "");
+    buf_addf(out, ",\"state\":\"%s\"", state_name(v->state));
+    if (v->has_job)
+        add_job(out, v);
+    buf_addf(out, ",\"jobs_done\":%" PRIu64 ",\"cpu_seconds\":", v->jobs_done);
+    json_seconds(out, v->cpu_us);
+    buf_addf(out, ",\"rss_bytes\":%" PRId64 ",\"restarts\":%" PRIu32, v->rss_bytes, v->restarts);
+    if (v->born_us) {
+        buf_adds(out, ",\"started_at\":");
+        json_time(out, v->born_us);
+    }
+    buf_addc(out, '}');
+}
+
+void api_workers_list(struct request *rq)
+{
+    struct problem p = {0};
+    if (request_no_more_params(rq, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    const struct board *board = reader_board();
+    struct buf *out = request_json(rq, 200);
+    const char *before = "\n";
+    buf_adds(out, "{\"workers\":[");
+    for (uint32_t i = 0; i < board->slots; i++) {
+        struct slot_view v;
+        slot_copy(&board->slot[i], &v);
+        if (v.state == SLOT_EMPTY)
+            continue;
+        buf_adds(out, before);
+        add_worker(out, i, &v);
+        before = ",\n";
+    }
+    buf_adds(out, "]}\n");
+}

@@ -1,0 +1,59 @@
+/*
+ * deadline.h - every connection's phase and until when it may last; the thread that cuts those that
+ * last longer, ends long-polls in time, and notices clients that left while they waited.
+ */
+#ifndef JOBMILL_HTTP_DEADLINE_H
+#define JOBMILL_HTTP_DEADLINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conf;
+
+enum phase {
+    PHASE_HANDLING, /* ours to answer: no limit here */
+    PHASE_IDLE,     /* kept alive, between requests */
+    PHASE_HEADER,
+    PHASE_BODY,
+    PHASE_WRITING,
+    PHASE_WAITING, /* a long-poll, suspended */
+    PHASE_CUT,
+    PHASES
+};
+
+struct conn {
+    int fd;
+    enum phase phase;         /* this and all below: guarded by the table's lock */
+    int64_t due_us, since_us; /* mono */
+    struct conn *next, *prev; /* of the phase's list, soonest first */
+    size_t heap;              /* place in the heap of long-polls, from 1; 0: not there */
+    bool watched;             /* in the watchdog's epoll set */
+    struct conn *ended;       /* the watchdog's list of long-polls to resume */
+    void *request;            /* the owner's */
+};
+
+/* `over` is asked with the lock held when a long-poll's time is up or its client left: true means that
+ * the long-poll is the watchdog's to resume, and `resume` is called without the lock. */
+struct deadline_hooks {
+    bool (*over)(struct conn *c, bool left);
+    void (*resume)(struct conn *c);
+};
+
+int deadline_start(const struct conf *conf, const struct deadline_hooks *hooks);
+void deadline_stop(void); /* after the last connection was closed */
+
+/* A connection that was accepted: its header is due. NULL: out of memory. */
+struct conn *deadline_conn_new(int fd);
+void deadline_conn_free(struct conn *c); /* before its descriptor is closed; NULL is legal */
+
+void deadline_phase(struct conn *c, enum phase phase);
+void deadline_wait(struct conn *c, int64_t due_us); /* PHASE_WAITING until due_us */
+
+/* Writes a whole answer past the HTTP library to a connection that is about to be cut. */
+void deadline_say(int fd, int err);
+
+uint64_t deadline_cuts(void);
+size_t deadline_conns(void);
+
+#endif

@@ -1,0 +1,217 @@
+/*
+ * guard.c - strictness about a request's head (RFC 9112, sections 3, 5 and 6), and the two checks
+ * that keep other web sites out of a service on loopback: the Host's name, and the Origin of a
+ * change. Any thread; a struct guard has one owner.
+ */
+#include "guard.h"
+
+#include "../../common/err.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static bool is_token(const char *text, size_t len)
+{
+    static const char extra[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!alnum && (c == 0 || !strchr(extra, c)))
+            return false;
+    }
+    return len > 0;
+}
+
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+static int check_target(struct guard *g, const char *target)
+{
+    size_t len = strlen(target);
+    if (len > GUARD_TARGET_MAX)
+        return problem_set(&g->problem, ERR_URI_TOO_LONG,
+                           "the request target has %zu bytes; at most %d", len, GUARD_TARGET_MAX);
+    for (const char *p = target; *p; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c <= 0x20 || c >= 0x7f || c == '#' || c == '\\')
+            return problem_set(&g->problem, ERR_BAD_REQUEST,
+                               "the request target has the byte 0x%02x at offset %zu", c,
+                               (size_t)(p - target));
+        if (c == '%' && (!is_hex(p[1]) || !is_hex(p[2]) || (p[1] == '0' && p[2] == '0')))
+            return problem_set(&g->problem, ERR_BAD_REQUEST,
+                               "the request target has a bad escape at offset %zu",
+                               (size_t)(p - target));
+    }
+    return 0;
+}
+
+int guard_begin(struct guard *g, const char *method, const char *version, const char *target,
+                const char **path)
+{
+    *path = target;
+    if (strcmp(version, "HTTP/1.1") != 0 && strcmp(version, "HTTP/1.0") != 0)
+        return problem_set(&g->problem, ERR_BAD_REQUEST,
+                           "the version must be HTTP/1.1 or HTTP/1.0");
+    g->old_version = version[7] == '0';
+    if (!is_token(method, strlen(method)))
+        return problem_set(&g->problem, ERR_BAD_REQUEST, "the method is not a token");
+    g->changes =
+        strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "OPTIONS") != 0;
+    if (check_target(g, target))
+        return -g->problem.err;
+    if (strncasecmp(target, "http://", 7) == 0) {
+        size_t len = strcspn(target + 7, "/?");
+        if (len == 0 || len >= sizeof(g->authority) || target[7 + len] != '/')
+            return problem_set(&g->problem, ERR_BAD_REQUEST, "the request target is not valid");
+        memcpy(g->authority, target + 7, len);
+        g->authority[len] = 0;
+        *path = target + 7 + len;
+    } else if (target[0] != '/' && (strcmp(target, "*") != 0 || strcmp(method, "OPTIONS") != 0)) {
+        return problem_set(&g->problem, ERR_BAD_REQUEST,
+                           "the request target must begin with a slash");
+    }
+    return 0;
+}
+
+static bool is(const char *name, size_t len, const char *want)
+{
+    return len == strlen(want) && strncasecmp(name, want, len) == 0;
+}
+
+static int take_length(struct guard *g, const char *value, size_t len)
+{
+    if (len == 0 || len > 18 || strspn(value, "0123456789") != len)
+        return problem_set(&g->problem, ERR_BAD_REQUEST, "Content-Length must be 1 to 18 digits");
+    g->length = 0;
+    for (size_t i = 0; i < len; i++)
+        g->length = g->length * 10 + (uint64_t)(value[i] - '0');
+    return 0;
+}
+
+static int take_host(struct guard *g, const char *value, size_t len)
+{
+    char c = 0;
+    if (len >= sizeof(g->host))
+        return problem_set(&g->problem, ERR_BAD_REQUEST, "the Host header is too long");
+    for (size_t i = 0; i < len; i++) {
+        c = value[i];
+        if (c <= 0x20 || c == 0x7f || strchr("/?#@\\,", c))
+            return problem_set(&g->problem, ERR_BAD_REQUEST, "the Host header is not valid");
+    }
+    if (g->authority[0] && !is(value, len, g->authority))
+        return problem_set(&g->problem, ERR_BAD_REQUEST,
+                           "the request target and the Host header name different hosts");
+    memcpy(g->authority, value, len);
+    g->authority[len] = 0;
+    size_t name = len;
+    if (len > 0 && value[0] == '[') {
+        const char *end = memchr(value, ']', len);
+        name = end ? (size_t)(end - value) + 1 : 0;
+    } else {
+        const char *colon = memchr(value, ':', len);
+        if (colon)
+            name = (size_t)(colon - value);
+    }
+    bool port_ok = name == len || (value[name] == ':' && len - name <= 6 &&
+                                   strspn(value + name + 1, "0123456789") == len - name - 1);
+    if (name == 0 || !port_ok)
+        return problem_set(&g->problem, ERR_BAD_REQUEST, "the Host header is not valid");
+    memcpy(g->host, value, name);
+    g->host[name] = 0;
+    return 0;
+}
+
+static void keep(char *to, size_t room, const char *value, size_t len)
+{
+    size_t n = len < room - 1 ? len : room - 1;
+    memcpy(to, value, n);
+    to[n] = 0;
+}
+
+int guard_header(struct guard *g, const char *name, size_t nlen, const char *value, size_t vlen)
+{
+    if (g->problem.err)
+        return -g->problem.err;
+    if (++g->headers > GUARD_HEADERS_MAX)
+        return problem_set(&g->problem, ERR_BAD_REQUEST, "more than %d headers", GUARD_HEADERS_MAX);
+    if (!is_token(name, nlen))
+        return problem_set(&g->problem, ERR_BAD_REQUEST, "a header's name is not a token");
+    for (size_t i = 0; i < vlen; i++) {
+        unsigned char c = (unsigned char)value[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return problem_set(&g->problem, ERR_BAD_REQUEST, "a header has a control byte");
+    }
+    if (is(name, nlen, "Host")) {
+        if (++g->hosts > 1)
+            return problem_set(&g->problem, ERR_BAD_REQUEST, "more than one Host header");
+        return take_host(g, value, vlen);
+    }
+    if (is(name, nlen, "Content-Length")) {
+        if (++g->lengths > 1)
+            return problem_set(&g->problem, ERR_BAD_REQUEST, "more than one Content-Length");
+        return take_length(g, value, vlen);
+    }
+    if (is(name, nlen, "Transfer-Encoding")) {
+        g->codings++;
+        g->chunked = is(value, vlen, "chunked");
+        if (!g->chunked)
+            return problem_set(&g->problem, ERR_NOT_IMPLEMENTED,
+                               "the only transfer coding is `chunked`");
+    } else if (is(name, nlen, "Origin")) {
+        keep(g->origin, sizeof(g->origin), value, vlen);
+    } else if (is(name, nlen, "Sec-Fetch-Site")) {
+        keep(g->site, sizeof(g->site), value, vlen);
+    }
+    return 0;
+}
+
+/* A name that a page of another site can make resolve to this machine (DNS rebinding) is not one of
+ * these. */
+static bool host_is_ours(const struct guard *g)
+{
+    unsigned char address[16];
+    char bare[64];
+    size_t len = strlen(g->host);
+    if (strcasecmp(g->host, "localhost") == 0 || inet_pton(AF_INET, g->host, address) == 1)
+        return true;
+    if (g->listen_host && strcasecmp(g->host, g->listen_host) == 0)
+        return true;
+    if (len < 4 || len >= sizeof(bare) || g->host[0] != '[')
+        return false;
+    memcpy(bare, g->host + 1, len - 2);
+    bare[len - 2] = 0;
+    return inet_pton(AF_INET6, bare, address) == 1;
+}
+
+int guard_end(struct guard *g)
+{
+    if (g->problem.err)
+        return -g->problem.err;
+    if (g->hosts == 0 && (!g->old_version || g->authority[0]))
+        return problem_set(&g->problem, ERR_BAD_REQUEST, "the Host header is missing");
+    if (g->codings > 1)
+        return problem_set(&g->problem, ERR_BAD_REQUEST, "more than one Transfer-Encoding");
+    if (g->codings && g->lengths)
+        return problem_set(&g->problem, ERR_BAD_REQUEST,
+                           "both Content-Length and Transfer-Encoding");
+    if (g->codings && g->old_version)
+        return problem_set(&g->problem, ERR_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding");
+    if (g->loopback && g->hosts && !host_is_ours(g))
+        return problem_field(&g->problem, ERR_WRONG_HOST, PLACE_HEADER, "Host",
+                             "localhost, an IP address or the address listened on", g->host);
+    if (!g->changes)
+        return 0;
+    bool foreign = strcmp(g->site, "cross-site") == 0 || strcmp(g->site, "same-site") == 0;
+    if (g->origin[0]) {
+        const char *name = strstr(g->origin, "://");
+        foreign |= !name || strcasecmp(name + 3, g->authority) != 0;
+    }
+    if (foreign)
+        return problem_set(&g->problem, ERR_FORBIDDEN_ORIGIN,
+                           "a page of another site (`%.100s`) asked for a change", g->origin);
+    return 0;
+}

@@ -1,0 +1,300 @@
+/*
+ * json.c - the names and forms of what the service tells. A job is a table of fields, each of which
+ * says its value or that it is not known; a field that is not known is absent.
+ * Any thread; keeps nothing.
+ */
+#include "json.h"
+
+#include "../../common/clock.h"
+#include "../reader.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+struct view {
+    const struct job *job;
+    const struct slot_view *running;
+};
+
+/* ---- values ---- */
+
+void json_text(struct buf *out, const char *text)
+{
+    buf_add_json_string(out, text, strlen(text));
+}
+
+void json_time(struct buf *out, int64_t wall_us)
+{
+    char text[CLOCK_TEXT];
+    clock_format(wall_us, text);
+    buf_addc(out, '"');
+    buf_adds(out, text);
+    buf_addc(out, '"');
+}
+
+void json_seconds(struct buf *out, int64_t us)
+{
+    char text[32];
+    int len = snprintf(text, sizeof(text), "%" PRId64 ".%06" PRId64, us / US_PER_S, us % US_PER_S);
+    while (len > 0 && text[len - 1] == '0')
+        len--;
+    if (len > 0 && text[len - 1] == '.')
+        len--;
+    buf_add(out, text, (size_t)len);
+}
+
+void json_progress(struct buf *out, const struct slot_view *v)
+{
+    buf_addc(out, '{');
+    if (v->has_progress)
+        buf_addf(out, "\"fraction\":%.6g", v->progress);
+    if (v->progress_text[0]) {
+        buf_adds(out, v->has_progress ? ",\"message\":" : "\"message\":");
+        json_text(out, v->progress_text);
+    }
+    buf_addc(out, '}');
+}
+
+void json_counts(struct buf *out, const uint64_t *count)
+{
+    for (int i = 0; i < JOB_STATES; i++)
+        buf_addf(out, "%s\"%s\":%" PRIu64, i ? "," : "{", job_state_name((enum job_state)i),
+                 count[i]);
+    buf_addc(out, '}');
+}
+
+bool json_type_is_json(const char *type)
+{
+    size_t len = strcspn(type, "; \t");
+    return len == 0 || (len == 16 && strncasecmp(type, "application/json", 16) == 0) ||
+           (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
+}
+
+static bool add_type(struct buf *out, const char *type)
+{
+    json_text(out, type[0] ? type : "application/json");
+    return true;
+}
+
+static bool add_time(struct buf *out, int64_t us)
+{
+    if (us == 0)
+        return false;
+    json_time(out, us);
+    return true;
+}
+
+/* A payload: JSON as it came, text as a string, anything else not here. */
+static bool add_payload(struct buf *out, const struct buf *bytes, size_t size, const char *type)
+{
+    if (bytes->len != size || (size > 0 && !bytes->data))
+        return false;
+    if (json_type_is_json(type) && size > 0)
+        buf_add(out, bytes->data, size);
+    else if (strncasecmp(type, "text/", 5) == 0)
+        buf_add_json_string(out, bytes->data ? bytes->data : "", size);
+    else
+        return false;
+    return true;
+}
+
+/* ---- the fields of a job: true when the value was added ---- */
+
+static bool add_id(struct buf *out, const struct view *v)
+{
+    char text[ID_TEXT];
+    id_format(&v->job->id, text);
+    buf_addf(out, "\"%s\"", text);
+    return true;
+}
+
+static bool add_task(struct buf *out, const struct view *v)
+{
+    json_text(out, v->job->task);
+    return true;
+}
+
+static bool add_state(struct buf *out, const struct view *v)
+{
+    buf_addf(out, "\"%s\"", job_state_name(v->job->state));
+    return true;
+}
+
+static bool add_cancel_requested(struct buf *out, const struct view *v)
+{
+    if (!v->job->cancel_requested)
+        return false;
+    buf_adds(out, "true");
+    return true;
+}
+
+static bool add_priority(struct buf *out, const struct view *v)
+{
+    buf_addf(out, "%d", v->job->priority);
+    return true;
+}
+
+static bool add_attempt(struct buf *out, const struct view *v)
+{
+    buf_add_u64(out, v->job->attempt);
+    return true;
+}
+
+static bool add_max_attempts(struct buf *out, const struct view *v)
+{
+    buf_add_u64(out, v->job->max_attempts);
+    return true;
+}
+
+static bool add_timeout(struct buf *out, const struct view *v)
+{
+    if (v->job->timeout_us == 0)
+        return false;
+    json_seconds(out, v->job->timeout_us);
+    return true;
+}
+
+static bool add_created_at(struct buf *out, const struct view *v)
+{
+    return add_time(out, v->job->created_us);
+}
+
+static bool add_run_at(struct buf *out, const struct view *v)
+{
+    return add_time(out, v->job->run_at_us);
+}
+
+static bool add_started_at(struct buf *out, const struct view *v)
+{
+    return add_time(out, v->job->started_us);
+}
+
+static bool add_finished_at(struct buf *out, const struct view *v)
+{
+    return add_time(out, v->job->finished_us);
+}
+
+static bool add_progress(struct buf *out, const struct view *v)
+{
+    const struct slot_view *s = v->running;
+    if (!s || s->attempt != v->job->attempt || (!s->has_progress && !s->progress_text[0]))
+        return false;
+    json_progress(out, s);
+    return true;
+}
+
+static bool add_tags(struct buf *out, const struct view *v)
+{
+    if (v->job->tags.len == 0)
+        return false;
+    buf_add(out, v->job->tags.data, v->job->tags.len);
+    return true;
+}
+
+static bool add_input_type(struct buf *out, const struct view *v)
+{
+    return v->job->input_type[0] && add_type(out, v->job->input_type);
+}
+
+static bool add_input_size(struct buf *out, const struct view *v)
+{
+    buf_add_u64(out, v->job->input_size);
+    return true;
+}
+
+static bool add_input(struct buf *out, const struct view *v)
+{
+    return add_payload(out, &v->job->input, v->job->input_size, v->job->input_type);
+}
+
+static bool add_result_type(struct buf *out, const struct view *v)
+{
+    return v->job->has_result && add_type(out, v->job->result_type);
+}
+
+static bool add_result_size(struct buf *out, const struct view *v)
+{
+    if (!v->job->has_result)
+        return false;
+    buf_add_u64(out, v->job->result_size);
+    return true;
+}
+
+static bool add_result(struct buf *out, const struct view *v)
+{
+    return v->job->has_result && v->job->result.data &&
+           add_payload(out, &v->job->result, v->job->result_size, v->job->result_type);
+}
+
+static bool add_error(struct buf *out, const struct view *v)
+{
+    const struct job_error *e = &v->job->error;
+    if (!e->code[0])
+        return false;
+    buf_adds(out, "{\"code\":");
+    json_text(out, e->code);
+    buf_adds(out, ",\"message\":");
+    json_text(out, e->message);
+    if (e->signal > 0)
+        buf_addf(out, ",\"signal\":%d", e->signal);
+    if (e->exit_code >= 0)
+        buf_addf(out, ",\"exit_code\":%d", e->exit_code);
+    buf_addc(out, '}');
+    return true;
+}
+
+static const struct {
+    const char *name;
+    bool (*add)(struct buf *out, const struct view *v);
+} fields[] = {
+    {"id", add_id},
+    {"task", add_task},
+    {"state", add_state},
+    {"cancel_requested", add_cancel_requested},
+    {"priority", add_priority},
+    {"attempt", add_attempt},
+    {"max_attempts", add_max_attempts},
+    {"timeout", add_timeout},
+    {"created_at", add_created_at},
+    {"run_at", add_run_at},
+    {"started_at", add_started_at},
+    {"finished_at", add_finished_at},
+    {"progress", add_progress},
+    {"tags", add_tags},
+    {"input_type", add_input_type},
+    {"input_size", add_input_size},
+    {"input", add_input},
+    {"result_type", add_result_type},
+    {"result_size", add_result_size},
+    {"result", add_result},
+    {"error", add_error},
+};
+
+void json_job(struct buf *out, const struct job *job, const struct slot_view *running)
+{
+    struct view v = {job, running};
+    char before = '{';
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        size_t mark = out->len;
+        buf_addc(out, before);
+        buf_addc(out, '"');
+        buf_adds(out, fields[i].name);
+        buf_add(out, "\":", 2);
+        if (fields[i].add(out, &v)) {
+            before = ',';
+        } else if (out->data) {
+            out->len = mark;
+            out->data[mark] = 0;
+        }
+    }
+    buf_addc(out, '}');
+}
+
+void json_job_now(struct buf *out, const struct job *job)
+{
+    struct slot_view running;
+    bool runs = job->state == JOB_RUNNING && board_find_job(reader_board(), &job->id, &running);
+    json_job(out, job, runs ? &running : NULL);
+}

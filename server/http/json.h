@@ -1,0 +1,28 @@
+/*
+ * json.h - struct job and the figures of the service -> JSON text.
+ */
+#ifndef JOBMILL_HTTP_JSON_H
+#define JOBMILL_HTTP_JSON_H
+
+#include "../../common/board.h"
+#include "../../common/buf.h"
+#include "../../common/job.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A job as clients see it. `running` is where it runs now, or NULL. Input and result stand in it where
+ * the job carries their bytes. */
+void json_job(struct buf *out, const struct job *job, const struct slot_view *running);
+/* The same, with the scoreboard asked where the job runs. */
+void json_job_now(struct buf *out, const struct job *job);
+
+void json_text(struct buf *out, const char *text); /* a JSON string */
+void json_time(struct buf *out, int64_t wall_us);    /* "2026-11-23T03:19:00.123Z" with its quotes */
+void json_seconds(struct buf *out, int64_t us);      /* 1.5; whole seconds without a point */
+void json_progress(struct buf *out, const struct slot_view *v); /* {"fraction","message"} */
+void json_counts(struct buf *out, const uint64_t *count); /* {"scheduled":…} of JOB_STATES counts */
+
+bool json_type_is_json(const char *type); /* "" and application/json with any parameters, and +json */
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * problem.c - problem documents. Values of the client are cut to what struct problem holds and
+ * escaped. Any thread; keeps nothing.
+ */
+#include "problem.h"
+
+#include "../../common/err.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static unsigned retry_seconds(int err)
+{
+    switch (err) {
+    case ERR_DRAINING:
+    case ERR_TOO_MANY_WAITING:
+    case ERR_TASK_UNAVAILABLE:
+    case ERR_STORE_FULL:
+    case ERR_NOT_READY:
+        return 5;
+    default:
+        return err_status(err) == 503 ? 1 : 0;
+    }
+}
+
+static void start(struct problem *p, int err)
+{
+    memset(p, 0, sizeof(*p));
+    p->err = err < 0 ? -err : err;
+    p->retry_after = retry_seconds(p->err);
+}
+
+int problem_set(struct problem *p, int err, const char *fmt, ...)
+{
+    start(p, err);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(p->detail, sizeof(p->detail), fmt, ap);
+    va_end(ap);
+    return -p->err;
+}
+
+int problem_field(struct problem *p, int err, enum problem_place place, const char *name,
+                  const char *limit, const char *value)
+{
+    static const char *const kind[] = {[PLACE_NONE] = "the request",
+                                       [PLACE_POINTER] = "the field",
+                                       [PLACE_PARAMETER] = "the query parameter",
+                                       [PLACE_HEADER] = "the header"};
+    start(p, err);
+    p->place = place;
+    snprintf(p->name, sizeof(p->name), "%s", name);
+    snprintf(p->limit, sizeof(p->limit), "%s", limit ? limit : "");
+    snprintf(p->value, sizeof(p->value), "%s", value ? value : "");
+    const char *shown = place == PLACE_POINTER && p->name[0] == '/' ? p->name + 1 : p->name;
+    if (p->limit[0] && value)
+        snprintf(p->detail, sizeof(p->detail), "%s `%s` must be %s, not `%s`", kind[place], shown,
+                 p->limit, p->value);
+    else if (p->limit[0])
+        snprintf(p->detail, sizeof(p->detail), "%s `%s` must be %s", kind[place], shown, p->limit);
+    else
+        snprintf(p->detail, sizeof(p->detail), "%s `%s`: %s", kind[place], shown,
+                 err_sentence(p->err));
+    return -p->err;
+}
+
+static void add_member(struct buf *out, const char *name, const char *text)
+{
+    if (!text[0])
+        return;
+    buf_addf(out, ",\"%s\":", name);
+    buf_add_json_string(out, text, strlen(text));
+}
+
+void problem_json(const struct problem *p, struct buf *out)
+{
+    static const char *const place[] = {[PLACE_NONE] = "detail",
+                                        [PLACE_POINTER] = "pointer",
+                                        [PLACE_PARAMETER] = "parameter",
+                                        [PLACE_HEADER] = "header"};
+    const char *code = err_code(p->err);
+    buf_addf(out, "{\"type\":\"/docs/errors#%s\",\"title\":", code);
+    buf_add_json_string(out, err_sentence(p->err), strlen(err_sentence(p->err)));
+    buf_addf(out, ",\"status\":%d,\"code\":\"%s\"", err_status(p->err), code);
+    add_member(out, "detail", p->detail);
+    if (p->place != PLACE_NONE) {
+        buf_addf(out, ",\"errors\":[{\"%s\":", place[p->place]);
+        buf_add_json_string(out, p->name, strlen(p->name));
+        add_member(out, "detail", p->detail);
+        add_member(out, "limit", p->limit);
+        add_member(out, "value", p->value);
+        buf_adds(out, "}]");
+    }
+    buf_adds(out, "}\n");
+}

@@ -1,0 +1,32 @@
+/*
+ * problem.h - an error as a client sees it: enum err and the words about this occurrence -> the
+ * application/problem+json document of RFC 9457.
+ */
+#ifndef JOBMILL_HTTP_PROBLEM_H
+#define JOBMILL_HTTP_PROBLEM_H
+
+#include "../../common/buf.h"
+
+enum problem_place { PLACE_NONE, PLACE_POINTER, PLACE_PARAMETER, PLACE_HEADER };
+
+struct problem {
+    int err; /* enum err, positive; 0: no problem */
+    enum problem_place place;
+    char name[96];    /* of the field (a JSON pointer), the parameter or the header */
+    char limit[64];   /* what is allowed; empty: not told */
+    char value[100];  /* what came, cut; empty: not told */
+    char detail[480];
+    unsigned retry_after; /* seconds; 0: do not say */
+};
+
+/* Fills p and returns -err, so that a checker can `return problem_set(…)`. */
+int problem_set(struct problem *p, int err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same for one field, parameter or header: `limit` and `value` may be NULL. The sentence is made of
+ * them: "NAME must be LIMIT, not VALUE". */
+int problem_field(struct problem *p, int err, enum problem_place place, const char *name,
+                  const char *limit, const char *value);
+
+void problem_json(const struct problem *p, struct buf *out);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * reply.c - a request's answer: problem documents, entity tags, and the library's response of it
+ * all. HTTP threads; each for its own request.
+ */
+#include "request.h"
+
+#include "../../common/err.h"
+
+#include <microhttpd.h>
+#include <nettle/sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void request_add_header(struct request *rq, const char *name, const char *fmt, ...)
+{
+    struct buf *h = &rq->reply.headers;
+    buf_add(h, name, strlen(name) + 1);
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vaddf(h, fmt, ap);
+    va_end(ap);
+    buf_addc(h, 0);
+}
+
+struct buf *request_json(struct request *rq, int status)
+{
+    rq->reply.status = status;
+    rq->reply.type = "application/json";
+    buf_clear(&rq->reply.body);
+    return &rq->reply.body;
+}
+
+void request_problem(struct request *rq, const struct problem *p)
+{
+    struct buf *out = request_json(rq, err_status(p->err));
+    rq->reply.type = "application/problem+json";
+    problem_json(p, out);
+    if (p->retry_after)
+        request_add_header(rq, "Retry-After", "%u", p->retry_after);
+}
+
+void request_error(struct request *rq, int err)
+{
+    struct problem p;
+    problem_set(&p, err, "%s", err_sentence(err));
+    request_problem(rq, &p);
+}
+
+static bool tag_in(const char *list, const char *tag)
+{
+    if (strcmp(list, "*") == 0)
+        return true;
+    const char *at = strstr(list, tag);
+    return at != NULL; /* a quoted hash: it cannot stand inside another tag */
+}
+
+void request_with_etag(struct request *rq)
+{
+    struct sha256_ctx ctx;
+    uint8_t hash[16];
+    char tag[2 + 32 + 1];
+    sha256_init(&ctx);
+    sha256_update(&ctx, rq->reply.body.len, (const uint8_t *)rq->reply.body.data);
+    sha256_digest(&ctx, sizeof(hash), hash);
+    tag[0] = '"';
+    for (size_t i = 0; i < sizeof(hash); i++)
+        snprintf(tag + 1 + 2 * i, 3, "%02x", hash[i]);
+    tag[33] = '"';
+    tag[34] = 0;
+    request_add_header(rq, "ETag", "%s", tag);
+    const char *known = request_header(rq, "If-None-Match");
+    if (rq->reply.status == 200 && known && tag_in(known, tag)) {
+        rq->reply.status = 304;
+        rq->reply.type = NULL;
+        buf_clear(&rq->reply.body);
+    }
+}
+
+/* The library's response of rq->reply, which gives up its body. NULL: out of memory. */
+static struct MHD_Response *make_response(struct request *rq)
+{
+    struct reply *reply = &rq->reply;
+    if (reply->body.failed || reply->headers.failed) {
+        buf_release(&reply->headers);
+        buf_clear(&reply->body);
+        request_error(rq, -ERR_NOMEM);
+        if (reply->body.failed || reply->headers.failed)
+            return NULL;
+    }
+    if (reply->fixed)
+        return MHD_create_response_from_buffer(reply->fixed_len, (void *)(uintptr_t)reply->fixed,
+                                               MHD_RESPMEM_PERSISTENT);
+    if (reply->body.len == 0)
+        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    size_t len;
+    char *data = buf_take(&reply->body, &len);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        free(data);
+    return response;
+}
+
+static bool add_headers(struct MHD_Response *response, const struct request *rq)
+{
+    const struct reply *reply = &rq->reply;
+    bool ok = !reply->type ||
+              (MHD_add_response_header(response, "Content-Type", reply->type) == MHD_YES &&
+               MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES);
+    ok = ok && MHD_add_response_header(response, "Cache-Control", "no-cache") == MHD_YES;
+    for (size_t at = 0; ok && at < reply->headers.len;) {
+        const char *name = reply->headers.data + at;
+        const char *value = name + strlen(name) + 1;
+        ok = MHD_add_response_header(response, name, value) == MHD_YES;
+        at += strlen(name) + strlen(value) + 2;
+    }
+    if (ok && rq->close)
+        ok = MHD_add_response_header(response, "Connection", "close") == MHD_YES;
+    return ok;
+}
+
+int reply_send(struct request *rq)
+{
+    struct MHD_Response *response = make_response(rq);
+    int status = rq->reply.status;
+    if (!response)
+        return 0;
+    enum MHD_Result queued = MHD_NO;
+    if (add_headers(response, rq)) {
+        deadline_phase(rq->conn, PHASE_WRITING);
+        queued = MHD_queue_response(rq->mhd, (unsigned)status, response);
+    }
+    MHD_destroy_response(response);
+    request_note(status);
+    return queued == MHD_YES;
+}

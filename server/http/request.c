@@ -1,0 +1,539 @@
+/*
+ * request.c - the course of one request: head checked, routed, body taken in, handled, suspended
+ * and resumed, answered.
+ *
+ * A request lives on the HTTP thread of its connection. While it is suspended (`parked`), the
+ * writer's thread (commit, end of a job) and the watchdog (end of a wait) may count down `pending`;
+ * who brings it to zero resumes the connection and does not touch the request again. The waiter
+ * table says who of waker and watchdog may count for the wait.
+ */
+#include "request.h"
+
+#include "../../common/clock.h"
+#include "../../common/err.h"
+#include "../../common/log.h"
+#include "../conf.h"
+#include "guard.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct own_change {
+    struct change change; /* first: a pointer to it is one to all */
+    struct request *rq;
+};
+
+const struct conf *http_conf;
+
+static struct {
+    const char *listen_host;
+    bool loopback;
+    int64_t started_us;
+    atomic_bool draining, ending;
+    _Atomic size_t body_bytes; /* of all requests, of body_memory */
+    _Atomic size_t waiting;
+    pthread_mutex_t lock; /* guards parked */
+    pthread_cond_t none_parked;
+    size_t parked;
+    _Atomic uint64_t requests, client_errors, server_errors, refused_guard;
+} r = {.lock = PTHREAD_MUTEX_INITIALIZER, .none_parked = PTHREAD_COND_INITIALIZER};
+
+/* ---- suspension ---- */
+
+static void arrive(struct request *rq, int count)
+{
+    struct MHD_Connection *mhd = rq->mhd;
+    /* acq_rel: what the other side wrote before its own count is seen by the one that resumes */
+    if (atomic_fetch_sub_explicit(&rq->pending, count, memory_order_acq_rel) == count)
+        MHD_resume_connection(mhd);
+}
+
+static void on_job_ended(struct waiter *w)
+{
+    arrive((struct request *)((char *)w - offsetof(struct request, waiter)), 1);
+}
+
+bool request_wait_over(struct conn *c, bool left)
+{
+    struct request *rq = c->request;
+    if (!waiters_remove(&rq->waiter))
+        return false;
+    rq->left = left;
+    return true;
+}
+
+void request_wait_resume(struct conn *c)
+{
+    arrive(c->request, 1);
+}
+
+static void on_committed(struct change *c)
+{
+    struct request *rq = ((struct own_change *)c)->rq;
+    bool over = c->err || c->replayed || job_state_final(c->job.state);
+    arrive(rq, rq->waiting && over && waiters_remove(&rq->waiter) ? 2 : 1);
+}
+
+static bool may_wait(struct request *rq)
+{
+    struct problem p;
+    if (atomic_fetch_add(&r.waiting, 1) < (size_t)http_conf->max_waiting)
+        return true;
+    atomic_fetch_sub(&r.waiting, 1);
+    problem_set(&p, ERR_TOO_MANY_WAITING, "%lld clients wait already; ask without waiting",
+                (long long)http_conf->max_waiting);
+    p.retry_after = 5;
+    request_problem(rq, &p);
+    return false;
+}
+
+static void drop_query(struct request *rq)
+{
+    if (rq->query)
+        query_release(rq->query);
+    free(rq->query);
+    rq->query = NULL;
+}
+
+static void park(struct request *rq, int pending, void (*then)(struct request *rq))
+{
+    drop_query(rq);
+    rq->then = then;
+    rq->parked = true;
+    atomic_store_explicit(&rq->pending, pending, memory_order_relaxed);
+    pthread_mutex_lock(&r.lock);
+    r.parked++;
+    pthread_mutex_unlock(&r.lock);
+    MHD_suspend_connection(rq->mhd);
+}
+
+/* The wait begins. From now on the request may be resumed at any moment, which this thread sees
+ * only after it has returned to the library. The waiter comes first: a watchdog that found none
+ * would leave the request to its waker, and there would be none. */
+static void attach(struct request *rq, const struct id *job)
+{
+    rq->waiting = true;
+    rq->waiter.job = *job;
+    rq->waiter.wake = on_job_ended;
+    waiters_add(&rq->waiter);
+    deadline_wait(rq->conn, clock_mono_us() + rq->wait_us);
+}
+
+static void give_up_wait(struct request *rq)
+{
+    if (waiters_remove(&rq->waiter))
+        arrive(rq, 1);
+}
+
+struct change *request_change(struct request *rq, enum change_kind kind)
+{
+    struct own_change *own = calloc(1, sizeof(*own));
+    if (!own) {
+        request_error(rq, -ERR_NOMEM);
+        return NULL;
+    }
+    own->rq = rq;
+    own->change.work.kind = kind;
+    own->change.done = on_committed;
+    job_init(&own->change.job);
+    rq->change = &own->change;
+    return rq->change;
+}
+
+void request_commit(struct request *rq, void (*then)(struct request *rq))
+{
+    bool wait = rq->wait_us > 0 && !atomic_load(&r.ending);
+    struct id job = rq->change->job.id;
+    if (wait && !may_wait(rq))
+        return;
+    park(rq, wait ? 2 : 1, then);
+    if (wait)
+        attach(rq, &job);
+    int err = writer_post(rq->change);
+    if (err) {
+        rq->change->err = err;
+        if (wait)
+            give_up_wait(rq);
+        arrive(rq, 1);
+    } else if (wait && atomic_load(&r.ending)) {
+        give_up_wait(rq);
+    }
+}
+
+void request_wait(struct request *rq, void (*then)(struct request *rq))
+{
+    if (!may_wait(rq))
+        return;
+    park(rq, 1, then);
+    attach(rq, &rq->id);
+    if (atomic_load(&r.ending))
+        give_up_wait(rq);
+}
+
+void request_wait_not(struct request *rq)
+{
+    give_up_wait(rq);
+}
+
+static void unpark(struct request *rq)
+{
+    if (!rq->parked)
+        return;
+    rq->parked = false;
+    if (rq->waiting)
+        atomic_fetch_sub(&r.waiting, 1);
+    rq->waiting = false;
+    deadline_phase(rq->conn, PHASE_HANDLING);
+    pthread_mutex_lock(&r.lock);
+    if (--r.parked == 0)
+        pthread_cond_broadcast(&r.none_parked);
+    pthread_mutex_unlock(&r.lock);
+}
+
+bool request_end_all(int timeout_ms)
+{
+    atomic_store(&r.ending, true);
+    waiters_wake_all();
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += timeout_ms / 1000;
+    pthread_mutex_lock(&r.lock);
+    int late = 0;
+    while (r.parked > 0 && !late)
+        late = pthread_cond_timedwait(&r.none_parked, &r.lock, &until);
+    bool none = r.parked == 0;
+    pthread_mutex_unlock(&r.lock);
+    return none;
+}
+
+/* ---- what handlers ask ---- */
+
+bool http_draining(void)
+{
+    return atomic_load_explicit(&r.draining, memory_order_relaxed);
+}
+
+int64_t http_started_us(void)
+{
+    return r.started_us;
+}
+
+void request_drain(void)
+{
+    atomic_store(&r.draining, true);
+}
+
+const char *request_header(const struct request *rq, const char *name)
+{
+    return MHD_lookup_connection_value(rq->mhd, MHD_HEADER_KIND, name);
+}
+
+bool request_charge(size_t bytes)
+{
+    if (atomic_fetch_add(&r.body_bytes, bytes) + bytes <= http_conf->body_memory)
+        return true;
+    atomic_fetch_sub(&r.body_bytes, bytes);
+    return false;
+}
+
+void request_discharge(size_t bytes)
+{
+    atomic_fetch_sub(&r.body_bytes, bytes);
+}
+
+const char *request_param(struct request *rq, const char *name, struct problem *p)
+{
+    bool twice = false;
+    const char *value = rq->query ? query_one(rq->query, name, &twice) : NULL;
+    if (!twice)
+        return value;
+    problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, name, "given once", NULL);
+    return NULL;
+}
+
+int request_no_more_params(struct request *rq, struct problem *p)
+{
+    if (p->err)
+        return -p->err;
+    const char *name = rq->query ? query_unused(rq->query) : NULL;
+    if (!name)
+        return 0;
+    problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, name, NULL, NULL);
+    snprintf(p->detail, sizeof(p->detail), "the query parameter `%.80s` is not known here", name);
+    return -p->err;
+}
+
+/* Prefer: wait=S among other preferences; those that are not understood are to be ignored. */
+static bool preferred_wait(const char *text, double *seconds)
+{
+    while (*text) {
+        text += strspn(text, " \t,;");
+        size_t len = strcspn(text, ",;");
+        char part[32];
+        if (len > 5 && len < sizeof(part) && strncasecmp(text, "wait=", 5) == 0) {
+            memcpy(part, text + 5, len - 5);
+            part[len - 5] = 0;
+            part[strcspn(part, " \t")] = 0;
+            if (query_number(part, seconds) && *seconds >= 0)
+                return true;
+        }
+        text += len;
+    }
+    return false;
+}
+
+int request_read_wait(struct request *rq, struct problem *p)
+{
+    double most = (double)http_conf->max_wait_us / (double)US_PER_S, seconds = 0;
+    const char *text = request_param(rq, "wait", p);
+    if (p->err)
+        return -p->err;
+    if (text) {
+        char limit[64];
+        snprintf(limit, sizeof(limit), "a number of seconds from 0 to %g", most);
+        if (!query_number(text, &seconds) || seconds < 0 || seconds > most)
+            return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "wait", limit, text);
+    } else {
+        const char *prefer = request_header(rq, "Prefer");
+        if (!prefer || !preferred_wait(prefer, &seconds))
+            return 0;
+        if (seconds > most)
+            seconds = most;
+        rq->wait_preferred = true;
+        request_add_header(rq, "Preference-Applied", "wait=%.15g", seconds);
+    }
+    rq->wait_us = (int64_t)(seconds * (double)US_PER_S);
+    return 0;
+}
+
+/* ---- the head ---- */
+
+static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t nlen,
+                                 const char *value, size_t vlen)
+{
+    (void)kind;
+    struct guard *g = arg;
+    if (!value)
+        value = "";
+    return guard_header(g, name, nlen, value, vlen) ? MHD_NO : MHD_YES;
+}
+
+static int check_head(struct request *rq, const char *method, const char *version, struct guard *g)
+{
+    *g = (struct guard){.loopback = r.loopback, .listen_host = r.listen_host};
+    if (guard_begin(g, method, version, rq->target, &rq->path) == 0) {
+        MHD_get_connection_values_n(rq->mhd, MHD_HEADER_KIND, on_header, g);
+        guard_end(g);
+    }
+    if (!g->problem.err)
+        return 0;
+    atomic_fetch_add_explicit(&r.refused_guard, 1, memory_order_relaxed);
+    request_problem(rq, &g->problem);
+    rq->close = true;
+    return -g->problem.err;
+}
+
+static void read_query(struct request *rq)
+{
+    if (!rq->query_text || !*rq->query_text)
+        return;
+    rq->query = calloc(1, sizeof(*rq->query));
+    int err = rq->query ? query_parse(rq->query, rq->query_text) : -ERR_NOMEM;
+    struct problem p;
+    if (err == -ERR_BAD_PARAMETER) {
+        problem_set(&p, err,
+                    "the query has a bad escape, a control byte, or more than %d parameters",
+                    QUERY_MAX);
+        request_problem(rq, &p);
+    } else if (err) {
+        request_error(rq, err);
+    }
+}
+
+static void find_route(struct request *rq, const char *method, const struct guard *g)
+{
+    struct problem p;
+    enum method m = route_method(method);
+    int err = strcmp(rq->path, "*") == 0 ? -ERR_BAD_METHOD
+                                         : route_find(m, rq->path, &rq->route, &rq->part);
+    if (err == -ERR_BAD_METHOD) {
+        AUTO_BUF allow = BUF_INIT;
+        route_allow(rq->path, &allow);
+        if (m == METHOD_OPTIONS) {
+            rq->reply.status = 204;
+        } else {
+            problem_set(&p, err, "`%.32s` is not one of %s", method, allow.data ? allow.data : "");
+            request_problem(rq, &p);
+        }
+        request_add_header(rq, "Allow", "%s", allow.data ? allow.data : "");
+    } else if (err) {
+        problem_set(&p, err, "nothing is at `%.200s`; GET / lists what is", rq->path);
+        request_problem(rq, &p);
+    } else {
+        rq->body_limit = rq->route->body == BODY_JSON  ? http_conf->max_body
+                         : rq->route->body == BODY_RAW ? http_conf->max_raw_body
+                                                       : 0;
+        if (rq->route->body == BODY_NONE && (g->length > 0 || g->chunked)) {
+            problem_set(&p, ERR_BAD_REQUEST, "this address takes no body");
+            request_problem(rq, &p);
+        } else if (g->length > rq->body_limit) {
+            problem_set(&p, ERR_TOO_LARGE, "the body has %llu bytes; at most %zu",
+                        (unsigned long long)g->length, rq->body_limit);
+            request_problem(rq, &p);
+        }
+    }
+}
+
+/* The first call for a request: its head is there, its body is not. An answer given now closes the
+ * connection, so one without a body gets it at the next call. */
+static int begin(struct request *rq, const char *method, const char *version)
+{
+    struct guard g;
+    rq->begun = true;
+    atomic_fetch_add_explicit(&r.requests, 1, memory_order_relaxed);
+    if (check_head(rq, method, version, &g))
+        return reply_send(rq);
+    char *query = strchr(rq->path, '?');
+    if (query) {
+        *query = 0;
+        rq->query_text = query + 1;
+    }
+    bool has_body = g.length > 0 || g.chunked;
+    find_route(rq, method, &g);
+    if (rq->reply.status == 0)
+        read_query(rq);
+    if (rq->reply.status != 0 && has_body) {
+        rq->close = true;
+        return reply_send(rq);
+    }
+    deadline_phase(rq->conn, has_body ? PHASE_BODY : PHASE_HANDLING);
+    return 1;
+}
+
+/* ---- the body ---- */
+
+void request_note(int status)
+{
+    if (status >= 500)
+        atomic_fetch_add_explicit(&r.server_errors, 1, memory_order_relaxed);
+    else if (status >= 400)
+        atomic_fetch_add_explicit(&r.client_errors, 1, memory_order_relaxed);
+}
+
+/* In the middle of a body the library takes no answer: it is said past it, and the connection ends.
+ */
+static int refuse_body(struct request *rq, int err)
+{
+    deadline_say(rq->conn->fd, err);
+    request_note(err_status(err));
+    return 0;
+}
+
+static int take_body(struct request *rq, const char *data, size_t len)
+{
+    if (len > rq->body_limit - rq->body.len)
+        return refuse_body(rq, ERR_TOO_LARGE);
+    buf_add(&rq->body, data, len);
+    if (rq->body.failed)
+        return refuse_body(rq, ERR_NOMEM);
+    if (rq->body.cap > rq->body_charged) {
+        size_t more = rq->body.cap - rq->body_charged;
+        if (!request_charge(more))
+            return refuse_body(rq, ERR_OVERLOADED);
+        rq->body_charged += more;
+    }
+    return 1;
+}
+
+/* ---- the course ---- */
+
+int request_step(struct request *rq, const char *method, const char *version, const char *data,
+                 size_t *len)
+{
+    if (!rq->begun)
+        return begin(rq, method, version);
+    if (*len > 0) {
+        size_t taken = *len;
+        *len = 0;
+        return take_body(rq, data, taken);
+    }
+    if (rq->reply.status == 0) {
+        void (*go)(struct request *) = rq->route->handler;
+        if (rq->parked) {
+            unpark(rq);
+            if (rq->left)
+                return 0;
+            go = rq->then;
+        } else {
+            deadline_phase(rq->conn, PHASE_HANDLING);
+        }
+        go(rq);
+        if (rq->parked)
+            return 1;
+    }
+    return reply_send(rq);
+}
+
+struct request *request_new(struct MHD_Connection *mhd, const char *target)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct request *rq = calloc(1, sizeof(*rq));
+    if (!rq || !info || !info->socket_context)
+        goto free_request;
+    rq->mhd = mhd;
+    rq->conn = info->socket_context;
+    rq->target = strdup(target);
+    if (!rq->target)
+        goto free_request;
+    rq->path = rq->target;
+    rq->conn->request = rq;
+    return rq;
+free_request:
+    free(rq);
+    return NULL;
+}
+
+void request_free(struct request *rq)
+{
+    if (!rq)
+        return;
+    unpark(rq);
+    deadline_phase(rq->conn, PHASE_IDLE);
+    rq->conn->request = NULL;
+    request_discharge(rq->body_charged);
+    if (rq->change) {
+        job_release(&rq->change->job);
+        free(rq->change);
+    }
+    drop_query(rq);
+    buf_release(&rq->body);
+    buf_release(&rq->reply.body);
+    buf_release(&rq->reply.headers);
+    free(rq->reply.type_copy);
+    free(rq->target);
+    free(rq);
+}
+
+void request_setup(const struct conf *conf, const char *listen_host)
+{
+    http_conf = conf;
+    r.started_us = clock_mono_us();
+    r.listen_host = listen_host;
+    r.loopback = conf_is_loopback(listen_host);
+    atomic_store(&r.draining, false);
+    atomic_store(&r.ending, false);
+}
+
+void request_figures(struct http_figures *out)
+{
+    out->requests = atomic_load_explicit(&r.requests, memory_order_relaxed);
+    out->responses_4xx = atomic_load_explicit(&r.client_errors, memory_order_relaxed);
+    out->responses_5xx = atomic_load_explicit(&r.server_errors, memory_order_relaxed);
+    out->refused_guard = atomic_load_explicit(&r.refused_guard, memory_order_relaxed);
+    out->waiting = atomic_load_explicit(&r.waiting, memory_order_relaxed);
+}

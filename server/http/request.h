@@ -1,0 +1,121 @@
+/*
+ * request.h - one request, from its target to its answer; what the handlers see of HTTP.
+ *
+ * A handler runs on an HTTP thread and either sets an answer, or suspends the request with
+ * request_commit or request_wait, naming the function that goes on once it is resumed. A suspended
+ * request holds no thread. All functions are for the request's own HTTP thread.
+ */
+#ifndef JOBMILL_HTTP_REQUEST_H
+#define JOBMILL_HTTP_REQUEST_H
+
+#include "../../common/buf.h"
+#include "../../common/id.h"
+#include "../waiters.h"
+#include "../writer.h"
+#include "deadline.h"
+#include "http.h"
+#include "problem.h"
+#include "query.h"
+#include "route.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct MHD_Connection;
+struct conf;
+
+struct reply {
+    int status; /* 0: not set yet */
+    struct buf body;
+    const void *fixed; /* instead of body: bytes that outlive the service */
+    size_t fixed_len;
+    const char *type;   /* outlives the request, or is `type_copy` */
+    char *type_copy;    /* owned */
+    struct buf headers; /* name, zero, value, zero, … */
+};
+
+struct request {
+    struct MHD_Connection *mhd;
+    struct conn *conn;
+    char *target;
+    const char *path, *query_text; /* point into target */
+    const struct route *route;
+    struct route_part part; /* the path's {id} or {task} */
+    struct query *query;    /* freed when the request is suspended */
+    struct buf body;
+    size_t body_limit, body_charged; /* charged: bytes taken from body_memory */
+    struct reply reply;
+    bool begun, close;
+
+    /* suspended */
+    void (*then)(struct request *rq);
+    bool parked, waiting, left;
+    atomic_int pending; /* what must come before it is resumed: the commit, the end of the wait */
+    struct waiter waiter;
+    struct change *change;
+
+    /* the handlers' */
+    int64_t wait_us; /* how long the client wants to wait; 0: not at all */
+    bool wait_preferred;
+    struct id id;
+    int64_t run_at_us, delay_us; /* as asked for: see struct submit_when */
+};
+
+extern const struct conf *http_conf;
+bool http_draining(void);
+int64_t http_started_us(void); /* mono */
+
+const char *request_header(const struct request *rq, const char *name); /* NULL: none */
+
+/* Answers. */
+void request_problem(struct request *rq, const struct problem *p);
+void request_error(struct request *rq, int err); /* with its general sentence */
+struct buf *request_json(struct request *rq, int status); /* the body to be filled */
+void request_add_header(struct request *rq, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Answers what is in the body so far with a strong ETag of it, or 304. */
+void request_with_etag(struct request *rq);
+
+/* ?wait= and Prefer: wait=; 0 or an error in p. */
+int request_read_wait(struct request *rq, struct problem *p);
+/* After all known parameters were asked for: are there others? 0 or an error in p. */
+int request_no_more_params(struct request *rq, struct problem *p);
+/* The value of a parameter that may stand once; NULL: none, or twice (an error in p). */
+const char *request_param(struct request *rq, const char *name, struct problem *p);
+
+/* Takes from, and gives back to, the memory for bodies. False: none left. */
+bool request_charge(size_t bytes);
+void request_discharge(size_t bytes);
+
+/* A change for request_commit, which belongs to the request: freed with it. NULL: out of memory, and the
+ * answer is set. */
+struct change *request_change(struct request *rq, enum change_kind kind);
+
+/* Suspends until rq->change is committed or refused and, with wait_us > 0, until its job has ended or the
+ * time is over. Then `then` runs: rq->change->err tells. When too many wait, the answer is set and `then`
+ * does not run. */
+void request_commit(struct request *rq, void (*then)(struct request *rq));
+/* Suspends until the job rq->id has ended or wait_us is over. The caller then looks once more whether the
+ * job has ended meanwhile, and calls request_wait_not if so: `then` still runs. */
+void request_wait(struct request *rq, void (*then)(struct request *rq));
+void request_wait_not(struct request *rq);
+
+/* ---- between request.c and reply.c ---- */
+int reply_send(struct request *rq);  /* queues rq->reply; 1, or 0: close the connection */
+void request_note(int status);       /* counts an answer */
+
+/* ---- for http.c ---- */
+struct request *request_new(struct MHD_Connection *mhd, const char *target);
+void request_free(struct request *rq);
+int request_step(struct request *rq, const char *method, const char *version, const char *data,
+                 size_t *len); /* 1: go on; 0: close the connection */
+bool request_wait_over(struct conn *c, bool left);
+void request_wait_resume(struct conn *c);
+void request_setup(const struct conf *conf, const char *listen_host);
+void request_drain(void);
+/* Ends all waits and refuses new ones; false: some request was still suspended after timeout_ms. */
+bool request_end_all(int timeout_ms);
+void request_figures(struct http_figures *out);
+
+#endif
