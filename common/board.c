@@ -1,10 +1,11 @@
 /*
  * board.c - the scoreboard in shared memory. Front end, fork server and workers.
  *
- * Texts and ids inside a slot are written and read as relaxed atomic words between the two halves of
- * the slot's sequence counter, so that a reader that races a writer sees a torn value it will throw
- * away, and never a data race. The counter's protocol: H.-J. Boehm, "Can seqlocks get along with
- * programming language memory models?" (2012).
+ * The group guarded by a slot's sequence counter is written and read as atomic words, so that a
+ * reader that races a writer sees a torn value, which it throws away, and never a data race. Each
+ * word is stored with release and loaded with acquire: who loads a new word also sees the counter
+ * odd, or changed, when it looks again. No fences: they cost the same on x86 and TSan does not know
+ * them.
  */
 #include "board.h"
 
@@ -17,10 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BOARD_MAGIC  0x4a4d4231u /* "JMB1" */
-#define COPY_TRIES   64
-#define NO_PROGRESS  UINT32_MAX
-#define FULL_PPM     1000000u
+#define BOARD_MAGIC 0x4a4d4231u /* "JMB1" */
+#define COPY_TRIES  64
+#define NO_PROGRESS UINT32_MAX
+#define FULL_PPM    1000000u
 
 _Static_assert(JOB_PROGRESS_TEXT_MAX + 1 == 120, "the text is whole words");
 
@@ -76,9 +77,9 @@ void board_unmap(struct board *b)
 static bool cell_move(struct board_slot *slot, unsigned cell, uint64_t seq, enum cell_state to)
 {
     uint64_t expected = cell_word(seq, CELL_ASSIGNED);
-    return cell < BOARD_DEPTH && atomic_compare_exchange_strong_explicit(
-                                     &slot->cell[cell], &expected, cell_word(seq, to),
-                                     memory_order_acq_rel, memory_order_acquire);
+    return cell < BOARD_DEPTH &&
+           atomic_compare_exchange_strong_explicit(&slot->cell[cell], &expected, cell_word(seq, to),
+                                                   memory_order_acq_rel, memory_order_acquire);
 }
 
 bool cell_start(struct board_slot *slot, unsigned cell, uint64_t seq)
@@ -98,15 +99,15 @@ static void words_write(void *to, const void *from, size_t len)
     for (size_t i = 0; i < len; i += 8) {
         uint64_t w;
         memcpy(&w, (const char *)from + i, 8);
-        __atomic_store_n((uint64_t *)(void *)((char *)to + i), w, __ATOMIC_RELAXED);
+        __atomic_store_n((uint64_t *)(void *)((char *)to + i), w, __ATOMIC_RELEASE);
     }
 }
 
 static void words_read(void *to, const void *from, size_t len)
 {
     for (size_t i = 0; i < len; i += 8) {
-        uint64_t w =
-            __atomic_load_n((const uint64_t *)(const void *)((const char *)from + i), __ATOMIC_RELAXED);
+        uint64_t w = __atomic_load_n((const uint64_t *)(const void *)((const char *)from + i),
+                                     __ATOMIC_ACQUIRE);
         memcpy((char *)to + i, &w, 8);
     }
 }
@@ -115,7 +116,6 @@ static void write_begin(struct board_slot *s)
 {
     uint32_t n = atomic_load_explicit(&s->lock, memory_order_relaxed);
     atomic_store_explicit(&s->lock, n | 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
 }
 
 static void write_end(struct board_slot *s)
@@ -130,19 +130,19 @@ void slot_job_begin(struct board_slot *s, uint64_t seq, const struct id *job, ui
     static const char no_text[JOB_PROGRESS_TEXT_MAX + 1];
     write_begin(s);
     words_write(&s->job, job, sizeof(*job));
-    atomic_store_explicit(&s->attempt, attempt, memory_order_relaxed);
-    atomic_store_explicit(&s->task, task, memory_order_relaxed);
-    atomic_store_explicit(&s->job_started_us, wall_us, memory_order_relaxed);
-    atomic_store_explicit(&s->progress_ppm, NO_PROGRESS, memory_order_relaxed);
+    atomic_store_explicit(&s->attempt, attempt, memory_order_release);
+    atomic_store_explicit(&s->task, task, memory_order_release);
+    atomic_store_explicit(&s->job_started_us, wall_us, memory_order_release);
+    atomic_store_explicit(&s->progress_ppm, NO_PROGRESS, memory_order_release);
     words_write(s->progress_text, no_text, 8); /* a zero at its start empties it */
-    atomic_store_explicit(&s->seq, seq, memory_order_relaxed);
+    atomic_store_explicit(&s->seq, seq, memory_order_release);
     write_end(s);
 }
 
 void slot_job_end(struct board_slot *s)
 {
     write_begin(s);
-    atomic_store_explicit(&s->seq, 0, memory_order_relaxed);
+    atomic_store_explicit(&s->seq, 0, memory_order_release);
     write_end(s);
 }
 
@@ -151,14 +151,15 @@ void slot_progress(struct board_slot *s, double fraction, const char *text, size
     write_begin(s);
     if (fraction >= 0) {
         uint32_t ppm = fraction >= 1 ? FULL_PPM : (uint32_t)(fraction * FULL_PPM + 0.5);
-        atomic_store_explicit(&s->progress_ppm, ppm, memory_order_relaxed);
+        atomic_store_explicit(&s->progress_ppm, ppm, memory_order_release);
     }
     if (text) {
         char copy[JOB_PROGRESS_TEXT_MAX + 1] = {0};
-        if (len > JOB_PROGRESS_TEXT_MAX)
+        if (len > JOB_PROGRESS_TEXT_MAX) {
             len = JOB_PROGRESS_TEXT_MAX;
-        while (len > 0 && len == JOB_PROGRESS_TEXT_MAX && ((unsigned char)text[len] & 0xC0) == 0x80)
-            len--; /* not within a UTF-8 sequence */
+            while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
+                len--; /* not within a UTF-8 sequence */
+        }
         memcpy(copy, text, len);
         words_write(s->progress_text, copy, sizeof(copy));
     }
@@ -176,15 +177,14 @@ bool slot_cancelled(const struct board_slot *s)
 static bool copy_job(const struct board_slot *s, struct slot_view *out)
 {
     uint32_t before = atomic_load_explicit(&s->lock, memory_order_acquire);
-    uint64_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed);
+    uint64_t seq = atomic_load_explicit(&s->seq, memory_order_acquire);
     words_read(&out->job, &s->job, sizeof(out->job));
-    out->attempt = atomic_load_explicit(&s->attempt, memory_order_relaxed);
-    out->task = atomic_load_explicit(&s->task, memory_order_relaxed);
-    out->job_started_us = atomic_load_explicit(&s->job_started_us, memory_order_relaxed);
-    uint32_t ppm = atomic_load_explicit(&s->progress_ppm, memory_order_relaxed);
+    out->attempt = atomic_load_explicit(&s->attempt, memory_order_acquire);
+    out->task = atomic_load_explicit(&s->task, memory_order_acquire);
+    out->job_started_us = atomic_load_explicit(&s->job_started_us, memory_order_acquire);
+    uint32_t ppm = atomic_load_explicit(&s->progress_ppm, memory_order_acquire);
     words_read(out->progress_text, s->progress_text, sizeof(out->progress_text));
     out->progress_text[JOB_PROGRESS_TEXT_MAX] = '\0';
-    atomic_thread_fence(memory_order_acquire);
     uint32_t after = atomic_load_explicit(&s->lock, memory_order_relaxed);
     out->has_job = seq != 0;
     out->has_progress = ppm != NO_PROGRESS || out->progress_text[0];

@@ -1,5 +1,6 @@
 /*
- * log.c - writes log records to the collector's pipe. Any thread, any process; no lock, no allocation.
+ * log.c - writes log records to the collector's pipe. Any thread, any process; no lock, no
+ * allocation.
  *
  * A record is at most PIPE_BUF bytes and goes with one write(2), so the kernel keeps it whole.
  */
@@ -12,12 +13,15 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#define CUT " ... (the line was longer)"
 
 static const char *const names[] = {"debug", "info", "warn", "error"};
 
@@ -89,16 +93,37 @@ static void emit(enum log_level level, const struct id *job, unsigned attempt, c
     if (job)
         r.job = *job;
     const size_t room = PIPE_BUF - sizeof(r);
-    if (len > LOG_TEXT_MAX)
-        len = LOG_TEXT_MAX;
+    const uint8_t has_job = job ? LOG_HAS_JOB : 0;
+    const bool cut = len > LOG_TEXT_MAX;
+    if (cut)
+        len = LOG_TEXT_MAX - (sizeof(CUT) - 1);
     size_t at = 0;
     do {
         size_t n = len - at < room ? len - at : room;
-        r.flags = (uint8_t)((at == 0 ? LOG_FIRST : 0) | (at + n == len ? LOG_LAST : 0) |
-                            (job ? LOG_HAS_JOB : 0));
+        bool last = at + n == len && !cut;
+        r.flags = (uint8_t)((at == 0 ? LOG_FIRST : 0) | (last ? LOG_LAST : 0) | has_job);
         put(fd, &r, text + at, n);
         at += n;
     } while (at < len);
+    if (cut) {
+        r.flags = LOG_LAST | has_job;
+        put(fd, &r, CUT, sizeof(CUT) - 1);
+    }
+    errno = keep;
+}
+
+static void emit_formatted(enum log_level level, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+static void emit_formatted(enum log_level level, const char *fmt, va_list ap)
+{
+    char text[2048];
+    int keep = errno, n = vsnprintf(text, sizeof(text), fmt, ap);
+    if ((size_t)n >= sizeof(text) && n > 0) {
+        memcpy(text + sizeof(text) - sizeof(CUT), CUT, sizeof(CUT));
+        n = (int)sizeof(text) - 1;
+    }
+    if (n >= 0)
+        emit(level, NULL, 0, text, (size_t)n);
     errno = keep;
 }
 
@@ -106,13 +131,10 @@ void log_write(enum log_level level, const char *fmt, ...)
 {
     if ((int)level < atomic_load_explicit(&least, memory_order_relaxed))
         return;
-    char text[2048];
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof(text), fmt, ap);
+    emit_formatted(level, fmt, ap);
     va_end(ap);
-    if (n > 0)
-        emit(level, NULL, 0, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
 }
 
 void log_job(enum log_level level, const struct id *job, unsigned attempt, const char *text,
@@ -123,12 +145,9 @@ void log_job(enum log_level level, const struct id *job, unsigned attempt, const
 
 void log_die(int status, const char *fmt, ...)
 {
-    char text[1024];
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof(text), fmt, ap);
+    emit_formatted(LOG_ERROR, fmt, ap);
     va_end(ap);
-    if (n > 0)
-        emit(LOG_ERROR, NULL, 0, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
     _exit(status);
 }

@@ -1,9 +1,10 @@
 /*
- * msg.c - packs, unpacks, sends and receives the messages of msg.def. Any process; one socket is used by
- * one thread at a time in each direction.
+ * msg.c - packs, unpacks, sends and receives the messages of msg.def. Any process; one socket is
+ * used by one thread at a time in each direction.
  *
- * On the wire: u32 kind, then the row's fields in native byte order (both ends are the same binary).
- * STR: u32 length, bytes. BYTES: u32 length, bytes; or UINT32_MAX, and the bytes in the passed fd.
+ * On the wire: u32 kind, then the row's fields in native byte order (both ends are the same
+ * binary). STR: u32 length, bytes. BYTES: u32 length, bytes; or UINT32_MAX, and the bytes in the
+ * passed fd.
  */
 #include "msg.h"
 
@@ -93,7 +94,6 @@ static int pack(const struct msg *m, char *buf, bool in_fd)
     struct packer p = {buf, buf + MSG_MAX, true};
     uint32_t kind = (uint32_t)m->kind;
     put(&p, &kind, sizeof(kind));
-    (void)in_fd;
     switch (m->kind) {
 #define U32(name)   put(&p, &f->name, sizeof(f->name));
 #define U64(name)   put(&p, &f->name, sizeof(f->name));
@@ -104,8 +104,7 @@ static int pack(const struct msg *m, char *buf, bool in_fd)
 #define MSG(kind, fd, fields)                                                                      \
     case MSG_##kind: {                                                                             \
         const struct msg_##kind *f = &m->u.kind;                                                   \
-        fields                                                                                     \
-        break;                                                                                     \
+        fields break;                                                                              \
     }
 #include "msg.def"
 #undef MSG
@@ -144,8 +143,7 @@ static int unpack(struct msg *m, const void *buf, size_t len, struct msg_bytes *
 #define MSG(kind, fd, fields)                                                                      \
     case MSG_##kind: {                                                                             \
         struct msg_##kind *f = &m->u.kind;                                                         \
-        fields                                                                                     \
-        break;                                                                                     \
+        fields break;                                                                              \
     }
 #include "msg.def"
 #undef MSG
@@ -239,7 +237,10 @@ int msg_send(int sock, const struct msg *m)
     int len = pack(m, buf, memfd >= 0);
     if (len < 0)
         return len;
-    return send_packed(sock, buf, (size_t)len, memfd >= 0 ? memfd : carries_fd(m->kind) ? m->fd : -1);
+    return send_packed(sock, buf, (size_t)len,
+                       memfd >= 0            ? memfd
+                       : carries_fd(m->kind) ? m->fd
+                                             : -1);
 }
 
 /* Keeps the first fd that came, closes all others. */

@@ -2,8 +2,10 @@
  * collector.c - the sole reader of the log pipe. A thread of its own; it reads records as they were
  * written, joins those of one line, and writes whole lines to standard error.
  *
- * When standard error takes nothing for STUCK_MS, lines are dropped and counted rather than that the
- * whole service waits for a terminal; the count is told once it flows again.
+ * When standard error takes nothing for STUCK_MS, lines are dropped and counted rather than that
+ * the whole service waits for a terminal; the count is told once it flows again. A line whose rest
+ * does not come within PART_MS is shown as far as it came: its process died within it. Bytes that
+ * are no record (a task that writes to a stranger's descriptor) are thrown away and counted too.
  */
 #include "collector.h"
 
@@ -20,16 +22,21 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #define PIPE_BYTES (1 << 20)
 #define STUCK_MS   1000
+#define PART_MS    1000
 #define OPEN_LINES 64 /* lines of which only a part came yet */
+#define TEXT_MAX   (PIPE_BUF - sizeof(struct log_record))
 
 struct part {
     bool used;
+    int64_t began_us; /* mono */
     struct log_record head;
     struct buf text;
 };
@@ -37,15 +44,17 @@ struct part {
 static struct {
     pthread_t thread;
     int fd;
+    int stop_fd; /* eventfd: readable once the end is asked for */
     bool json;
     bool running;
     struct part part[OPEN_LINES];
     struct buf line;
-    uint64_t dropped;
+    unsigned long long dropped;
+    bool torn; /* the last line was written in part: the next begins on a new one */
     char in[65536];
     size_t in_len;
     _Atomic int64_t stop_at_us; /* mono; 0: not asked to stop */
-} c = {.fd = -1};
+} c = {.fd = -1, .stop_fd = -1};
 
 int collector_pipe(int fds[2])
 {
@@ -57,15 +66,18 @@ int collector_pipe(int fds[2])
 
 /* ---- one line, as text or JSON ---- */
 
-/* Text on a terminal: control bytes are shown, not obeyed. */
+/* Text on a terminal: control bytes are shown, not obeyed; also U+0080..U+009F, which some obey. */
 static void add_visible(struct buf *b, const char *text, size_t len)
 {
+    unsigned char before = 0;
     for (size_t i = 0; i < len; i++) {
         unsigned char ch = (unsigned char)text[i];
-        if (ch == '\t' || (ch >= 0x20 && ch != 0x7F))
+        bool upper_control = ch >= 0x80 && ch < 0xA0 && (before < 0x80 || before == 0xC2);
+        if (ch == '\t' || (ch >= 0x20 && ch != 0x7F && !upper_control))
             buf_addc(b, (char)ch);
         else
             buf_addf(b, "\\x%02x", ch);
+        before = ch;
     }
 }
 
@@ -105,41 +117,51 @@ static bool write_line(void)
     size_t at = 0;
     while (at < c.line.len) {
         struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-        int n = poll(&p, 1, STUCK_MS);
+        int n = poll(&p, 1, c.dropped && at == 0 ? 0 : STUCK_MS); /* it is waited for once */
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0 || (p.revents & (POLLERR | POLLNVAL)))
-            return false;
+            break;
         size_t some = c.line.len - at < PIPE_BUF ? c.line.len - at : PIPE_BUF;
         ssize_t w = write(STDERR_FILENO, c.line.data + at, some);
         if (w < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (w <= 0)
-            return false;
+            break;
         at += (size_t)w;
     }
-    return true;
+    if (at > 0)
+        c.torn = at < c.line.len;
+    return at == c.line.len;
 }
 
 static void format_line(const struct log_record *r, const char *text, size_t len)
 {
     buf_clear(&c.line);
+    if (c.torn)
+        buf_addc(&c.line, '\n');
     if (c.json)
         as_json(r, text, len);
     else
         as_text(r, text, len);
 }
 
+/* A line of the collector's own into c.line. */
+static void own_line(const char *fmt, unsigned long long n) __attribute__((format(printf, 1, 0)));
+static void own_line(const char *fmt, unsigned long long n)
+{
+    char text[128];
+    struct log_record own = {.level = LOG_WARN, .pid = (uint32_t)getpid(), .who = "collector"};
+    own.wall_us = clock_wall_us();
+    int len = snprintf(text, sizeof(text), fmt, n);
+    format_line(&own, text, len < 0 ? 0 : (size_t)len);
+}
+
 static void put_line(const struct log_record *r, const char *text, size_t len)
 {
     if (c.dropped > 0) {
-        struct log_record own = {.level = LOG_WARN, .pid = (uint32_t)getpid(), .who = "collector"};
-        own.wall_us = clock_wall_us();
-        AUTO_BUF say = BUF_INIT;
-        buf_addf(&say, "%llu log lines were dropped: standard error took nothing",
-                 (unsigned long long)c.dropped);
-        format_line(&own, say.data ? say.data : "", say.len);
-        if (!write_line()) {
+        own_line("%llu log lines were dropped: standard error took nothing", c.dropped);
+        if (c.line.failed || !write_line()) {
             c.dropped++;
             return;
         }
@@ -178,12 +200,13 @@ static struct part *new_part(const struct log_record *r)
             oldest = p;
             break;
         }
-        if (p->head.wall_us < oldest->head.wall_us)
+        if (p->began_us < oldest->began_us)
             oldest = p;
     }
     if (oldest->used)
         end_part(oldest); /* its process died within a line: what came of it is shown */
     oldest->used = true;
+    oldest->began_us = clock_mono_us();
     oldest->head = *r;
     return oldest;
 }
@@ -207,12 +230,26 @@ static void take_record(const struct log_record *r, const char *text)
         end_part(p);
 }
 
+/* A record that log.c did not make: what follows it cannot be told apart any more. */
+static bool is_foreign(const struct log_record *r)
+{
+    return r->len > TEXT_MAX || r->level > LOG_ERROR ||
+           (r->flags & ~(LOG_FIRST | LOG_LAST | LOG_HAS_JOB)) != 0;
+}
+
 static void take_bytes(void)
 {
     size_t at = 0;
     while (c.in_len - at >= sizeof(struct log_record)) {
         struct log_record r;
         memcpy(&r, c.in + at, sizeof(r));
+        if (is_foreign(&r)) {
+            own_line("%llu bytes in the log pipe are no log record", c.in_len - at);
+            if (c.line.failed || !write_line())
+                c.dropped++;
+            c.in_len = 0;
+            return;
+        }
         if (c.in_len - at < sizeof(r) + r.len)
             break;
         take_record(&r, c.in + at + sizeof(r));
@@ -222,33 +259,52 @@ static void take_bytes(void)
     c.in_len -= at;
 }
 
-/* The wait is short once the end is asked for, else as long as nothing comes. */
-static int wait_ms(void)
+/* Shows the parts that are older than PART_MS. Returns when the next will be; INT64_MAX: never. */
+static int64_t end_old_parts(void)
 {
-    int64_t stop = atomic_load_explicit(&c.stop_at_us, memory_order_acquire);
-    return stop ? clock_wait_ms(stop, 50) : 500;
+    int64_t now = clock_mono_us(), next = INT64_MAX;
+    for (int i = 0; i < OPEN_LINES; i++) {
+        struct part *p = &c.part[i];
+        if (!p->used)
+            continue;
+        int64_t due = p->began_us + PART_MS * US_PER_MS;
+        if (due <= now)
+            end_part(p);
+        else if (due < next)
+            next = due;
+    }
+    return next;
+}
+
+/* One wait and one read. False: the end of the log. */
+static bool collect_some(void)
+{
+    int64_t part_due = end_old_parts();
+    int64_t stop_at = atomic_load_explicit(&c.stop_at_us, memory_order_acquire);
+    int64_t due = stop_at && stop_at < part_due ? stop_at : part_due;
+    struct pollfd p[2] = {{.fd = c.fd, .events = POLLIN},
+                          {.fd = stop_at ? -1 : c.stop_fd, .events = POLLIN}};
+    int n = poll(p, 2, due == INT64_MAX ? -1 : clock_wait_ms(due, STUCK_MS));
+    if (n < 0)
+        return errno == EINTR;
+    if (!p[0].revents)
+        return !stop_at || clock_mono_us() < stop_at;
+    ssize_t got = read(c.fd, c.in + c.in_len, sizeof(c.in) - c.in_len);
+    if (got < 0)
+        return errno == EINTR || errno == EAGAIN;
+    if (got == 0)
+        return false; /* every writer is gone */
+    c.in_len += (size_t)got;
+    take_bytes();
+    return !stop_at || clock_mono_us() < stop_at + STUCK_MS * US_PER_MS;
 }
 
 static void *collect(void *arg)
 {
     (void)arg;
     prctl(PR_SET_NAME, "collector");
-    for (;;) {
-        struct pollfd p = {.fd = c.fd, .events = POLLIN};
-        int n = poll(&p, 1, wait_ms());
-        int64_t stop = atomic_load_explicit(&c.stop_at_us, memory_order_acquire);
-        if (n == 0 && stop && clock_mono_us() >= stop)
-            break;
-        if (n <= 0)
-            continue;
-        ssize_t got = read(c.fd, c.in + c.in_len, sizeof(c.in) - c.in_len);
-        if (got < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (got <= 0)
-            break; /* every writer is gone */
-        c.in_len += (size_t)got;
-        take_bytes();
-    }
+    while (collect_some())
+        ;
     for (int i = 0; i < OPEN_LINES; i++) {
         if (c.part[i].used)
             end_part(&c.part[i]);
@@ -259,23 +315,32 @@ static void *collect(void *arg)
 
 int collector_start(int read_fd, bool json)
 {
+    c.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (c.stop_fd < 0)
+        return -ERR_SYSTEM;
     c.fd = read_fd;
     c.json = json;
     c.in_len = 0;
     atomic_store(&c.stop_at_us, 0);
-    if (pthread_create(&c.thread, NULL, collect, NULL) != 0)
+    if (pthread_create(&c.thread, NULL, collect, NULL) != 0) {
+        fd_close(&c.stop_fd);
         return -ERR_SYSTEM;
+    }
     c.running = true;
     return 0;
 }
 
 void collector_stop(int timeout_ms)
 {
+    const uint64_t one = 1;
     if (!c.running)
         return;
     atomic_store_explicit(&c.stop_at_us, clock_mono_us() + timeout_ms * US_PER_MS,
                           memory_order_release);
+    (void)fd_write_all(c.stop_fd, &one,
+                       sizeof(one)); /* to an eventfd that nobody wrote: not full */
     pthread_join(c.thread, NULL);
     c.running = false;
     fd_close(&c.fd);
+    fd_close(&c.stop_fd);
 }
