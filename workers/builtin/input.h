@@ -26,13 +26,17 @@ static inline int input_bad(struct jobmill_call *call, const char *text)
     return jobmill_fail(call, "bad_input", text, 1);
 }
 
-/* NULL: it was no object, and the call has failed. The caller json_decref()s it. */
+/* The input as an object; null, which is a submission without one, is an empty object. NULL: it was
+ * something else, and the call has failed. The caller json_decref()s it. */
 static inline json_t *input_object(struct jobmill_call *call)
 {
     json_error_t e;
-    json_t *in = json_loadb(call->input, call->input_len, JSON_REJECT_DUPLICATES, &e);
-    if (in && json_is_object(in))
+    json_t *in =
+        json_loadb(call->input, call->input_len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    if (json_is_object(in))
         return in;
+    if (json_is_null(in))
+        return json_object();
     char text[400];
     snprintf(text, sizeof(text), "the input must be a JSON object%s%s", in ? "" : ": ", in ? "" : e.text);
     json_decref(in);
