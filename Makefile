@@ -12,7 +12,10 @@ comma   := ,
 
 PKGS      := libmicrohttpd jansson sqlite3
 WARN      := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-HARDEN    := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
+HARDEN    := -fPIE -fstack-protector-strong -fstack-clash-protection
+ifeq ($(shell uname -m),x86_64)
+HARDEN    += -fcf-protection
+endif
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 OPT       := -O2 -D_FORTIFY_SOURCE=2
 ifneq ($(SAN),)
@@ -61,6 +64,7 @@ SERVER := \
 	server/backoff.c \
 	server/collector.c \
 	server/conf.c \
+	server/conf_file.c \
 	server/conf_sections.c \
 	server/conf_value.c \
 	server/deliver.c \
@@ -210,13 +214,15 @@ tsan: ## the same under TSan
 # ---- fuzzing: libFuzzer with ASan and UBSan; FUZZ_SECONDS a target ----
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SRCS := $(COMMON) server/conf.c server/conf_sections.c server/conf_value.c
+FUZZ_SRCS := $(COMMON) server/conf.c server/conf_file.c server/conf_sections.c server/conf_value.c
 build-fuzz/%: tests/fuzz/%.c $(FUZZ_SRCS) Makefile
 	@mkdir -p $(@D)
 	clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(ALL_CPPFLAGS) -o $@ $< $(filter-out common/embed.c,$(FUZZ_SRCS)) -linih -ljansson -lm
 fuzz: deps-lint $(FUZZERS) ## fuzz every target for FUZZ_SECONDS
-	@for f in $(FUZZERS); do mkdir -p $$f.corpus; cp -n tests/fuzz/corpus/$$(basename $$f)/* $$f.corpus/ 2>/dev/null; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$$f. $$f.corpus 2>&1 | tail -n 2; [ $${PIPESTATUS:-0} = 0 ] || exit 1; done
+	@for f in $(FUZZERS); do echo "== $$f"; mkdir -p $$f.corpus; \
+		cp -n tests/fuzz/corpus/$$(basename $$f)/* $$f.corpus/ 2>/dev/null; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$$f. $$f.corpus >$$f.log 2>&1 || { tail -n 40 $$f.log; exit 1; }; \
+		tail -n 1 $$f.log; done
 
 # ---- measurements ----
 $(BUILD)/bench/%: bench/%.c Makefile

@@ -6,13 +6,13 @@
 
 #include "../common/err.h"
 #include "../common/log.h"
+#include "conf_file.h"
 #include "conf_sections.h"
 #include "conf_value.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
-#include <ini.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,13 +31,16 @@ struct row {
 
 #define TEXT_OF(x) #x
 static const struct row rows[] = {
-#define CONF_TEXT(name, def, help) {#name, TYPE_TEXT, offsetof(struct conf, name), def, 0, 0, "", help},
+#define CONF_TEXT(name, def, help)                                                                 \
+    {#name, TYPE_TEXT, offsetof(struct conf, name), def, 0, 0, "", help},
 #define CONF_SIZE(name, def, min, max, help)                                                       \
-    {#name, TYPE_SIZE, offsetof(struct conf, name), TEXT_OF(def), (double)(min), (double)(max), "bytes", help},
+    {#name,   TYPE_SIZE, offsetof(struct conf, name), TEXT_OF(def), (double)(min), (double)(max),  \
+     "bytes", help},
 #define CONF_TIME(name, def, min, max, help)                                                       \
     {#name, TYPE_TIME, offsetof(struct conf, name##_us), TEXT_OF(def), min, max, "seconds", help},
 #define CONF_INT(name, def, min, max, unit, help)                                                  \
-    {#name, TYPE_INT, offsetof(struct conf, name), TEXT_OF(def), (double)(min), (double)(max), unit, help},
+    {#name, TYPE_INT, offsetof(struct conf, name), TEXT_OF(def), (double)(min), (double)(max),     \
+     unit,  help},
 #define CONF_BOOL(name, def, help)                                                                 \
     {#name, TYPE_BOOL, offsetof(struct conf, name), TEXT_OF(def), 0, 0, "", help},
 #include "conf.def"
@@ -130,64 +133,57 @@ static size_t find_row(const char *name, size_t len)
 
 struct reading {
     struct conf *c;
-    struct buf *why;
-    const char *base;
-    int err;
+    char *base; /* directory of the file, absolute */
 };
 
-static int server_setting(struct reading *r, const char *name, const char *value)
+static int server_setting(struct conf *c, const char *name, const char *value, struct buf *why)
 {
     size_t i = find_row(name, strlen(name));
     if (i == ROWS || strchr(name, '-')) {
-        buf_addf(r->why, "%s: not a setting of [server]", name);
+        buf_addf(why, "%s: not a setting of [server]", name);
         return -ERR_CONFIG;
     }
     if (seen_in_file[i]) {
-        buf_addf(r->why, "%s is set twice", name);
+        buf_addf(why, "%s is set twice", name);
         return -ERR_CONFIG;
     }
     seen_in_file[i] = true;
-    return set_row(r->c, i, value, FROM_FILE, r->why);
+    return set_row(c, i, value, FROM_FILE, why);
 }
 
-static int on_setting(void *arg, const char *section, const char *name, const char *value)
+static int on_setting(void *arg, const char *section, const char *name, const char *value,
+                      struct buf *why)
 {
     struct reading *r = arg;
-    if (r->err)
-        return 0; /* the first fault is the one that is told; inih goes on to the end */
-    if (strcmp(section, "server") == 0)
-        r->err = server_setting(r, name, value);
-    else if (section[0] == '\0') {
-        buf_addf(r->why, "%s: before any section", name);
-        r->err = -ERR_CONFIG;
-    } else
-        r->err = sections_set(r->c, section, name, value, r->base, r->why);
-    return r->err == 0;
+    if (section[0] == '\0') {
+        buf_addf(why, "%s: before any section", name ? name : "[]");
+        return -ERR_CONFIG;
+    }
+    if (strcmp(section, "server") != 0)
+        return sections_set(r->c, section, name, value, r->base, why);
+    return name ? server_setting(r->c, name, value, why) : 0;
 }
 
+/* Absolute, so that a module is found from whatever directory a worker runs in. */
 static char *directory_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    if (!slash)
-        return strdup(".");
-    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    char *dir = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    char *absolute = dir ? realpath(dir, NULL) : NULL;
+    free(dir);
+    return absolute;
 }
 
 static int read_file(struct conf *c, const char *path, struct buf *why)
 {
-    char *base = directory_of(path);
-    if (!base)
-        return -ERR_NOMEM;
-    AUTO_BUF detail = BUF_INIT;
-    struct reading r = {c, &detail, base, 0};
-    int line = ini_parse(path, on_setting, &r);
-    free(base);
-    if (line == -1)
+    struct reading r = {c, directory_of(path)};
+    if (!r.base) {
         buf_addf(why, "%s: %s", path, strerror(errno));
-    else if (line != 0 || r.err)
-        buf_addf(why, "%s:%d: %s", path, line,
-                 detail.data ? detail.data : "neither a [section] nor a NAME = VALUE");
-    return line == 0 && r.err == 0 ? 0 : r.err == -ERR_NOMEM ? r.err : -ERR_CONFIG;
+        return errno == ENOMEM ? -ERR_NOMEM : -ERR_CONFIG;
+    }
+    int err = conf_file_read(path, on_setting, &r, why);
+    free(r.base);
+    return err;
 }
 
 /* ---- environment and flags ---- */
@@ -227,7 +223,9 @@ static bool split_flag(int argc, char **argv, int i, struct flag *f)
     f->name = argv[i] + 2;
     const char *eq = strchr(f->name, '=');
     f->len = eq ? (size_t)(eq - f->name) : strlen(f->name);
-    f->value = eq ? eq + 1 : i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0 ? argv[i + 1] : NULL;
+    f->value = eq                                                   ? eq + 1
+               : i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0 ? argv[i + 1]
+                                                                    : NULL;
     f->words = eq || !f->value ? 1 : 2;
     return true;
 }
@@ -260,7 +258,8 @@ static int read_flags(struct conf *c, int argc, char **argv, struct buf *why)
         AUTO_BUF detail = BUF_INIT;
         int err = is_config ? 0 : set_row(c, row, f.value, FROM_FLAG, &detail);
         if (err) {
-            buf_addf(why, "--%.*s: %s", (int)f.len, f.name, detail.data ? detail.data : "out of memory");
+            buf_addf(why, "--%.*s: %s", (int)f.len, f.name,
+                     detail.data ? detail.data : "out of memory");
             return err;
         }
         i += f.words;
@@ -419,7 +418,7 @@ void conf_print(const struct conf *c, FILE *out)
             fprintf(out, "%llu\n", (unsigned long long)*(const uint64_t *)f);
             break;
         case TYPE_TIME:
-            fprintf(out, "%.6gs\n", (double)*(const int64_t *)f / 1e6);
+            fprintf(out, "%.15gs\n", (double)*(const int64_t *)f / 1e6);
             break;
         case TYPE_INT:
             fprintf(out, "%lld\n", (long long)*(const int64_t *)f);

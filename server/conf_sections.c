@@ -1,7 +1,8 @@
 /*
  * conf_sections.c - [pool NAME] and [task NAME] of the configuration. Before any thread exists.
  *
- * While it reads, pool names of tasks are kept in `wanted_pool`, since pools may come later in the file.
+ * While it reads, pool names of tasks are kept in `wanted_pool`, since pools may come later in the
+ * file.
  */
 #include "conf_sections.h"
 
@@ -14,11 +15,13 @@
 
 #define DEFAULT_OUTPUT_MAX (UINT64_C(64) << 20)
 
-/* What the file said of a section, so that a setting is given once, and pools are found at the end. */
+/* What the file said of a section, so that a setting is given once, and pools are found at the end.
+ */
 struct extra {
     char wanted_pool[POOL_NAME_MAX + 1];
     uint64_t seen; /* a bit for each row of its settings */
-    bool from_file;
+    bool has_kind; /* `kind` was given: wanted_kind */
+    enum task_kind wanted_kind;
 };
 static struct extra task_extra[TASKS_MAX], pool_extra[POOLS_MAX];
 
@@ -61,8 +64,8 @@ static int pool_add(struct taskdefs *d, const char *name, struct buf *why)
 static int pool_workers(struct pooldef *p, const char *v, struct buf *why)
 {
     int64_t n;
-    if (!value_int(v, &n) || n < 1 || n > SLOTS_MAX)
-        return bad(why, "workers = %s: must be 1 to %d", v, SLOTS_MAX);
+    if (!value_int(v, &n) || n < 0 || n > SLOTS_MAX)
+        return bad(why, "workers = %s: must be 0 (one for each core) to %d", v, SLOTS_MAX);
     p->workers = (uint32_t)n;
     return 0;
 }
@@ -128,6 +131,8 @@ struct setting {
 static int task_module(struct setting *s)
 {
     char *path = NULL;
+    if (!s->value[0])
+        return bad(s->why, "module is empty: must be a path, or builtin:NAME");
     if (s->value[0] == '/' || strncmp(s->value, "builtin:", 8) == 0)
         path = strdup(s->value);
     else if (asprintf(&path, "%s/%s", s->base, s->value) < 0)
@@ -142,7 +147,7 @@ static int task_module(struct setting *s)
 static int task_command(struct setting *s)
 {
     s->t->argv = value_words(s->value);
-    if (!s->t->argv)
+    if (!s->t->argv || !s->t->argv[0][0])
         return bad(s->why, "command = %s: no words, or a quote that is not closed", s->value);
     s->t->kind = TASK_COMMAND;
     return 0;
@@ -186,7 +191,8 @@ static int task_result(struct setting *s)
 
 static int task_timeout(struct setting *s)
 {
-    if (!value_time(s->value, &s->t->timeout_us) || s->t->timeout_us > 30 * 86400 * INT64_C(1000000))
+    if (!value_time(s->value, &s->t->timeout_us) ||
+        s->t->timeout_us > 30 * 86400 * INT64_C(1000000))
         return bad(s->why, "timeout = %s: must be a time of 0 (none) to 30d", s->value);
     return 0;
 }
@@ -203,7 +209,8 @@ static int task_max_attempts(struct setting *s)
 static int task_memory(struct setting *s)
 {
     if (!value_size(s->value, &s->t->memory) || (s->t->memory && s->t->memory < 1 << 20))
-        return bad(s->why, "memory = %s: must be 0 (no limit) or a size of at least 1MiB", s->value);
+        return bad(s->why, "memory = %s: must be 0 (no limit) or a size of at least 1MiB",
+                   s->value);
     return 0;
 }
 
@@ -227,8 +234,13 @@ static int task_kind(struct setting *s)
 {
     if (strcmp(s->value, "remote") == 0)
         return bad(s->why, "kind = remote: not supported by this version");
-    if (strcmp(s->value, "module") != 0 && strcmp(s->value, "command") != 0)
+    if (strcmp(s->value, "module") == 0)
+        s->x->wanted_kind = TASK_MODULE;
+    else if (strcmp(s->value, "command") == 0)
+        s->x->wanted_kind = TASK_COMMAND;
+    else
         return bad(s->why, "kind = %s: must be module or command", s->value);
+    s->x->has_kind = true;
     return 0;
 }
 
@@ -282,8 +294,8 @@ static int task_add(struct taskdefs *d, const char *name, struct buf *why)
     return (int)d->tasks++;
 }
 
-/* A shipped task that the file names is the file's: what it does not set keeps the shipped value, but
- * a command or module of its own replaces the shipped one. */
+/* A shipped task that the file names is the file's: what it does not set keeps the shipped value,
+ * but a command or module of its own replaces the shipped one. */
 static int task_set(struct conf *c, const char *task, const char *name, const char *value,
                     const char *base, struct buf *why)
 {
@@ -294,7 +306,6 @@ static int task_set(struct conf *c, const char *task, const char *name, const ch
         return at;
     struct extra *x = &task_extra[at];
     struct taskdef *t = &c->defs.task[at];
-    x->from_file = true;
     if (!name)
         return 0;
     struct setting s = {t, x, value, base, why};
@@ -305,7 +316,8 @@ static int task_set(struct conf *c, const char *task, const char *name, const ch
             return bad(why, "%s is set twice", name);
         x->seen |= UINT64_C(1) << i;
         bool program = task_settings[i].set == task_module || task_settings[i].set == task_command;
-        if (program && t->module && strncmp(t->module, "builtin:", 8) == 0 && x->seen == UINT64_C(1) << i)
+        if (program && t->module && strncmp(t->module, "builtin:", 8) == 0 &&
+            x->seen == UINT64_C(1) << i)
             task_reset(t);
         if (program && (t->module || t->argv)) {
             if (!t->module || strncmp(t->module, "builtin:", 8) != 0)
@@ -342,7 +354,8 @@ int sections_set(struct conf *c, const char *section, const char *name, const ch
         return pool_set(c, section + 5, name, value, why);
     if (strncmp(section, "task ", 5) == 0)
         return task_set(c, section + 5, name, value, base, why);
-    return bad(why, "[%s]: not a section; there are [server], [pool NAME] and [task NAME]", section);
+    return bad(why, "[%s]: not a section; there are [server], [pool NAME] and [task NAME]",
+               section);
 }
 
 static uint32_t cores(void)
@@ -370,6 +383,10 @@ int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
         struct taskdef *t = &d->task[i];
         if (!t->module && !t->argv)
             return bad(why, "[task %s]: neither a module nor a command", t->name);
+        if (task_extra[i].has_kind && task_extra[i].wanted_kind != t->kind)
+            return bad(why, "[task %s]: kind = %s, but it has a %s", t->name,
+                       t->kind == TASK_MODULE ? "command" : "module",
+                       t->kind == TASK_MODULE ? "module" : "command");
         int pool = pool_find(d, task_extra[i].wanted_pool);
         if (pool < 0)
             return bad(why, "[task %s]: pool = %s: there is no [pool %s]", t->name,
@@ -379,6 +396,23 @@ int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
             t->max_attempts = (uint32_t)c->max_attempts;
     }
     return 0;
+}
+
+/* Each word in double quotes; a double quote in it stands in single ones. */
+static void print_command(char *const *argv, FILE *out)
+{
+    fputs("command =", out);
+    for (char *const *w = argv; *w; w++) {
+        fputs(" \"", out);
+        for (const char *p = *w; *p; p++) {
+            if (*p == '"')
+                fputs("\"'\"'\"", out);
+            else
+                fputc(*p, out);
+        }
+        fputc('"', out);
+    }
+    fputc('\n', out);
 }
 
 void sections_print(const struct conf *c, FILE *out)
@@ -393,16 +427,16 @@ void sections_print(const struct conf *c, FILE *out)
         fprintf(out, "\n[task %s]\n", t->name);
         if (t->module)
             fprintf(out, "module = %s\n", t->module);
-        for (char **w = t->argv; w && *w; w++)
-            fprintf(out, "%s\"%s\"", w == t->argv ? "command = " : " ", *w);
         if (t->argv)
-            fputc('\n', out);
+            print_command(t->argv, out);
+        if (t->description[0])
+            fprintf(out, "description = %s\n", t->description);
         fprintf(out, "pool = %s\ninput = %s\nresult = %s\n", c->defs.pool[t->pool].name,
                 t->input == TASK_INPUT_RAW ? "raw" : "json",
                 t->result == TASK_RESULT_JSON   ? "json"
                 : t->result == TASK_RESULT_TEXT ? "text"
                                                 : t->result_type);
-        fprintf(out, "timeout = %.6gs\nmax_attempts = %u\nmemory = %llu\noutput_max = %llu\n",
+        fprintf(out, "timeout = %.15gs\nmax_attempts = %u\nmemory = %llu\noutput_max = %llu\n",
                 (double)t->timeout_us / 1e6, t->max_attempts, (unsigned long long)t->memory,
                 (unsigned long long)t->output_max);
     }

@@ -75,7 +75,7 @@ bool value_size(const char *text, uint64_t *out)
 
 bool value_time(const char *text, int64_t *out)
 {
-    static const struct unit units[] = {{"", 1e6},    {"us", 1},     {"ms", 1e3},     {"s", 1e6},
+    static const struct unit units[] = {{"", 1e6},   {"us", 1},     {"ms", 1e3},    {"s", 1e6},
                                         {"m", 60e6}, {"h", 3600e6}, {"d", 86400e6}, {NULL, 0}};
     double v;
     if (!with_unit(text, units, &v) || v > 9e15)
