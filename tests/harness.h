@@ -1,0 +1,102 @@
+/*
+ * harness.h - the real service as a test object: started in a directory of its own on a free port,
+ * spoken to over real HTTP, killed like a real process, and gone at the end of the test.
+ *
+ * Every function ends the test (ck_abort_msg) when what it promises does not come about; the service's
+ * log is printed then. JOBMILL_BIN names the executable, JOBMILL_BUILD the directory of the test tasks.
+ */
+#ifndef JOBMILL_TESTS_HARNESS_H
+#define JOBMILL_TESTS_HARNESS_H
+
+#include <check.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define LONG_MS 20000 /* longer than anything takes on a busy machine */
+
+struct server {
+    pid_t pid;      /* 0: not running */
+    int port;
+    char dir[128];  /* its own; data is in dir/data, the log in dir/log */
+    char *conf;     /* the configuration's text, or NULL */
+    char *flags[16];/* further flags, NULL-terminated */
+    int out_fd;
+};
+
+struct answer {
+    int status;
+    char *body;
+    size_t len;
+    char *head;   /* all header lines */
+    json_t *json; /* NULL: not JSON */
+};
+
+/* `conf`: the configuration's text or NULL; `flags`: NULL-terminated, or NULL. server_new makes the
+ * directory and starts; server_restart starts again on the same data. */
+struct server *server_new(const char *conf, const char *const *flags);
+void server_restart(struct server *s);
+void server_signal(struct server *s, int sig);
+/* Waits for the end; the exit status, or 128 + signal. Then checks that no process of it is left. */
+int server_wait(struct server *s, int ms);
+void server_kill9(struct server *s);
+/* Ends it in good order (SIGTERM), removes the directory. Fails when it does not exit with 0. */
+void server_free(struct server *s);
+
+/* Runs the binary to its end, e.g. with a wrong configuration. Its standard error goes to err. */
+int run_binary(const char *const *args, char *err, size_t err_size);
+
+/* ---- HTTP; thread-safe ---- */
+struct answer *http(struct server *s, const char *method, const char *path, const char *body,
+                    const char *const *headers);
+/* The same without failing the test when the service is not there: NULL then. */
+struct answer *http_try(struct server *s, const char *method, const char *path, const char *body,
+                        const char *const *headers);
+void answer_free(struct answer *a);
+/* A header's value in `out`; false: it is not there. */
+bool answer_header(const struct answer *a, const char *name, char *out, size_t size);
+
+struct answer *get(struct server *s, const char *path, int want_status);
+struct answer *post(struct server *s, const char *path, const char *body, int want_status);
+/* Submits and gives the id, in a buffer of the thread's own. */
+const char *submit(struct server *s, const char *body);
+/* Submits and waits for the end: the job. */
+struct answer *run_job(struct server *s, const char *body);
+/* Waits until the job is in the state; the job. */
+struct answer *await_state(struct server *s, const char *id, const char *state);
+
+/* "error.code", "jobs.0.id"; NULL: not there. */
+json_t *jget(json_t *root, const char *path);
+const char *jstr(json_t *root, const char *path); /* "" when it is not there or no string */
+json_int_t jint(json_t *root, const char *path);  /* -1 when it is not there or no integer */
+
+/* A connection of bytes: sends `text` and reads until the end of the stream or `ms`. */
+int raw_open(struct server *s);
+void raw_send(int fd, const char *text);
+char *raw_read(int fd, int ms); /* heap */
+
+/* Polls a condition until it is true, at most `ms`: for what no call can wait for. */
+#define eventually(condition, ms)                                                                  \
+    do {                                                                                           \
+        int64_t until_ = now_ms() + (ms);                                                          \
+        while (!(condition)) {                                                                     \
+            ck_assert_msg(now_ms() < until_, "not within %d ms: %s", (int)(ms), #condition);      \
+            pause_ms(2);                                                                           \
+        }                                                                                          \
+    } while (0)
+int64_t now_ms(void);
+void pause_ms(int ms);
+
+/* The processes below pid, itself not counted. */
+size_t descendants(pid_t pid, pid_t *out, size_t max);
+/* The pids that GET /v1/workers lists as idle or busy. */
+size_t worker_pids(struct server *s, pid_t *out, size_t max);
+/* The whole log so far; heap. */
+char *server_log(struct server *s);
+
+/* A suite of one file: runs the test cases, prints Check's summary, returns main's status. */
+int run_suite(const char *name, const TTest *const *tests, size_t n);
+
+#endif
