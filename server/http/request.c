@@ -27,6 +27,8 @@ struct own_change {
     struct request *rq;
 };
 
+#define SEND_OUT_S 2
+
 const struct conf *http_conf;
 
 static struct {
@@ -36,11 +38,12 @@ static struct {
     atomic_bool draining, ending;
     _Atomic size_t body_bytes; /* of all requests, of body_memory */
     _Atomic size_t waiting;
+    _Atomic size_t open;  /* requests whose head was seen, and whose answer is not yet sent */
     pthread_mutex_t lock; /* guards parked */
-    pthread_cond_t none_parked;
+    pthread_cond_t fewer;
     size_t parked;
     _Atomic uint64_t requests, client_errors, server_errors, refused_guard;
-} r = {.lock = PTHREAD_MUTEX_INITIALIZER, .none_parked = PTHREAD_COND_INITIALIZER};
+} r = {.lock = PTHREAD_MUTEX_INITIALIZER, .fewer = PTHREAD_COND_INITIALIZER};
 
 /* ---- suspension ---- */
 
@@ -190,7 +193,7 @@ static void unpark(struct request *rq)
     deadline_phase(rq->conn, PHASE_HANDLING);
     pthread_mutex_lock(&r.lock);
     if (--r.parked == 0)
-        pthread_cond_broadcast(&r.none_parked);
+        pthread_cond_broadcast(&r.fewer);
     pthread_mutex_unlock(&r.lock);
 }
 
@@ -204,8 +207,14 @@ bool request_end_all(int timeout_ms)
     pthread_mutex_lock(&r.lock);
     int late = 0;
     while (r.parked > 0 && !late)
-        late = pthread_cond_timedwait(&r.none_parked, &r.lock, &until);
+        late = pthread_cond_timedwait(&r.fewer, &r.lock, &until);
     bool none = r.parked == 0;
+    /* their answers are on their way: give slow clients a moment, but no more */
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += SEND_OUT_S;
+    late = 0;
+    while (none && atomic_load(&r.open) > 0 && !late)
+        late = pthread_cond_timedwait(&r.fewer, &r.lock, &until);
     pthread_mutex_unlock(&r.lock);
     return none;
 }
@@ -394,6 +403,7 @@ static int begin(struct request *rq, const char *method, const char *version)
 {
     struct guard g;
     rq->begun = true;
+    atomic_fetch_add(&r.open, 1);
     atomic_fetch_add_explicit(&r.requests, 1, memory_order_relaxed);
     if (check_head(rq, method, version, &g))
         return reply_send(rq);
@@ -503,6 +513,11 @@ void request_free(struct request *rq)
     if (!rq)
         return;
     unpark(rq);
+    if (rq->begun && atomic_fetch_sub(&r.open, 1) == 1 && atomic_load(&r.ending)) {
+        pthread_mutex_lock(&r.lock);
+        pthread_cond_broadcast(&r.fewer);
+        pthread_mutex_unlock(&r.lock);
+    }
     deadline_phase(rq->conn, PHASE_IDLE);
     rq->conn->request = NULL;
     request_discharge(rq->body_charged);
