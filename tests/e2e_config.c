@@ -1,0 +1,206 @@
+/* e2e_config.c - settings, command tasks, and what is wrong with them, through the real binary. */
+#include "harness.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char commands[] =
+    "[server]\nretry_delay = 10ms\nkill_grace = 200ms\n"
+    "[task args]\ncommand = /usr/bin/printf '[%s][%s]' {input.a} x{input.b}y\nresult = text\n"
+    "[task upper]\ncommand = tr a-z A-Z\nresult = text\n"
+    "[task json]\ncommand = cat\n"
+    "[task notjson]\ncommand = /bin/echo hello\n"
+    "[task png]\ncommand = cat\ninput = raw\nresult = image/png\n"
+    "[task code]\ncommand = /bin/sh -c 'echo first >&2; echo reason >&2; exit 7'\nmax_attempts = 1\n"
+    "[task env]\ncommand = /bin/sh -c 'echo \"$JOBMILL_TASK $JOBMILL_ATTEMPT $SECRET $PWD\"'\nresult = text\n"
+    "[task fd4]\ncommand = /bin/sh -c 'echo \"{\\\"progress\\\":{\\\"fraction\\\":0.5,\\\"message\\\":\\\"half\\\"}}\" >&4; "
+    "echo stray; echo \"{\\\"result\\\":{\\\"from\\\":4}}\" >&4'\n"
+    "[task fd4error]\ncommand = /bin/sh -c 'echo \"{\\\"error\\\":{\\\"code\\\":\\\"no_luck\\\",\\\"message\\\":\\\"m\\\",\\\"permanent\\\":true}}\" >&4; exit 1'\n"
+    "[task flood]\ncommand = /usr/bin/yes\noutput_max = 64KiB\nresult = text\n"
+    "[task tree]\ncommand = /bin/sh -c 'setsid sleep 777 & sleep 777'\n"
+    "[task stays]\ncommand = /bin/sh -c 'setsid sleep 778 & echo $!'\n"
+    "[task killed]\ncommand = /bin/sh -c 'kill -9 $$'\nmax_attempts = 1\n";
+
+START_TEST(commands_do_what_the_file_says)
+{
+    struct server *s = server_new(commands, NULL);
+    struct answer *a = run_job(s, "{\"task\":\"args\",\"input\":{\"a\":\"one; $(two) 'three'\",\"b\":7}}");
+    ck_assert_str_eq(jstr(a->json, "result"), "[one; $(two) 'three'][x7y]"); /* whole words, no shell */
+    answer_free(a);
+    a = run_job(s, "{\"task\":\"args\",\"input\":{\"a\":\"x\"}}");
+    ck_assert_str_eq(jstr(a->json, "error.code"), "bad_input");
+    ck_assert_ptr_nonnull(strstr(jstr(a->json, "error.message"), "`b`"));
+    answer_free(a);
+    a = run_job(s, "{\"task\":\"upper\",\"input\":\"abc\"}");
+    ck_assert_str_eq(jstr(a->json, "result"), "\"ABC\"");
+    answer_free(a);
+    a = run_job(s, "{\"task\":\"json\",\"input\":{\"k\":[1,2]}}");
+    ck_assert_int_eq(jint(a->json, "result.k.1"), 2);
+    answer_free(a);
+    a = run_job(s, "{\"task\":\"notjson\"}");
+    ck_assert_str_eq(jstr(a->json, "error.code"), "bad_result");
+    answer_free(a);
+    a = run_job(s, "{\"task\":\"code\"}");
+    ck_assert_str_eq(jstr(a->json, "error.code"), "task_error");
+    ck_assert_int_eq(jint(a->json, "error.exit_code"), 7);
+    ck_assert_ptr_nonnull(strstr(jstr(a->json, "error.message"), "reason"));
+    answer_free(a);
+    a = run_job(s, "{\"task\":\"killed\"}");
+    ck_assert_str_eq(jstr(a->json, "error.code"), "crashed");
+    ck_assert_int_eq(jint(a->json, "error.signal"), SIGKILL);
+    answer_free(a);
+    a = run_job(s, "{\"task\":\"fd4\"}");
+    ck_assert_int_eq(jint(a->json, "result.from"), 4);
+    answer_free(a);
+    a = run_job(s, "{\"task\":\"fd4error\"}");
+    ck_assert_str_eq(jstr(a->json, "error.code"), "no_luck");
+    ck_assert_int_eq(jint(a->json, "attempt"), 1);
+    answer_free(a);
+    a = run_job(s, "{\"task\":\"flood\"}");
+    ck_assert_str_eq(jstr(a->json, "error.code"), "bad_result");
+    answer_free(a);
+    char *log = server_log(s);
+    ck_assert_ptr_nonnull(strstr(log, "\"msg\":\"first\"")); /* stderr is the job's log */
+    free(log);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_command_gets_a_clean_place)
+{
+    setenv("SECRET", "do-not-tell", 1);
+    struct server *s = server_new(commands, NULL);
+    struct answer *a = run_job(s, "{\"task\":\"env\"}");
+    const char *said = jstr(a->json, "result");
+    ck_assert_msg(strncmp(said, "env 1  /", 8) == 0, "%s", said);
+    char dir[256];
+    snprintf(dir, sizeof(dir), "%s", said + 7);
+    dir[strcspn(dir, "\n")] = '\0';
+    ck_assert_int_ne(access(dir, F_OK), 0); /* removed after */
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
+static bool program_runs(const char *what)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "pgrep -f '^sleep %s' >/dev/null", what);
+    return system(command) == 0;
+}
+
+START_TEST(commands_leave_nothing_behind)
+{
+    char path[128];
+    struct server *s = server_new(commands, NULL);
+    struct answer *a = run_job(s, "{\"task\":\"stays\"}");
+    ck_assert_str_eq(jstr(a->json, "state"), "succeeded");
+    ck_assert(!program_runs("778"));
+    answer_free(a);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel?wait=20", submit(s, "{\"task\":\"tree\"}"));
+    eventually(program_runs("777"), LONG_MS);
+    a = post(s, path, NULL, 200);
+    ck_assert_str_eq(jstr(a->json, "state"), "cancelled");
+    ck_assert(!program_runs("777"));
+    answer_free(a);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", submit(s, "{\"task\":\"tree\"}"));
+    eventually(program_runs("777"), LONG_MS);
+    server_kill9(s); /* the service dies: so does all that it started */
+    eventually(!program_runs("777"), 2000);
+    server_free(s);
+}
+END_TEST
+
+static void refused(const char *conf, const char *words)
+{
+    char path[] = "/tmp/jobmill-conf-XXXXXX", err[2048];
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, conf, strlen(conf)), (ssize_t)strlen(conf));
+    close(fd);
+    const char *const args[] = {"check-config", "--config", path, NULL};
+    int status = run_binary(args, err, sizeof(err));
+    unlink(path);
+    ck_assert_msg(status == 78 && strstr(err, words), "status %d for\n%s: %s", status, conf, err);
+}
+
+START_TEST(wrong_settings_are_refused_with_their_place)
+{
+    refused("[server]\nlisten = nowhere\n", "listen = nowhere");
+    refused("[server]\nmax_wiat = 3\n", ":2: max_wiat: not a setting");
+    refused("[server]\nmax_body = 10GiB\n", ":2: max_body = 10GiB: must be");
+    refused("[server]\n\nkill_grace = 5 parsecs\n", ":3: kill_grace");
+    refused("[server]\nmax_body = 1MiB\nmax_body = 2MiB\n", "set twice");
+    refused("[nonsense]\na = b\n", "not a section");
+    refused("[task a]\ncommand = x\npool = b\n", "no [pool b]");
+    refused("[task a]\ncommand = 'x\n", "quote");
+    refused("[task a]\ntimeout = 5\n", "neither a module nor a command");
+    refused("[task Ä]\ncommand = x\n", "name");
+    refused("[pool p]\nworkers = 9999\n", "workers = 9999");
+    refused("[task a]\ncommand = x\npersistent = true\n", "not supported");
+    refused("a = b\n", "before any section");
+}
+END_TEST
+
+START_TEST(flags_over_environment_over_file)
+{
+    char path[] = "/tmp/jobmill-conf-XXXXXX", out[65536];
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    const char *conf = "[server]\nmax_wait = 11s ; a comment\nidle_timeout = 12s\n[pool default]\nworkers = 3\n";
+    ck_assert_int_eq(write(fd, conf, strlen(conf)), (ssize_t)strlen(conf));
+    close(fd);
+    setenv("JOBMILL_IDLE_TIMEOUT", "13", 1);
+    const char *const args[] = {"check-config", "--config", path, "--workers=5", NULL};
+    ck_assert_int_eq(run_binary(args, out, sizeof(out)), 0);
+    ck_assert_ptr_nonnull(strstr(out, "max_wait = 11s\n"));
+    ck_assert_ptr_nonnull(strstr(out, "idle_timeout = 13s\n"));
+    ck_assert_ptr_nonnull(strstr(out, "workers = 5\n"));
+    unsetenv("JOBMILL_IDLE_TIMEOUT");
+    unlink(path);
+}
+END_TEST
+
+START_TEST(only_loopback_without_being_told)
+{
+    char err[2048];
+    const char *const args[] = {"serve", "--listen", "0.0.0.0:0", "--data-dir", "/nonexistent/never", NULL};
+    ck_assert_int_eq(run_binary(args, err, sizeof(err)), 78);
+    ck_assert_ptr_nonnull(strstr(err, "--insecure"));
+    const char *const nosuch[] = {"serve", "--no-such-flag", NULL};
+    ck_assert_int_eq(run_binary(nosuch, err, sizeof(err)), 78);
+    const char *const help[] = {"--help", NULL};
+    ck_assert_int_eq(run_binary(help, err, sizeof(err)), 0);
+    const char *const none[] = {"frobnicate", NULL};
+    ck_assert_int_eq(run_binary(none, err, sizeof(err)), 64);
+}
+END_TEST
+
+START_TEST(a_store_is_migrated_by_hand_too)
+{
+    char dir[] = "/tmp/jobmill-migrate-XXXXXX", out[2048], command[128];
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    const char *const args[] = {"migrate", "--data-dir", dir, NULL};
+    ck_assert_int_eq(run_binary(args, out, sizeof(out)), 0);
+    ck_assert_msg(strstr(out, "schema version") != NULL, "%s", out);
+    snprintf(command, sizeof(command), "rm -r %s", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        commands_do_what_the_file_says,
+        a_command_gets_a_clean_place,
+        commands_leave_nothing_behind,
+        wrong_settings_are_refused_with_their_place,
+        flags_over_environment_over_file,
+        only_loopback_without_being_told,
+        a_store_is_migrated_by_hand_too,
+    };
+    return run_suite("config", tests, sizeof(tests) / sizeof(tests[0]));
+}

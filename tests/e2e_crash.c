@@ -1,0 +1,198 @@
+/*
+ * e2e_crash.c - the service is killed at random moments under load: what it acknowledged is there and ends
+ * once, whatever the moment.
+ */
+#include "harness.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUNDS  20
+#define CLIENTS 8
+#define IDS_MAX 20000
+
+/* What one client was told, over all rounds. */
+struct client {
+    struct server *s;
+    pthread_t thread;
+    unsigned number, next;
+    size_t acknowledged;
+    char (*id)[40];
+};
+
+static _Atomic bool stop;
+
+/* Submits until the service is gone; each submission under a key of its own, asked again after a failure,
+ * as a careful client does. */
+static void *load(void *arg)
+{
+    struct client *c = arg;
+    while (!atomic_load(&stop) && c->acknowledged < IDS_MAX) {
+        char key[64], body[128];
+        snprintf(key, sizeof(key), "Idempotency-Key: c%u-%u", c->number, c->next);
+        snprintf(body, sizeof(body), "{\"task\":\"%s\",\"input\":{\"seconds\":0.00%u}}",
+                 c->next % 10 ? "noop" : "sleep", c->next % 9 + 1);
+        const char *const headers[] = {key, NULL};
+        struct answer *a = http_try(c->s, "POST", c->next % 4 ? "/v1/jobs" : "/v1/jobs?wait=5", body, headers);
+        if (!a)
+            return NULL; /* killed: the next round asks again with this key */
+        if (a->status == 200 || a->status == 202) {
+            snprintf(c->id[c->acknowledged++], 40, "%s", jstr(a->json, "id"));
+            c->next++;
+        }
+        answer_free(a);
+    }
+    return NULL;
+}
+
+static char *run_sqlite(struct server *s, const char *sql)
+{
+    char command[512], *out = calloc(1, 4096);
+    snprintf(command, sizeof(command), "sqlite3 -readonly %s/data/jobmill.db '%s'", s->dir, sql);
+    FILE *f = popen(command, "r");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_ptr_nonnull(out);
+    size_t n = fread(out, 1, 4095, f);
+    out[n] = '\0';
+    ck_assert_int_eq(pclose(f), 0);
+    return out;
+}
+
+static void check_integrity(struct server *s)
+{
+    char *out = run_sqlite(s, "PRAGMA integrity_check");
+    ck_assert_str_eq(out, "ok\n");
+    free(out);
+}
+
+static bool all_over(struct server *s)
+{
+    struct answer *a = get(s, "/v1/stats", 200);
+    json_int_t open = jint(a->json, "jobs.queued") + jint(a->json, "jobs.running") + jint(a->json, "jobs.scheduled");
+    answer_free(a);
+    return open == 0;
+}
+
+static void check_acknowledged(struct client *c)
+{
+    for (size_t i = 0; i < c->acknowledged; i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "/v1/jobs/%s", c->id[i]);
+        struct answer *a = get(c->s, path, 200);
+        const char *state = jstr(a->json, "state");
+        /* at least once, and never more often than it may: a job whose three attempts were all cut short by
+         * the kills has failed for that reason */
+        bool cut_short = !strcmp(state, "failed") && !strcmp(jstr(a->json, "error.code"), "crashed");
+        ck_assert_msg(!strcmp(state, "succeeded") || cut_short, "%s", a->body);
+        ck_assert_int_le(jint(a->json, "attempt"), jint(a->json, "max_attempts"));
+        answer_free(a);
+    }
+}
+
+START_TEST(nothing_acknowledged_is_lost)
+{
+    static const char *const flags[] = {"--workers", "2", "--log-level", "error", NULL};
+    struct server *s = server_new(NULL, flags);
+    struct client c[CLIENTS];
+    unsigned random = 12345;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        c[i] = (struct client){.s = s, .number = i};
+        c[i].id = calloc(IDS_MAX, sizeof(*c[i].id));
+        ck_assert_ptr_nonnull(c[i].id);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        atomic_store(&stop, false);
+        for (int i = 0; i < CLIENTS; i++)
+            ck_assert_int_eq(pthread_create(&c[i].thread, NULL, load, &c[i]), 0);
+        random = random * 1103515245u + 12345u;
+        pause_ms(20 + (int)(random >> 16) % 180); /* the moment is the test's matter, not a wait for anything */
+        server_kill9(s);
+        atomic_store(&stop, true);
+        for (int i = 0; i < CLIENTS; i++)
+            pthread_join(c[i].thread, NULL);
+        check_integrity(s);
+        server_restart(s);
+    }
+    eventually(all_over(s), 60000);
+    size_t total = 0;
+    for (int i = 0; i < CLIENTS; i++) {
+        check_acknowledged(&c[i]);
+        total += c[i].acknowledged;
+    }
+    printf("%zu acknowledged over %d kills\n", total, ROUNDS);
+    ck_assert_uint_gt(total, 100);
+    /* the counters equal a recount, and no key made two jobs */
+    char *out = run_sqlite(s, "SELECT count(*) FROM (SELECT c.n, (SELECT count(*) FROM jobs j WHERE j.task_id = "
+                              "c.task_id AND j.state = c.state) AS m FROM counters c) WHERE n <> m");
+    ck_assert_str_eq(out, "0\n");
+    free(out);
+    out = run_sqlite(s, "SELECT count(*) - count(DISTINCT key) FROM idempotency");
+    ck_assert_str_eq(out, "0\n");
+    free(out);
+    for (int i = 0; i < CLIENTS; i++)
+        free(c[i].id);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(what_ran_runs_again_as_its_next_attempt)
+{
+    struct server *s = server_new(NULL, NULL);
+    char id[64], once[64];
+    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":1}}"));
+    snprintf(once, sizeof(once), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":1},\"max_attempts\":1}"));
+    answer_free(await_state(s, id, "running"));
+    answer_free(await_state(s, once, "running"));
+    server_kill9(s);
+    server_restart(s);
+    struct answer *a = await_state(s, id, "succeeded");
+    ck_assert_int_eq(jint(a->json, "attempt"), 2);
+    answer_free(a);
+    a = await_state(s, once, "failed"); /* it had one attempt, and had it */
+    ck_assert_str_eq(jstr(a->json, "error.code"), "crashed");
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_cancel_outlives_a_kill)
+{
+    struct server *s = server_new("[server]\nkill_grace = 60s\n[task stubborn]\ncommand = /bin/sh -c 'trap \"\" TERM; sleep 60'\n", NULL);
+    char id[64], path[128];
+    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"stubborn\"}"));
+    answer_free(await_state(s, id, "running"));
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", id);
+    answer_free(post(s, path, NULL, 202));
+    server_kill9(s);
+    server_restart(s);
+    answer_free(await_state(s, id, "cancelled"));
+    server_free(s);
+}
+END_TEST
+
+START_TEST(two_services_do_not_share_a_directory)
+{
+    char data[160], err[2048];
+    struct server *s = server_new(NULL, NULL);
+    snprintf(data, sizeof(data), "%s/data", s->dir);
+    const char *const args[] = {"serve", "--listen", "127.0.0.1:0", "--data-dir", data, NULL};
+    ck_assert_int_ne(run_binary(args, err, sizeof(err)), 0);
+    ck_assert_msg(strstr(err, "lock") || strstr(err, "another"), "%s", err);
+    answer_free(get(s, "/healthz", 200));
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        nothing_acknowledged_is_lost,
+        what_ran_runs_again_as_its_next_attempt,
+        a_cancel_outlives_a_kill,
+        two_services_do_not_share_a_directory,
+    };
+    return run_suite("crash", tests, sizeof(tests) / sizeof(tests[0]));
+}

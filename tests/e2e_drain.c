@@ -1,0 +1,122 @@
+/* e2e_drain.c - the end: TERM lets running jobs finish, returns the rest, and refuses new ones. */
+#include "harness.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const patient[] = {"--workers", "1", "--drain-timeout", "30", NULL};
+static const char *const hasty[] = {"--workers", "1", "--drain-timeout", "0.2", NULL};
+static const char *const slow[] = {"--workers", "1", "--drain-timeout", "600", NULL};
+
+static bool is_draining(struct server *s)
+{
+    struct answer *a = http(s, "GET", "/readyz", NULL, NULL);
+    bool draining = a->status == 503;
+    answer_free(a);
+    return draining;
+}
+
+START_TEST(running_jobs_finish_and_new_ones_are_refused)
+{
+    char running[64], waiting[64], retry[16];
+    struct server *s = server_new(NULL, patient);
+    snprintf(running, sizeof(running), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":1}}"));
+    snprintf(waiting, sizeof(waiting), "%s", submit(s, "{\"task\":\"noop\"}"));
+    answer_free(await_state(s, running, "running"));
+    server_signal(s, SIGTERM);
+    eventually(is_draining(s), LONG_MS);
+    struct answer *a = post(s, "/v1/jobs", "{\"task\":\"noop\"}", 503);
+    ck_assert_str_eq(jstr(a->json, "code"), "draining");
+    ck_assert(answer_header(a, "Retry-After", retry, sizeof(retry)));
+    answer_free(a);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    server_restart(s);
+    a = await_state(s, running, "succeeded");
+    ck_assert_int_eq(jint(a->json, "attempt"), 1);
+    answer_free(a);
+    a = await_state(s, waiting, "succeeded");
+    ck_assert_int_eq(jint(a->json, "attempt"), 1);
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(what_is_left_at_the_deadline_goes_back)
+{
+    char id[64];
+    struct server *s = server_new(NULL, hasty);
+    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":2},\"max_attempts\":1}"));
+    answer_free(await_state(s, id, "running"));
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    server_restart(s);
+    struct answer *a = await_state(s, id, "succeeded"); /* also with one attempt: it did not cost one */
+    ck_assert_int_eq(jint(a->json, "attempt"), 1);
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_second_signal_ends_it_at_once)
+{
+    char id[64];
+    struct server *s = server_new(NULL, slow);
+    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}"));
+    answer_free(await_state(s, id, "running"));
+    server_signal(s, SIGTERM);
+    eventually(is_draining(s), LONG_MS);
+    ck_assert_int_gt(s->pid, 0);
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, 5000), 0);
+    server_free(s);
+}
+END_TEST
+
+static void *long_poll(void *arg)
+{
+    struct server *s = ((void **)arg)[0];
+    char path[128];
+    snprintf(path, sizeof(path), "/v1/jobs/%s?wait=60", (char *)((void **)arg)[1]);
+    return http_try(s, "GET", path, NULL, NULL);
+}
+
+static bool someone_waits(struct server *s)
+{
+    struct answer *a = get(s, "/v1/stats", 200);
+    json_int_t n = jint(a->json, "http.waiting");
+    answer_free(a);
+    return n > 0;
+}
+
+START_TEST(those_who_wait_are_answered)
+{
+    char id[64];
+    pthread_t t;
+    void *got;
+    struct server *s = server_new(NULL, hasty);
+    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}"));
+    void *arg[] = {s, id};
+    ck_assert_int_eq(pthread_create(&t, NULL, long_poll, arg), 0);
+    eventually(someone_waits(s), LONG_MS);
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    pthread_join(t, &got);
+    ck_assert_ptr_nonnull(got);
+    ck_assert_int_eq(((struct answer *)got)->status, 200);
+    answer_free(got);
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        running_jobs_finish_and_new_ones_are_refused,
+        what_is_left_at_the_deadline_goes_back,
+        a_second_signal_ends_it_at_once,
+        those_who_wait_are_answered,
+    };
+    return run_suite("drain", tests, sizeof(tests) / sizeof(tests[0]));
+}
