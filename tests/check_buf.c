@@ -119,9 +119,9 @@ START_TEST(json_strings)
         {"\b\f\n\r\t", 5, "\"\\b\\f\\n\\r\\t\""},
         {"\0\x01\x1f\x7f", 4, "\"\\u0000\\u0001\\u001f\\u007f\""},
         {"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80", 9,
-         "\"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\""},             /* two, three and four bytes */
-        {"a\xC3", 2, "\"a\xEF\xBF\xBD\""},                         /* cut short */
-        {"\xC0\xAF", 2, "\"\xEF\xBF\xBD\xEF\xBF\xBD\""},           /* overlong */
+         "\"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\""},    /* two, three and four bytes */
+        {"a\xC3", 2, "\"a\xEF\xBF\xBD\""},               /* cut short */
+        {"\xC0\xAF", 2, "\"\xEF\xBF\xBD\xEF\xBF\xBD\""}, /* overlong */
         {"\xED\xA0\x80", 3, "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""}, /* a surrogate */
         {"\xF4\x90\x80\x80", 4,
          "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""}, /* above U+10FFFF */

@@ -98,7 +98,8 @@ END_TEST
 START_TEST(text_and_back)
 {
     /* a step that falls on all months, hours and milliseconds; from year 0 to 9999 */
-    for (int64_t ms = INT64_C(-62167219200000); ms < INT64_C(253402300800000); ms += 3155695200123) {
+    for (int64_t ms = INT64_C(-62167219200000); ms < INT64_C(253402300800000);
+         ms += 3155695200123) {
         char text[CLOCK_TEXT];
         int64_t us;
         clock_format(ms * US_PER_MS, text);

@@ -68,7 +68,8 @@ END_TEST
 
 START_TEST(key_and_tail_make_the_id)
 {
-    static const uint64_t keys[] = {0, 1, 0xFFF, 0x1000, (UINT64_C(1) << 60) - 1, 0x123456789ABCDEF};
+    static const uint64_t keys[] = {
+        0, 1, 0xFFF, 0x1000, (UINT64_C(1) << 60) - 1, 0x123456789ABCDEF};
     static const uint64_t tails[] = {0, 1, (UINT64_C(1) << 62) - 1, 0x0123456789ABCDEF};
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         for (size_t k = 0; k < sizeof(tails) / sizeof(tails[0]); k++) {

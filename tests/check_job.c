@@ -38,7 +38,7 @@ START_TEST(moves_are_as_listed)
     }
     ck_assert(!job_state_may_move((enum job_state)JOB_STATES, JOB_QUEUED));
     ck_assert(!job_state_may_move(JOB_QUEUED, (enum job_state)JOB_STATES));
-    ck_assert(!job_state_may_move((enum job_state)-1, (enum job_state)-1));
+    ck_assert(!job_state_may_move((enum job_state) - 1, (enum job_state) - 1));
 }
 END_TEST
 
