@@ -29,6 +29,10 @@ endif
 
 CFLAGS   ?= -g
 ALL_CPPFLAGS = -D_GNU_SOURCE -DJOBMILL_VERSION='"$(VERSION)"' -Iinclude $(CPPFLAGS)
+# V=1 shows the commands
+ifeq ($(V),)
+.SILENT:
+endif
 ALL_CFLAGS   = -std=c17 -pthread $(OPT) $(WARN) $(HARDEN) $(ALL_CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS  = $(HARDEN_LD) $(SAN_LD) -pthread $(LDFLAGS)
 # asked when a recipe runs, not before the packages are there
@@ -201,7 +205,7 @@ layers: $(COMMON:%.c=$(BUILD)/%.o) $(WORKERS:%.c=$(BUILD)/%.o) $(BUILD)/embed.o 
 	./tests/layers.sh $(BUILD)
 
 contract: $(BUILD)/jobmill ## api.yaml against the routes and the answers
-	python3 tests/contract.py $(BUILD)/jobmill
+	/usr/bin/python3 tests/contract.py $(BUILD)/jobmill
 
 headers: ## each header compiles alone
 	@for h in $(HEADERS); do echo "#include \"$$h\"" | $(CC) $(ALL_CFLAGS) -I. -fsyntax-only -x c - || exit 1; done

@@ -22,6 +22,7 @@ libcurl4-gnutls-dev
 curl
 sqlite3
 python3
+python3-jsonschema
 python3-yaml
 procps
 "

@@ -199,6 +199,7 @@ static void answer_ids(struct request *rq, const char *text)
         before = ",\n";
     }
     buf_adds(out, *before == '{' ? "{\"jobs\":[],\"next\":null}\n" : "],\"next\":null}\n");
+    request_with_etag(rq);
 }
 
 void api_jobs_list(struct request *rq)
@@ -221,5 +222,6 @@ void api_jobs_list(struct request *rq)
         return;
     }
     answer_page(rq, &f, &page);
+    request_with_etag(rq);
     job_page_release(&page);
 }

@@ -200,4 +200,5 @@ void api_meta_index(struct request *rq)
         buf_addf(out, "%s\n{\"method\":\"%s\",\"path\":\"%s\"}", i ? "," : "",
                  route_table[i].method == METHOD_POST ? "POST" : "GET", route_table[i].pattern);
     buf_adds(out, "]}\n");
+    request_with_etag(rq);
 }

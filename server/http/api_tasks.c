@@ -82,6 +82,7 @@ void api_tasks_list(struct request *rq)
         }
     }
     buf_adds(out, "]}\n");
+    request_with_etag(rq);
 }
 
 void api_tasks_get(struct request *rq)
@@ -104,4 +105,5 @@ void api_tasks_get(struct request *rq)
         return;
     }
     buf_addc(out, '\n');
+    request_with_etag(rq);
 }

@@ -79,4 +79,5 @@ void api_workers_list(struct request *rq)
         before = ",\n";
     }
     buf_adds(out, "]}\n");
+    request_with_etag(rq);
 }
