@@ -1,0 +1,57 @@
+#!/bin/sh
+# docs/gen-configuration.sh JOBMILL - prints docs/configuration.md from the settings' own table.
+set -eu
+cat <<'TEXT'
+# Configuration
+
+An INI file, named by `--config` or `JOBMILL_CONFIG`. Flags are stronger than `JOBMILL_*` variables, these than the file, the
+file than the defaults. Times are seconds, or have a unit (`500ms`, `30s`, `5m`, `1h`, `2d`); sizes are bytes, or have one
+(`64KiB`, `1MiB`). What is not known is an error. `jobmill check-config` prints what holds.
+
+## [server]
+
+| setting | default | range | what it is |
+|---|---|---|---|
+TEXT
+"$1" help | awk '
+/^  --/ && !/--config/ {
+    name = substr($1, 3); gsub(/-/, "_", name)
+    line = $0; sub(/^[^(]*\(default /, "", line); sub(/\)$/, "", line)
+    def = line; range = ""
+    if ((i = index(line, ", ")) > 0) { def = substr(line, 1, i - 1); range = substr(line, i + 2) }
+    getline; sub(/^ +/, ""); printf "| `%s` | %s | %s | %s |\n", name, def, range, $0
+}'
+cat <<'TEXT'
+
+## [pool NAME]
+
+| setting | default | what it is |
+|---|---|---|
+| `workers` | one for each core | processes, 1 to 512; all pools together at most 512 |
+| `start_method` | `forkserver` | `spawn`: a fresh image for each worker, for libraries that do not survive fork |
+| `nice` | 0 | -20 to 19 |
+
+The pool `default` is always there; `--workers` is its size.
+
+## [task NAME]
+
+A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module` or a `command`.
+
+| setting | default | what it is |
+|---|---|---|
+| `module` | | path of a shared object against `include/jobmill_task.h`, from the file's directory |
+| `command` | | words, with '…' and "…" where needed, never a shell; `{input.x}` is replaced by the field `x` of the input |
+| `pool` | `default` | where it runs |
+| `input` | `json` | `raw`: the submitted bytes as they are |
+| `result` | `json` | what standard output is: `json`, `text`, or a content type |
+| `timeout` | 0 (none) | for each attempt |
+| `max_attempts` | the setting of [server] | attempts of a job that does not say |
+| `memory` | 0 (no limit) | address space |
+| `output_max` | 64MiB | a larger result fails the job with `bad_result` |
+| `description` | | for `GET /v1/tasks` |
+
+A command gets `PATH`, `HOME`, `LANG`, `TMPDIR` and the like, and `JOBMILL_JOB_ID`, `JOBMILL_TASK`, `JOBMILL_ATTEMPT`; a fresh private
+directory, removed after; its input on standard input. Its standard error is the job's log. Exit status 0 is success.
+It may write JSON lines to descriptor 4: `{"progress":{"fraction":0.5,"message":"half"}}`, `{"result":…}` (stands before standard
+output), `{"error":{"code":"…","message":"…","permanent":true}}`.
+TEXT
