@@ -475,6 +475,16 @@ static void take_nodes(struct batch *b)
         b->count++;
 }
 
+/* Until the next job is due, but not so long that a step of the wall clock goes unseen. */
+static int idle_ms(void)
+{
+    int64_t left = w.next_due_us - clock_wall_us();
+    if (left <= 0)
+        return 0;
+    return left >= IDLE_WAIT_MS * US_PER_MS ? IDLE_WAIT_MS
+                                            : (int)((left + US_PER_MS - 1) / US_PER_MS);
+}
+
 static void *writer_main(void *arg)
 {
     (void)arg;
@@ -502,8 +512,7 @@ static void *writer_main(void *arg)
         if (!room)
             inbox_wait(&w.inbox, FULL_PAUSE_MS);
         else if (inbox_sleep(&w.inbox))
-            inbox_wait(&w.inbox, clock_wait_ms(clock_mono_us() + w.next_due_us - clock_wall_us(),
-                                               IDLE_WAIT_MS));
+            inbox_wait(&w.inbox, idle_ms());
     }
     free(b.ended);
     free(b.stops);
