@@ -1,192 +1,381 @@
 #!/usr/bin/env python3
-"""contract.py JOBMILL - api.yaml against route.def and err.def, both ways, and against what the running
-service answers: every documented operation is called, every answer must be one that the contract allows.
-"""
+"""contract.py [JOBMILL] - api.yaml against route.def both ways, against err.def, and, given the binary,
+against live answers: every answer must be one that the contract allows, body and headers too."""
+import http.client
 import json
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 
-import jsonschema
 import yaml
+from jsonschema import Draft202012Validator, RefResolver
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SPEC = yaml.safe_load(open(f'{ROOT}/api.yaml', encoding='utf-8'))
 failures = []
 
 
 def check(ok, what):
     if not ok:
         failures.append(what)
-        print("contract: " + what, file=sys.stderr)
+        print('FAIL', what)
 
 
-def routes():
-    text = open("server/http/route.def", encoding="utf-8").read()
-    return {(m.lower(), p) for m, p in re.findall(r'^ROUTE\((\w+),\s*"([^"]+)"', text, re.M)}
-
-
-def codes():
-    text = open("common/err.def", encoding="utf-8").read()
-    return {(int(status), code) for status, code in re.findall(r'^ERR\(\w+,\s*(\d+),\s*"(\w+)"', text, re.M)}
-
-
-def operations(doc):
-    return {(m, p) for p, item in doc["paths"].items() for m in item if m in ("get", "post", "put", "delete", "patch")}
-
-
-def resolve(doc, node):
-    while "$ref" in node:
-        target = doc
-        for part in node["$ref"].lstrip("#/").split("/"):
-            target = target[part]
+def resolve(node):
+    while isinstance(node, dict) and '$ref' in node and node['$ref'].startswith('#/'):
+        target = SPEC
+        for part in node['$ref'][2:].split('/'):
+            target = target[part.replace('~1', '/').replace('~0', '~')]
         node = target
     return node
 
 
-def references(doc, node):
-    if isinstance(node, dict):
-        for k, v in node.items():
-            if k == "$ref":
-                try:
-                    resolve(doc, {"$ref": v})
-                except (KeyError, TypeError):
-                    check(False, "a reference to nothing: " + v)
-            else:
-                references(doc, v)
-    elif isinstance(node, list):
-        for v in node:
-            references(doc, v)
+def validator(schema):
+    return Draft202012Validator(schema, resolver=RefResolver('', SPEC))
 
+
+# ---- the document alone ----
+
+def walk(node, path=''):
+    yield path, node
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from walk(value, f'{path}/{key}')
+    elif isinstance(node, list):
+        for i, value in enumerate(node):
+            yield from walk(value, f'{path}/{i}')
+
+
+def operations():
+    for path, item in SPEC['paths'].items():
+        for method in ('get', 'post', 'put', 'delete', 'patch'):
+            if method in item:
+                yield method.upper(), path, item, item[method]
+
+
+def check_document():
+    check(SPEC['openapi'].startswith('3.1'), 'openapi is 3.1')
+    used = set()
+    for path, node in walk(SPEC):
+        if isinstance(node, dict) and isinstance(node.get('$ref'), str):
+            used.add(node['$ref'])
+            try:
+                resolve({'$ref': node['$ref']})
+            except (KeyError, TypeError):
+                check(False, f'{path}: {node["$ref"]} is nowhere')
+    for kind, parts in SPEC['components'].items():
+        for name in parts:
+            check(f'#/components/{kind}/{name}' in used, f'components/{kind}/{name} is used')
+    for name, schema in SPEC['components']['schemas'].items():
+        try:
+            Draft202012Validator.check_schema(schema)
+        except Exception as e:  # noqa: BLE001 - any complaint is the finding
+            check(False, f'schema {name}: {e}')
+    ids = [op['operationId'] for _, _, _, op in operations()]
+    check(len(ids) == len(set(ids)), 'operationIds are unique')
+    for method, path, item, op in operations():
+        named = set(re.findall(r'{(\w+)}', path))
+        given = {resolve(p)['name'] for p in item.get('parameters', []) if resolve(p)['in'] == 'path'}
+        check(named == given, f'{method} {path}: path parameters {named} described')
+        check('summary' in op and op.get('tags'), f'{method} {path}: summary and tags')
+        for status, response in op['responses'].items():
+            check('description' in resolve(response), f'{method} {path} {status}: description')
+            for kind, media in resolve(response).get('content', {}).items():
+                check_examples(f'{method} {path} {status} {kind}', media)
+        for kind, media in resolve(op.get('requestBody', {})).get('content', {}).items():
+            check_examples(f'{method} {path} body {kind}', media)
+
+
+def check_examples(where, media):
+    examples = [e['value'] for e in media.get('examples', {}).values()]
+    if 'example' in media:
+        examples.append(media['example'])
+    for example in examples:
+        for error in validator(media['schema']).iter_errors(example):
+            check(False, f'{where}: example: {error.message}')
+
+
+# ---- against the tables ----
+
+def check_routes():
+    text = open(f'{ROOT}/server/http/route.def', encoding='utf-8').read()
+    rows = set(re.findall(r'^ROUTE\((\w+),\s*"([^"]+)"', text, re.M))
+    spec = {(method, path) for method, path, _, _ in operations()}
+    for row in sorted(rows - spec):
+        check(False, f'{row} is in route.def and not in api.yaml')
+    for row in sorted(spec - rows):
+        check(False, f'{row} is in api.yaml and not in route.def')
+
+
+def check_errors():
+    text = open(f'{ROOT}/common/err.def', encoding='utf-8').read()
+    rows = re.findall(r'^ERR\(\w+,\s*(\d+),\s*"(\w+)"', text, re.M)
+    codes = {code: status for status, code in rows}
+    listed = set(SPEC['components']['schemas']['Problem']['properties']['code']['enum'])
+    check(listed == set(codes), f'the codes of api.yaml and err.def: {sorted(listed ^ set(codes))}')
+    told = {}
+    for name, response in SPEC['components']['responses'].items():
+        statuses = {s for _, _, _, op in operations() for s, r in op['responses'].items()
+                    if r.get('$ref', '').endswith(f'/{name}')}
+        for code in re.findall(r'`(\w+)`', response['description']):
+            if 'application/problem+json' in response.get('content', {}) and code != 'chunked':
+                check(code in codes, f'{name}: the code {code} is in err.def')
+                told[code] = statuses
+    for code, statuses in told.items():
+        if code in codes and statuses:
+            check(statuses == {codes[code]}, f'{code}: status {codes[code]} in err.def, {statuses} in api.yaml')
+
+
+# ---- live ----
 
 class Service:
     def __init__(self, binary):
-        self.dir = tempfile.TemporaryDirectory()
-        self.process = subprocess.Popen([binary, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.dir.name + "/data", "--workers", "2"],
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        line = self.process.stdout.readline()
-        self.base = line.split()[-1]
+        self.dir = tempfile.mkdtemp(prefix='jobmill-contract-')
+        self.log = open(f'{self.dir}/log', 'wb')
+        self.process = subprocess.Popen(
+            [binary, 'serve', '--listen', '127.0.0.1:0', '--data-dir', f'{self.dir}/data', '--workers', '2'],
+            stdout=subprocess.PIPE, stderr=self.log)
+        line = self.process.stdout.readline().decode()
+        found = re.fullmatch(r'listening on http://127\.0\.0\.1:(\d+)\n', line)
+        if not found:
+            self.stop()
+            sys.exit(f'no service: {line!r}; {open(self.dir + "/log").read() if os.path.exists(self.dir) else ""}')
+        self.port = int(found.group(1))
+        self.seen = set()
 
     def stop(self):
-        self.process.terminate()
-        check(self.process.wait(60) == 0, "the service did not end in good order")
-        self.dir.cleanup()
-
-    def call(self, method, path, body=None, headers=None):
-        r = urllib.request.Request(self.base + path, data=body, method=method, headers=headers or {})
+        self.process.send_signal(signal.SIGTERM)
         try:
-            with urllib.request.urlopen(r, timeout=60) as a:
-                return a.status, dict(a.headers), a.read()
-        except urllib.error.HTTPError as a:
-            return a.code, dict(a.headers), a.read()
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            check(False, 'the service ends after SIGTERM')
+        check(self.process.returncode == 0, f'the service ends in good order: {self.process.returncode}')
+        self.log.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def ask(self, method, target, body=None, headers=None):
+        connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=20)
+        connection.request(method, target, body=body.encode() if isinstance(body, str) else body, headers=headers or {})
+        answer = connection.getresponse()
+        data = answer.read()
+        connection.close()
+        return answer.status, answer.headers, data
+
+    def call(self, want, method, pattern, target, body=None, headers=None):
+        """Asks, and checks the answer against the contract's row for (method, pattern)."""
+        status, got, data = self.ask(method, target, body, headers)
+        where = f'{method} {target} -> {status}'
+        check(status == want, f'{where}, not {want}: {data[:300]!r}')
+        self.seen.add((method, pattern, str(status)))
+        op = SPEC['paths'][pattern][method.lower()]
+        if str(status) not in op['responses']:
+            check(False, f'{where}: api.yaml does not have this status')
+            return got, None
+        response = resolve(op['responses'][str(status)])
+        known = {h.lower() for h in response.get('headers', {})}
+        general = {'date', 'content-type', 'content-length', 'connection', 'cache-control', 'allow',
+                   'x-content-type-options', 'content-disposition', 'content-security-policy'}
+        for name in got:
+            check(name.lower() in known | general, f'{where}: the header {name} is in api.yaml')
+        return got, self.check_body(where, response, got, data)
+
+    @staticmethod
+    def check_body(where, response, headers, data):
+        content = response.get('content')
+        if content is None:
+            check(data == b'', f'{where}: no body')
+            return None
+        kind = headers['Content-Type']
+        check(kind in content or '*/*' in content, f'{where}: type {kind} is in api.yaml')
+        if not kind or 'json' not in kind:
+            return data
+        value = json.loads(data)
+        schema = content.get(kind, content.get('*/*'))['schema']
+        for error in validator(schema).iter_errors(value):
+            check(False, f'{where}: {"/".join(map(str, error.path))}: {error.message}')
+        if kind == 'application/problem+json':
+            check(value['status'] == int(where.rsplit(' ', 1)[1]), f'{where}: status in the body')
+            check(f'`{value["code"]}`' in response['description'],
+                  f'{where}: api.yaml names the code {value["code"]}')
+        return value
 
 
-def judge(doc, method, pattern, answer):
-    """An answer must be documented: its status, its headers' types, its content type, its body."""
-    status, headers, body = answer
-    where = "%s %s -> %d" % (method.upper(), pattern, status)
-    answers = doc["paths"][pattern][method]["responses"]
-    found = answers.get(str(status)) or (answers.get("default") if status >= 400 else None)
-    check(found is not None, where + " is not in the contract")
-    if found is None:
-        return None
-    found = resolve(doc, found)
-    content = found.get("content", {})
-    kind = headers.get("Content-Type", "").split(";")[0]
-    if not content:
-        check(not body, where + " has a body, the contract says none")
-        return None
-    check(kind in content or "*/*" in content, where + " has the content type %s" % kind)
-    schema = content.get(kind, {}).get("schema")
-    value = None
-    if kind.endswith("json"):
-        value = json.loads(body)
-        if schema:
-            full = {"$schema": "https://json-schema.org/draft/2020-12/schema", "components": doc["components"], **schema}
-            try:
-                jsonschema.Draft202012Validator(full).validate(value)
-            except jsonschema.ValidationError as e:
-                check(False, "%s: %s at %s" % (where, e.message[:200], "/".join(map(str, e.absolute_path))))
-    if status >= 400:
-        check(kind == "application/problem+json", where + " is no problem document")
-        check(value and value.get("status") == status, where + " names another status")
-        check((status, value.get("code")) in codes(), where + " has the unlisted code %s" % value.get("code"))
-    return value
+NOBODY = '01890000-0000-7000-8000-000000000000'
 
 
-def calls(doc, service):
-    """Each row: method, pattern, path, body, headers, the status that must come."""
-    done = set()
+def live_jobs(s):
+    jobs, job = '/v1/jobs', '/v1/jobs/{id}'
+    headers, first = s.call(202, 'POST', jobs, jobs, '{"task":"primes","input":{"limit":1000},"tags":["a","b"]}')
+    check(headers['Location'] == f'/v1/jobs/{first["id"]}', 'Location is the job')
+    check(first['state'] == 'queued' and first['attempt'] == 0, 'the job as it was accepted')
+    check(first['input'] == {'limit': 1000} and first['tags'] == ['a', 'b'], 'input and tags come back')
+    at = headers['Location']
+    headers, done = s.call(200, 'GET', job, at + '?wait=10')
+    check(done['state'] == 'succeeded' and done['result'] == {'count': 168}, 'primes below 1000')
+    s.call(304, 'GET', job, at, headers={'If-None-Match': headers['ETag']})
+    s.call(200, 'GET', job, at, headers={'If-None-Match': '"other"'})
+    headers, result = s.call(200, 'GET', job + '/result', at + '/result')
+    check(result == {'count': 168}, 'the result alone')
+    s.call(304, 'GET', job + '/result', at + '/result', headers={'If-None-Match': headers['ETag']})
+    headers, _ = s.call(200, 'GET', job + '/input', at + '/input')
+    s.call(304, 'GET', job + '/input', at + '/input', headers={'If-None-Match': headers['ETag']})
+    s.call(409, 'POST', job + '/cancel', at + '/cancel')
+    headers, waited = s.call(200, 'POST', jobs, jobs, '{"task":"echo","input":[1.10,1e2]}', {'Prefer': 'wait=10'})
+    check(headers['Preference-Applied'] == 'wait=10' and waited['state'] == 'succeeded', 'Prefer: wait')
+    _, raw = s.call(200, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/sha256/jobs?wait=10&tag=x&tag=y&priority=3',
+                    b'abc', {'Content-Type': 'text/plain'})
+    check(raw['tags'] == ['x', 'y'] and raw['priority'] == 3 and raw['input'] == 'abc', 'raw parameters')
+    s.call(202, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/noop/jobs?delay=100', b'\x00\x01')
+    _, late = s.call(202, 'POST', jobs, jobs + '?wait=0.05', '{"task":"sleep","input":{"seconds":30}}')
+    check(late['state'] in ('queued', 'running'), 'a wait that is too short')
+    _, stopped = s.call(200, 'POST', job + '/cancel', f'/v1/jobs/{late["id"]}/cancel?wait=10')
+    check(stopped['state'] == 'cancelled', 'a running job is stopped')
+    s.call(409, 'GET', job + '/result', f'/v1/jobs/{planned(s)["id"]}/result')
+    s.call(404, 'GET', job + '/result', f'/v1/jobs/{late["id"]}/result')
+    s.call(200, 'POST', job + '/cancel', f'/v1/jobs/{planned(s)["id"]}/cancel')
 
-    def go(method, pattern, path, want, body=None, headers=None):
-        done.add((method, pattern))
-        answer = service.call(method.upper(), path, body, headers)
-        check(answer[0] == want, "%s %s answered %d, not %d: %s" % (method.upper(), path, answer[0], want, answer[2][:300]))
-        value = judge(doc, method, pattern, answer)
-        return answer, value
 
-    jobs = "/v1/jobs"
-    _, job = go("post", jobs, jobs + "?wait=30", 200, b'{"task":"primes","input":{"limit":100},"tags":["a"],"timeout":5,"priority":1}')
-    one = jobs + "/" + job["id"]
-    for path, pattern in ((one, jobs + "/{id}"), (one + "/result", jobs + "/{id}/result"), (one + "/input", jobs + "/{id}/input"),
-                          (jobs, jobs), ("/v1/tasks", "/v1/tasks"), ("/v1/tasks/primes", "/v1/tasks/{task}"), ("/v1/workers", "/v1/workers"),
-                          ("/api.yaml", "/api.yaml"), ("/", "/"), ("/v1/stats", "/v1/stats"), ("/healthz", "/healthz"), ("/readyz", "/readyz")):
-        answer, _ = go("get", pattern, path, 200)
-        tag = answer[1].get("ETag")
-        documented = "304" in doc["paths"][pattern]["get"]["responses"]
-        check(bool(tag) == documented, "GET %s: ETag is %s, 304 is %s" % (pattern, tag, documented))
-        if tag and pattern != "/v1/workers":
-            go("get", pattern, path, 304, headers={"If-None-Match": tag})
-        go("get", pattern, path + "?nonsense=1", 400)
-    go("post", jobs, jobs, 202, b'{"task":"noop"}', {"Idempotency-Key": "k"})
-    answer, _ = go("post", jobs, jobs, 202, b'{"task":"noop"}', {"Idempotency-Key": "k"})
-    check(answer[1].get("Idempotency-Replayed") == "true", "a replay is not marked")
-    go("post", jobs, jobs, 422, b'{"task":"sleep"}', {"Idempotency-Key": "k"})
-    go("post", jobs, jobs + "?wait=30", 200, b'{"task":"primes","input":{"limit":"x"}}')
-    go("post", jobs, jobs, 202, b'{"task":"noop","delay":100}')
-    go("get", jobs, jobs + "?state=failed&limit=5", 200)
-    for body in (b"", b"{", b"[]", b'{"task":7}', b'{"task":"noop","priority":1e9}', b'{"task":"noop","x":1}', b"{}"):
-        go("post", jobs, jobs, 400, body)
-    go("post", jobs, jobs, 422, b'{"task":"none"}')
-    go("post", "/v1/tasks/{task}/jobs", "/v1/tasks/echo/jobs?wait=30&tag=x", 200, b"bytes", {"Content-Type": "application/octet-stream"})
-    go("post", "/v1/tasks/{task}/jobs", "/v1/tasks/echo/jobs", 202, b"bytes", {"Content-Type": "text/plain"})
-    go("post", "/v1/tasks/{task}/jobs", "/v1/tasks/none/jobs", 422, b"x")
-    _, slow = go("post", jobs, jobs + "?wait=0.01", 202, b'{"task":"sleep","input":{"seconds":60}}')
-    go("get", jobs + "/{id}", jobs + "/" + slow["id"], 200)
-    go("get", jobs + "/{id}/result", jobs + "/" + slow["id"] + "/result", 409)
-    go("get", "/v1/workers", "/v1/workers", 200)
-    go("post", jobs + "/{id}/cancel", jobs + "/" + slow["id"] + "/cancel?wait=30", 200)
-    go("post", jobs + "/{id}/cancel", one + "/cancel", 409)
-    go("get", jobs + "/{id}/result", jobs + "/" + slow["id"] + "/result", 404)
-    go("get", jobs + "/{id}", jobs + "/0193588a-0000-7000-8000-000000000000", 404)
-    for name, value in doc["paths"][jobs]["post"]["requestBody"]["content"]["application/json"].get("examples", {}).items():
-        go("post", jobs, jobs, 202, json.dumps(value["value"]).encode())
-    return done
+def planned(s):
+    _, made = s.call(202, 'POST', '/v1/jobs', '/v1/jobs', '{"task":"noop","delay":1000}')
+    check(made['state'] == 'scheduled', 'a delayed job is scheduled')
+    return made
+
+
+def live_keys(s):
+    key = {'Idempotency-Key': '"contract-1"'}
+    body = '{"task":"noop","delay":50.5}'
+    _, _, one = s.ask('POST', '/v1/jobs', body, key)
+    status, headers, two = s.ask('POST', '/v1/jobs', body, {'Idempotency-Key': 'contract-1'})
+    check(status == 202 and one == two and headers['Idempotency-Replayed'] == 'true', 'a replay is byte for byte')
+    s.call(202, 'POST', '/v1/jobs', '/v1/jobs', body, key)
+    s.call(422, 'POST', '/v1/jobs', '/v1/jobs', '{"task":"echo"}', key)
+    s.call(400, 'POST', '/v1/jobs', '/v1/jobs', body, {'Idempotency-Key': 'x' * 256})
+    s.call(400, 'POST', '/v1/jobs', '/v1/jobs', body, {'Idempotency-Key': ''})
+
+
+BAD_BODIES = ['', '{', '[]', '1', '{"task":1}', '{}', '{"task":"noop","x":1}', '{"task":"noop","task":"noop"}',
+              '{"task":"noop","priority":101}', '{"task":"noop","priority":1.5}', '{"task":"noop","delay":-1}',
+              '{"task":"noop","delay":1,"run_at":"2030-01-01T00:00:00Z"}', '{"task":"noop","run_at":"soon"}',
+              '{"task":"noop","timeout":0}', '{"task":"noop","max_attempts":0}', '{"task":"noop","tags":"a"}',
+              '{"task":"noop","tags":[""]}', '{"task":"noop","tags":["' + '","'.join('abcdefghijklmnopq') + '"]}',
+              '{"task":"noop","input":' + '[' * 80 + ']' * 80 + '}', '{"task":"noop","input":"\\ud800"}',
+              '{"task":"noop","input":{"a":1,"a":2}}', '{"task":"noop"} x', '\ufeff{"task":"noop"}',
+              '{"task":"noop","input":1e400}']
+BAD_QUERIES = ['x=1', 'limit=0', 'limit=1001', 'limit=a', 'limit=1&limit=2', 'state=done', 'cursor=abc', 'cursor=' + 'A' * 23,
+               'tag=', 'task=A', 'ids=1', 'ids=', f'ids={NOBODY}&limit=1', 'ids=' + ','.join([NOBODY] * 101), 'tag=%0a',
+               'tag=%zz', '&'.join('tag=a' for _ in range(70))]
+
+
+def live_refusals(s):
+    for body in BAD_BODIES:
+        s.call(400, 'POST', '/v1/jobs', '/v1/jobs', body.encode())
+    for query in BAD_QUERIES:
+        s.call(400, 'GET', '/v1/jobs', '/v1/jobs?' + query)
+    for query in ('wait=-1', 'wait=301', 'wait=x', 'wait=', 'foo=1'):
+        s.call(400, 'POST', '/v1/jobs', '/v1/jobs?' + query, '{"task":"noop"}')
+        s.call(400, 'GET', '/v1/jobs/{id}', f'/v1/jobs/{NOBODY}?{query}')
+        s.call(400, 'POST', '/v1/jobs/{id}/cancel', f'/v1/jobs/{NOBODY}/cancel?{query}')
+        s.call(400, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/noop/jobs?' + query)
+    for query in ('priority=x', 'timeout=0', 'delay=1&run_at=2030-01-01T00:00:00Z', 'max_attempts=1001', 'tag='):
+        s.call(400, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/noop/jobs?' + query)
+    s.call(422, 'POST', '/v1/jobs', '/v1/jobs', '{"task":"prime"}')
+    s.call(422, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/nope/jobs', 'x')
+    s.call(404, 'GET', '/v1/tasks/{task}', '/v1/tasks/nope')
+    for tail in ('', '/result', '/input'):
+        s.call(404, 'GET', '/v1/jobs/{id}' + tail, f'/v1/jobs/{NOBODY}{tail}')
+        s.call(404, 'GET', '/v1/jobs/{id}' + tail, f'/v1/jobs/nope{tail}')
+    s.call(404, 'POST', '/v1/jobs/{id}/cancel', f'/v1/jobs/{NOBODY}/cancel')
+    s.call(413, 'POST', '/v1/jobs', '/v1/jobs', b' ' * 1100000)
+    s.call(403, 'POST', '/v1/jobs', '/v1/jobs', '{"task":"noop"}', {'Origin': 'http://evil.example'})
+    s.call(403, 'POST', '/v1/jobs/{id}/cancel', f'/v1/jobs/{NOBODY}/cancel', None, {'Sec-Fetch-Site': 'cross-site'})
+    s.call(501, 'POST', '/v1/jobs', '/v1/jobs', None, {'Transfer-Encoding': 'gzip'})
+    s.call(414, 'GET', '/v1/jobs', '/v1/jobs?tag=' + 'a' * 8000)
+
+
+def live_every_address(s):
+    """What holds of every row: HEAD, OPTIONS, 405 with Allow, unknown parameters, foreign hosts."""
+    for method, path, _, op in operations():
+        target = path.replace('{id}', NOBODY).replace('{task}', 'noop')
+        if method == 'GET':
+            status, _, data = s.ask('HEAD', target)
+            check(data == b'' and str(status) in op['responses'], f'HEAD {target}: {status}')
+            s.call(400, 'GET', path, target + '?unknown=1')
+            s.call(400, 'GET', path, target, b'{}')
+        s.call(421, method, path, target, None, {'Host': 'evil.example'})
+        status, headers, data = s.ask('OPTIONS', target)
+        check(status == 204 and method in headers['Allow'] and data == b'', f'OPTIONS {target}')
+        for other in ('PUT', 'DELETE', 'PATCH', 'BREW'):
+            status, headers, data = s.ask(other, target)
+            check(status == 405 and method in headers['Allow'] and
+                  json.loads(data)['code'] == 'method_not_allowed', f'{other} {target}: {status}')
+    for target in ('/nope', '/v1', '/v1/jobs/', '/v1//jobs', '/v1%2Fjobs', '/v1/jobs/x/y', '/v1/../healthz'):
+        status, _, data = s.ask('GET', target)
+        check(status == 404 and json.loads(data)['code'] == 'not_found', f'GET {target}: {status}')
+
+
+def live_rest(s):
+    for path in ('/v1/tasks', '/v1/workers', '/v1/stats', '/healthz', '/readyz', '/', '/v1/tasks/{task}', '/v1/jobs'):
+        target = path.replace('{task}', 'primes')
+        headers, _ = s.call(200, 'GET', path, target)
+        documented = '304' in SPEC['paths'][path]['get']['responses']
+        check((headers['ETag'] is not None) == documented, f'{path}: an ETag where 304 is documented')
+        if documented and path != '/v1/workers':  # whose figures move
+            s.call(304, 'GET', path, target, headers={'If-None-Match': headers['ETag']})
+    _, text = s.call(200, 'GET', '/api.yaml', '/api.yaml')
+    check(text == open(f'{ROOT}/api.yaml', 'rb').read(), '/api.yaml is this api.yaml')
+
+
+def live_examples(s):
+    media = SPEC['paths']['/v1/jobs']['post']['requestBody']['content']['application/json']
+    for example in media['examples'].values():
+        s.call(202, 'POST', '/v1/jobs', '/v1/jobs', json.dumps(example['value']))
+
+
+def live_pages(s):
+    made = [s.call(202, 'POST', '/v1/jobs', '/v1/jobs', '{"task":"noop","delay":900,"tags":["paged é&"]}')[1]['id']
+            for _ in range(7)]
+    target, found = '/v1/jobs?limit=3&tag=paged%20%C3%A9%26&state=scheduled&task=noop', []
+    while target:
+        headers, page = s.call(200, 'GET', '/v1/jobs', target)
+        found += [job['id'] for job in page['jobs']]
+        target = page['next']
+        check((headers['Link'] is not None) == (target is not None), 'Link stands beside next')
+        check(len(found) <= 7, 'pages end')
+    check(found == made[::-1], 'pages hold every job once, newest first')
+    _, some = s.call(200, 'GET', '/v1/jobs', f'/v1/jobs?ids={made[2]},{NOBODY},{made[0]}')
+    check([job['id'] for job in some['jobs']] == [made[2], made[0]], 'jobs by their ids')
+
+
+def live(binary):
+    service = Service(binary)
+    try:
+        for part in (live_jobs, live_keys, live_refusals, live_every_address, live_rest, live_pages, live_examples):
+            part(service)
+        check(service.process.poll() is None, 'the service still runs')
+    finally:
+        service.stop()
+    races = {('POST', '/v1/jobs/{id}/cancel', '202'), ('GET', '/v1/workers', '304')}
+    unseen = [(m, p, st) for m, p, _, op in operations() for st in op['responses']
+              if (m, p, st) not in service.seen and st in ('200', '202', '304', '404', '409', '422')]
+    for row in unseen:
+        if row not in races:
+            check(False, f'{row} was never answered')
+    return len(service.seen)
 
 
 def main():
-    doc = yaml.safe_load(open("api.yaml", encoding="utf-8"))
-    references(doc, doc)
-    have, said = routes(), operations(doc)
-    for m, p in sorted(have - said):
-        check(False, "api.yaml lacks %s %s" % (m.upper(), p))
-    for m, p in sorted(said - have):
-        check(False, "route.def lacks %s %s" % (m.upper(), p))
-    listed = set(doc["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
-    check(listed == {c for _, c in codes()}, "the codes of api.yaml and err.def differ: %s" % (listed ^ {c for _, c in codes()}))
-    names = [o.get("operationId") for item in doc["paths"].values() for m, o in item.items() if m in ("get", "post")]
-    check(len(set(names)) == len(names) and all(names), "each operation has a name of its own")
-    service = Service(sys.argv[1])
-    try:
-        missing = said - calls(doc, service)
-        check(not missing, "not called: %s" % missing)
-        answer = service.call("GET", "/api.yaml")
-        check(answer[2] == open("api.yaml", "rb").read(), "the served contract is another one")
-    finally:
-        service.stop()
-    print("contract: %s" % ("in order" if not failures else "%d faults" % len(failures)))
+    check_document()
+    check_routes()
+    check_errors()
+    seen = live(sys.argv[1]) if len(sys.argv) > 1 else 0
+    print(f'contract: {len(list(operations()))} operations, {seen} kinds of answer seen, {len(failures)} failures')
     return 1 if failures else 0
 
 
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(main())

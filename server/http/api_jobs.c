@@ -249,8 +249,11 @@ static bool is_inert(const char *type)
     return false;
 }
 
-static void answer_bytes(struct request *rq, struct buf *bytes, const char *type)
+/* The bytes of one attempt (0: the input) never change, so the tag needs no look at them: they may
+ * be many. */
+static void answer_bytes(struct request *rq, struct buf *bytes, const char *type, unsigned attempt)
 {
+    char version[ID_TEXT + 16], id[ID_TEXT];
     struct reply *reply = &rq->reply;
     reply->status = 200;
     buf_move(&reply->body, bytes);
@@ -264,7 +267,9 @@ static void answer_bytes(struct request *rq, struct buf *bytes, const char *type
         request_add_header(rq, "Content-Disposition", "attachment");
         request_add_header(rq, "Content-Security-Policy", "sandbox; default-src 'none'");
     }
-    request_with_etag(rq);
+    id_format(&rq->id, id);
+    snprintf(version, sizeof(version), "%s %u", id, attempt);
+    request_with_etag_of(rq, version, strlen(version));
 }
 
 static bool no_params(struct request *rq)
@@ -290,7 +295,7 @@ void api_jobs_result(struct request *rq)
         problem_set(&p, ERR_NO_RESULT, "the job is %s", job_state_name(job.state));
         request_problem(rq, &p);
     } else {
-        answer_bytes(rq, &job.result, job.result_type);
+        answer_bytes(rq, &job.result, job.result_type, job.attempt);
     }
     job_release(&job);
 }
@@ -300,7 +305,7 @@ void api_jobs_input(struct request *rq)
     struct job job;
     if (!read_id(rq) || !no_params(rq) || !read_job(rq, READ_INPUT, SIZE_MAX, &job))
         return;
-    answer_bytes(rq, &job.input, job.input_type);
+    answer_bytes(rq, &job.input, job.input_type, 0);
     job_release(&job);
 }
 

@@ -57,11 +57,16 @@ static bool tag_in(const char *list, const char *tag)
 
 void request_with_etag(struct request *rq)
 {
+    request_with_etag_of(rq, rq->reply.body.data, rq->reply.body.len);
+}
+
+void request_with_etag_of(struct request *rq, const void *data, size_t len)
+{
     struct sha256_ctx ctx;
     uint8_t hash[16];
     char tag[2 + 32 + 1];
     sha256_init(&ctx);
-    sha256_update(&ctx, rq->reply.body.len, (const uint8_t *)rq->reply.body.data);
+    sha256_update(&ctx, len, data);
     sha256_digest(&ctx, sizeof(hash), hash);
     tag[0] = '"';
     for (size_t i = 0; i < sizeof(hash); i++)

@@ -28,6 +28,8 @@ struct own_change {
 };
 
 #define SEND_OUT_S 2
+#define DROP_MAX                                                                                   \
+    (16u << 20) /* bytes of a refused body that are read so that its sender gets the answer */
 
 const struct conf *http_conf;
 
@@ -398,7 +400,8 @@ static void find_route(struct request *rq, const char *method, const struct guar
 }
 
 /* The first call for a request: its head is there, its body is not. An answer given now closes the
- * connection, so one without a body gets it at the next call. */
+ * connection, so it is kept for the last call but where the body is huge, or its sender asks first.
+ */
 static int begin(struct request *rq, const char *method, const char *version)
 {
     struct guard g;
@@ -416,7 +419,8 @@ static int begin(struct request *rq, const char *method, const char *version)
     find_route(rq, method, &g);
     if (rq->reply.status == 0)
         read_query(rq);
-    if (rq->reply.status != 0 && has_body) {
+    if (rq->reply.status != 0 &&
+        (g.length > DROP_MAX || (has_body && request_header(rq, "Expect")))) {
         rq->close = true;
         return reply_send(rq);
     }
@@ -434,26 +438,53 @@ void request_note(int status)
         atomic_fetch_add_explicit(&r.client_errors, 1, memory_order_relaxed);
 }
 
-/* In the middle of a body the library takes no answer: it is said past it, and the connection ends.
- */
-static int refuse_body(struct request *rq, int err)
+static void give_back_body(struct request *rq)
 {
-    deadline_say(rq->conn->fd, err);
-    request_note(err_status(err));
+    buf_release(&rq->body);
+    request_discharge(rq->body_charged);
+    rq->body_charged = 0;
+}
+
+/* The answer is known already. The rest of a body of ordinary size is read and dropped, because a
+ * client that is still sending would lose the answer with the connection; a larger one is cut off.
+ * In the middle of a body the library takes no answer: it is said past it. */
+static int drop_body(struct request *rq, size_t len)
+{
+    rq->dropped += len;
+    if (rq->dropped <= DROP_MAX)
+        return 1;
+    deadline_say(rq->conn->fd, ERR_TOO_LARGE);
+    request_note(err_status(ERR_TOO_LARGE));
     return 0;
+}
+
+static int refuse_body(struct request *rq, int err, size_t len)
+{
+    struct problem p;
+    give_back_body(rq);
+    if (err == ERR_TOO_LARGE) {
+        problem_set(&p, err, "the body has more than the %zu bytes that are allowed",
+                    rq->body_limit);
+        request_problem(rq, &p);
+    } else {
+        request_error(rq, err);
+    }
+    return drop_body(rq, len);
 }
 
 static int take_body(struct request *rq, const char *data, size_t len)
 {
+    if (rq->reply.status != 0)
+        return drop_body(rq, len);
     if (len > rq->body_limit - rq->body.len)
-        return refuse_body(rq, ERR_TOO_LARGE);
+        return refuse_body(rq, ERR_TOO_LARGE, len);
     buf_add(&rq->body, data, len);
     if (rq->body.failed)
-        return refuse_body(rq, ERR_NOMEM);
+        return refuse_body(rq, ERR_NOMEM, len);
     if (rq->body.cap > rq->body_charged) {
         size_t more = rq->body.cap - rq->body_charged;
         if (!request_charge(more))
-            return refuse_body(rq, ERR_OVERLOADED);
+            return refuse_body(rq, ERR_OVERLOADED, len);
         rq->body_charged += more;
     }
     return 1;
@@ -520,13 +551,12 @@ void request_free(struct request *rq)
     }
     deadline_phase(rq->conn, PHASE_IDLE);
     rq->conn->request = NULL;
-    request_discharge(rq->body_charged);
+    give_back_body(rq);
     if (rq->change) {
         job_release(&rq->change->job);
         free(rq->change);
     }
     drop_query(rq);
-    buf_release(&rq->body);
     buf_release(&rq->reply.body);
     buf_release(&rq->reply.headers);
     free(rq->reply.type_copy);

@@ -45,6 +45,7 @@ struct request {
     struct query *query;    /* freed when the request is suspended */
     struct buf body;
     size_t body_limit, body_charged; /* charged: bytes taken from body_memory */
+    size_t dropped;                  /* bytes of a body that was refused already */
     struct reply reply;
     bool begun, close;
 
@@ -76,6 +77,8 @@ void request_add_header(struct request *rq, const char *name, const char *fmt, .
     __attribute__((format(printf, 3, 4)));
 /* Answers what is in the body so far with a strong ETag of it, or 304. */
 void request_with_etag(struct request *rq);
+/* The same with a tag of other bytes, which change whenever the body does. */
+void request_with_etag_of(struct request *rq, const void *data, size_t len);
 
 /* ?wait= and Prefer: wait=; 0 or an error in p. */
 int request_read_wait(struct request *rq, struct problem *p);
