@@ -128,7 +128,7 @@ static bool parse_offset(const char **p, const char *end, int64_t *seconds)
     if (!expect(p, end, "+-") || !digits(p, end, 2, &h) || !expect(p, end, ":") ||
         !digits(p, end, 2, &m) || h > 23 || m > 59)
         return false;
-    *seconds = sign * (h * 3600 + m * 60);
+    *seconds = (int64_t)sign * (h * 3600 + m * 60);
     return true;
 }
 
@@ -148,6 +148,8 @@ bool clock_parse(const char *text, size_t len, int64_t *wall_us)
     if (mo < 1 || mo > 12 || d < 1 || d > month_days[mo - 1] + (mo == 2 && leap) || h > 23 ||
         mi > 59 || s > 60) /* 60: a leap second, which becomes the next minute's first */
         return false;
-    *wall_us = (days_of(y, mo, d) * 86400 + h * 3600 + mi * 60 + s - offset) * US_PER_S + us;
+    *wall_us =
+        (days_of(y, mo, d) * 86400 + (int64_t)h * 3600 + (int64_t)mi * 60 + s - offset) * US_PER_S +
+        us;
     return true;
 }

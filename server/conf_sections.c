@@ -192,7 +192,7 @@ static int task_result(struct setting *s)
 static int task_timeout(struct setting *s)
 {
     if (!value_time(s->value, &s->t->timeout_us) ||
-        s->t->timeout_us > 30 * 86400 * INT64_C(1000000))
+        s->t->timeout_us > INT64_C(30) * 86400 * 1000000)
         return bad(s->why, "timeout = %s: must be a time of 0 (none) to 30d", s->value);
     return 0;
 }

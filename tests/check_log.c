@@ -20,13 +20,13 @@
 
 static int log_pipe[2] = {-1, -1};
 static int err_pipe[2] = {-1, -1}; /* standard error of the collector */
-static char text[LOG_TEXT_MAX * 2];
+static char text[LOG_TEXT_MAX * 2 + 1]; /* the last byte stays zero */
 static char got[1 << 20];
 static size_t got_len;
 
 static void setup(void)
 {
-    memset(text, 'x', sizeof(text));
+    memset(text, 'x', sizeof(text) - 1);
     ck_assert_int_eq(collector_pipe(log_pipe), 0);
 }
 
