@@ -68,8 +68,9 @@ struct board_pool { /* written by dispatch */
 enum task_status { TASK_UNKNOWN, TASK_READY, TASK_BROKEN };
 
 struct board_task {
-    /* written by the fork server while it loads; `why` is complete before `status` is stored */
+    /* written by the fork server while it loads; the texts are complete before `status` is stored */
     _Atomic uint32_t status; /* enum task_status */
+    char description[120];   /* as a module says of itself; "" */
     char why[232];           /* for TASK_BROKEN: what could not be loaded, and the loader's words */
     /* written by dispatch */
     _Atomic uint64_t started, succeeded, failed;

@@ -125,7 +125,7 @@ static int by_value(const void *a, const void *b)
 
 void fd_close_all_but(int first, const int *keep, size_t n)
 {
-    int sorted[16];
+    int sorted[16] = {0};
     size_t count = 0;
     for (size_t i = 0; i < n && count < 16; i++) {
         if (keep[i] >= first)

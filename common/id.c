@@ -1,6 +1,6 @@
 /*
- * id.c - makes, reads and writes UUID version 7. Any thread; right after fork() too, since the random
- * bytes that a parent buffered are thrown away when the pid differs.
+ * id.c - makes, reads and writes UUID version 7. Any thread; right after fork() too, since the
+ * random bytes that a parent buffered are thrown away when the pid differs.
  */
 #include "id.h"
 

@@ -1,8 +1,8 @@
 /*
  * jsonscan.c - a strict JSON checker over the caller's bytes. No allocation but in jsonscan_text().
  *
- * One pass, no recursion: what is open is a bit for each level (array or object), so depth is bounded
- * by JSONSCAN_LEVELS whatever the caller allows.
+ * One pass, no recursion: what is open is a bit for each level (array or object), so depth is
+ * bounded by JSONSCAN_LEVELS whatever the caller allows.
  */
 #include "jsonscan.h"
 
@@ -27,8 +27,7 @@ static bool bad(struct scan *s, const char *why)
 
 static void skip_space(struct scan *s)
 {
-    while (s->at < s->end &&
-           (*s->at == ' ' || *s->at == '\n' || *s->at == '\r' || *s->at == '\t'))
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' || *s->at == '\r' || *s->at == '\t'))
         s->at++;
 }
 
@@ -192,7 +191,8 @@ static bool name_and_colon(struct scan *s)
     return true;
 }
 
-/* One value with all that is in it. 0, -ERR_BAD_JSON, -ERR_TOO_DEEP; s->at: behind it, or the fault. */
+/* One value with all that is in it. 0, -ERR_BAD_JSON, -ERR_TOO_DEEP; s->at: behind it, or the
+ * fault. */
 static int value(struct scan *s, unsigned max_depth)
 {
     uint8_t is_object[JSONSCAN_LEVELS / 8] = {0};
@@ -228,7 +228,8 @@ static int value(struct scan *s, unsigned max_depth)
                 return 0;
             skip_space(s);
         }
-        /* behind a value, or at the bracket that closes an empty one: close as many as close here */
+        /* behind a value, or at the bracket that closes an empty one: close as many as close here
+         */
         for (;;) {
             bool object = is_object[(depth - 1) / 8] & 1u << (depth - 1) % 8;
             if (s->at == s->end) {

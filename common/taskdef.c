@@ -1,4 +1,5 @@
-/* taskdef.c - tasks and pools as plain structs; carried over exec as bytes. Any process; no threads. */
+/* taskdef.c - tasks and pools as plain structs; carried over exec as bytes. Any process; no
+ * threads. */
 #include "taskdef.h"
 
 #include "err.h"
@@ -32,7 +33,8 @@ int taskdefs_find(const struct taskdefs *d, const char *name)
     return -1;
 }
 
-/* ---- as bytes: the structs as they are (both ends are one binary), then the strings they own ---- */
+/* ---- as bytes: the structs as they are (both ends are one binary), then the strings they own ----
+ */
 
 #define NO_TEXT UINT32_MAX
 

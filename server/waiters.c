@@ -1,6 +1,6 @@
 /*
- * waiters.c - who waits for which job: a hash table of lists under one lock, which is held for a few
- * pointer moves only. It grows by doubling and never shrinks: 8 bytes a bucket.
+ * waiters.c - who waits for which job: a hash table of lists under one lock, which is held for a
+ * few pointer moves only. It grows by doubling and never shrinks: 8 bytes a bucket.
  */
 #include "waiters.h"
 

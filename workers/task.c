@@ -13,7 +13,8 @@
 #define RESULT_DEPTH 512
 
 static const struct task_ops kinds[TASK_KINDS] = {
-#define KIND(symbol, name, load, open, run, close) [symbol] = {name, load, open, run, close},
+#define KIND(symbol, name, load, describe, open, run, close)                                       \
+    [symbol] = {name, load, describe, open, run, close},
 #include "task.def"
 #undef KIND
 };
@@ -49,6 +50,8 @@ struct task *tasks_load(const struct taskdefs *defs, struct board *board)
             log_error("task %s cannot be loaded: %s", t->def->name, t->why);
             memcpy(board->task[i].why, t->why, sizeof(t->why));
         }
+        const char *said = t->broken || !task_ops(t)->describe ? NULL : task_ops(t)->describe(t);
+        snprintf(board->task[i].description, sizeof(board->task[i].description), "%s", said ? said : "");
         atomic_store_explicit(&board->task[i].status, t->broken ? TASK_BROKEN : TASK_READY,
                               memory_order_release);
     }

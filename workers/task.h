@@ -48,6 +48,7 @@ struct task_run {
 struct task_ops {
     const char *name;
     int (*load)(struct task *t);  /* in the fork server; non-zero: why is set */
+    const char *(*describe)(const struct task *t); /* what a loaded task says of itself; NULL: nothing */
     int (*open)(struct task *t);  /* in a worker, before its first job; non-zero: why is set */
     void (*run)(struct task *t, struct task_run *r);
     void (*close)(struct task *t);
@@ -67,8 +68,9 @@ void task_fail(struct task_run *r, bool permanent, const char *code, const char 
 int task_broken(struct task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool task_is_json(const char *content_type);
 
-#define KIND(symbol, name, load, open, run, close)                                                 \
+#define KIND(symbol, name, load, describe, open, run, close)                                       \
     int load(struct task *t);                                                                      \
+    const char *describe(const struct task *t);                                                    \
     int open(struct task *t);                                                                      \
     void run(struct task *t, struct task_run *r);                                                  \
     void close(struct task *t);

@@ -54,6 +54,12 @@ int command_load(struct task *t)
     return why ? task_broken(t, "%s: %s", t->def->argv[0], strerror(why)) : 0;
 }
 
+const char *command_describe(const struct task *t)
+{
+    (void)t;
+    return NULL;
+}
+
 int command_open(struct task *t)
 {
     (void)t;

@@ -61,6 +61,12 @@ int module_load(struct task *t)
     return 0;
 }
 
+const char *module_describe(const struct task *t)
+{
+    const struct jobmill_task *code = t->code;
+    return code->description;
+}
+
 int module_open(struct task *t)
 {
     const struct jobmill_task *code = t->code;

@@ -31,6 +31,12 @@ static void add_availability(struct buf *out, const struct board_task *t)
     }
 }
 
+static const char *own_description(const struct board_task *t)
+{
+    /* acquire: the text is complete once the status is seen */
+    return atomic_load_explicit(&t->status, memory_order_acquire) == TASK_UNKNOWN ? "" : t->description;
+}
+
 static int add_task(struct buf *out, uint32_t index)
 {
     const struct taskdefs *defs = reader_tasks();
@@ -45,7 +51,8 @@ static int add_task(struct buf *out, uint32_t index)
     buf_addf(out, ",\"kind\":\"%s\",\"pool\":", t->kind == TASK_MODULE ? "module" : "command");
     json_text(out, defs->pool[t->pool].name);
     buf_adds(out, ",\"description\":");
-    json_text(out, t->description);
+    /* what the configuration says of it, else what it says of itself */
+    json_text(out, t->description[0] ? t->description : own_description(state));
     add_availability(out, state);
     if (t->timeout_us) {
         buf_adds(out, ",\"timeout\":");
