@@ -245,10 +245,10 @@ tidy: deps-lint ## clang-tidy
 	clang-tidy --quiet $(SRCS) server/main.c -- -std=c17 $(ALL_CPPFLAGS)
 cppcheck: deps-lint ## cppcheck
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr --suppressions-list=tests/cppcheck.supp -D_GNU_SOURCE -DJOBMILL_VERSION='"x"' -Iinclude $(SRCS) server/main.c
-shellcheck:
+shellcheck: deps-lint ## shellcheck
 	shellcheck install-deps.sh embed.sh run.sh tests/*.sh .ci/run
 
-lint: headers fmt-check tidy cppcheck ## all of the above
+lint: headers fmt-check tidy cppcheck shellcheck ## all of the above
 
 clean: ## remove what was built
 	rm -rf build build-*

@@ -32,6 +32,7 @@ clang-format
 clang-tidy
 cppcheck
 libclang-rt-14-dev
+shellcheck
 "
 bench="$build
 python3
@@ -49,6 +50,7 @@ bench) want=$bench ;;
 esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
+    # shellcheck disable=SC2086 # lines become one
     echo "This is not a Debian system: install by hand what serves for:" $want >&2
     exit 0
 fi

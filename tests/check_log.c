@@ -19,7 +19,7 @@
 #define RECORD_TEXT (PIPE_BUF - sizeof(struct log_record))
 
 static int log_pipe[2] = {-1, -1};
-static int err_pipe[2] = {-1, -1}; /* standard error of the collector */
+static int err_pipe[2] = {-1, -1};      /* standard error of the collector */
 static char text[LOG_TEXT_MAX * 2 + 1]; /* the last byte stays zero */
 static char got[1 << 20];
 static size_t got_len;

@@ -6,6 +6,7 @@ build=$1
 bad=0
 
 # files that include something matching a pattern, but for those allowed: deny PATTERN 'FILES…' [ALLOWED]
+# shellcheck disable=SC2086 # $2 is a list of patterns, $found a list of lines
 deny() {
     found=$(grep -lE "^#include [\"<]$1" $2 2>/dev/null | grep -vE "^(${3:-none})$" || true)
     if [ -n "$found" ]; then
