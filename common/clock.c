@@ -3,7 +3,6 @@
 
 #include <limits.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -60,23 +59,49 @@ static int64_t days_of(int64_t year, int month, int day)
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
+/* The inverse of days_of(). */
+static void date_of(int64_t days, int64_t *year, unsigned *month, unsigned *day)
+{
+    days += 719468;
+    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+    int64_t of_era = days - era * 146097;
+    int64_t years = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * years + years / 4 - years / 100);
+    int64_t from_march = (5 * of_year + 2) / 153;
+    *day = (unsigned)(of_year - (153 * from_march + 2) / 5 + 1);
+    *month = (unsigned)(from_march < 10 ? from_march + 3 : from_march - 9);
+    *year = years + era * 400 + (*month <= 2);
+}
+
+/* n digits, with leading zeros; what follows them. */
+static char *put_digits(char *to, unsigned value, int n, char then)
+{
+    for (int i = n - 1; i >= 0; i--, value /= 10)
+        to[i] = (char)('0' + value % 10);
+    to[n] = then;
+    return to + n + 1;
+}
+
+/* By hand rather than by snprintf(3): an answer has four of these. */
 void clock_format(int64_t wall_us, char out[CLOCK_TEXT])
 {
-    time_t s = (time_t)(wall_us / US_PER_S);
-    int64_t us = wall_us % US_PER_S;
-    if (us < 0) {
-        us += US_PER_S;
-        s--;
-    }
-    struct tm tm;
-    if (!gmtime_r(&s, &tm) || tm.tm_year + 1900 > 9999 || tm.tm_year + 1900 < 0)
+    int64_t seconds = wall_us / US_PER_S - (wall_us % US_PER_S < 0), year;
+    int64_t days = seconds / 86400 - (seconds % 86400 < 0);
+    unsigned ms = (unsigned)((wall_us - seconds * US_PER_S) / US_PER_MS);
+    unsigned of_day = (unsigned)(seconds - days * 86400), month, day;
+    date_of(days, &year, &month, &day);
+    if (year < 0 || year > 9999) {
         memcpy(out, "9999-12-31T23:59:59.999Z", CLOCK_TEXT);
-    else
-        snprintf(out, CLOCK_TEXT, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-                 (unsigned)(tm.tm_year + 1900) % 10000u, (unsigned)(tm.tm_mon + 1) % 100u,
-                 (unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u,
-                 (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u,
-                 (unsigned)(us / US_PER_MS) % 1000u);
+        return;
+    }
+    char *to = put_digits(out, (unsigned)year, 4, '-');
+    to = put_digits(to, month, 2, '-');
+    to = put_digits(to, day, 2, 'T');
+    to = put_digits(to, of_day / 3600, 2, ':');
+    to = put_digits(to, of_day / 60 % 60, 2, ':');
+    to = put_digits(to, of_day % 60, 2, '.');
+    to = put_digits(to, ms, 3, 'Z');
+    *to = '\0';
 }
 
 /* Reads exactly n digits. */

@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -106,7 +107,9 @@ static bool add_id(struct buf *out, const struct view *v)
 {
     char text[ID_TEXT];
     id_format(&v->job->id, text);
-    buf_addf(out, "\"%s\"", text);
+    buf_addc(out, '"');
+    buf_add(out, text, ID_TEXT - 1);
+    buf_addc(out, '"');
     return true;
 }
 
@@ -118,7 +121,7 @@ static bool add_task(struct buf *out, const struct view *v)
 
 static bool add_state(struct buf *out, const struct view *v)
 {
-    buf_addf(out, "\"%s\"", job_state_name(v->job->state));
+    json_text(out, job_state_name(v->job->state));
     return true;
 }
 
@@ -132,7 +135,9 @@ static bool add_cancel_requested(struct buf *out, const struct view *v)
 
 static bool add_priority(struct buf *out, const struct view *v)
 {
-    buf_addf(out, "%d", v->job->priority);
+    if (v->job->priority < 0)
+        buf_addc(out, '-');
+    buf_add_u64(out, (unsigned)abs(v->job->priority));
     return true;
 }
 

@@ -62,6 +62,7 @@ void request_with_etag(struct request *rq)
 
 void request_with_etag_of(struct request *rq, const void *data, size_t len)
 {
+    static const char hex[] = "0123456789abcdef";
     struct sha256_ctx ctx;
     uint8_t hash[16];
     char tag[2 + 32 + 1];
@@ -69,8 +70,10 @@ void request_with_etag_of(struct request *rq, const void *data, size_t len)
     sha256_update(&ctx, len, data);
     sha256_digest(&ctx, sizeof(hash), hash);
     tag[0] = '"';
-    for (size_t i = 0; i < sizeof(hash); i++)
-        snprintf(tag + 1 + 2 * i, 3, "%02x", hash[i]);
+    for (size_t i = 0; i < sizeof(hash); i++) {
+        tag[1 + 2 * i] = hex[hash[i] >> 4];
+        tag[2 + 2 * i] = hex[hash[i] & 15];
+    }
     tag[33] = '"';
     tag[34] = 0;
     request_add_header(rq, "ETag", "%s", tag);
