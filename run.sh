@@ -8,7 +8,9 @@ pipe=$(mktemp -u)
 mkfifo -m 600 "$pipe"
 "$bin" serve --listen "$listen" --data-dir "$data" >"$pipe" &
 pid=$!
-trap 'kill -TERM $pid 2>/dev/null || true' INT TERM
+# a terminal's ^C reaches the service itself: a signal more would end it without a drain
+trap ':' INT
+trap 'kill -TERM $pid 2>/dev/null || true' TERM
 exec 3<"$pipe"
 rm -f "$pipe"
 if read -r line <&3; then

@@ -1,12 +1,11 @@
 /*
  * floors.c - what the machine and the libraries allow, with nothing of jobmill in between:
  *
- *   floors http            an empty libmicrohttpd handler (epoll, one thread); prints "listening on PORT",
- *                          ends at end of file on standard input
- *   floors sqlite DIR N S  bare group commit: N inserts of 200 bytes a transaction, WAL and FULL, S seconds
- *   floors socketpair S    round trips of 200 bytes with one forked process, S seconds
- *   floors primes N P      the bare computation of `primes` below N in P processes at once: wall seconds
- *   floors fsync DIR S     append 4 KiB and fdatasync
+ *   floors http            an empty libmicrohttpd handler (epoll, one thread); prints "listening on
+ * PORT", ends at end of file on standard input floors sqlite DIR N S  bare group commit: N inserts
+ * of 200 bytes a transaction, WAL and FULL, S seconds floors socketpair S    round trips of 200
+ * bytes with one forked process, S seconds floors primes N P      the bare computation of `primes`
+ * below N in P processes at once: wall seconds floors fsync DIR S     append 4 KiB and fdatasync
  *
  * Each but http prints one line of JSON.
  */
@@ -46,9 +45,10 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *conn, const char
 {
     (void)cls, (void)url, (void)method, (void)version, (void)upload;
     static int seen;
-    static char body[] = "{\"id\":\"0193588a-0000-7000-8000-000000000000\",\"task\":\"noop\",\"state\":"
-                         "\"queued\",\"priority\":0,\"attempt\":0,\"max_attempts\":3,\"created_at\":"
-                         "\"2026-11-23T03:19:00.000Z\"}";
+    static char body[] =
+        "{\"id\":\"0193588a-0000-7000-8000-000000000000\",\"task\":\"noop\",\"state\":"
+        "\"queued\",\"priority\":0,\"attempt\":0,\"max_attempts\":3,\"created_at\":"
+        "\"2026-11-23T03:19:00.000Z\"}";
     if (!*state) { /* answering here would close the connection */
         *state = &seen;
         return MHD_YES;
@@ -71,10 +71,10 @@ static int http(void)
 {
     struct sockaddr_in a = {.sin_family = AF_INET};
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    struct MHD_Daemon *d = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, NULL, MHD_OPTION_SOCK_ADDR, &a,
-        MHD_OPTION_CONNECTION_LIMIT, 2000u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192,
-        MHD_OPTION_END);
+    struct MHD_Daemon *d =
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, NULL,
+                         MHD_OPTION_SOCK_ADDR, &a, MHD_OPTION_CONNECTION_LIMIT, 2000u,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192, MHD_OPTION_END);
     if (!d)
         return fail("libmicrohttpd");
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT);
@@ -159,7 +159,8 @@ static int socketpair_floor(double seconds)
         return fail("malloc");
     int64_t end = begin + (int64_t)(seconds * 1e9);
     for (int64_t t = begin; t < end && n < cap;) {
-        if (send(fd[0], msg, sizeof(msg), MSG_NOSIGNAL) < 0 || recv(fd[0], msg, sizeof(msg), 0) <= 0)
+        if (send(fd[0], msg, sizeof(msg), MSG_NOSIGNAL) < 0 ||
+            recv(fd[0], msg, sizeof(msg), 0) <= 0)
             return fail("round trip");
         int64_t u = now_ns();
         took[n++] = u - t;
@@ -244,9 +245,10 @@ static int primes(const char *object, const char *limit, int processes)
     }
     char input[64];
     int len = snprintf(input, sizeof(input), "{\"limit\":%s}", limit);
-    struct jobmill_host host = {JOBMILL_TASK_ABI, no_progress, no_log, not_cancelled, any_result,
-                                any_failure};
-    struct jobmill_call call = {.abi = JOBMILL_TASK_ABI, .attempt = 1, .job_id = "", .task = "primes"};
+    struct jobmill_host host = {JOBMILL_TASK_ABI, no_progress, no_log,
+                                not_cancelled,    any_result,  any_failure};
+    struct jobmill_call call = {
+        .abi = JOBMILL_TASK_ABI, .attempt = 1, .job_id = "", .task = "primes"};
     call.input_type = "application/json";
     call.input = input;
     call.input_len = (size_t)len;

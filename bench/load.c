@@ -1,11 +1,11 @@
 /*
- * load.c - a closed-loop HTTP/1.1 load generator: CONNS keep-alive connections, one request in flight on
- * each, one thread. Prints one line of JSON: requests a second and latency percentiles.
+ * load.c - a closed-loop HTTP/1.1 load generator: CONNS keep-alive connections, one request in
+ * flight on each, one thread. Prints one line of JSON: requests a second and latency percentiles.
  *
  *   load PORT CONNS SECONDS METHOD PATH [BODY] [HEADER]...
  *
- * The latency of a closed loop leaves out what would have waited had the load been open; it is good for
- * ratios between servers under the same loop, which is what it is used for here.
+ * The latency of a closed loop leaves out what would have waited had the load been open; it is good
+ * for ratios between servers under the same loop, which is what it is used for here.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -78,8 +78,8 @@ static int dial(int port)
     return fd;
 }
 
-/* The length of the whole answer once its header is there; bodies larger than the buffer are counted,
- * not kept. */
+/* The length of the whole answer once its header is there; bodies larger than the buffer are
+ * counted, not kept. */
 static void find_length(struct conn *c)
 {
     c->buf[c->got < sizeof(c->buf) ? c->got : sizeof(c->buf) - 1] = '\0';
@@ -195,7 +195,8 @@ int main(int argc, char **argv)
     }
     double took = (double)(now_ns() - begin) / 1e9;
     qsort(samples, sample_count, sizeof(*samples), by_value);
-    printf("{\"rate\":%.1f,\"answers\":%llu,\"bad\":%llu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n",
+    printf("{\"rate\":%.1f,\"answers\":%llu,\"bad\":%llu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_"
+           "us\":%.1f}\n",
            (double)answers / took, (unsigned long long)answers, (unsigned long long)bad,
            quantile(0.5), quantile(0.99), quantile(1.0));
     return bad ? 2 : 0;

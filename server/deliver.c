@@ -1,6 +1,6 @@
 /*
- * deliver.c - one job's way to a worker and back: assign, take back, stop, time out, and make exactly
- * one outcome of each attempt. Dispatch's thread.
+ * deliver.c - one job's way to a worker and back: assign, take back, stop, time out, and make
+ * exactly one outcome of each attempt. Dispatch's thread.
  *
  * A claim lives in one place at a time: pending in its pool, held by a slot, or on its way back to
  * the writer as a finish. `open attempts` are the first two.
@@ -185,7 +185,8 @@ static void return_pending(struct dispatcher *d, struct pool *p)
         deliver_return(d, p, c);
 }
 
-static void note_outcome(struct dispatcher *d, uint32_t task, const struct finish *f, int64_t run_us)
+static void note_outcome(struct dispatcher *d, uint32_t task, const struct finish *f,
+                         int64_t run_us)
 {
     struct board_task *t = &d->board->task[task];
     if (f->attempt.end == ATTEMPT_SUCCEEDED)
@@ -224,7 +225,8 @@ static struct finish *finish_of_done(const struct slot *s, const struct claim *c
         e->signal = (int)m->signal;
         e->exit_code = (int)m->exit_plus_1 - 1;
     }
-    /* A task that ended because it was told to give up, or too late: what it says is not its outcome. */
+    /* A task that ended because it was told to give up, or too late: what it says is not its
+     * outcome. */
     if (s->stop == STOP_CANCEL || s->stop == STOP_TIMEOUT || (s->stop == STOP_DRAIN && !m->ok))
         stopped_error(f, s->stop, c);
     return f;
@@ -288,7 +290,8 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
         struct finish *f = finish_new(c, ATTEMPT_FAILED);
         int st = (int)death->status;
         f->attempt.retry_now = true;
-        f->attempt.started_us = atomic_load_explicit(&s->board->job_started_us, memory_order_relaxed);
+        f->attempt.started_us =
+            atomic_load_explicit(&s->board->job_started_us, memory_order_relaxed);
         struct job_error *e = &f->attempt.error;
         if (WIFSIGNALED(st)) {
             job_error_set(e, JOB_ERROR_CRASHED, "the worker was killed by signal %d (%s)",

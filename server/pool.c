@@ -2,7 +2,8 @@
  * pool.c - the pools' slots. Dispatch's thread alone.
  *
  * Invariants: held = sum of the slots' counts; a slot holds jobs only while its worker lives or is
- * being buried; held + waiting + granted never exceeds what the pool could take when it was granted.
+ * being buried; held + waiting + granted never exceeds what the pool could take when it was
+ * granted.
  */
 #include "pool.h"
 
@@ -11,8 +12,8 @@
 #include <string.h>
 
 /*
- * A worker is handed more than one job only while jobs are so short that the way to it and back would
- * leave its core idle: as many as it runs in PREFETCH_US, the round trip counted with each.
+ * A worker is handed more than one job only while jobs are so short that the way to it and back
+ * would leave its core idle: as many as it runs in PREFETCH_US, the round trip counted with each.
  */
 #define PREFETCH_US   INT64_C(2000)
 #define ROUND_TRIP_US INT64_C(30)

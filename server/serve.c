@@ -74,6 +74,8 @@ void serve_die(int status, const char *fmt, ...)
         if (log_pipe_read < 0 || ioctl(log_pipe_read, FIONREAD, &left) < 0 || left == 0)
             break;
     }
+    struct timespec last = {.tv_nsec = 20000000}; /* what was read is being written */
+    nanosleep(&last, NULL);
     _exit(status);
 }
 
@@ -163,10 +165,11 @@ static int open_store(struct service *s, struct buf *why)
     }
     id_floor(r.largest_key);
     if (r.requeued + r.failed + r.cancelled > 0)
-        log_warn("the last service did not end in good order: of the jobs that ran, %llu run again, "
-                 "%llu failed for lack of attempts, %llu are cancelled",
-                 (unsigned long long)r.requeued, (unsigned long long)r.failed,
-                 (unsigned long long)r.cancelled);
+        log_warn(
+            "the last service did not end in good order: of the jobs that ran, %llu run again, "
+            "%llu failed for lack of attempts, %llu are cancelled",
+            (unsigned long long)r.requeued, (unsigned long long)r.failed,
+            (unsigned long long)r.cancelled);
     return 0;
 }
 
@@ -210,8 +213,8 @@ static int announce(const struct service *s, uint16_t port)
     printf("listening on http://%s%s%s:%u\n", v6 ? "[" : "", host, v6 ? "]" : "", port);
     if (fflush(stdout) != 0)
         log_warn("standard output cannot be written: %s", strerror(errno));
-    log_info("jobmill " JOBMILL_VERSION " serves on %s%s%s:%u, data in %s, %u workers", v6 ? "[" : "",
-             host, v6 ? "]" : "", port, s->conf.data_dir, s->conf.defs.slots);
+    log_info("jobmill " JOBMILL_VERSION " serves on %s%s%s:%u, data in %s, %u workers",
+             v6 ? "[" : "", host, v6 ? "]" : "", port, s->conf.data_dir, s->conf.defs.slots);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /*
- * supervise.c - the talk with the fork server: asks for workers, hears of births and deaths, writes the
- * obituary, and waits ever longer before it replaces workers that die at birth. Dispatch's thread.
+ * supervise.c - the talk with the fork server: asks for workers, hears of births and deaths, writes
+ * the obituary, and waits ever longer before it replaces workers that die at birth. Dispatch's
+ * thread.
  */
 #include "dispatch_priv.h"
 
@@ -36,9 +37,8 @@ static void ask_for_worker(struct dispatcher *d, struct slot *s)
     s->ready = false;
     atomic_store_explicit(&s->board->generation, s->generation, memory_order_release);
     struct msg m = {.kind = MSG_SPAWN, .fd = -1};
-    m.u.SPAWN = (struct msg_SPAWN){.slot = s->index,
-                                   .generation = s->generation,
-                                   .pool = (uint32_t)(s->pool - d->pools)};
+    m.u.SPAWN = (struct msg_SPAWN){
+        .slot = s->index, .generation = s->generation, .pool = (uint32_t)(s->pool - d->pools)};
     int err = msg_send(d->control_fd, &m);
     if (err == 0) {
         s->spawn_at_us = INT64_MAX;

@@ -1,5 +1,6 @@
 /*
- * writer.c - the one writer's thread: inbox -> one transaction (changes, then claims up to the credit)
+ * writer.c - the one writer's thread: inbox -> one transaction (changes, then claims up to the
+ * credit)
  * -> commit, synced -> claims to dispatch, answers to clients, wake-ups of those who wait.
  *
  * Group commit needs no timer: what arrives while one commit waits for the disk is the next one.
@@ -26,12 +27,12 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 
-#define DUE_BATCH        1000
-#define SWEEP_BATCH      1000
-#define SWEEP_EVERY_US   (10 * US_PER_S)
-#define FULL_PAUSE_MS    100  /* between tries while the disk is full and outcomes wait */
-#define IDLE_WAIT_MS     1000 /* a look at the clock: wall time may have been set */
-#define EXIT_IO          74   /* sysexits.h EX_IOERR */
+#define DUE_BATCH      1000
+#define SWEEP_BATCH    1000
+#define SWEEP_EVERY_US (10 * US_PER_S)
+#define FULL_PAUSE_MS  100  /* between tries while the disk is full and outcomes wait */
+#define IDLE_WAIT_MS   1000 /* a look at the clock: wall time may have been set */
+#define EXIT_IO        74   /* sysexits.h EX_IOERR */
 
 struct task_queue { /* the tasks of one pool */
     uint32_t *ids;
@@ -46,14 +47,14 @@ struct batch {
     size_t claimed;
     struct ended {
         struct id id;
-    } *ended;
+    } * ended;
     size_t ended_count, ended_cap;
     uint32_t queued[POOLS_MAX]; /* jobs made queued by this transaction */
     int32_t credit[POOLS_MAX];  /* credit used by it */
     struct stop {
         struct id id;
         uint32_t attempt;
-    } *stops;
+    } * stops;
     size_t stops_count, stops_cap;
 };
 
@@ -67,8 +68,8 @@ static struct {
     struct task_queue queue[POOLS_MAX];
     _Atomic int32_t credit[POOLS_MAX];
     _Atomic bool draining;
-    sem_t drained;         /* posted once the thread has seen `draining`: no claim is made any more */
-    bool drain_seen;       /* the thread's own */
+    sem_t drained;   /* posted once the thread has seen `draining`: no claim is made any more */
+    bool drain_seen; /* the thread's own */
     _Atomic bool stopping;
     int64_t next_due_us;
     int64_t next_sweep_us;
@@ -190,7 +191,8 @@ static int submit(struct batch *b, struct change *c)
     struct job *job = &c->job;
     uint32_t pool = w.defs->task[c->task_index].pool;
     job->task_id = w.task_ids[c->task_index];
-    struct store_key key = {.key = c->key, .fingerprint = c->fingerprint, .now_us = job->created_us};
+    struct store_key key = {
+        .key = c->key, .fingerprint = c->fingerprint, .now_us = job->created_us};
     key.expires_us = job->created_us + w.conf->idempotency_ttl_us;
     /* With a worker free and nothing before it, the job is claimed by the insert itself. */
     bool direct = job->state == JOB_QUEUED && !atomic_load(&w.draining) &&
@@ -294,8 +296,8 @@ static int claim_for_pool(struct batch *b, uint32_t pool, int64_t now_us)
     int32_t credit;
     while ((credit = credit_left(b, pool)) > 0 && queued_of_pool(b, pool) > 0) {
         size_t want = credit < 64 ? (size_t)credit : 64, n = 0;
-        int err = store_claim(w.store, w.queue[pool].ids, w.queue[pool].count, want, now_us, jobs,
-                              &n);
+        int err =
+            store_claim(w.store, w.queue[pool].ids, w.queue[pool].count, want, now_us, jobs, &n);
         for (size_t i = 0; i < n; i++) {
             int task = task_index_of(jobs[i].task_id);
             struct claim *c = task < 0 ? NULL : claim_new(&jobs[i], (uint32_t)task, false);
@@ -429,11 +431,12 @@ static bool transact(struct batch *b)
     if (!err)
         err = store_commit(w.store);
     if (err)
-        serve_die(EXIT_IO,
-                  "the store failed (%s): what was being written may or may not be kept; nothing more "
-                  "is acknowledged and the service stops. Clients ask again with their "
-                  "Idempotency-Key.",
-                  err_sentence(err));
+        serve_die(
+            EXIT_IO,
+            "the store failed (%s): what was being written may or may not be kept; nothing more "
+            "is acknowledged and the service stops. Clients ask again with their "
+            "Idempotency-Key.",
+            err_sentence(err));
     note_commit(b, clock_mono_us() - began);
     tell_all(b);
     return true;
@@ -455,10 +458,8 @@ static bool has_claims_to_make(void)
 
 static void batch_reset(struct batch *b)
 {
-    struct batch keep = {.ended = b->ended,
-                         .ended_cap = b->ended_cap,
-                         .stops = b->stops,
-                         .stops_cap = b->stops_cap};
+    struct batch keep = {
+        .ended = b->ended, .ended_cap = b->ended_cap, .stops = b->stops, .stops_cap = b->stops_cap};
     *b = keep;
 }
 
@@ -502,7 +503,8 @@ static void *writer_main(void *arg)
             room = transact(&b);
             int err = store_checkpoint(w.store, inbox_count(&w.inbox) == 0);
             if (err && err != -ERR_STORE_FULL)
-                serve_die(EXIT_IO, "the store failed (%s) while it was tidied up", err_sentence(err));
+                serve_die(EXIT_IO, "the store failed (%s) while it was tidied up",
+                          err_sentence(err));
             if (room && (b.count > 0 || b.claimed > 0))
                 continue;
         }

@@ -37,7 +37,8 @@ static struct claim *claim(uint32_t n)
 
 static void hold(struct slot *s, struct claim *c)
 {
-    s->held[s->count] = (struct assignment){.claim = c, .seq = c->attempt, .cell = slot_free_cell(s)};
+    s->held[s->count] =
+        (struct assignment){.claim = c, .seq = c->attempt, .cell = slot_free_cell(s)};
     s->count++;
     s->pool->held++;
 }

@@ -14,11 +14,16 @@ static const char commands[] =
     "[task json]\ncommand = cat\n"
     "[task notjson]\ncommand = /bin/echo hello\n"
     "[task png]\ncommand = cat\ninput = raw\nresult = image/png\n"
-    "[task code]\ncommand = /bin/sh -c 'echo first >&2; echo reason >&2; exit 7'\nmax_attempts = 1\n"
-    "[task env]\ncommand = /bin/sh -c 'echo \"$JOBMILL_TASK $JOBMILL_ATTEMPT $SECRET $PWD\"'\nresult = text\n"
-    "[task fd4]\ncommand = /bin/sh -c 'echo \"{\\\"progress\\\":{\\\"fraction\\\":0.5,\\\"message\\\":\\\"half\\\"}}\" >&4; "
+    "[task code]\ncommand = /bin/sh -c 'echo first >&2; echo reason >&2; exit 7'\nmax_attempts = "
+    "1\n"
+    "[task env]\ncommand = /bin/sh -c 'echo \"$JOBMILL_TASK $JOBMILL_ATTEMPT $SECRET "
+    "$PWD\"'\nresult = text\n"
+    "[task fd4]\ncommand = /bin/sh -c 'echo "
+    "\"{\\\"progress\\\":{\\\"fraction\\\":0.5,\\\"message\\\":\\\"half\\\"}}\" >&4; "
     "echo stray; echo \"{\\\"result\\\":{\\\"from\\\":4}}\" >&4'\n"
-    "[task fd4error]\ncommand = /bin/sh -c 'echo \"{\\\"error\\\":{\\\"code\\\":\\\"no_luck\\\",\\\"message\\\":\\\"m\\\",\\\"permanent\\\":true}}\" >&4; exit 1'\n"
+    "[task fd4error]\ncommand = /bin/sh -c 'echo "
+    "\"{\\\"error\\\":{\\\"code\\\":\\\"no_luck\\\",\\\"message\\\":\\\"m\\\",\\\"permanent\\\":"
+    "true}}\" >&4; exit 1'\n"
     "[task flood]\ncommand = /usr/bin/yes\noutput_max = 64KiB\nresult = text\n"
     "[task tree]\ncommand = /bin/sh -c 'setsid sleep 777 & sleep 777'\n"
     "[task stays]\ncommand = /bin/sh -c 'setsid sleep 778 & echo $!'\n"
@@ -27,8 +32,10 @@ static const char commands[] =
 START_TEST(commands_do_what_the_file_says)
 {
     struct server *s = server_new(commands, NULL);
-    struct answer *a = run_job(s, "{\"task\":\"args\",\"input\":{\"a\":\"one; $(two) 'three'\",\"b\":7}}");
-    ck_assert_str_eq(jstr(a->json, "result"), "[one; $(two) 'three'][x7y]"); /* whole words, no shell */
+    struct answer *a =
+        run_job(s, "{\"task\":\"args\",\"input\":{\"a\":\"one; $(two) 'three'\",\"b\":7}}");
+    ck_assert_str_eq(jstr(a->json, "result"),
+                     "[one; $(two) 'three'][x7y]"); /* whole words, no shell */
     answer_free(a);
     a = run_job(s, "{\"task\":\"args\",\"input\":{\"a\":\"x\"}}");
     ck_assert_str_eq(jstr(a->json, "error.code"), "bad_input");
@@ -150,7 +157,8 @@ START_TEST(flags_over_environment_over_file)
     char path[] = "/tmp/jobmill-conf-XXXXXX", out[65536];
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
-    const char *conf = "[server]\nmax_wait = 11s ; a comment\nidle_timeout = 12s\n[pool default]\nworkers = 3\n";
+    const char *conf =
+        "[server]\nmax_wait = 11s ; a comment\nidle_timeout = 12s\n[pool default]\nworkers = 3\n";
     ck_assert_int_eq(write(fd, conf, strlen(conf)), (ssize_t)strlen(conf));
     close(fd);
     setenv("JOBMILL_IDLE_TIMEOUT", "13", 1);
@@ -167,7 +175,8 @@ END_TEST
 START_TEST(only_loopback_without_being_told)
 {
     char err[2048];
-    const char *const args[] = {"serve", "--listen", "0.0.0.0:0", "--data-dir", "/nonexistent/never", NULL};
+    const char *const args[] = {"serve",      "--listen",           "0.0.0.0:0",
+                                "--data-dir", "/nonexistent/never", NULL};
     ck_assert_int_eq(run_binary(args, err, sizeof(err)), 78);
     ck_assert_ptr_nonnull(strstr(err, "--insecure"));
     const char *const nosuch[] = {"serve", "--no-such-flag", NULL};
@@ -194,12 +203,9 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        commands_do_what_the_file_says,
-        a_command_gets_a_clean_place,
-        commands_leave_nothing_behind,
-        wrong_settings_are_refused_with_their_place,
-        flags_over_environment_over_file,
-        only_loopback_without_being_told,
+        commands_do_what_the_file_says,   a_command_gets_a_clean_place,
+        commands_leave_nothing_behind,    wrong_settings_are_refused_with_their_place,
+        flags_over_environment_over_file, only_loopback_without_being_told,
         a_store_is_migrated_by_hand_too,
     };
     return run_suite("config", tests, sizeof(tests) / sizeof(tests[0]));

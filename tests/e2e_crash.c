@@ -1,6 +1,6 @@
 /*
- * e2e_crash.c - the service is killed at random moments under load: what it acknowledged is there and ends
- * once, whatever the moment.
+ * e2e_crash.c - the service is killed at random moments under load: what it acknowledged is there
+ * and ends once, whatever the moment.
  */
 #include "harness.h"
 
@@ -25,8 +25,8 @@ struct client {
 
 static _Atomic bool stop;
 
-/* Submits until the service is gone; each submission under a key of its own, asked again after a failure,
- * as a careful client does. */
+/* Submits until the service is gone; each submission under a key of its own, asked again after a
+ * failure, as a careful client does. */
 static void *load(void *arg)
 {
     struct client *c = arg;
@@ -36,7 +36,8 @@ static void *load(void *arg)
         snprintf(body, sizeof(body), "{\"task\":\"%s\",\"input\":{\"seconds\":0.00%u}}",
                  c->next % 10 ? "noop" : "sleep", c->next % 9 + 1);
         const char *const headers[] = {key, NULL};
-        struct answer *a = http_try(c->s, "POST", c->next % 4 ? "/v1/jobs" : "/v1/jobs?wait=5", body, headers);
+        struct answer *a =
+            http_try(c->s, "POST", c->next % 4 ? "/v1/jobs" : "/v1/jobs?wait=5", body, headers);
         if (!a)
             return NULL; /* killed: the next round asks again with this key */
         if (a->status == 200 || a->status == 202) {
@@ -71,7 +72,8 @@ static void check_integrity(struct server *s)
 static bool all_over(struct server *s)
 {
     struct answer *a = get(s, "/v1/stats", 200);
-    json_int_t open = jint(a->json, "jobs.queued") + jint(a->json, "jobs.running") + jint(a->json, "jobs.scheduled");
+    json_int_t open = jint(a->json, "jobs.queued") + jint(a->json, "jobs.running") +
+                      jint(a->json, "jobs.scheduled");
     answer_free(a);
     return open == 0;
 }
@@ -83,9 +85,10 @@ static void check_acknowledged(struct client *c)
         snprintf(path, sizeof(path), "/v1/jobs/%s", c->id[i]);
         struct answer *a = get(c->s, path, 200);
         const char *state = jstr(a->json, "state");
-        /* at least once, and never more often than it may: a job whose three attempts were all cut short by
-         * the kills has failed for that reason */
-        bool cut_short = !strcmp(state, "failed") && !strcmp(jstr(a->json, "error.code"), "crashed");
+        /* at least once, and never more often than it may: a job whose three attempts were all cut
+         * short by the kills has failed for that reason */
+        bool cut_short =
+            !strcmp(state, "failed") && !strcmp(jstr(a->json, "error.code"), "crashed");
         ck_assert_msg(!strcmp(state, "succeeded") || cut_short, "%s", a->body);
         ck_assert_int_le(jint(a->json, "attempt"), jint(a->json, "max_attempts"));
         answer_free(a);
@@ -108,7 +111,8 @@ START_TEST(nothing_acknowledged_is_lost)
         for (int i = 0; i < CLIENTS; i++)
             ck_assert_int_eq(pthread_create(&c[i].thread, NULL, load, &c[i]), 0);
         random = random * 1103515245u + 12345u;
-        pause_ms(20 + (int)(random >> 16) % 180); /* the moment is the test's matter, not a wait for anything */
+        pause_ms(20 + (int)(random >> 16) %
+                          180); /* the moment is the test's matter, not a wait for anything */
         server_kill9(s);
         atomic_store(&stop, true);
         for (int i = 0; i < CLIENTS; i++)
@@ -125,8 +129,9 @@ START_TEST(nothing_acknowledged_is_lost)
     printf("%zu acknowledged over %d kills\n", total, ROUNDS);
     ck_assert_uint_gt(total, 100);
     /* the counters equal a recount, and no key made two jobs */
-    char *out = run_sqlite(s, "SELECT count(*) FROM (SELECT c.n, (SELECT count(*) FROM jobs j WHERE j.task_id = "
-                              "c.task_id AND j.state = c.state) AS m FROM counters c) WHERE n <> m");
+    char *out = run_sqlite(
+        s, "SELECT count(*) FROM (SELECT c.n, (SELECT count(*) FROM jobs j WHERE j.task_id = "
+           "c.task_id AND j.state = c.state) AS m FROM counters c) WHERE n <> m");
     ck_assert_str_eq(out, "0\n");
     free(out);
     out = run_sqlite(s, "SELECT count(*) - count(DISTINCT key) FROM idempotency");
@@ -143,7 +148,8 @@ START_TEST(what_ran_runs_again_as_its_next_attempt)
     struct server *s = server_new(NULL, NULL);
     char id[64], once[64];
     snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":1}}"));
-    snprintf(once, sizeof(once), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":1},\"max_attempts\":1}"));
+    snprintf(once, sizeof(once), "%s",
+             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":1},\"max_attempts\":1}"));
     answer_free(await_state(s, id, "running"));
     answer_free(await_state(s, once, "running"));
     server_kill9(s);
@@ -160,7 +166,9 @@ END_TEST
 
 START_TEST(a_cancel_outlives_a_kill)
 {
-    struct server *s = server_new("[server]\nkill_grace = 60s\n[task stubborn]\ncommand = /bin/sh -c 'trap \"\" TERM; sleep 60'\n", NULL);
+    struct server *s = server_new("[server]\nkill_grace = 60s\n[task stubborn]\ncommand = /bin/sh "
+                                  "-c 'trap \"\" TERM; sleep 60'\n",
+                                  NULL);
     char id[64], path[128];
     snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"stubborn\"}"));
     answer_free(await_state(s, id, "running"));

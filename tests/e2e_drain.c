@@ -22,7 +22,8 @@ START_TEST(running_jobs_finish_and_new_ones_are_refused)
 {
     char running[64], waiting[64], retry[16];
     struct server *s = server_new(NULL, patient);
-    snprintf(running, sizeof(running), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":1}}"));
+    snprintf(running, sizeof(running), "%s",
+             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":1}}"));
     snprintf(waiting, sizeof(waiting), "%s", submit(s, "{\"task\":\"noop\"}"));
     answer_free(await_state(s, running, "running"));
     server_signal(s, SIGTERM);
@@ -47,12 +48,14 @@ START_TEST(what_is_left_at_the_deadline_goes_back)
 {
     char id[64];
     struct server *s = server_new(NULL, hasty);
-    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":2},\"max_attempts\":1}"));
+    snprintf(id, sizeof(id), "%s",
+             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":2},\"max_attempts\":1}"));
     answer_free(await_state(s, id, "running"));
     server_signal(s, SIGTERM);
     ck_assert_int_eq(server_wait(s, LONG_MS), 0);
     server_restart(s);
-    struct answer *a = await_state(s, id, "succeeded"); /* also with one attempt: it did not cost one */
+    struct answer *a =
+        await_state(s, id, "succeeded"); /* also with one attempt: it did not cost one */
     ck_assert_int_eq(jint(a->json, "attempt"), 1);
     answer_free(a);
     server_free(s);

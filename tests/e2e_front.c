@@ -1,4 +1,5 @@
-/* e2e_front.c - clients that cheat, dawdle, leave or flood: none holds the service or another client. */
+/* e2e_front.c - clients that cheat, dawdle, leave or flood: none holds the service or another
+ * client. */
 #include "harness.h"
 
 #include <stdio.h>
@@ -9,8 +10,15 @@
 
 #define POLLS 1000
 
-static const char *const quick[] = {"--header-timeout", "0.5", "--body-timeout", "0.5", "--idle-timeout", "1",
-                                    "--workers", "2", NULL};
+static const char *const quick[] = {"--header-timeout",
+                                    "0.5",
+                                    "--body-timeout",
+                                    "0.5",
+                                    "--idle-timeout",
+                                    "1",
+                                    "--workers",
+                                    "2",
+                                    NULL};
 
 /* A hidden second request that, if it ran, would leave a job behind. */
 #define HIDDEN                                                                                     \
@@ -22,7 +30,8 @@ static json_int_t jobs_kept(struct server *s)
     json_int_t n = 0, v;
     const char *k;
     json_t *count;
-    json_object_foreach(jget(a->json, "jobs"), k, count) {
+    json_object_foreach(jget(a->json, "jobs"), k, count)
+    {
         v = json_integer_value(count);
         n += v;
     }
@@ -33,22 +42,31 @@ static json_int_t jobs_kept(struct server *s)
 START_TEST(no_request_hides_in_another)
 {
     static const char *const vectors[] = {
-        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN,
-        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" HIDDEN,
-        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nContent-Length: 90\r\n\r\n" HIDDEN,
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n0\r\n\r\n" HIDDEN,
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: "
+        "5\r\n\r\n0\r\n\r\n" HIDDEN,
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nContent-Length: "
+        "90\r\n\r\n" HIDDEN,
         "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length : 0\r\n\r\n" HIDDEN,
         "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0, 0\r\n\r\n" HIDDEN,
         "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: +0\r\n\r\n" HIDDEN,
         "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0x0\r\n\r\n" HIDDEN,
         "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n" HIDDEN,
-        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 18446744073709551616\r\n\r\n" HIDDEN,
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+        "18446744073709551616\r\n\r\n" HIDDEN,
         "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n" HIDDEN,
-        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, identity\r\n\r\n" HIDDEN,
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, "
+        "identity\r\n\r\n" HIDDEN,
         "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: identity\r\n\r\n" HIDDEN,
-        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN,
-        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n" HIDDEN,
-        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer_Encoding: chunked\r\n X: y\r\nContent-Length : 3\r\n\r\n" HIDDEN,
-        "GET /healthz HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN,
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
+        "chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN,
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding : "
+        "chunked\r\n\r\n0\r\n\r\n" HIDDEN,
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer_Encoding: chunked\r\n X: "
+        "y\r\nContent-Length : 3\r\n\r\n" HIDDEN,
+        "GET /healthz HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n0\r\n\r\n" HIDDEN,
         "GET /healthz HTTP/1.1\r\n\r\n" HIDDEN,
         "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" HIDDEN,
         "GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n" HIDDEN,
@@ -103,7 +121,8 @@ START_TEST(dawdlers_are_cut)
     struct server *s = server_new(NULL, quick);
     int silent = raw_open(s), head = raw_open(s), body = raw_open(s), kept = raw_open(s);
     raw_send(head, "GET /healthz HTTP/1.1\r\nHo");
-    raw_send(body, "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{\"ta");
+    raw_send(body,
+             "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{\"ta");
     raw_send(kept, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     int64_t begin = now_ms();
     for (int i = 0; i < 30 && now_ms() - begin < 600; i++) { /* a byte now and then buys no time */
@@ -135,7 +154,8 @@ START_TEST(many_long_polls_hold_no_thread_and_are_missed_when_they_leave)
     char id[64], request[256];
     struct server *s = server_new(NULL, quick);
     snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"noop\",\"delay\":3600}"));
-    snprintf(request, sizeof(request), "GET /v1/jobs/%s?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n", id);
+    snprintf(request, sizeof(request),
+             "GET /v1/jobs/%s?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n", id);
     for (int i = 0; i < POLLS; i++) {
         fd[i] = raw_open(s);
         raw_send(fd[i], request);
@@ -170,7 +190,8 @@ START_TEST(too_many_who_wait_are_told)
     char id[64], request[256], path[128];
     struct server *s = server_new(NULL, flags);
     snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"noop\",\"delay\":3600}"));
-    snprintf(request, sizeof(request), "GET /v1/jobs/%s?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n", id);
+    snprintf(request, sizeof(request),
+             "GET /v1/jobs/%s?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n", id);
     int a = raw_open(s), b = raw_open(s);
     raw_send(a, request);
     raw_send(b, request);
@@ -219,11 +240,13 @@ START_TEST(pipelined_requests_are_answered_in_order)
 {
     struct server *s = server_new(NULL, quick);
     int fd = raw_open(s);
-    raw_send(fd, "POST /v1/jobs?wait=5 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n\r\n{\"task\":\"noop\"}"
+    raw_send(fd, "POST /v1/jobs?wait=5 HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+                 "15\r\n\r\n{\"task\":\"noop\"}"
                  "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
                  "GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     char *said = raw_read(fd, 5000);
-    char *first = strstr(said, "\"succeeded\""), *second = strstr(said, "\"ok\""), *third = strstr(said, " 404 ");
+    char *first = strstr(said, "\"succeeded\""), *second = strstr(said, "\"ok\""),
+         *third = strstr(said, " 404 ");
     ck_assert_msg(first && second && third && first < second && second < third, "%s", said);
     free(said);
     close(fd);

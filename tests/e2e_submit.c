@@ -37,11 +37,13 @@ START_TEST(small_prime_counts_are_right)
 {
     static const struct {
         int limit, count;
-    } known[] = {{0, 0}, {1, 0}, {2, 0}, {3, 1}, {4, 2}, {10, 4}, {11, 4}, {12, 5}, {100, 25}, {1000000, 78498}};
+    } known[] = {{0, 0},  {1, 0},  {2, 0},  {3, 1},    {4, 2},
+                 {10, 4}, {11, 4}, {12, 5}, {100, 25}, {1000000, 78498}};
     struct server *s = server_new(NULL, two_workers);
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         char body[128];
-        snprintf(body, sizeof(body), "{\"task\":\"primes\",\"input\":{\"limit\":%d}}", known[i].limit);
+        snprintf(body, sizeof(body), "{\"task\":\"primes\",\"input\":{\"limit\":%d}}",
+                 known[i].limit);
         struct answer *a = run_job(s, body);
         ck_assert_int_eq(jint(a->json, "result.count"), known[i].count);
         answer_free(a);
@@ -54,7 +56,8 @@ START_TEST(a_picture_comes_back_as_bytes)
 {
     char path[128], type[64];
     struct server *s = server_new(NULL, two_workers);
-    struct answer *a = run_job(s, "{\"task\":\"mandelbrot\",\"input\":{\"width\":64,\"height\":48}}");
+    struct answer *a =
+        run_job(s, "{\"task\":\"mandelbrot\",\"input\":{\"width\":64,\"height\":48}}");
     ck_assert_str_eq(jstr(a->json, "state"), "succeeded");
     ck_assert_str_eq(jstr(a->json, "result_type"), "image/png");
     ck_assert_ptr_null(jget(a->json, "result"));
@@ -74,7 +77,8 @@ START_TEST(progress_is_seen_while_it_runs)
 {
     char path[128];
     struct server *s = server_new(NULL, two_workers);
-    snprintf(path, sizeof(path), "/v1/jobs/%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":2}}"));
+    snprintf(path, sizeof(path), "/v1/jobs/%s",
+             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":2}}"));
     double fraction = 0;
     for (int64_t until = now_ms() + LONG_MS; fraction <= 0 && now_ms() < until; pause_ms(2)) {
         struct answer *a = get(s, path, 200);
@@ -144,11 +148,13 @@ START_TEST(priority_then_age)
     static const int priority[5] = {0, 0, 10, -10, 10};
     static const int want[5] = {2, 4, 0, 1, 3};
     char first[64];
-    snprintf(first, sizeof(first), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":30}}"));
+    snprintf(first, sizeof(first), "%s",
+             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":30}}"));
     answer_free(await_state(s, first, "running"));
     for (int i = 0; i < 5; i++) {
         char body[128];
-        snprintf(body, sizeof(body), "{\"task\":\"sleep\",\"input\":{\"seconds\":0.02},\"priority\":%d}", priority[i]);
+        snprintf(body, sizeof(body),
+                 "{\"task\":\"sleep\",\"input\":{\"seconds\":0.02},\"priority\":%d}", priority[i]);
         snprintf(ids[i], sizeof(ids[i]), "%s", submit(s, body));
     }
     char path[128], before[32] = "";
@@ -156,8 +162,8 @@ START_TEST(priority_then_age)
     answer_free(post(s, path, NULL, 200));
     for (int i = 0; i < 5; i++) {
         struct answer *a = await_state(s, ids[want[i]], "succeeded");
-        ck_assert_msg(strcmp(before, jstr(a->json, "started_at")) <= 0, "job %d began before job %d", want[i],
-                      want[i ? i - 1 : 0]);
+        ck_assert_msg(strcmp(before, jstr(a->json, "started_at")) <= 0,
+                      "job %d began before job %d", want[i], want[i ? i - 1 : 0]);
         snprintf(before, sizeof(before), "%s", jstr(a->json, "finished_at"));
         answer_free(a);
     }
@@ -169,14 +175,16 @@ START_TEST(lists_pages_and_filters)
 {
     struct server *s = server_new(NULL, two_workers);
     for (int i = 0; i < 25; i++)
-        answer_free(run_job(s, i % 5 ? "{\"task\":\"noop\",\"tags\":[\"a b\"]}" : "{\"task\":\"primes\",\"input\":{}}"));
+        answer_free(run_job(s, i % 5 ? "{\"task\":\"noop\",\"tags\":[\"a b\"]}"
+                                     : "{\"task\":\"primes\",\"input\":{}}"));
     char url[512] = "/v1/jobs?limit=7", last[64] = "";
     int seen = 0;
     while (url[0]) {
         struct answer *a = get(s, url, 200);
         size_t i;
         json_t *job;
-        json_array_foreach(jget(a->json, "jobs"), i, job) {
+        json_array_foreach(jget(a->json, "jobs"), i, job)
+        {
             ck_assert(!*last || strcmp(jstr(job, "id"), last) < 0); /* newest first */
             snprintf(last, sizeof(last), "%s", jstr(job, "id"));
             seen++;
@@ -188,16 +196,21 @@ START_TEST(lists_pages_and_filters)
     static const struct {
         const char *query;
         size_t count;
-    } filters[] = {{"task=primes", 5}, {"state=failed", 5}, {"tag=a%20b", 20}, {"task=noop&state=succeeded", 20},
-                   {"task=noop&state=failed", 0}, {"state=queued", 0}, {"task=none", 0}};
+    } filters[] = {{"task=primes", 5},
+                   {"state=failed", 5},
+                   {"tag=a%20b", 20},
+                   {"task=noop&state=succeeded", 20},
+                   {"task=noop&state=failed", 0},
+                   {"state=queued", 0},
+                   {"task=none", 0}};
     for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
         snprintf(url, sizeof(url), "/v1/jobs?limit=100&%s", filters[i].query);
         struct answer *a = get(s, url, 200);
         ck_assert_uint_eq(json_array_size(jget(a->json, "jobs")), filters[i].count);
         answer_free(a);
     }
-    static const char *const bad[] = {"limit=0", "limit=1001", "limit=x", "state=done", "cursor=abc", "colour=red",
-                                      "limit=1&limit=2", "ids=1"};
+    static const char *const bad[] = {"limit=0",    "limit=1001", "limit=x",         "state=done",
+                                      "cursor=abc", "colour=red", "limit=1&limit=2", "ids=1"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         snprintf(url, sizeof(url), "/v1/jobs?%s", bad[i]);
         answer_free(get(s, url, 400));
@@ -247,8 +260,8 @@ START_TEST(bad_fields_are_named_with_limit_and_value)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char type[64];
         struct answer *a = http(s, "POST", "/v1/jobs", bad[i].body, NULL);
-        ck_assert_msg(a->status == bad[i].status && strcmp(jstr(a->json, "code"), bad[i].code) == 0, "%s: %s",
-                      bad[i].body, a->body);
+        ck_assert_msg(a->status == bad[i].status && strcmp(jstr(a->json, "code"), bad[i].code) == 0,
+                      "%s: %s", bad[i].body, a->body);
         ck_assert(answer_header(a, "Content-Type", type, sizeof(type)));
         ck_assert_str_eq(type, "application/problem+json");
         if (bad[i].pointer)
@@ -263,7 +276,8 @@ START_TEST(bad_fields_are_named_with_limit_and_value)
     ck_assert_str_eq(jstr(a->json, "code"), "json_too_deep");
     answer_free(a);
     a = get(s, "/v1/stats", 200);
-    ck_assert_int_eq(jint(a->json, "jobs.succeeded") + jint(a->json, "jobs.failed"), 0); /* nothing was kept */
+    ck_assert_int_eq(jint(a->json, "jobs.succeeded") + jint(a->json, "jobs.failed"),
+                     0); /* nothing was kept */
     answer_free(a);
     server_free(s);
 }
@@ -362,7 +376,8 @@ START_TEST(raw_bodies_keep_their_bytes_and_type)
     char path[128], type[64];
     static const char *const octets[] = {"Content-Type: text/plain", NULL};
     struct server *s = server_new(NULL, two_workers);
-    struct answer *a = http(s, "POST", "/v1/tasks/echo/jobs?wait=20&priority=3&tag=x&tag=y", "a\tb\xc3\xa9", octets);
+    struct answer *a = http(s, "POST", "/v1/tasks/echo/jobs?wait=20&priority=3&tag=x&tag=y",
+                            "a\tb\xc3\xa9", octets);
     ck_assert_int_eq(a->status, 200);
     ck_assert_str_eq(jstr(a->json, "result"), "a\tb\xc3\xa9");
     ck_assert_str_eq(jstr(a->json, "tags.1"), "y");

@@ -1,4 +1,5 @@
-/* e2e_workers.c - workers that die, tasks that misbehave: each costs one attempt and nothing else. */
+/* e2e_workers.c - workers that die, tasks that misbehave: each costs one attempt and nothing else.
+ */
 #include "harness.h"
 
 #include <signal.h>
@@ -19,8 +20,11 @@ static char *with_task(const char *name, const char *object, const char *more)
 {
     char cwd[512], *conf = NULL;
     ck_assert_ptr_nonnull(getcwd(cwd, sizeof(cwd)));
-    ck_assert_int_gt(asprintf(&conf, "[server]\nretry_delay = 10ms\nkill_grace = 200ms\n[task %s]\nmodule = %s/%s/tests/tasks/%s.so\n%s",
-                              name, build_dir()[0] == '/' ? "" : cwd, build_dir(), object, more), 0);
+    ck_assert_int_gt(asprintf(&conf,
+                              "[server]\nretry_delay = 10ms\nkill_grace = 200ms\n[task %s]\nmodule "
+                              "= %s/%s/tests/tasks/%s.so\n%s",
+                              name, build_dir()[0] == '/' ? "" : cwd, build_dir(), object, more),
+                     0);
     return conf;
 }
 
@@ -45,18 +49,19 @@ START_TEST(every_way_to_end_badly_is_told_apart)
         const char *what, *state, *code;
         int signal, attempt;
     } ways[] = {
-        {"crash", "failed", "crashed", SIGSEGV, 3},      {"abort", "failed", "crashed", SIGABRT, 3},
-        {"exit", "failed", "crashed", -1, 3},            {"bad_json", "failed", "bad_result", -1, 1},
-        {"fail", "failed", "my_code", -1, 3},            {"fail_for_good", "failed", "my_code", -1, 1},
-        {"fail_twice", "succeeded", "", -1, 3},          {"crash_once", "succeeded", "", -1, 2},
-        {"large", "succeeded", "", -1, 1},               {"talk", "succeeded", "", -1, 1},
+        {"crash", "failed", "crashed", SIGSEGV, 3}, {"abort", "failed", "crashed", SIGABRT, 3},
+        {"exit", "failed", "crashed", -1, 3},       {"bad_json", "failed", "bad_result", -1, 1},
+        {"fail", "failed", "my_code", -1, 3},       {"fail_for_good", "failed", "my_code", -1, 1},
+        {"fail_twice", "succeeded", "", -1, 3},     {"crash_once", "succeeded", "", -1, 2},
+        {"large", "succeeded", "", -1, 1},          {"talk", "succeeded", "", -1, 1},
     };
     struct server *s = misbehaving();
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         char body[128];
         snprintf(body, sizeof(body), "{\"task\":\"bad\",\"input\":{\"do\":\"%s\"}}", ways[i].what);
         struct answer *a = run_job(s, body);
-        ck_assert_msg(!strcmp(jstr(a->json, "state"), ways[i].state) && !strcmp(jstr(a->json, "error.code"), ways[i].code),
+        ck_assert_msg(!strcmp(jstr(a->json, "state"), ways[i].state) &&
+                          !strcmp(jstr(a->json, "error.code"), ways[i].code),
                       "%s: %s", ways[i].what, a->body);
         ck_assert_int_eq(jint(a->json, "error.signal"), ways[i].signal);
         ck_assert_int_eq(jint(a->json, "attempt"), ways[i].attempt);
@@ -73,7 +78,9 @@ START_TEST(killed_workers_cost_an_attempt_each)
     char ids[KILLS][64];
     int jobs = KILLS;
     for (int i = 0; i < jobs; i++)
-        snprintf(ids[i], sizeof(ids[i]), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":0.02},\"max_attempts\":1000}"));
+        snprintf(
+            ids[i], sizeof(ids[i]), "%s",
+            submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":0.02},\"max_attempts\":1000}"));
     int64_t slowest = 0;
     for (int i = 0; i < KILLS; i++) {
         pid_t pids[16], victim;
@@ -81,7 +88,8 @@ START_TEST(killed_workers_cost_an_attempt_each)
         victim = pids[(i * 7) % 2];
         ck_assert_int_eq(kill(victim, SIGKILL), 0);
         int64_t begin = now_ms();
-        eventually(worker_pids(s, pids, 16) == 2 && pids[0] != victim && pids[1] != victim, LONG_MS);
+        eventually(worker_pids(s, pids, 16) == 2 && pids[0] != victim && pids[1] != victim,
+                   LONG_MS);
         if (now_ms() - begin > slowest)
             slowest = now_ms() - begin;
     }
@@ -130,7 +138,8 @@ START_TEST(cancel_kills_the_whole_tree)
 {
     struct server *s = misbehaving();
     char id[64], path[128];
-    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"bad\",\"input\":{\"do\":\"daemon_hang\"}}"));
+    snprintf(id, sizeof(id), "%s",
+             submit(s, "{\"task\":\"bad\",\"input\":{\"do\":\"daemon_hang\"}}"));
     pid_t pid = daemon_of(s, id);
     snprintf(path, sizeof(path), "/v1/jobs/%s/cancel?wait=20", id);
     struct answer *a = post(s, path, NULL, 200);
@@ -147,13 +156,16 @@ END_TEST
 START_TEST(a_timeout_kills_what_does_not_listen)
 {
     struct server *s = misbehaving();
-    struct answer *a = run_job(s, "{\"task\":\"bad\",\"input\":{\"do\":\"hang\"},\"timeout\":0.1,\"max_attempts\":2}");
+    struct answer *a = run_job(
+        s, "{\"task\":\"bad\",\"input\":{\"do\":\"hang\"},\"timeout\":0.1,\"max_attempts\":2}");
     ck_assert_str_eq(jstr(a->json, "state"), "failed");
     ck_assert_str_eq(jstr(a->json, "error.code"), "timeout");
     ck_assert_int_eq(jint(a->json, "attempt"), 2);
     answer_free(a);
-    a = run_job(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":60},\"timeout\":0.1,\"max_attempts\":1}");
-    ck_assert_str_eq(jstr(a->json, "error.code"), "timeout"); /* it listens, and it is a timeout all the same */
+    a = run_job(
+        s, "{\"task\":\"sleep\",\"input\":{\"seconds\":60},\"timeout\":0.1,\"max_attempts\":1}");
+    ck_assert_str_eq(jstr(a->json, "error.code"),
+                     "timeout"); /* it listens, and it is a timeout all the same */
     answer_free(a);
     server_free(s);
 }
@@ -164,14 +176,16 @@ START_TEST(cancel_of_what_waits_and_of_what_is_over)
     static const char *const flags[] = {"--workers", "1", NULL};
     struct server *s = server_new(NULL, flags);
     char id[64], path[128];
-    answer_free(await_state(s, submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":60}}"), "running"));
+    answer_free(
+        await_state(s, submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":60}}"), "running"));
     snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"noop\"}"));
     snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", id);
     struct answer *a = post(s, path, NULL, 200);
     ck_assert_str_eq(jstr(a->json, "state"), "cancelled");
     ck_assert_int_eq(jint(a->json, "attempt"), 0);
     answer_free(a);
-    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", submit(s, "{\"task\":\"noop\",\"delay\":100}"));
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel",
+             submit(s, "{\"task\":\"noop\",\"delay\":100}"));
     answer_free(post(s, path, NULL, 200));
     answer_free(post(s, "/v1/jobs/0193588a-0000-7000-8000-000000000000/cancel", NULL, 404));
     server_free(s);
@@ -212,12 +226,15 @@ END_TEST
 
 START_TEST(a_task_that_cannot_be_loaded_says_so)
 {
-    char *conf = with_task("none", "no_entry", "[task lost]\nmodule = ./nowhere.so\n[task gone]\ncommand = /nonexistent/program\n");
+    char *conf = with_task(
+        "none", "no_entry",
+        "[task lost]\nmodule = ./nowhere.so\n[task gone]\ncommand = /nonexistent/program\n");
     struct server *s = server_new(conf, NULL);
     free(conf);
     static const struct {
         const char *task, *words;
-    } broken[] = {{"none", "jobmill_task"}, {"lost", "nowhere.so"}, {"gone", "/nonexistent/program"}};
+    } broken[] = {
+        {"none", "jobmill_task"}, {"lost", "nowhere.so"}, {"gone", "/nonexistent/program"}};
     for (size_t i = 0; i < 3; i++) {
         char body[64], path[64];
         snprintf(body, sizeof(body), "{\"task\":\"%s\"}", broken[i].task);
@@ -237,7 +254,8 @@ END_TEST
 
 START_TEST(spawned_workers_do_the_same)
 {
-    char *conf = with_task("bad", "misbehave", "[pool default]\nstart_method = spawn\nworkers = 2\n");
+    char *conf =
+        with_task("bad", "misbehave", "[pool default]\nstart_method = spawn\nworkers = 2\n");
     struct server *s = server_new(conf, NULL);
     free(conf);
     struct answer *a = run_job(s, "{\"task\":\"primes\",\"input\":{\"limit\":100000}}");

@@ -90,10 +90,10 @@ char *server_log(struct server *s)
 static void child(struct server *s, int out, pid_t parent)
 {
     char conf[160], data[160], log[160];
-    char *argv[32] = {(char *)(uintptr_t)binary(), (char *)(uintptr_t)"serve",
-                      (char *)(uintptr_t)"--listen", (char *)(uintptr_t)"127.0.0.1:0",
-                      (char *)(uintptr_t)"--data-dir", data,
-                      (char *)(uintptr_t)"--drain-timeout", (char *)(uintptr_t)"0.5"};
+    char *argv[32] = {(char *)(uintptr_t)binary(),           (char *)(uintptr_t) "serve",
+                      (char *)(uintptr_t) "--listen",        (char *)(uintptr_t) "127.0.0.1:0",
+                      (char *)(uintptr_t) "--data-dir",      data,
+                      (char *)(uintptr_t) "--drain-timeout", (char *)(uintptr_t) "0.5"};
     int n = 8;
     snprintf(conf, sizeof(conf), "%s/conf", s->dir);
     snprintf(data, sizeof(data), "%s/data", s->dir);
@@ -102,7 +102,7 @@ static void child(struct server *s, int out, pid_t parent)
     if (getppid() != parent)
         _exit(1);
     if (s->conf) {
-        argv[n++] = (char *)(uintptr_t)"--config";
+        argv[n++] = (char *)(uintptr_t) "--config";
         argv[n++] = conf;
     }
     for (int i = 0; s->flags[i]; i++)
@@ -436,12 +436,14 @@ bool answer_header(const struct answer *a, const char *name, char *out, size_t s
     return false;
 }
 
-static struct answer *want(struct server *s, const char *method, const char *path, const char *body, int status)
+static struct answer *want(struct server *s, const char *method, const char *path, const char *body,
+                           int status)
 {
     struct answer *a = http(s, method, path, body, NULL);
     if (a->status != status) {
         char *log = server_log(s);
-        ck_abort_msg("%s %s answered %d, not %d: %s\n%s", method, path, a->status, status, a->body, log);
+        ck_abort_msg("%s %s answered %d, not %d: %s\n%s", method, path, a->status, status, a->body,
+                     log);
     }
     return a;
 }
@@ -494,7 +496,8 @@ json_t *jget(json_t *root, const char *path)
     while (root && *path) {
         size_t n = strcspn(path, ".");
         snprintf(part, sizeof(part), "%.*s", (int)n, path);
-        root = json_is_array(root) ? json_array_get(root, (size_t)atoi(part)) : json_object_get(root, part);
+        root = json_is_array(root) ? json_array_get(root, (size_t)atoi(part))
+                                   : json_object_get(root, part);
         path += n + (path[n] == '.');
     }
     return root;
@@ -560,7 +563,8 @@ size_t worker_pids(struct server *s, pid_t *out, size_t max)
     struct answer *a = get(s, "/v1/workers", 200);
     size_t i, n = 0;
     json_t *w;
-    json_array_foreach(jget(a->json, "workers"), i, w) {
+    json_array_foreach(jget(a->json, "workers"), i, w)
+    {
         const char *state = jstr(w, "state");
         if (n < max && (strcmp(state, "idle") == 0 || strcmp(state, "busy") == 0))
             out[n++] = (pid_t)jint(w, "pid");

@@ -2,8 +2,9 @@
  * harness.h - the real service as a test object: started in a directory of its own on a free port,
  * spoken to over real HTTP, killed like a real process, and gone at the end of the test.
  *
- * Every function ends the test (ck_abort_msg) when what it promises does not come about; the service's
- * log is printed then. JOBMILL_BIN names the executable, JOBMILL_BUILD the directory of the test tasks.
+ * Every function ends the test (ck_abort_msg) when what it promises does not come about; the
+ * service's log is printed then. JOBMILL_BIN names the executable, JOBMILL_BUILD the directory of
+ * the test tasks.
  */
 #ifndef JOBMILL_TESTS_HARNESS_H
 #define JOBMILL_TESTS_HARNESS_H
@@ -18,11 +19,11 @@
 #define LONG_MS 20000 /* longer than anything takes on a busy machine */
 
 struct server {
-    pid_t pid;      /* 0: not running */
+    pid_t pid; /* 0: not running */
     int port;
-    char dir[128];  /* its own; data is in dir/data, the log in dir/log */
-    char *conf;     /* the configuration's text, or NULL */
-    char *flags[16];/* further flags, NULL-terminated */
+    char dir[128];   /* its own; data is in dir/data, the log in dir/log */
+    char *conf;      /* the configuration's text, or NULL */
+    char *flags[16]; /* further flags, NULL-terminated */
     int out_fd;
 };
 
@@ -39,7 +40,8 @@ struct answer {
 struct server *server_new(const char *conf, const char *const *flags);
 void server_restart(struct server *s);
 void server_signal(struct server *s, int sig);
-/* Waits for the end; the exit status, or 128 + signal. Then checks that no process of it is left. */
+/* Waits for the end; the exit status, or 128 + signal. Then checks that no process of it is left.
+ */
 int server_wait(struct server *s, int ms);
 void server_kill9(struct server *s);
 /* Ends it in good order (SIGTERM), removes the directory. Fails when it does not exit with 0. */
@@ -82,7 +84,7 @@ char *raw_read(int fd, int ms); /* heap */
     do {                                                                                           \
         int64_t until_ = now_ms() + (ms);                                                          \
         while (!(condition)) {                                                                     \
-            ck_assert_msg(now_ms() < until_, "not within %d ms: %s", (int)(ms), #condition);      \
+            ck_assert_msg(now_ms() < until_, "not within %d ms: %s", (int)(ms), #condition);       \
             pause_ms(2);                                                                           \
         }                                                                                          \
     } while (0)

@@ -42,7 +42,8 @@ static int open_pipes(struct pipes *p)
         if (pipe2(all[i], O_CLOEXEC) < 0)
             return errno;
     }
-    if (fd_nonblock(p->out[0], true) || fd_nonblock(p->err[0], true) || fd_nonblock(p->msg[0], true))
+    if (fd_nonblock(p->out[0], true) || fd_nonblock(p->err[0], true) ||
+        fd_nonblock(p->msg[0], true))
         return errno;
     return 0;
 }

@@ -1,9 +1,10 @@
 /*
- * forkserver.c - the one-threaded process that loads the tasks, forks workers, reaps them and what they
- * leave behind, and reports births and deaths.
+ * forkserver.c - the one-threaded process that loads the tasks, forks workers, reaps them and what
+ * they leave behind, and reports births and deaths.
  *
- * Invariants: every child of this process is a known worker or a stranger (an orphan that fell to it
- * from below a dead worker), and a stranger is killed; a DEATH is sent only when no stranger is left.
+ * Invariants: every child of this process is a known worker or a stranger (an orphan that fell to
+ * it from below a dead worker), and a stranger is killed; a DEATH is sent only when no stranger is
+ * left.
  */
 #include "forkserver.h"
 
@@ -132,12 +133,13 @@ static void forked(uint32_t slot, uint32_t generation, uint32_t pool, int sock, 
 }
 
 /* The child of a fork that becomes a fresh image (start method spawn). `defs`: a memfd. */
-static void spawned(uint32_t slot, uint32_t generation, uint32_t pool, int sock, pid_t parent, int defs)
+static void spawned(uint32_t slot, uint32_t generation, uint32_t pool, int sock, pid_t parent,
+                    int defs)
 {
     char word[8][24];
-    const long value[8] = {fs.h.board_fd, fs.h.log_fd, sock,           defs,
+    const long value[8] = {fs.h.board_fd, fs.h.log_fd,      sock,       defs,
                            (long)slot,    (long)generation, (long)pool, (long)parent};
-    char *argv[11] = {(char *)(uintptr_t)"jobmill", (char *)(uintptr_t)"worker"};
+    char *argv[11] = {(char *)(uintptr_t) "jobmill", (char *)(uintptr_t) "worker"};
     for (int i = 0; i < 8; i++) {
         snprintf(word[i], sizeof(word[i]), "%ld", value[i]);
         argv[i + 2] = word[i];
@@ -267,8 +269,8 @@ static void set_up(void)
     fs.signal_fd = sigprocmask(SIG_SETMASK, &set, NULL) == 0
                        ? signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)
                        : -1;
-    if (!fs.worker || fs.epoll_fd < 0 || fs.signal_fd < 0 || watch(fs.h.control_fd, CONTROL_TAG) < 0 ||
-        watch(fs.signal_fd, SIGNAL_TAG) < 0)
+    if (!fs.worker || fs.epoll_fd < 0 || fs.signal_fd < 0 ||
+        watch(fs.h.control_fd, CONTROL_TAG) < 0 || watch(fs.signal_fd, SIGNAL_TAG) < 0)
         log_die(1, "the fork server cannot begin: %s", strerror(errno));
     for (uint32_t i = 0; i < fs.h.board->slots; i++)
         fs.worker[i].pid_fd = -1;
@@ -293,8 +295,8 @@ static void loop(void)
     }
 }
 
-/* Standard input and output are not for task code: nothing to read, and what it prints is not part of
- * what the service says on standard output. */
+/* Standard input and output are not for task code: nothing to read, and what it prints is not part
+ * of what the service says on standard output. */
 static void redirect_standard(void)
 {
     AUTO_FD null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -382,7 +384,7 @@ int forkserver_spawned(int argc, char **argv)
     fs.tasks = tasks_load(&defs, NULL);
     if (!fs.tasks)
         log_die(71, "out of memory");
-    b = (struct worker_birth){&fs.h,          fs.tasks,       (uint32_t)v[4], (uint32_t)v[5],
-                              (uint32_t)v[6], (int)v[2],      (pid_t)v[7]};
+    b = (struct worker_birth){&fs.h,          fs.tasks,  (uint32_t)v[4], (uint32_t)v[5],
+                              (uint32_t)v[6], (int)v[2], (pid_t)v[7]};
     worker_main(&b);
 }

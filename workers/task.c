@@ -51,7 +51,8 @@ struct task *tasks_load(const struct taskdefs *defs, struct board *board)
             memcpy(board->task[i].why, t->why, sizeof(t->why));
         }
         const char *said = t->broken || !task_ops(t)->describe ? NULL : task_ops(t)->describe(t);
-        snprintf(board->task[i].description, sizeof(board->task[i].description), "%s", said ? said : "");
+        snprintf(board->task[i].description, sizeof(board->task[i].description), "%s",
+                 said ? said : "");
         atomic_store_explicit(&board->task[i].status, t->broken ? TASK_BROKEN : TASK_READY,
                               memory_order_release);
     }
@@ -74,7 +75,8 @@ bool task_is_json(const char *type)
 {
     static const char json[] = "application/json";
     size_t n = sizeof(json) - 1;
-    return !*type || (strncasecmp(type, json, n) == 0 && (!type[n] || type[n] == ';' || type[n] == ' '));
+    return !*type ||
+           (strncasecmp(type, json, n) == 0 && (!type[n] || type[n] == ';' || type[n] == ' '));
 }
 
 /* A result is what it says it is, or none. */
@@ -92,7 +94,8 @@ static void judge(const struct task *t, struct task_run *r)
         return;
     }
     if (r->result.len > t->def->output_max) {
-        task_fail(r, true, JOB_ERROR_BAD_RESULT, "the result is larger than output_max = %llu bytes",
+        task_fail(r, true, JOB_ERROR_BAD_RESULT,
+                  "the result is larger than output_max = %llu bytes",
                   (unsigned long long)t->def->output_max);
         return;
     }
@@ -102,7 +105,8 @@ static void judge(const struct task *t, struct task_run *r)
     const char *why;
     r->result_type[0] = '\0';
     if (jsonscan(r->result.data ? r->result.data : "", r->result.len, RESULT_DEPTH, &where, &why))
-        task_fail(r, true, JOB_ERROR_BAD_RESULT, "the result is not JSON: %s, at byte %zu", why, where);
+        task_fail(r, true, JOB_ERROR_BAD_RESULT, "the result is not JSON: %s, at byte %zu", why,
+                  where);
 }
 
 void task_do(struct task *t, struct task_run *r)

@@ -1,6 +1,6 @@
 /*
- * task_command.c - tasks of the kind `command`: one program for each job. Input on stdin, result from
- * stdout, log from stderr; progress, result and error lines on fd 4.
+ * task_command.c - tasks of the kind `command`: one program for each job. Input on stdin, result
+ * from stdout, log from stderr; progress, result and error lines on fd 4.
  *
  * While the program runs the worker waits for its pipes, its death and the worker's own socket at
  * once. What it leaves running is the worker's to kill (worker.c).
@@ -36,14 +36,14 @@ struct program {
     struct task *task;
     struct task_run *run;
     struct child child;
-    struct buf out;       /* what stdout said so far */
-    struct buf err_line;  /* a line of stderr that has no end yet */
-    struct buf msg_line;  /* the same of fd 4 */
+    struct buf out;      /* what stdout said so far */
+    struct buf err_line; /* a line of stderr that has no end yet */
+    struct buf msg_line; /* the same of fd 4 */
     char last[LAST_MAX + 1];
     size_t logged, unlogged;
-    bool result_came;     /* on fd 4: stands before stdout */
+    bool result_came; /* on fd 4: stands before stdout */
     bool too_large;
-    bool told;            /* SIGTERM was sent */
+    bool told; /* SIGTERM was sent */
     int status;
     bool dead;
 };
@@ -233,8 +233,8 @@ static void message_line(struct program *p, const char *text, size_t len)
 }
 
 /* Cuts what came into lines. `max`: a line without an end is taken as one when it is this long. */
-static void take_lines(struct program *p, struct buf *part, const char *data, size_t len, size_t max,
-                       void (*each)(struct program *p, const char *text, size_t len))
+static void take_lines(struct program *p, struct buf *part, const char *data, size_t len,
+                       size_t max, void (*each)(struct program *p, const char *text, size_t len))
 {
     while (len > 0) {
         const char *nl = memchr(data, '\n', len);
@@ -367,14 +367,16 @@ static void judge(struct program *p)
         log_write(LOG_WARN, "task %s: %zu log lines beyond %d bytes were not kept",
                   p->task->def->name, p->unlogged, LOG_MAX_BYTES);
     if (p->too_large) {
-        task_fail(r, true, JOB_ERROR_BAD_RESULT, "the output is larger than output_max = %llu bytes",
+        task_fail(r, true, JOB_ERROR_BAD_RESULT,
+                  "the output is larger than output_max = %llu bytes",
                   (unsigned long long)p->task->def->output_max);
     } else if (r->failed) {
         if (WIFEXITED(p->status))
             r->error.exit_code = WEXITSTATUS(p->status);
     } else if (WIFSIGNALED(p->status)) {
         task_fail(r, false, JOB_ERROR_CRASHED, "the program was killed by signal %d (%s)%s%s",
-                  WTERMSIG(p->status), strsignal(WTERMSIG(p->status)), *p->last ? ": " : "", p->last);
+                  WTERMSIG(p->status), strsignal(WTERMSIG(p->status)), *p->last ? ": " : "",
+                  p->last);
         r->error.signal = WTERMSIG(p->status);
     } else if (WEXITSTATUS(p->status) != 0) {
         task_fail(r, false, JOB_ERROR_TASK, "the program ended with exit status %d%s%s",

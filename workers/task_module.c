@@ -18,9 +18,9 @@
 
 #define BUILTIN "builtin:"
 
-/* A shipped task is a file inside the binary: loaded through a memory file. The descriptor stays open:
- * the loader takes two objects for one when they were opened under the same name, and the name here is
- * the descriptor's number. */
+/* A shipped task is a file inside the binary: loaded through a memory file. The descriptor stays
+ * open: the loader takes two objects for one when they were opened under the same name, and the
+ * name here is the descriptor's number. */
 static void *open_builtin(struct task *t, const char *name)
 {
     char file[JOB_TASK_MAX + 16], path[64];
@@ -46,7 +46,8 @@ int module_load(struct task *t)
 {
     const char *path = t->def->module;
     bool shipped = strncmp(path, BUILTIN, sizeof(BUILTIN) - 1) == 0;
-    void *so = shipped ? open_builtin(t, path + sizeof(BUILTIN) - 1) : dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *so =
+        shipped ? open_builtin(t, path + sizeof(BUILTIN) - 1) : dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!so)
         return t->broken ? -1 : task_broken(t, "%s", dlerror());
     const struct jobmill_task *code = dlsym(so, "jobmill_task");
@@ -126,7 +127,8 @@ static bool code_ok(const char *code)
     return n > 0 && !code[n] && n <= JOB_ERROR_CODE_MAX;
 }
 
-static int host_fail(struct jobmill_call *call, const char *code, const char *message, int permanent)
+static int host_fail(struct jobmill_call *call, const char *code, const char *message,
+                     int permanent)
 {
     task_fail(run_of(call), permanent != 0, code && code_ok(code) ? code : JOB_ERROR_TASK, "%s",
               message ? message : "the task failed");

@@ -23,7 +23,8 @@ int workdir_make(char *out, size_t size)
     return mkdtemp(out) ? 0 : errno;
 }
 
-/* Empties the directory behind fd, which it closes. 0, or an errno of the first thing that stays. */
+/* Empties the directory behind fd, which it closes. 0, or an errno of the first thing that stays.
+ */
 static int empty(int fd, int levels)
 {
     DIR *dir = fdopendir(fd);

@@ -1,8 +1,9 @@
 /*
  * worker.c - a worker's whole life: READY, then ASSIGN, run, DONE, until end of file.
  *
- * What arrives while a program runs is kept in `kept`, in order, and taken before the socket is read
- * again. The worker decides nothing about time or cancelling: it reports, and is told or killed.
+ * What arrives while a program runs is kept in `kept`, in order, and taken before the socket is
+ * read again. The worker decides nothing about time or cancelling: it reports, and is told or
+ * killed.
  */
 #include "worker.h"
 
@@ -14,6 +15,7 @@
 #include "reaper.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +39,8 @@ struct worker {
     struct board_slot *slot;
     struct kept *kept, **kept_end;
     int64_t usage_at_us;
-    char *padded; /* a copy of the input with a zero byte behind it */
+    bool usage_told; /* since the last job */
+    char *padded;    /* a copy of the input with a zero byte behind it */
     size_t padded_cap;
     char buf[MSG_MAX + 1]; /* one more: a zero byte can stand behind an input at its end */
 };
@@ -70,17 +73,16 @@ static int64_t usage_cpu(const struct rusage *u)
            u->ru_stime.tv_usec;
 }
 
-static void tell_usage(struct worker *w, int64_t now_us)
+static void tell_usage(struct worker *w)
 {
     struct rusage self, children;
-    if (now_us - w->usage_at_us < USAGE_EVERY_US && w->usage_at_us)
-        return;
-    w->usage_at_us = now_us;
+    w->usage_at_us = clock_mono_us();
     if (getrusage(RUSAGE_SELF, &self) < 0 || getrusage(RUSAGE_CHILDREN, &children) < 0)
         return;
     atomic_store_explicit(&w->slot->cpu_us, usage_cpu(&self) + usage_cpu(&children),
                           memory_order_relaxed);
-    atomic_store_explicit(&w->slot->rss_bytes, (int64_t)self.ru_maxrss * 1024, memory_order_relaxed);
+    atomic_store_explicit(&w->slot->rss_bytes, (int64_t)self.ru_maxrss * 1024,
+                          memory_order_relaxed);
 }
 
 /* ---- one job ---- */
@@ -141,7 +143,8 @@ static void run_job(struct worker *w, const struct msg *m)
         return; /* taken back */
     struct task_run r = {.job = a->job, .attempt = a->attempt, .slot = w->slot};
     char type[JOB_TYPE_MAX + 1] = {0};
-    memcpy(type, a->input_type.data, a->input_type.len < JOB_TYPE_MAX ? a->input_type.len : JOB_TYPE_MAX);
+    memcpy(type, a->input_type.data,
+           a->input_type.len < JOB_TYPE_MAX ? a->input_type.len : JOB_TYPE_MAX);
     int64_t wall = clock_wall_us(), mono = clock_mono_us();
     slot_job_begin(w->slot, a->seq, &a->job, a->attempt, a->task, wall);
     r.input = with_zero(w, m);
@@ -160,7 +163,9 @@ static void run_job(struct worker *w, const struct msg *m)
     slot_job_end(w->slot);
     atomic_fetch_add_explicit(&w->slot->jobs_done, 1, memory_order_relaxed);
     atomic_store_explicit(&w->slot->heartbeat_us, now, memory_order_relaxed);
-    tell_usage(w, now);
+    if (now - w->usage_at_us >= USAGE_EVERY_US)
+        tell_usage(w);
+    w->usage_told = false;
     send_done(w, a, &r, wall, now - mono);
     buf_release(&r.result);
 }
@@ -202,6 +207,12 @@ static void next_message(struct worker *w)
         free(k);
         return;
     }
+    /* Before it falls asleep it says what it used; while jobs wait there is no time for that. */
+    struct pollfd p = {.fd = w->birth->sock, .events = POLLIN};
+    if (!w->usage_told && poll(&p, 1, 0) == 0) {
+        tell_usage(w);
+        w->usage_told = true;
+    }
     struct msg m;
     int got = msg_recv(w->birth->sock, &m, w->buf);
     if (got == 0)
@@ -228,7 +239,8 @@ static void be_born(const struct worker_birth *b)
     prctl(PR_SET_NAME, name);
     log_who(name);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGINT, SIG_IGN); /* a terminal's ^C and an init system's TERM are the front end's matter */
+    signal(SIGINT,
+           SIG_IGN); /* a terminal's ^C and an init system's TERM are the front end's matter */
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
@@ -246,7 +258,7 @@ _Noreturn void worker_main(const struct worker_birth *b)
     slot_job_end(w.slot); /* what its predecessor left half written is no one's any more */
     atomic_store_explicit(&w.slot->jobs_done, 0, memory_order_relaxed);
     atomic_store_explicit(&w.slot->cpu_us, 0, memory_order_relaxed);
-    tell_usage(&w, clock_mono_us());
+    tell_usage(&w);
     struct msg m = {.kind = MSG_READY, .fd = -1};
     m.u.READY.generation = b->generation;
     send_or_end(&w, &m);

@@ -34,7 +34,8 @@ static void add_availability(struct buf *out, const struct board_task *t)
 static const char *own_description(const struct board_task *t)
 {
     /* acquire: the text is complete once the status is seen */
-    return atomic_load_explicit(&t->status, memory_order_acquire) == TASK_UNKNOWN ? "" : t->description;
+    return atomic_load_explicit(&t->status, memory_order_acquire) == TASK_UNKNOWN ? ""
+                                                                                  : t->description;
 }
 
 static int add_task(struct buf *out, uint32_t index)

@@ -132,7 +132,7 @@ static int open_listener(const char *address, uint16_t *port)
     freeaddrinfo(found);
     if (fd < 0)
         return -ERR_SYSTEM;
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t len = sizeof(bound);
     if (getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
         fd_close(&fd);

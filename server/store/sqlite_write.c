@@ -530,7 +530,9 @@ static int recover_one(struct sqlite_store *s, struct orphan *o, int64_t now_us,
         }
     }
     l->finished_us = job_state_final(l->to) ? now_us : 0;
-    return leave_running(s, l);
+    int err = leave_running(s, l);
+    l->error = NULL;
+    return err;
 }
 
 /* The next orphans above *after, in one bite; *n = 0: none is left. */

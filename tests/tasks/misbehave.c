@@ -18,7 +18,8 @@ static void wait_for_ever(void)
         pause();
 }
 
-/* A daemon of the old school: forks twice, a session of its own, all signals ignored. Tells its pid. */
+/* A daemon of the old school: forks twice, a session of its own, all signals ignored. Tells its
+ * pid. */
 static int leave_daemon(struct jobmill_call *call, int stay)
 {
     int fd[2], pid = 0;

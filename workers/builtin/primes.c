@@ -1,14 +1,14 @@
 /*
  * primes.c - the task `primes`: how many primes are below a limit.
  *
- * A segmented sieve of Eratosthenes over odd numbers: a segment of bits fits the first-level cache, so
- * memory stays at the square root of the limit (C. Bays and R. H. Hudson, BIT 17, 1977).
+ * A segmented sieve of Eratosthenes over odd numbers: a segment of bits fits the first-level cache,
+ * so memory stays at the square root of the limit (C. Bays and R. H. Hudson, BIT 17, 1977).
  */
 #include "input.h"
 
 #include <stdlib.h>
 
-#define SEGMENT (1u << 18) /* odd numbers in a segment: a bit each, 32 KiB */
+#define SEGMENT   (1u << 18) /* odd numbers in a segment: a bit each, 32 KiB */
 #define LIMIT_MAX 1e11
 
 struct sieve {

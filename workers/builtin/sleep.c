@@ -1,4 +1,5 @@
-/* sleep.c - the task `sleep`: waits, tells its progress, and gives up within 10 ms when cancelled. */
+/* sleep.c - the task `sleep`: waits, tells its progress, and gives up within 10 ms when cancelled.
+ */
 #include "input.h"
 
 #include <time.h>
@@ -32,7 +33,8 @@ static int run(struct jobmill_call *call, void *state)
 }
 
 JOBMILL_TASK(.description = "waits for a number of seconds",
-             .input_schema = "{\"type\":\"object\",\"properties\":{\"seconds\":{\"type\":\"number\","
-                             "\"minimum\":0,\"maximum\":86400}},\"required\":[\"seconds\"],"
-                             "\"additionalProperties\":false}",
+             .input_schema =
+                 "{\"type\":\"object\",\"properties\":{\"seconds\":{\"type\":\"number\","
+                 "\"minimum\":0,\"maximum\":86400}},\"required\":[\"seconds\"],"
+                 "\"additionalProperties\":false}",
              .run = run)
