@@ -173,13 +173,26 @@ static int open_store(struct service *s, struct buf *why)
     return 0;
 }
 
-/* The fork server loads the tasks meanwhile; submissions are judged by what it found. */
-static void wait_for_tasks(const struct service *s)
+/* Every pool has a worker, or is known to have trouble with their births. */
+static bool pools_are_up(const struct service *s)
+{
+    for (uint32_t i = 0; i < s->conf.defs.pools; i++) {
+        const struct board_pool *b = &s->board->pool[i];
+        if (atomic_load_explicit(&b->live, memory_order_acquire) == 0 &&
+            atomic_load_explicit(&b->failures, memory_order_acquire) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* The fork server loads the tasks meanwhile and forks the workers; submissions are judged by what
+ * it found, and who reads "listening" finds a service that is ready. */
+static void wait_for_workers(const struct service *s)
 {
     int64_t until = clock_mono_us() + LOAD_WAIT_MS * US_PER_MS;
-    while (!atomic_load_explicit(&s->board->loaded, memory_order_acquire)) {
+    while (!atomic_load_explicit(&s->board->loaded, memory_order_acquire) || !pools_are_up(s)) {
         if (clock_mono_us() > until) {
-            log_warn("the tasks are not loaded after %d s", LOAD_WAIT_MS / 1000);
+            log_warn("the workers are not up after %d s", LOAD_WAIT_MS / 1000);
             return;
         }
         struct timespec pause = {.tv_nsec = 1000000};
@@ -197,7 +210,7 @@ static int start_threads(struct service *s, uint16_t *port)
     if (!err)
         err = dispatch_start(&s->conf, s->board, s->control_fd);
     s->control_fd = -1; /* dispatch's now */
-    wait_for_tasks(s);
+    wait_for_workers(s);
     if (!err)
         err = http_start(&s->conf, port);
     return err;

@@ -30,6 +30,7 @@
 #define DUE_BATCH      1000
 #define SWEEP_BATCH    1000
 #define SWEEP_EVERY_US (10 * US_PER_S)
+#define SAY_FULL_US    (5 * US_PER_S)
 #define FULL_PAUSE_MS  100  /* between tries while the disk is full and outcomes wait */
 #define IDLE_WAIT_MS   1000 /* a look at the clock: wall time may have been set */
 #define EXIT_IO        74   /* sysexits.h EX_IOERR */
@@ -412,7 +413,19 @@ static void note_commit(const struct batch *b, int64_t took_us)
     atomic_store_explicit(&w.last_batch, b->count, memory_order_relaxed);
 }
 
-/* One transaction with all of b->nodes. False: the disk is full. */
+/* The transaction was undone: clients are told, and it is said in the log, but not for each try. */
+static void undone(struct batch *b, int err)
+{
+    static int64_t said_us; /* the writer's thread alone */
+    int64_t now_us = clock_mono_us();
+    if (said_us == 0 || now_us - said_us >= SAY_FULL_US) {
+        log_error("%s: changes are refused until that ends", err_sentence(err));
+        said_us = now_us;
+    }
+    refuse_all(b, err);
+}
+
+/* One transaction with all of b->nodes. False: the disk is full (or memory), and it was undone. */
 static bool transact(struct batch *b)
 {
     int64_t began = clock_mono_us();
@@ -420,16 +433,15 @@ static bool transact(struct batch *b)
     int err = store_begin(w.store);
     if (!err)
         err = change_all(b, clock_wall_us());
-    if (err == -ERR_STORE_FULL || err == -ERR_NOMEM) {
-        if (store_rollback(w.store) == 0) {
-            log_error("%s: changes are refused until that ends", err_sentence(err));
-            refuse_all(b, err);
-            return false;
-        }
-        err = -ERR_STORE;
-    }
-    if (!err)
+    bool known = err == -ERR_STORE_FULL || err == -ERR_NOMEM;
+    if (!err) {
         err = store_commit(w.store);
+        known = err == -ERR_STORE_FULL; /* a write that found no room: nothing of it is kept */
+    }
+    if (known && store_rollback(w.store) == 0) {
+        undone(b, err);
+        return false;
+    }
     if (err)
         serve_die(
             EXIT_IO,

@@ -1,0 +1,93 @@
+/*
+ * e2e_full.c - the disk that holds the store is full: clear refusals, reads go on, nothing
+ * acknowledged is lost, and it comes back by itself. Needs to mount a small file system; where that
+ * is not allowed it says so and ends.
+ */
+#include "harness.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#define PAYLOAD 60000
+
+static char *large_job(void)
+{
+    char *body = malloc(PAYLOAD + 64);
+    ck_assert_ptr_nonnull(body);
+    int n = sprintf(body, "{\"task\":\"noop\",\"input\":\"");
+    memset(body + n, 'x', PAYLOAD);
+    strcpy(body + n + PAYLOAD, "\"}");
+    return body;
+}
+
+/* A mount namespace of its own, so that nothing of it is seen outside or left behind. */
+static bool own_mounts(void)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+START_TEST(a_full_disk_refuses_and_recovers)
+{
+    char data[160], first[64] = "";
+    if (!own_mounts()) {
+        puts("not allowed to mount: passed over");
+        return;
+    }
+    struct server *s = server_new(NULL, NULL);
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    snprintf(data, sizeof(data), "%s/data", s->dir);
+    ck_assert_int_eq(mount("none", data, "tmpfs", 0, "size=6m,mode=700"), 0);
+    server_restart(s);
+    char *body = large_job();
+    int kept = 0, refused = 0;
+    for (int i = 0; i < 150 && refused < 5; i++) {
+        struct answer *a = http(s, "POST", "/v1/jobs", body, NULL);
+        ck_assert_msg(a->status == 202 || a->status == 507, "%s", a->body);
+        if (a->status == 507) {
+            char retry[16];
+            refused++;
+            ck_assert_str_eq(jstr(a->json, "code"), "store_full");
+            ck_assert(answer_header(a, "Retry-After", retry, sizeof(retry)));
+        } else if (kept++ == 0) {
+            snprintf(first, sizeof(first), "/v1/jobs/%s", jstr(a->json, "id"));
+        }
+        answer_free(a);
+    }
+    free(body);
+    ck_assert_int_gt(kept, 0);
+    ck_assert_int_eq(refused, 5);
+    answer_free(get(s, first, 200)); /* reads go on */
+    answer_free(get(s, "/healthz", 200));
+    ck_assert_int_eq(mount("none", data, "tmpfs", MS_REMOUNT, "size=64m"), 0);
+    struct answer *a = NULL;
+    for (int64_t until = now_ms() + LONG_MS; now_ms() < until; pause_ms(20)) {
+        answer_free(a);
+        a = http(s, "POST", "/v1/jobs?wait=20", "{\"task\":\"noop\"}", NULL);
+        if (a->status == 200)
+            break;
+    }
+    ck_assert_int_eq(a->status, 200);
+    answer_free(a);
+    a = get(s, "/v1/stats", 200);
+    ck_assert_int_eq(jint(a->json, "jobs.succeeded") + jint(a->json, "jobs.queued") +
+                         jint(a->json, "jobs.running"),
+                     kept + 1);
+    answer_free(a);
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    ck_assert_int_eq(umount(data), 0);
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {a_full_disk_refuses_and_recovers};
+    return run_suite("full", tests, sizeof(tests) / sizeof(tests[0]));
+}
