@@ -33,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -44,6 +45,7 @@ enum { EXIT_OK = 0, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
 #define LOAD_WAIT_MS       10000
 #define FORKSERVER_WAIT_MS 5000
 #define LOG_FLUSH_MS       1000
+#define KILL_ALL_MS        2000
 #define WRITER_REST_MS     5000
 
 struct service {
@@ -76,6 +78,7 @@ void serve_die(int status, const char *fmt, ...)
     }
     struct timespec last = {.tv_nsec = 20000000}; /* what was read is being written */
     nanosleep(&last, NULL);
+    forkserver_kill_all(KILL_ALL_MS); /* also when it is the fork server that died */
     _exit(status);
 }
 
@@ -124,7 +127,7 @@ static int start_processes(struct service *s)
 {
     s->board = board_new(s->conf.defs.slots, &s->board_fd);
     int pipe_fds[2];
-    if (!s->board || collector_pipe(pipe_fds) != 0)
+    if (!s->board || collector_pipe(pipe_fds) != 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return -ERR_SYSTEM;
     s->log_read_fd = pipe_fds[0];
     s->log_write_fd = pipe_fds[1];

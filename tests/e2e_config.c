@@ -117,6 +117,16 @@ START_TEST(commands_leave_nothing_behind)
     eventually(program_runs("777"), LONG_MS);
     server_kill9(s); /* the service dies: so does all that it started */
     eventually(!program_runs("777"), 2000);
+    server_restart(s);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", submit(s, "{\"task\":\"tree\"}"));
+    eventually(program_runs("777"), LONG_MS);
+    pid_t forkserver;
+    ck_assert_uint_ge(descendants(s->pid, &forkserver, 1), 1);
+    ck_assert_int_eq(kill(forkserver, SIGKILL),
+                     0); /* the service cannot go on, and leaves nothing */
+    ck_assert_int_eq(server_wait(s, LONG_MS), 70);
+    ck_assert(!program_runs("777"));
+    server_restart(s);
     server_free(s);
 }
 END_TEST

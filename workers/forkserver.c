@@ -328,6 +328,11 @@ static _Noreturn void forkserver_main(void)
     abort(); /* loop() does not return */
 }
 
+void forkserver_kill_all(int limit_ms)
+{
+    (void)reaper_clear(NULL, NULL, limit_ms);
+}
+
 pid_t forkserver_start(const struct heritage *h, int *control)
 {
     int pair[2];

@@ -20,6 +20,11 @@
  * board->task[].status tell when and how it went. */
 pid_t forkserver_start(const struct heritage *h, int *control);
 
+/* For the caller's own end in bad order: kills the fork server if it still lives, and all that is or was
+ * below it, within limit_ms. The caller must be a child subreaper since before forkserver_start, so that
+ * the orphans of a fork server that was killed have fallen to it. Any thread. */
+void forkserver_kill_all(int limit_ms);
+
 /* The entry of a spawned image: `jobmill worker …` as written by the fork server on the command line
  * (start method spawn). Never returns to main with anything but an exit status. */
 int forkserver_spawned(int argc, char **argv);
