@@ -207,6 +207,12 @@ layers: $(COMMON:%.c=$(BUILD)/%.o) $(WORKERS:%.c=$(BUILD)/%.o) $(BUILD)/embed.o 
 contract: $(BUILD)/jobmill ## api.yaml against the routes and the answers
 	/usr/bin/python3 tests/contract.py $(BUILD)/jobmill
 
+# the long form of the crash stories: the service and its workers killed ROUNDS times under load
+ROUNDS ?= 1000
+crash: $(BUILD)/jobmill $(BUILD)/tests/e2e_crash $(BUILD)/tests/e2e_workers $(TEST_SOS) ## kill service and workers ROUNDS times
+	JOBMILL_ROUNDS=$(ROUNDS) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_crash
+	JOBMILL_ROUNDS=$(ROUNDS) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_workers
+
 headers: ## each header compiles alone
 	@for h in $(HEADERS); do echo "#include \"$$h\"" | $(CC) $(ALL_CFLAGS) -I. -fsyntax-only -x c - || exit 1; done
 
@@ -257,4 +263,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck lint clean help
+.PHONY: all crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck lint clean help

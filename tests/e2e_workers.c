@@ -75,14 +75,15 @@ END_TEST
 START_TEST(killed_workers_cost_an_attempt_each)
 {
     struct server *s = misbehaving();
-    char ids[KILLS][64];
-    int jobs = KILLS;
+    int jobs = rounds(KILLS), kills = jobs;
+    char(*ids)[64] = calloc((size_t)jobs, sizeof(*ids));
+    ck_assert_ptr_nonnull(ids);
     for (int i = 0; i < jobs; i++)
         snprintf(
             ids[i], sizeof(ids[i]), "%s",
             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":0.02},\"max_attempts\":1000}"));
     int64_t slowest = 0;
-    for (int i = 0; i < KILLS; i++) {
+    for (int i = 0; i < kills; i++) {
         pid_t pids[16], victim;
         eventually(worker_pids(s, pids, 16) == 2, LONG_MS);
         victim = pids[(i * 7) % 2];
@@ -93,7 +94,7 @@ START_TEST(killed_workers_cost_an_attempt_each)
         if (now_ms() - begin > slowest)
             slowest = now_ms() - begin;
     }
-    printf("slowest replacement of %d: %d ms\n", KILLS, (int)slowest);
+    printf("slowest replacement of %d: %d ms\n", kills, (int)slowest);
     for (int i = 0; i < jobs; i++) {
         struct answer *a = await_state(s, ids[i], "succeeded");
         ck_assert_str_eq(jstr(a->json, "result.slept") ? "ok" : "", "ok");
@@ -101,8 +102,9 @@ START_TEST(killed_workers_cost_an_attempt_each)
     }
     struct answer *a = get(s, "/v1/stats", 200);
     ck_assert_int_eq(jint(a->json, "jobs.succeeded"), jobs);
-    ck_assert_int_eq(jint(a->json, "pools.0.deaths"), KILLS);
+    ck_assert_int_eq(jint(a->json, "pools.0.deaths"), kills);
     answer_free(a);
+    free(ids);
     server_free(s);
 }
 END_TEST

@@ -90,6 +90,9 @@ char *raw_read(int fd, int ms); /* heap */
     } while (0)
 int64_t now_ms(void);
 void pause_ms(int ms);
+/* How often a story repeats what it repeats: JOBMILL_ROUNDS (`make crash`), else the short form's.
+ */
+int rounds(int short_form);
 
 /* The processes below pid, itself not counted. */
 size_t descendants(pid_t pid, pid_t *out, size_t max);
