@@ -1,8 +1,6 @@
 /* check_pool.c - slots, pending claims, credit and the depth of prefetch. */
 #include "../server/pool.h"
-
-#include <check.h>
-#include <stdlib.h>
+#include "suite.h"
 
 static struct board *board;
 static int board_fd;
@@ -160,19 +158,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("pool");
-    TCase *t = tcase_create("pool");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, pending_keeps_order);
-    tcase_add_test(t, credit_is_what_live_workers_can_take);
-    tcase_add_test(t, board_follows_the_state);
-    tcase_add_test(t, the_emptiest_worker_is_chosen);
-    tcase_add_test(t, depth_follows_run_time);
-    tcase_add_test(t, cells_are_not_shared);
-    suite_add_tcase(suite, t);
-    SRunner *r = srunner_create(suite);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return SUITE("pool", setup, teardown, pending_keeps_order, credit_is_what_live_workers_can_take,
+                 board_follows_the_state, the_emptiest_worker_is_chosen, depth_follows_run_time,
+                 cells_are_not_shared);
 }

@@ -4,8 +4,8 @@
  */
 #include "../common/err.h"
 #include "../server/store/store.h"
+#include "suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -457,25 +457,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("store");
-    TCase *t = tcase_create("door");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, claims_by_priority_then_age);
-    tcase_add_test(t, finish_is_fenced);
-    tcase_add_test(t, failures_are_followed_up);
-    tcase_add_test(t, cancels);
-    tcase_add_test(t, keys_replay);
-    tcase_add_test(t, rollback_restores);
-    tcase_add_test(t, recovers);
-    tcase_add_test(t, large_payloads_are_exact);
-    tcase_add_test(t, lists_see_each_once);
-    tcase_add_test(t, one_service_only);
-    tcase_add_test(t, reopens_with_all);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return SUITE("store", setup, teardown, claims_by_priority_then_age, finish_is_fenced,
+                 failures_are_followed_up, cancels, keys_replay, rollback_restores, recovers,
+                 large_payloads_are_exact, lists_see_each_once, one_service_only, reopens_with_all);
 }

@@ -4,8 +4,8 @@
  */
 #include "../common/err.h"
 #include "../server/store/store.h"
+#include "suite.h"
 
-#include <check.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,18 +103,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("store_sqlite");
-    TCase *t = tcase_create("refusals");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, newer_is_refused);
-    tcase_add_test(t, altered_step_is_refused);
-    tcase_add_test(t, foreign_is_refused);
-    tcase_add_test(t, no_database_is_refused);
-    tcase_add_test(t, files_are_private);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return SUITE("store_sqlite", setup, teardown, newer_is_refused, altered_step_is_refused,
+                 foreign_is_refused, no_database_is_refused, files_are_private);
 }
