@@ -188,9 +188,10 @@ uninstall:
 # ---- tests ----
 $(BUILD)/tests/check_%: $(BUILD)/tests/check_%.o $(OBJS) $(BUILD)/embed.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS)
-$(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(BUILD)/tests/harness.o
+HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o
+$(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson $(TEST_LIBS)
-.SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(BUILD)/tests/harness.o
+.SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS)
 
 test: deps-test ## install what is missing, build, and pass the tests
 	$(MAKE) --no-print-directory layers contract check e2e

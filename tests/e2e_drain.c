@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CLIENTS 8
+#define IDS_MAX 4000
+
 static const char *const patient[] = {"--workers", "1", "--drain-timeout", "30", NULL};
 static const char *const hasty[] = {"--workers", "1", "--drain-timeout", "0.2", NULL};
 static const char *const slow[] = {"--workers", "1", "--drain-timeout", "600", NULL};
@@ -85,14 +88,6 @@ static void *long_poll(void *arg)
     return http_try(s, "GET", path, NULL, NULL);
 }
 
-static bool someone_waits(struct server *s)
-{
-    struct answer *a = get(s, "/v1/stats", 200);
-    json_int_t n = jint(a->json, "http.waiting");
-    answer_free(a);
-    return n > 0;
-}
-
 START_TEST(those_who_wait_are_answered)
 {
     char id[64];
@@ -102,13 +97,73 @@ START_TEST(those_who_wait_are_answered)
     snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}"));
     void *arg[] = {s, id};
     ck_assert_int_eq(pthread_create(&t, NULL, long_poll, arg), 0);
-    eventually(someone_waits(s), LONG_MS);
+    eventually(stat_of(s, "http.waiting") == 1, LONG_MS);
     server_signal(s, SIGTERM);
     ck_assert_int_eq(server_wait(s, LONG_MS), 0);
     pthread_join(t, &got);
     ck_assert_ptr_nonnull(got);
     ck_assert_int_eq(((struct answer *)got)->status, 200);
     answer_free(got);
+    server_free(s);
+}
+END_TEST
+
+/* ---- under load ---- */
+
+struct client {
+    struct server *s;
+    pthread_t thread;
+    size_t acknowledged;
+    char id[IDS_MAX][40];
+    int refused; /* the status that ended it; 0: the service was gone */
+};
+
+static void *load(void *arg)
+{
+    struct client *c = arg;
+    while (c->acknowledged < IDS_MAX) {
+        struct answer *a = http_try(c->s, "POST", "/v1/jobs",
+                                    "{\"task\":\"sleep\",\"input\":{\"seconds\":0.003}}", NULL);
+        if (!a)
+            break;
+        bool kept = a->status == 202;
+        if (kept)
+            snprintf(c->id[c->acknowledged++], sizeof(c->id[0]), "%s", jstr(a->json, "id"));
+        else
+            c->refused = a->status;
+        answer_free(a);
+        if (!kept)
+            break;
+    }
+    return NULL;
+}
+
+START_TEST(a_drain_under_load_loses_nothing_and_costs_no_attempt)
+{
+    static struct client c[CLIENTS];
+    struct server *s = server_new(NULL, hasty);
+    size_t total = 0;
+    for (int i = 0; i < CLIENTS; i++) {
+        c[i].s = s;
+        ck_assert_int_eq(pthread_create(&c[i].thread, NULL, load, &c[i]), 0);
+    }
+    eventually(jobs_kept(s) > 200, LONG_MS);
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    for (int i = 0; i < CLIENTS; i++) {
+        pthread_join(c[i].thread, NULL);
+        ck_assert_msg(c[i].refused == 503 || c[i].refused == 0, "refused with %d", c[i].refused);
+        total += c[i].acknowledged;
+    }
+    server_restart(s);
+    ck_assert_int_eq(jobs_kept(s), (json_int_t)total);
+    for (int i = 0; i < CLIENTS; i++) {
+        for (size_t k = 0; k < c[i].acknowledged; k++) {
+            struct answer *a = await_state(s, c[i].id[k], "succeeded");
+            ck_assert_int_eq(jint(a->json, "attempt"), 1);
+            answer_free(a);
+        }
+    }
     server_free(s);
 }
 END_TEST
@@ -120,6 +175,7 @@ int main(void)
         what_is_left_at_the_deadline_goes_back,
         a_second_signal_ends_it_at_once,
         those_who_wait_are_answered,
+        a_drain_under_load_loses_nothing_and_costs_no_attempt,
     };
     return run_suite("drain", tests, sizeof(tests) / sizeof(tests[0]));
 }

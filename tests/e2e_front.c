@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define POLLS 1000
@@ -23,21 +24,6 @@ static const char *const quick[] = {"--header-timeout",
 /* A hidden second request that, if it ran, would leave a job behind. */
 #define HIDDEN                                                                                     \
     "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n\r\n{\"task\":\"noop\"}"
-
-static json_int_t jobs_kept(struct server *s)
-{
-    struct answer *a = get(s, "/v1/stats", 200);
-    json_int_t n = 0, v;
-    const char *k;
-    json_t *count;
-    json_object_foreach(jget(a->json, "jobs"), k, count)
-    {
-        v = json_integer_value(count);
-        n += v;
-    }
-    answer_free(a);
-    return n;
-}
 
 START_TEST(no_request_hides_in_another)
 {
@@ -79,7 +65,7 @@ START_TEST(no_request_hides_in_another)
     for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
         int fd = raw_open(s);
         raw_send(fd, vectors[i]);
-        char *said = raw_read(fd, 4000);
+        char *said = raw_read(fd, NULL, 4000);
         ck_assert_msg(strncmp(said, "HTTP/1.1 2", 10) != 0, "vector %zu was answered: %s", i, said);
         free(said);
         close(fd);
@@ -109,13 +95,6 @@ START_TEST(other_sites_change_nothing)
 }
 END_TEST
 
-static bool is_closed(int fd, int ms)
-{
-    int64_t until = now_ms() + ms;
-    free(raw_read(fd, ms));
-    return now_ms() < until;
-}
-
 START_TEST(dawdlers_are_cut)
 {
     struct server *s = server_new(NULL, quick);
@@ -130,23 +109,19 @@ START_TEST(dawdlers_are_cut)
         raw_send(body, "x");
         pause_ms(20);
     }
-    ck_assert(is_closed(silent, 5000));
-    ck_assert(is_closed(head, 5000));
-    ck_assert(is_closed(body, 5000));
-    ck_assert(is_closed(kept, 5000));
+    ck_assert(raw_is_closed(silent, 5000));
+    for (int i = 0; i < 2; i++) {
+        char *said = raw_read(i ? body : head, NULL, 5000);
+        ck_assert_msg(strncmp(said, "HTTP/1.1 408 ", 13) == 0, "%s", said);
+        free(said);
+        ck_assert(raw_is_closed(i ? body : head, 5000));
+    }
+    ck_assert(raw_is_closed(kept, 5000));
     close(silent), close(head), close(body), close(kept);
     ck_assert_int_eq(jobs_kept(s), 0);
     server_free(s);
 }
 END_TEST
-
-static json_int_t waiting(struct server *s)
-{
-    struct answer *a = get(s, "/v1/stats", 200);
-    json_int_t n = jint(a->json, "http.waiting");
-    answer_free(a);
-    return n;
-}
 
 START_TEST(many_long_polls_hold_no_thread_and_are_missed_when_they_leave)
 {
@@ -160,26 +135,22 @@ START_TEST(many_long_polls_hold_no_thread_and_are_missed_when_they_leave)
         fd[i] = raw_open(s);
         raw_send(fd[i], request);
     }
-    eventually(waiting(s) == POLLS, LONG_MS);
+    eventually(stat_of(s, "http.waiting") == POLLS, LONG_MS);
     for (int i = 0; i < 20; i++)
         answer_free(run_job(s, "{\"task\":\"noop\"}"));
     for (int i = 0; i < POLLS / 2; i++)
         close(fd[i]);
-    eventually(waiting(s) == POLLS / 2, LONG_MS);
+    eventually(stat_of(s, "http.waiting") == POLLS / 2, LONG_MS);
     char path[128];
     snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", id);
     answer_free(post(s, path, NULL, 200));
     for (int i = POLLS / 2; i < POLLS; i++) {
-        char *said = raw_read(fd[i], 1000); /* the connection stays open: what came is enough */
-        ck_assert_msg(strstr(said, "\"cancelled\"") != NULL, "%s", said);
+        char *said = raw_read(fd[i], "\"cancelled\"", LONG_MS);
+        ck_assert_msg(strstr(said, "\"cancelled\"") != NULL, "poll %d: %s", i, said);
         free(said);
         close(fd[i]);
-        if (i == POLLS / 2 + 3)
-            break; /* each read waits its whole time */
     }
-    for (int i = POLLS / 2 + 4; i < POLLS; i++)
-        close(fd[i]);
-    eventually(waiting(s) == 0, LONG_MS);
+    eventually(stat_of(s, "http.waiting") == 0, LONG_MS);
     server_free(s);
 }
 END_TEST
@@ -195,7 +166,7 @@ START_TEST(too_many_who_wait_are_told)
     int a = raw_open(s), b = raw_open(s);
     raw_send(a, request);
     raw_send(b, request);
-    eventually(waiting(s) == 2, LONG_MS);
+    eventually(stat_of(s, "http.waiting") == 2, LONG_MS);
     snprintf(path, sizeof(path), "/v1/jobs/%s?wait=1", id);
     struct answer *no = get(s, path, 503);
     ck_assert_str_eq(jstr(no->json, "code"), "too_many_waiting");
@@ -210,7 +181,7 @@ START_TEST(large_bodies_are_refused_unread)
     struct server *s = server_new(NULL, quick);
     int fd = raw_open(s);
     raw_send(fd, "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n");
-    char *said = raw_read(fd, 3000);
+    char *said = raw_read(fd, NULL, 3000);
     ck_assert_msg(strstr(said, " 413 ") != NULL, "%s", said);
     free(said);
     close(fd);
@@ -225,7 +196,7 @@ START_TEST(large_bodies_are_refused_unread)
     for (int i = 0; i < 40; i++)
         raw_send(fd, chunk);
     raw_send(fd, "0\r\n\r\n");
-    said = raw_read(fd, 3000);
+    said = raw_read(fd, NULL, 3000);
     ck_assert_msg(strstr(said, " 413 ") != NULL, "%s", said);
     free(said);
     free(chunk);
@@ -244,12 +215,168 @@ START_TEST(pipelined_requests_are_answered_in_order)
                  "15\r\n\r\n{\"task\":\"noop\"}"
                  "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
                  "GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    char *said = raw_read(fd, 5000);
+    char *said = raw_read(fd, NULL, 5000);
     char *first = strstr(said, "\"succeeded\""), *second = strstr(said, "\"ok\""),
          *third = strstr(said, " 404 ");
     ck_assert_msg(first && second && third && first < second && second < third, "%s", said);
     free(said);
     close(fd);
+    server_free(s);
+}
+END_TEST
+
+/* ---- caps ---- */
+
+static bool is_served(int fd)
+{
+    raw_send(fd, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    char *said = raw_read(fd, "\"ok\"", 300);
+    bool ok = strstr(said, " 200 ") != NULL;
+    free(said);
+    return ok;
+}
+
+static bool a_new_one_is_served(struct server *s)
+{
+    int fd = raw_open(s);
+    bool ok = is_served(fd);
+    close(fd);
+    return ok;
+}
+
+START_TEST(one_address_cannot_take_all_connections)
+{
+    static const char *const flags[] = {"--max-connections-per-ip", "8", NULL};
+    int fd[8];
+    struct server *s = server_new(NULL, flags);
+    for (int i = 0; i < 8; i++) {
+        fd[i] = raw_open(s);
+        ck_assert(is_served(fd[i]));
+    }
+    ck_assert(!a_new_one_is_served(s));
+    ck_assert(is_served(fd[7])); /* the others notice nothing */
+    close(fd[0]);
+    eventually(a_new_one_is_served(s), LONG_MS);
+    for (int i = 1; i < 8; i++)
+        close(fd[i]);
+    eventually(a_new_one_is_served(s), LONG_MS);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(more_connections_than_allowed_wait)
+{
+    static const char *const flags[] = {"--max-connections", "16", "--max-waiting", "8", NULL};
+    int fd[64], served = 0;
+    struct server *s = server_new(NULL, flags);
+    for (int i = 0; i < 64; i++) {
+        fd[i] = raw_open(s);
+        raw_send(fd[i], "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    }
+    /* in the order of the accepted: a connection that is not served yet is when others have gone */
+    for (int left = 64; left > 0;) {
+        int gone = 0;
+        for (int i = 0; i < 64; i++) {
+            if (fd[i] < 0)
+                continue;
+            char *said = raw_read(fd[i], "\"ok\"", 20);
+            bool ok = strstr(said, " 200 ") != NULL;
+            free(said);
+            if (!ok)
+                continue;
+            served++, gone++, left--;
+            close(fd[i]);
+            fd[i] = -1;
+        }
+        ck_assert_msg(gone > 0, "%d served, the other %d never", served, left);
+    }
+    answer_free(get(s, "/healthz", 200));
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_client_that_does_not_read_is_cut)
+{
+    static const char *const flags[] = {"--workers", "2", "--write-timeout", "0.5", NULL};
+    struct server *s = server_with_task("bad", "misbehave", "", flags);
+    struct answer *job = run_job(s, "{\"task\":\"bad\",\"input\":{\"do\":\"large\"}}");
+    char request[256];
+    ck_assert_int_eq(jint(job->json, "result_size"), 5000000);
+    snprintf(request, sizeof(request), "GET /v1/jobs/%s/result HTTP/1.1\r\nHost: localhost\r\n\r\n",
+             jstr(job->json, "id"));
+    answer_free(job);
+    int fd = raw_open(s), small = 4096;
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    for (int i = 0; i < 4; i++) /* more than the kernel holds for it */
+        raw_send(fd, request);
+    /* what the kernel still holds for it may take long to go through so small a window */
+    eventually(stat_of(s, "http.cut") == 1, LONG_MS);
+    close(fd);
+    server_free(s);
+}
+END_TEST
+
+/* ---- JSON that is meant to hurt ---- */
+
+static char *repeat(const char *head, const char *part, size_t n, const char *tail)
+{
+    size_t h = strlen(head), p = strlen(part), t = strlen(tail);
+    char *text = malloc(h + n * p + t + 1), *at = text;
+    ck_assert_ptr_nonnull(text);
+    at = (char *)memcpy(at, head, h) + h;
+    for (size_t i = 0; i < n; i++)
+        at = (char *)memcpy(at, part, p) + p;
+    memcpy(at, tail, t + 1);
+    return text;
+}
+
+/* Many members with names that differ. */
+static char *many_names(size_t n)
+{
+    char *text = malloc(n * 16 + 64);
+    ck_assert_ptr_nonnull(text);
+    char *at = text + sprintf(text, "{\"task\":\"noop\",\"input\":{");
+    for (size_t i = 0; i < n; i++)
+        at += sprintf(at, "%s\"k%zu\":0", i ? "," : "", i);
+    strcpy(at, "}}");
+    return text;
+}
+
+static void throw_bomb(struct server *s, char *body, int want)
+{
+    int64_t begin = now_ms();
+    struct answer *a = http(s, "POST", "/v1/jobs", body, NULL);
+    ck_assert_msg(a->status == want, "%.60s…: %d, not %d: %.300s", body, a->status, want, a->body);
+    ck_assert_msg(now_ms() - begin < (SANITIZED ? 20000 : 2000), "%.60s… took %d ms", body,
+                  (int)(now_ms() - begin));
+    answer_free(a);
+    answer_free(get(s, "/healthz", 200));
+    free(body);
+}
+
+START_TEST(json_bombs_cost_little)
+{
+#define IN "{\"task\":\"noop\",\"input\":"
+    struct server *s = server_new(NULL, quick);
+    answer_free(run_job(s, "{\"task\":\"noop\"}"));
+    long before = memory_peak_kib(s->pid);
+    throw_bomb(s, repeat("", "[", 1000000, ""), 400);
+    throw_bomb(s, repeat(IN, "[", 400000, ""), 400);
+    throw_bomb(s, repeat(IN, "{\"a\":", 150000, ""), 400);
+    throw_bomb(s, repeat("{\"task\":\"noop\",\"tags\":[\"\"", ",[[[[[[]]]]]]", 60000, "]}"), 400);
+    throw_bomb(s, repeat("{\"tags\":[\"a\"", ",\"a\"", 200000, "]}"), 400);
+    throw_bomb(s, repeat("{\"task\":\"noop\"", ",\"x\":1", 100000, "}"), 400);
+    throw_bomb(s, repeat("{\"task\":\"noop\",\"priority\":1", "0", 500000, "}"), 400);
+    throw_bomb(s, repeat("{\"task\":\"", "\\u0041", 150000, "\"}"), 422);
+    throw_bomb(s, repeat(IN "\"", "\\ud83d", 100000, "\"}"), 400);
+    throw_bomb(s, repeat(IN "\"", "\xc3", 100000, "\"}"), 400);
+    throw_bomb(s, repeat(IN, " ", 2000000, "0}"), 413);
+    throw_bomb(s, repeat(IN "1", "0", 500000, "}"), 400); /* no number that a reader could hold */
+    /* valid, and the task's own matter: kept as bytes */
+    throw_bomb(s, repeat(IN "[0", ",{}", 300000, "]}"), 202);
+    throw_bomb(s, many_names(60000), 202);
+    if (!SANITIZED)
+        ck_assert_int_lt(memory_peak_kib(s->pid) - before, 128 * 1024);
     server_free(s);
 }
 END_TEST
@@ -269,6 +396,10 @@ int main(void)
         too_many_who_wait_are_told,
         large_bodies_are_refused_unread,
         pipelined_requests_are_answered_in_order,
+        one_address_cannot_take_all_connections,
+        more_connections_than_allowed_wait,
+        a_client_that_does_not_read_is_cut,
+        json_bombs_cost_little,
     };
     return run_suite("front", tests, sizeof(tests) / sizeof(tests[0]));
 }

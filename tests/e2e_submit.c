@@ -237,24 +237,31 @@ START_TEST(bad_fields_are_named_with_limit_and_value)
     static const struct {
         const char *body, *pointer, *code;
         int status;
+        const char *limit, *value; /* NULL: not told */
     } bad[] = {
-        {"{\"task\":\"noop\",\"priority\":101}", "/priority", "bad_field", 400},
-        {"{\"task\":\"noop\",\"priority\":1.5}", "/priority", "bad_field", 400},
-        {"{\"task\":\"noop\",\"max_attempts\":0}", "/max_attempts", "bad_field", 400},
-        {"{\"task\":\"noop\",\"timeout\":-1}", "/timeout", "bad_field", 400},
-        {"{\"task\":\"noop\",\"timeout\":\"1\"}", "/timeout", "bad_field", 400},
-        {"{\"task\":\"noop\",\"tags\":[\"\"]}", NULL, "bad_field", 400},
-        {"{\"task\":\"noop\",\"run_at\":\"tomorrow\"}", "/run_at", "bad_field", 400},
-        {"{\"task\":\"noop\",\"nonsense\":1}", "/nonsense", "unknown_field", 400},
-        {"{\"input\":1}", "/task", "missing_field", 400},
-        {"{\"task\":7}", "/task", "bad_field", 400},
-        {"{\"task\":\"nothing\"}", "/task", "unknown_task", 422},
-        {"{\"task\":\"noop\",\"task\":\"noop\"}", NULL, "bad_json", 400},
-        {"{\"task\":\"noop\"", NULL, "bad_json", 400},
-        {"[]", NULL, "bad_json", 400},
-        {"", NULL, "bad_json", 400},
-        {"{\"task\":\"noop\",\"input\":\"\\ud800\"}", NULL, "bad_json", 400},
-        {"{\"task\":\"noop\",\"input\":01}", NULL, "bad_json", 400},
+        {"{\"task\":\"noop\",\"priority\":101}", "/priority", "bad_field", 400, "from -100 to 100",
+         "101"},
+        {"{\"task\":\"noop\",\"priority\":1.5}", "/priority", "bad_field", 400, "a whole number",
+         "1.5"},
+        {"{\"task\":\"noop\",\"max_attempts\":0}", "/max_attempts", "bad_field", 400,
+         "from 1 to 1000", "0"},
+        {"{\"task\":\"noop\",\"timeout\":-1}", "/timeout", "bad_field", 400, "seconds from 0.001",
+         "-1"},
+        {"{\"task\":\"noop\",\"timeout\":\"1\"}", "/timeout", "bad_field", 400,
+         "a number of seconds", "1"},
+        {"{\"task\":\"noop\",\"tags\":[\"\"]}", "/tags/0", "bad_field", 400, "1 to 64 bytes", NULL},
+        {"{\"task\":\"noop\",\"run_at\":\"tomorrow\"}", "/run_at", "bad_field", 400,
+         "a time such as", "tomorrow"},
+        {"{\"task\":\"noop\",\"nonsense\":1}", "/nonsense", "unknown_field", 400, NULL, NULL},
+        {"{\"input\":1}", "/task", "missing_field", 400, "the name of a task", NULL},
+        {"{\"task\":7}", "/task", "bad_field", 400, "the name of a task", "7"},
+        {"{\"task\":\"nothing\"}", "/task", "unknown_task", 422, NULL, "nothing"},
+        {"{\"task\":\"noop\",\"task\":\"noop\"}", NULL, "bad_json", 400, NULL, NULL},
+        {"{\"task\":\"noop\"", NULL, "bad_json", 400, NULL, NULL},
+        {"[]", NULL, "bad_json", 400, NULL, NULL},
+        {"", NULL, "bad_json", 400, NULL, NULL},
+        {"{\"task\":\"noop\",\"input\":\"\\ud800\"}", NULL, "bad_json", 400, NULL, NULL},
+        {"{\"task\":\"noop\",\"input\":01}", NULL, "bad_json", 400, NULL, NULL},
     };
     struct server *s = server_new(NULL, two_workers);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -266,6 +273,11 @@ START_TEST(bad_fields_are_named_with_limit_and_value)
         ck_assert_str_eq(type, "application/problem+json");
         if (bad[i].pointer)
             ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), bad[i].pointer);
+        if (bad[i].limit)
+            ck_assert_msg(strstr(jstr(a->json, "errors.0.limit"), bad[i].limit) != NULL, "%s",
+                          a->body);
+        if (bad[i].value)
+            ck_assert_str_eq(jstr(a->json, "errors.0.value"), bad[i].value);
         ck_assert_int_eq(jint(a->json, "status"), bad[i].status);
         answer_free(a);
     }
@@ -399,6 +411,63 @@ START_TEST(raw_bodies_keep_their_bytes_and_type)
 }
 END_TEST
 
+START_TEST(bytes_stay_bytes)
+{
+    char path[128], type[64], bytes[3 * 256];
+    static const char *const octets[] = {"Content-Type: application/octet-stream", NULL};
+    struct server *s = server_new(NULL, two_workers);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)(i * 7);
+    struct answer *job = http_bytes(s, "/v1/tasks/echo/jobs?wait=20", bytes, sizeof(bytes), octets);
+    ck_assert_msg(job->status == 200, "%s", job->body);
+    static const char *const parts[] = {"input", "result"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "/v1/jobs/%s/%s", jstr(job->json, "id"), parts[i]);
+        struct answer *a = get(s, path, 200);
+        ck_assert_uint_eq(a->len, sizeof(bytes));
+        ck_assert_mem_eq(a->body, bytes, sizeof(bytes));
+        ck_assert(answer_header(a, "Content-Type", type, sizeof(type)));
+        ck_assert_str_eq(type, "application/octet-stream");
+        answer_free(a);
+    }
+    answer_free(job);
+    /* JSON as it was written: spaces, order and numbers */
+    job = run_job(s, "{\"task\":\"echo\",\"input\": { \"b\":1.10e2 ,\"a\":-0 } }");
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "/v1/jobs/%s/%s", jstr(job->json, "id"), parts[i]);
+        struct answer *a = get(s, path, 200);
+        ck_assert_str_eq(a->body, "{ \"b\":1.10e2 ,\"a\":-0 }");
+        answer_free(a);
+    }
+    answer_free(job);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(many_jobs_in_one_question)
+{
+    char url[512], one[64], two[64];
+    struct server *s = server_new(NULL, two_workers);
+    struct answer *a = run_job(s, "{\"task\":\"noop\"}");
+    snprintf(one, sizeof(one), "%s", jstr(a->json, "id"));
+    answer_free(a);
+    snprintf(two, sizeof(two), "%s", submit(s, "{\"task\":\"noop\",\"delay\":3600}"));
+    snprintf(url, sizeof(url), "/v1/jobs?ids=%s,%s", one, two);
+    a = get(s, url, 200);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "jobs")), 2);
+    size_t i, found = 0;
+    json_t *job;
+    json_array_foreach(jget(a->json, "jobs"), i, job)
+    {
+        found += !strcmp(jstr(job, "id"), one) && !strcmp(jstr(job, "state"), "succeeded");
+        found += !strcmp(jstr(job, "id"), two) && !strcmp(jstr(job, "state"), "scheduled");
+    }
+    ck_assert_uint_eq(found, 2);
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(large_payloads_cross_processes_whole)
 {
     size_t n = 700000;
@@ -440,6 +509,8 @@ int main(void)
         addresses_that_are_not_there,
         the_same_key_is_the_same_job,
         raw_bodies_keep_their_bytes_and_type,
+        bytes_stay_bytes,
+        many_jobs_in_one_question,
         large_payloads_cross_processes_whole,
     };
     return run_suite("submit", tests, sizeof(tests) / sizeof(tests[0]));

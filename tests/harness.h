@@ -2,9 +2,12 @@
  * harness.h - the real service as a test object: started in a directory of its own on a free port,
  * spoken to over real HTTP, killed like a real process, and gone at the end of the test.
  *
- * Every function ends the test (ck_abort_msg) when what it promises does not come about; the
- * service's log is printed then. JOBMILL_BIN names the executable, JOBMILL_BUILD the directory of
- * the test tasks.
+ * Every function ends the test when what it promises does not come about. Each test is a process of
+ * its own; when one fails, its service's log is printed, and what it started is killed and removed.
+ * After every end of a service: no process of it is left, its log has no sanitizer's report, only
+ * whole lines, and none of level "error" unless the test said that there may be.
+ * One service runs at a time. JOBMILL_BIN names the executable, JOBMILL_BUILD the directory of the
+ * test tasks.
  */
 #ifndef JOBMILL_TESTS_HARNESS_H
 #define JOBMILL_TESTS_HARNESS_H
@@ -18,13 +21,23 @@
 
 #define LONG_MS 20000 /* longer than anything takes on a busy machine */
 
+/* What is measured is the service, not the sanitizer's cost. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED 0
+#endif
+
 struct server {
-    pid_t pid; /* 0: not running */
+    pid_t pid; /* 0: not running; else the leader of its own process group */
     int port;
-    char dir[128];   /* its own; data is in dir/data, the log in dir/log */
+    char dir[256];   /* its own; data is in dir/data, the log in dir/log */
     char *conf;      /* the configuration's text, or NULL */
     char *flags[16]; /* further flags, NULL-terminated */
     int out_fd;
+    bool errors_ok; /* lines of level "error" are what the test is about */
 };
 
 struct answer {
@@ -35,27 +48,48 @@ struct answer {
     json_t *json; /* NULL: not JSON */
 };
 
+/* ---- the service ---- */
+
 /* `conf`: the configuration's text or NULL; `flags`: NULL-terminated, or NULL. server_new makes the
  * directory and starts; server_restart starts again on the same data. */
 struct server *server_new(const char *conf, const char *const *flags);
+/* The same with a task from tests/tasks/OBJECT.c under a name, quick retries and a short grace;
+ * `more` is appended to the configuration. */
+struct server *server_with_task(const char *name, const char *object, const char *more,
+                                const char *const *flags);
 void server_restart(struct server *s);
 void server_signal(struct server *s, int sig);
-/* Waits for the end; the exit status, or 128 + signal. Then checks that no process of it is left.
+/* Waits for the end, then checks what the head of this file says; the exit status, or 128 + signal.
  */
 int server_wait(struct server *s, int ms);
 void server_kill9(struct server *s);
 /* Ends it in good order (SIGTERM), removes the directory. Fails when it does not exit with 0. */
 void server_free(struct server *s);
+/* The whole log so far; heap. */
+char *server_log(struct server *s);
 
-/* Runs the binary to its end, e.g. with a wrong configuration. Its standard error goes to err. */
-int run_binary(const char *const *args, char *err, size_t err_size);
+/* Runs the binary to its end, e.g. with a wrong configuration; what it says goes to out, its status
+ * (or 128 + signal) is returned. */
+int run_binary(const char *const *args, char *out, size_t out_size);
+/* Writes a configuration into a file of the test's own, for run_binary; its path lives until the
+ * next call. */
+const char *conf_file(const char *text);
+
+/* The processes below pid, itself not counted. */
+size_t descendants(pid_t pid, pid_t *out, size_t max);
+bool process_is_gone(pid_t pid); /* dead and reaped */
+long memory_peak_kib(pid_t pid);
 
 /* ---- HTTP; thread-safe ---- */
+
 struct answer *http(struct server *s, const char *method, const char *path, const char *body,
                     const char *const *headers);
 /* The same without failing the test when the service is not there: NULL then. */
 struct answer *http_try(struct server *s, const char *method, const char *path, const char *body,
                         const char *const *headers);
+/* A POST of bytes that may hold zeros. */
+struct answer *http_bytes(struct server *s, const char *path, const void *body, size_t len,
+                          const char *const *headers);
 void answer_free(struct answer *a);
 /* A header's value in `out`; false: it is not there. */
 bool answer_header(const struct answer *a, const char *name, char *out, size_t size);
@@ -68,16 +102,31 @@ const char *submit(struct server *s, const char *body);
 struct answer *run_job(struct server *s, const char *body);
 /* Waits until the job is in the state; the job. */
 struct answer *await_state(struct server *s, const char *id, const char *state);
+/* Waits until a running job tells a number in its progress message, e.g. a pid. */
+int await_number(struct server *s, const char *id);
+/* A figure of GET /v1/stats, e.g. "http.waiting". */
+json_int_t stat_of(struct server *s, const char *path);
+/* All jobs that are kept, in whatever state. */
+json_int_t jobs_kept(struct server *s);
+/* The pids that GET /v1/workers lists as idle or busy. */
+size_t worker_pids(struct server *s, pid_t *out, size_t max);
 
 /* "error.code", "jobs.0.id"; NULL: not there. */
 json_t *jget(json_t *root, const char *path);
 const char *jstr(json_t *root, const char *path); /* "" when it is not there or no string */
 json_int_t jint(json_t *root, const char *path);  /* -1 when it is not there or no integer */
 
-/* A connection of bytes: sends `text` and reads until the end of the stream or `ms`. */
+/* A connection of bytes, for clients that no library would be. raw_try gives -1 where raw_open
+ * fails the test. */
 int raw_open(struct server *s);
+int raw_try(struct server *s);
 void raw_send(int fd, const char *text);
-char *raw_read(int fd, int ms); /* heap */
+/* Reads until the end of the stream, until `until` was seen (NULL: only the end), or `ms`; heap. */
+char *raw_read(int fd, const char *until, int ms);
+/* Waits until the other side has ended the connection. */
+bool raw_is_closed(int fd, int ms);
+
+/* ---- time ---- */
 
 /* Polls a condition until it is true, at most `ms`: for what no call can wait for. */
 #define eventually(condition, ms)                                                                  \
@@ -90,16 +139,11 @@ char *raw_read(int fd, int ms); /* heap */
     } while (0)
 int64_t now_ms(void);
 void pause_ms(int ms);
+/* Random moments and victims: JOBMILL_SEED repeats a run; the seed is printed. Main thread only. */
+unsigned random_below(unsigned n);
 /* How often a story repeats what it repeats: JOBMILL_ROUNDS (`make crash`), else the short form's.
  */
 int rounds(int short_form);
-
-/* The processes below pid, itself not counted. */
-size_t descendants(pid_t pid, pid_t *out, size_t max);
-/* The pids that GET /v1/workers lists as idle or busy. */
-size_t worker_pids(struct server *s, pid_t *out, size_t max);
-/* The whole log so far; heap. */
-char *server_log(struct server *s);
 
 /* A suite of one file: runs the test cases, prints Check's summary, returns main's status. */
 int run_suite(const char *name, const TTest *const *tests, size_t n);
