@@ -58,9 +58,11 @@ WORKERS := \
 	workers/forkserver.c \
 	workers/limits.c \
 	workers/reaper.c \
+	workers/said.c \
 	workers/task.c \
 	workers/task_command.c \
 	workers/task_module.c \
+	workers/words.c \
 	workers/workdir.c \
 	workers/worker.c
 
@@ -68,6 +70,7 @@ SERVER := \
 	server/backoff.c \
 	server/collector.c \
 	server/conf.c \
+	server/conf_command.c \
 	server/conf_file.c \
 	server/conf_sections.c \
 	server/conf_value.c \
@@ -225,7 +228,7 @@ tsan: ## the same under TSan
 # ---- fuzzing: libFuzzer with ASan and UBSan; FUZZ_SECONDS a target ----
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SRCS := $(COMMON) server/conf.c server/conf_file.c server/conf_sections.c server/conf_value.c
+FUZZ_SRCS := $(COMMON) server/conf.c server/conf_command.c server/conf_file.c server/conf_sections.c server/conf_value.c
 build-fuzz/%: tests/fuzz/%.c $(FUZZ_SRCS) Makefile
 	@mkdir -p $(@D)
 	clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(ALL_CPPFLAGS) -o $@ $< $(filter-out common/embed.c,$(FUZZ_SRCS)) -linih -ljansson -lm

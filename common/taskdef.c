@@ -7,12 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void words_release(char **words)
+{
+    for (char **w = words; w && *w; w++)
+        free(*w);
+    free(words);
+}
+
 static void task_release(struct taskdef *t)
 {
     free(t->module);
-    for (char **w = t->argv; w && *w; w++)
-        free(*w);
-    free(t->argv);
+    words_release(t->argv);
+    words_release(t->env);
 }
 
 void taskdefs_release(struct taskdefs *d)
@@ -46,12 +52,14 @@ static void put_text(struct buf *out, const char *text)
         buf_add(out, text, len);
 }
 
-static uint32_t word_count(char *const *argv)
+static void put_words(struct buf *out, char *const *words)
 {
     uint32_t n = 0;
-    while (argv && argv[n])
+    while (words && words[n])
         n++;
-    return n;
+    buf_add(out, &n, sizeof(n));
+    for (uint32_t k = 0; k < n; k++)
+        put_text(out, words[k]);
 }
 
 int taskdefs_pack(const struct taskdefs *d, struct buf *out)
@@ -59,17 +67,17 @@ int taskdefs_pack(const struct taskdefs *d, struct buf *out)
     buf_add(out, &d->pools, sizeof(d->pools));
     buf_add(out, &d->tasks, sizeof(d->tasks));
     buf_add(out, &d->slots, sizeof(d->slots));
+    buf_add(out, &d->kill_grace_us, sizeof(d->kill_grace_us));
     buf_add(out, d->pool, d->pools * sizeof(*d->pool));
     for (uint32_t i = 0; i < d->tasks; i++) {
         struct taskdef t = d->task[i];
-        uint32_t words = word_count(t.argv);
         t.module = NULL;
         t.argv = NULL;
+        t.env = NULL;
         buf_add(out, &t, sizeof(t));
         put_text(out, d->task[i].module);
-        buf_add(out, &words, sizeof(words));
-        for (uint32_t k = 0; k < words; k++)
-            put_text(out, d->task[i].argv[k]);
+        put_words(out, d->task[i].argv);
+        put_words(out, d->task[i].env);
     }
     return out->failed ? -ERR_NOMEM : 0;
 }
@@ -103,26 +111,34 @@ static int take_text(struct cursor *c, char **out)
     return *out ? 0 : -ERR_NOMEM;
 }
 
+/* Words of their own; *out NULL where there were none. */
+static int take_words(struct cursor *c, char ***out)
+{
+    uint32_t n;
+    int err = 0;
+    if (!take(c, &n, sizeof(n)) || n > (size_t)(c->end - c->at))
+        return -ERR_PROTOCOL;
+    if (n == 0)
+        return 0;
+    *out = calloc((size_t)n + 1, sizeof(**out));
+    if (!*out)
+        return -ERR_NOMEM;
+    for (uint32_t i = 0; i < n && !err; i++)
+        err = take_text(c, &(*out)[i]);
+    return err;
+}
+
 static int take_task(struct cursor *c, struct taskdef *t)
 {
-    uint32_t words;
     if (!take(c, t, sizeof(*t)))
         return -ERR_PROTOCOL;
     t->module = NULL;
     t->argv = NULL;
+    t->env = NULL;
     int err = take_text(c, &t->module);
-    if (err)
-        return err;
-    if (!take(c, &words, sizeof(words)) || words > (size_t)(c->end - c->at))
-        return -ERR_PROTOCOL;
-    if (words == 0)
-        return 0;
-    t->argv = calloc((size_t)words + 1, sizeof(*t->argv));
-    if (!t->argv)
-        return -ERR_NOMEM;
-    for (uint32_t i = 0; i < words && !err; i++)
-        err = take_text(c, &t->argv[i]);
-    return err;
+    if (!err)
+        err = take_words(c, &t->argv);
+    return err ? err : take_words(c, &t->env);
 }
 
 int taskdefs_unpack(struct taskdefs *d, const void *data, size_t len)
@@ -131,8 +147,9 @@ int taskdefs_unpack(struct taskdefs *d, const void *data, size_t len)
     uint32_t pools, tasks;
     *d = (struct taskdefs){0};
     if (!take(&c, &pools, sizeof(pools)) || !take(&c, &tasks, sizeof(tasks)) ||
-        !take(&c, &d->slots, sizeof(d->slots)) || pools > POOLS_MAX || tasks > TASKS_MAX ||
-        d->slots > SLOTS_MAX)
+        !take(&c, &d->slots, sizeof(d->slots)) ||
+        !take(&c, &d->kill_grace_us, sizeof(d->kill_grace_us)) || pools > POOLS_MAX ||
+        tasks > TASKS_MAX || d->slots > SLOTS_MAX)
         return -ERR_PROTOCOL;
     d->pool = calloc(pools ? pools : 1, sizeof(*d->pool));
     d->task = calloc(tasks ? tasks : 1, sizeof(*d->task));

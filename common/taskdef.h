@@ -19,8 +19,10 @@
 #define POOLS_MAX     32
 #define TASKS_MAX     256
 #define SLOTS_MAX     512 /* workers of all pools together */
+#define SPARES_MAX    4
+#define FILE_NAME_MAX 64
 
-enum task_kind { TASK_MODULE, TASK_COMMAND, TASK_KINDS };
+enum task_kind { TASK_MODULE, TASK_COMMAND, TASK_PERSISTENT, TASK_KINDS };
 
 enum task_input { TASK_INPUT_JSON, TASK_INPUT_RAW };
 enum task_result { TASK_RESULT_JSON, TASK_RESULT_TEXT, TASK_RESULT_BYTES };
@@ -33,7 +35,8 @@ struct taskdef {
     enum task_kind kind;
     uint32_t pool;   /* index in taskdefs.pool */
     char *module;    /* kind module: path of the shared object, or "builtin:NAME"; owned */
-    char **argv;     /* kind command: words, NULL-terminated, "{input.x}" not yet replaced; owned */
+    char **argv;     /* a command's words, NULL-terminated, "{input.x}" not yet replaced; owned */
+    char **env;      /* a command's own variables, "NAME=VALUE", NULL-terminated; NULL: none; owned */
     enum task_input input;
     enum task_result result;
     char result_type[JOB_TYPE_MAX + 1]; /* content type for TASK_RESULT_BYTES */
@@ -41,6 +44,17 @@ struct taskdef {
     uint32_t max_attempts;              /* default for its jobs */
     uint64_t memory;                    /* bytes of address space (RLIMIT_AS); 0 = no limit */
     uint64_t output_max;                /* bytes of result; more fails the job with bad_result */
+
+    /* kind command */
+    char result_file[FILE_NAME_MAX + 1]; /* of the job's directory, instead of stdout; "": none */
+    uint64_t permanent_exits[4]; /* a bit for each exit status that must not be tried again */
+
+    /* kind persistent: a command kept warm */
+    uint32_t spares;          /* programs that are started ahead */
+    int64_t ready_timeout_us; /* from its start until it says that it is ready */
+    uint32_t recycle_jobs;    /* a program is replaced after so many jobs; 0: never */
+    int64_t recycle_after_us; /* after so long; 0: never */
+    uint64_t recycle_memory;  /* when it is found larger than this, in bytes resident; 0: never */
 };
 
 struct pooldef {
@@ -57,7 +71,13 @@ struct taskdefs {
     struct taskdef *task;
     uint32_t tasks;
     uint32_t slots; /* sum of workers */
+    int64_t kill_grace_us; /* what a cancelled or timed-out program is given before it is killed */
 };
+
+static inline bool taskdef_exit_is_permanent(const struct taskdef *t, unsigned status)
+{
+    return status < 256 && t->permanent_exits[status / 64] >> status % 64 & 1;
+}
 
 void taskdefs_release(struct taskdefs *d);
 int taskdefs_find(const struct taskdefs *d, const char *name); /* index, or -1 */

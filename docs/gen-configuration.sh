@@ -49,9 +49,14 @@ A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module` or a `command`.
 | `memory` | 0 (no limit) | address space |
 | `output_max` | 64MiB | a larger result fails the job with `bad_result` |
 | `description` | | for `GET /v1/tasks` |
+| `env.NAME` | | a variable of a command's environment |
+| `result_file` | | a file of the job's directory that is the result, instead of standard output (which then is log) |
+| `permanent_exit_codes` | | as in `2, 64-78`: a job that ends with one of these is not tried again |
 
-A command gets `PATH`, `HOME`, `LANG`, `TMPDIR` and the like, and `JOBMILL_JOB_ID`, `JOBMILL_TASK`, `JOBMILL_ATTEMPT`; a fresh private
-directory, removed after; its input on standard input. Its standard error is the job's log. Exit status 0 is success.
-It may write JSON lines to descriptor 4: `{"progress":{"fraction":0.5,"message":"half"}}`, `{"result":…}` (stands before standard
+A command gets `PATH`, `HOME`, `USER`, `LANG`, `LC_ALL`, `TZ` and `TMPDIR` as the service has them, its own `env.NAME` settings,
+`JOBMILL_JOB_ID`, `JOBMILL_TASK`, `JOBMILL_ATTEMPT` and `JOBMILL_DIR`, and nothing else; a fresh private directory, removed after; its
+input on standard input. Its standard error is the job's log; a line that begins with `<3>` (0 to 3: error, 4: warning, 7: debug) or
+with `ERROR:`, `WARNING:`, `DEBUG:` has that level. Exit status 0 is success. It may write JSON lines to descriptor 4:
+`{"progress":{"fraction":0.5,"message":"half"}}`, `{"result":…}` or `{"result_file":"NAME","type":"image/png"}` (stand before standard
 output), `{"error":{"code":"…","message":"…","permanent":true}}`.
 TEXT

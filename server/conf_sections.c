@@ -7,6 +7,7 @@
 #include "conf_sections.h"
 
 #include "../common/err.h"
+#include "conf_command.h"
 #include "conf_value.h"
 
 #include <sched.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #define DEFAULT_OUTPUT_MAX (UINT64_C(64) << 20)
+#define DEFAULT_READY_US   (INT64_C(10) * 1000000)
 
 /* What the file said of a section, so that a setting is given once, and pools are found at the end.
  */
@@ -22,6 +24,8 @@ struct extra {
     uint64_t seen; /* a bit for each row of its settings */
     bool has_kind; /* `kind` was given: wanted_kind */
     enum task_kind wanted_kind;
+    bool persistent;
+    bool for_persistent; /* a setting was given that only a persistent command has */
 };
 static struct extra task_extra[TASKS_MAX], pool_extra[POOLS_MAX];
 
@@ -249,8 +253,31 @@ static int task_persistent(struct setting *s)
     bool on;
     if (!value_bool(s->value, &on))
         return bad(s->why, "persistent = %s: must be yes or no", s->value);
-    return on ? bad(s->why, "persistent = true: not supported by this version") : 0;
+    if (on)
+        return bad(s->why, "persistent = true: not supported by this version");
+    s->x->persistent = on;
+    return 0;
 }
+
+/* Those of a command are read by conf_command.c. */
+#define FOR_COMMAND(name)                                                                          \
+    static int task_##name(struct setting *s)                                                      \
+    {                                                                                              \
+        return command_set_##name(s->t, s->value, s->why);                                         \
+    }
+#define FOR_PERSISTENT(name)                                                                       \
+    static int task_##name(struct setting *s)                                                      \
+    {                                                                                              \
+        s->x->for_persistent = true;                                                               \
+        return command_set_##name(s->t, s->value, s->why);                                         \
+    }
+FOR_COMMAND(result_file)
+FOR_COMMAND(permanent_exits)
+FOR_PERSISTENT(spares)
+FOR_PERSISTENT(ready_timeout)
+FOR_PERSISTENT(recycle_jobs)
+FOR_PERSISTENT(recycle_after)
+FOR_PERSISTENT(recycle_memory)
 
 static const struct {
     const char *name;
@@ -268,16 +295,31 @@ static const struct {
     {"description", task_description},
     {"kind", task_kind},
     {"persistent", task_persistent},
+    {"result_file", task_result_file},
+    {"permanent_exit_codes", task_permanent_exits},
+    {"spares", task_spares},
+    {"ready_timeout", task_ready_timeout},
+    {"recycle_jobs", task_recycle_jobs},
+    {"recycle_after", task_recycle_after},
+    {"recycle_memory", task_recycle_memory},
 };
+
+static void task_begin(struct taskdef *t, const char *name)
+{
+    *t = (struct taskdef){
+        .output_max = DEFAULT_OUTPUT_MAX, .spares = 1, .ready_timeout_us = DEFAULT_READY_US};
+    memcpy(t->name, name, strlen(name) + 1);
+}
 
 static void task_reset(struct taskdef *t)
 {
     free(t->module);
     value_words_free(t->argv);
     char name[JOB_TASK_MAX + 1];
+    char **env = t->env;
     memcpy(name, t->name, sizeof(name));
-    *t = (struct taskdef){.output_max = DEFAULT_OUTPUT_MAX};
-    memcpy(t->name, name, sizeof(name));
+    task_begin(t, name);
+    t->env = env;
 }
 
 static int task_add(struct taskdefs *d, const char *name, struct buf *why)
@@ -286,9 +328,7 @@ static int task_add(struct taskdefs *d, const char *name, struct buf *why)
         return bad(why, "more than %d tasks", TASKS_MAX);
     if (!job_task_name_ok(name, strlen(name)))
         return bad(why, "'%s': a task's name is 1 to %d of a-z 0-9 _ . -", name, JOB_TASK_MAX);
-    struct taskdef *t = &d->task[d->tasks];
-    *t = (struct taskdef){.output_max = DEFAULT_OUTPUT_MAX};
-    memcpy(t->name, name, strlen(name) + 1);
+    task_begin(&d->task[d->tasks], name);
     task_extra[d->tasks] = (struct extra){0};
     memcpy(task_extra[d->tasks].wanted_pool, "default", sizeof("default"));
     return (int)d->tasks++;
@@ -309,6 +349,8 @@ static int task_set(struct conf *c, const char *task, const char *name, const ch
     if (!name)
         return 0;
     struct setting s = {t, x, value, base, why};
+    if (strncmp(name, "env.", 4) == 0)
+        return command_add_env(t, name + 4, value, why);
     for (size_t i = 0; i < sizeof(task_settings) / sizeof(task_settings[0]); i++) {
         if (strcmp(task_settings[i].name, name) != 0)
             continue;
@@ -371,6 +413,7 @@ int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
     if (default_workers)
         d->pool[0].workers = default_workers;
     d->slots = 0;
+    d->kill_grace_us = c->kill_grace_us;
     for (uint32_t i = 0; i < d->pools; i++) {
         if (d->pool[i].workers == 0)
             d->pool[i].workers = cores();
@@ -387,6 +430,11 @@ int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
             return bad(why, "[task %s]: kind = %s, but it has a %s", t->name,
                        t->kind == TASK_MODULE ? "command" : "module",
                        t->kind == TASK_MODULE ? "module" : "command");
+        int err = command_check(t, task_extra[i].persistent, task_extra[i].for_persistent, why);
+        if (err)
+            return err;
+        if (task_extra[i].persistent)
+            t->kind = TASK_PERSISTENT;
         int pool = pool_find(d, task_extra[i].wanted_pool);
         if (pool < 0)
             return bad(why, "[task %s]: pool = %s: there is no [pool %s]", t->name,
@@ -396,23 +444,6 @@ int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
             t->max_attempts = (uint32_t)c->max_attempts;
     }
     return 0;
-}
-
-/* Each word in double quotes; a double quote in it stands in single ones. */
-static void print_command(char *const *argv, FILE *out)
-{
-    fputs("command =", out);
-    for (char *const *w = argv; *w; w++) {
-        fputs(" \"", out);
-        for (const char *p = *w; *p; p++) {
-            if (*p == '"')
-                fputs("\"'\"'\"", out);
-            else
-                fputc(*p, out);
-        }
-        fputc('"', out);
-    }
-    fputc('\n', out);
 }
 
 void sections_print(const struct conf *c, FILE *out)
@@ -428,7 +459,7 @@ void sections_print(const struct conf *c, FILE *out)
         if (t->module)
             fprintf(out, "module = %s\n", t->module);
         if (t->argv)
-            print_command(t->argv, out);
+            command_print(t, out);
         if (t->description[0])
             fprintf(out, "description = %s\n", t->description);
         fprintf(out, "pool = %s\ninput = %s\nresult = %s\n", c->defs.pool[t->pool].name,

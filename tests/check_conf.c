@@ -327,7 +327,11 @@ START_TEST(pools_and_tasks)
              "module = ./mine.so\n"
              "[task text]\n"
              "command = wc\n"
-             "result = text\n");
+             "result = text\n"
+             "env.A = b c\n"
+             "env.EMPTY =\n"
+             "result_file = out.txt\n"
+             "permanent_exit_codes = 2, 64-78,255\n");
     ck_assert_uint_eq(c.defs.pools, 2);
     const struct pooldef *gpu = &c.defs.pool[1];
     ck_assert_str_eq(gpu->name, "gpu");
@@ -358,6 +362,13 @@ START_TEST(pools_and_tasks)
     ck_assert_uint_eq(task("mine")->max_attempts, 3);
     ck_assert_int_eq(task("text")->result, TASK_RESULT_TEXT);
     ck_assert_int_eq(task("text")->input, TASK_INPUT_JSON);
+    ck_assert_str_eq(task("text")->env[0], "A=b c");
+    ck_assert_str_eq(task("text")->env[1], "EMPTY=");
+    ck_assert_ptr_null(task("text")->env[2]);
+    ck_assert_str_eq(task("text")->result_file, "out.txt");
+    for (unsigned i = 0; i < 300; i++)
+        ck_assert_int_eq(taskdef_exit_is_permanent(task("text"), i),
+                         i == 2 || (i >= 64 && i <= 78) || i == 255);
 }
 END_TEST
 
@@ -427,6 +438,23 @@ START_TEST(sections_that_are_wrong)
         {"[task x]\nmax_attempts = 0\n", ":2: max_attempts = 0: must be 1 to 1000"},
         {"[task x]\nmemory = 1000\n", ":2: memory = 1000: must be 0 (no limit) or"},
         {"[task x]\noutput_max = 2GiB\n", ":2: output_max = 2GiB: must be"},
+        {"[task x]\npermanent_exit_codes = 0\n", ":2: permanent_exit_codes = 0: must be like"},
+        {"[task x]\npermanent_exit_codes = 256\n", ":2: permanent_exit_codes = 256: must be like"},
+        {"[task x]\npermanent_exit_codes = 5-4\n", ":2: permanent_exit_codes = 5-4: must be like"},
+        {"[task x]\npermanent_exit_codes = 5,\n", ":2: permanent_exit_codes = 5,: must be like"},
+        {"[task x]\npermanent_exit_codes =\n", ":2: permanent_exit_codes = : must be like"},
+        {"[task x]\nresult_file = a/b\n", ":2: result_file = a/b: must be the name of a file"},
+        {"[task x]\nresult_file = ..\n", ":2: result_file = ..: must be the name of a file"},
+        {"[task x]\nenv.1A = b\n", ":2: env.1A: a variable's name is"},
+        {"[task x]\nenv.JOBMILL_TASK = b\n", ":2: env.JOBMILL_TASK: a variable's name is"},
+        {"[task x]\nenv.A = b\nenv.A = c\n", ":3: env.A is set twice"},
+        {"[task x]\nmodule = a\nenv.A = b\n", "[task x]: env, result_file and permanent"},
+        {"[task x]\ncommand = a\nspares = 1\n", "[task x]: spares, ready_timeout and recycle"},
+        {"[task x]\nspares = 5\n", ":2: spares = 5: must be 0 to 4"},
+        {"[task x]\nready_timeout = 0\n", ":2: ready_timeout = 0: must be a time of 1ms to 1h"},
+        {"[task x]\nrecycle_jobs = -1\n", ":2: recycle_jobs = -1: must be 0 (never)"},
+        {"[task x]\nrecycle_after = 31d\n", ":2: recycle_after = 31d: must be"},
+        {"[task x]\nrecycle_memory = 1000\n", ":2: recycle_memory = 1000: must be 0 (never)"},
         {"[task x]\nfile = a\n", ":2: file: not a setting of a task"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -79,6 +79,12 @@ bool task_is_json(const char *type)
            (strncasecmp(type, json, n) == 0 && (!type[n] || type[n] == ';' || type[n] == ' '));
 }
 
+bool task_code_ok(const char *code)
+{
+    size_t n = strspn(code, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    return n > 0 && !code[n] && n <= JOB_ERROR_CODE_MAX;
+}
+
 /* A result is what it says it is, or none. */
 static void judge(const struct task *t, struct task_run *r)
 {

@@ -40,6 +40,7 @@ struct task_run {
     bool has_result;
     bool failed;
     bool permanent;
+    bool retry_now; /* failed, and it was the program's death: no pause before the next attempt */
     struct job_error error;
     char result_type[JOB_TYPE_MAX + 1]; /* "" = application/json */
     struct buf result;                  /* the caller releases it */
@@ -67,6 +68,8 @@ void task_fail(struct task_run *r, bool permanent, const char *code, const char 
     __attribute__((format(printf, 4, 5)));
 int task_broken(struct task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool task_is_json(const char *content_type);
+/* May a task give its error this code? [a-z0-9_], 1 to JOB_ERROR_CODE_MAX bytes. */
+bool task_code_ok(const char *code);
 
 #define KIND(symbol, name, load, describe, open, run, close)                                       \
     int load(struct task *t);                                                                      \

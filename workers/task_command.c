@@ -7,12 +7,12 @@
  */
 #include "task.h"
 
-#include "../common/err.h"
 #include "../common/fdio.h"
-#include "../common/jsonscan.h"
 #include "../common/log.h"
 #include "child.h"
 #include "reaper.h"
+#include "said.h"
+#include "words.h"
 #include "workdir.h"
 
 #include <errno.h>
@@ -25,22 +25,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 8192      /* of a log line; longer ones are cut into several */
-#define LOG_MAX_BYTES  (1 << 20) /* of a job's log; what comes after is counted, not kept */
-#define LAST_MAX       400       /* bytes of the last log line that go into the error */
-#define MAX_WAIT_MS    60000
-#define CLEAR_MS       5000
-#define MSG_DEPTH      512
+#define MAX_WAIT_MS 60000
+#define CLEAR_MS    5000
 
 struct program {
     struct task *task;
     struct task_run *run;
+    const char *dir;
     struct child child;
-    struct buf out;      /* what stdout said so far */
-    struct buf err_line; /* a line of stderr that has no end yet */
-    struct buf msg_line; /* the same of fd 4 */
-    char last[LAST_MAX + 1];
-    size_t logged, unlogged;
+    struct buf out; /* what stdout said so far */
+    struct lines out_line, err_line, msg_line;
+    struct said_log log;
     bool result_came; /* on fd 4: stands before stdout */
     bool too_large;
     bool told; /* SIGTERM was sent */
@@ -71,192 +66,36 @@ void command_close(struct task *t)
     (void)t;
 }
 
-/* ---- the words of the command ---- */
-
-/* Appends the value of a field of the input as text. False: the run has failed. */
-static bool add_field(struct task_run *r, struct buf *out, const char *name)
-{
-    const char *value;
-    size_t len;
-    if (!task_is_json(r->input_type) ||
-        !jsonscan_member(r->input, r->input_len, name, &value, &len)) {
-        task_fail(r, true, JOB_ERROR_BAD_INPUT, "the input lacks the field `%s`", name);
-        return false;
-    }
-    if (!jsonscan_text(out, value, len)) {
-        task_fail(r, true, JOB_ERROR_BAD_INPUT,
-                  "the field `%s` of the input must be a string, number or boolean", name);
-        return false;
-    }
-    return true;
-}
-
-/* A word with each {input.x} replaced; it stays one word. NULL: the run has failed. */
-static char *make_word(struct task_run *r, const char *word)
-{
-    AUTO_BUF out = BUF_INIT;
-    buf_adds(&out, "");
-    for (const char *p = word; *p;) {
-        const char *open = strstr(p, "{input."), *close = open ? strchr(open, '}') : NULL;
-        if (!close) {
-            buf_adds(&out, p);
-            break;
-        }
-        char name[128];
-        size_t n = (size_t)(close - open) - 7;
-        buf_add(&out, p, (size_t)(open - p));
-        if (n >= sizeof(name)) {
-            task_fail(r, true, JOB_ERROR_BAD_INPUT, "a field's name in the command is too long");
-            return NULL;
-        }
-        memcpy(name, open + 7, n);
-        name[n] = '\0';
-        if (!add_field(r, &out, name))
-            return NULL;
-        p = close + 1;
-    }
-    if (out.failed) {
-        task_fail(r, false, JOB_ERROR_MEMORY, "no memory for the command");
-        return NULL;
-    }
-    return buf_take(&out, NULL);
-}
-
-static void free_words(char **words)
-{
-    for (char **w = words; w && *w; w++)
-        free(*w);
-    free(words);
-}
-
-static char **make_argv(const struct task *t, struct task_run *r)
-{
-    size_t n = 0;
-    while (t->def->argv[n])
-        n++;
-    char **argv = calloc(n + 1, sizeof(*argv));
-    if (!argv) {
-        task_fail(r, false, JOB_ERROR_MEMORY, "no memory for the command");
-        return NULL;
-    }
-    for (size_t i = 0; i < n; i++) {
-        argv[i] = make_word(r, t->def->argv[i]);
-        if (!argv[i]) {
-            free_words(argv);
-            return NULL;
-        }
-    }
-    return argv;
-}
-
-/* A clean environment: what programs need, and the job's name. */
-static char **make_env(const struct task *t, const struct task_run *r, const char *dir)
-{
-    static const char *const kept[] = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER"};
-    size_t n = 0;
-    char **env = calloc(16, sizeof(*env));
-    if (!env)
-        return NULL;
-    bool ok = true;
-    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-        const char *value = getenv(kept[i]);
-        if (value && ok)
-            ok = asprintf(&env[n], "%s=%s", kept[i], value) >= 0 && ++n;
-    }
-    char id[ID_TEXT];
-    id_format(&r->job, id);
-    ok = ok && asprintf(&env[n], "JOBMILL_JOB_ID=%s", id) >= 0 && ++n;
-    ok = ok && asprintf(&env[n], "JOBMILL_TASK=%s", t->def->name) >= 0 && ++n;
-    ok = ok && asprintf(&env[n], "JOBMILL_ATTEMPT=%u", r->attempt) >= 0 && ++n;
-    ok = ok && asprintf(&env[n], "JOBMILL_DIR=%s", dir) >= 0 && ++n;
-    if (!ok) {
-        env[n] = NULL;
-        free_words(env);
-        return NULL;
-    }
-    return env;
-}
-
 /* ---- what it says ---- */
 
-static void log_line(struct program *p, const char *text, size_t len)
+static void message_line(void *arg, const char *text, size_t len)
 {
-    if (len > 0 && text[len - 1] == '\r')
-        len--;
+    struct program *p = arg;
+    const char *why = "";
+    char note[160];
     if (len == 0)
         return;
-    size_t keep = len < LAST_MAX ? len : LAST_MAX;
-    memcpy(p->last, text, keep);
-    p->last[keep] = '\0';
-    if (p->logged + len > LOG_MAX_BYTES) {
-        p->unlogged++;
-        return;
-    }
-    p->logged += len;
-    log_job(LOG_INFO, &p->run->job, p->run->attempt, text, len);
-}
-
-/* A line of fd 4: {"progress":{…}}, {"result":…} or {"error":{…}}. */
-static void message_line(struct program *p, const char *text, size_t len)
-{
-    struct task_run *r = p->run;
-    const char *v, *f;
-    size_t vlen, flen;
-    if (len == 0)
-        return;
-    if (jsonscan(text, len, MSG_DEPTH, NULL, NULL) != 0) {
-        log_job(LOG_WARN, &r->job, r->attempt, "fd 4: a line that is not JSON", 29);
-        return;
-    }
-    if (jsonscan_member(text, len, "progress", &v, &vlen)) {
-        AUTO_BUF words = BUF_INIT;
-        bool has = jsonscan_member(v, vlen, "message", &f, &flen) && jsonscan_text(&words, f, flen);
-        double fraction = jsonscan_member(v, vlen, "fraction", &f, &flen) ? strtod(f, NULL) : -1;
-        slot_progress(r->slot, fraction, has && words.data ? words.data : NULL, words.len);
-    } else if (jsonscan_member(text, len, "result", &v, &vlen)) {
+    switch (said_message(p->task->def, p->run, p->dir, text, len, &why)) {
+    case SAID_RESULT:
         p->result_came = true;
-        buf_clear(&r->result);
-        buf_add(&r->result, v, vlen);
-        r->result_type[0] = '\0';
-        r->has_result = true;
-    } else if (jsonscan_member(text, len, "error", &v, &vlen)) {
-        AUTO_BUF code = BUF_INIT;
-        AUTO_BUF words = BUF_INIT;
-        if (jsonscan_member(v, vlen, "code", &f, &flen))
-            (void)jsonscan_text(&code, f, flen);
-        if (jsonscan_member(v, vlen, "message", &f, &flen))
-            (void)jsonscan_text(&words, f, flen);
-        bool permanent = jsonscan_member(v, vlen, "permanent", &f, &flen) && flen == 4 && *f == 't';
-        task_fail(r, permanent, code.len ? code.data : JOB_ERROR_TASK, "%s",
-                  words.len ? words.data : "the task failed");
+        break;
+    case SAID_BAD:
+        snprintf(note, sizeof(note), "fd 4: a line that is not understood: %s", why);
+        log_job(LOG_WARN, &p->run->job, p->run->attempt, note, strlen(note));
+        break;
+    case SAID_READY:
+    case SAID_PROGRESS:
+    case SAID_ERROR:
+        break;
     }
 }
 
-/* Cuts what came into lines. `max`: a line without an end is taken as one when it is this long. */
-static void take_lines(struct program *p, struct buf *part, const char *data, size_t len,
-                       size_t max, void (*each)(struct program *p, const char *text, size_t len))
-{
-    while (len > 0) {
-        const char *nl = memchr(data, '\n', len);
-        size_t n = nl ? (size_t)(nl - data) : len;
-        if (!nl || part->len > 0) {
-            size_t room = max > part->len ? max - part->len : 0;
-            buf_add(part, data, n < room ? n : room);
-        }
-        if (nl && part->len == 0)
-            each(p, data, n < max ? n : max);
-        else if (nl || part->len >= max) {
-            each(p, part->data ? part->data : "", part->len);
-            buf_clear(part);
-        }
-        data += n + (nl != NULL);
-        len -= n + (nl != NULL);
-    }
-}
-
+/* With a result_file what it prints is log. */
 static void take_stdout(struct program *p, const char *data, size_t len)
 {
-    if (p->out.len + len > p->task->def->output_max)
+    if (p->task->def->result_file[0])
+        lines_take(&p->out_line, data, len, SAID_LINE_MAX, said_log_line, &p->log);
+    else if (p->out.len + len > p->task->def->output_max)
         p->too_large = true;
     else
         buf_add(&p->out, data, len);
@@ -277,10 +116,10 @@ static bool drain(struct program *p, int fd)
         if (fd == p->child.out_fd)
             take_stdout(p, data, (size_t)n);
         else if (fd == p->child.err_fd)
-            take_lines(p, &p->err_line, data, (size_t)n, LINE_MAX_BYTES, log_line);
+            lines_take(&p->err_line, data, (size_t)n, SAID_LINE_MAX, said_log_line, &p->log);
         else
-            take_lines(p, &p->msg_line, data, (size_t)n, (size_t)p->task->def->output_max + 4096,
-                       message_line);
+            lines_take(&p->msg_line, data, (size_t)n, (size_t)p->task->def->output_max + 4096,
+                       message_line, p);
     }
     return false;
 }
@@ -333,10 +172,10 @@ static void wait_for_end(struct program *p)
     (void)drain(p, p->child.out_fd);
     (void)drain(p, p->child.err_fd);
     (void)drain(p, p->child.msg_fd);
-    if (p->err_line.len)
-        log_line(p, p->err_line.data, p->err_line.len);
-    if (p->msg_line.len)
-        message_line(p, p->msg_line.data, p->msg_line.len);
+    lines_end(&p->out_line, said_log_line, &p->log);
+    lines_end(&p->err_line, said_log_line, &p->log);
+    lines_end(&p->msg_line, message_line, p);
+    said_log_end(&p->log);
 }
 
 /* ---- the outcome ---- */
@@ -344,66 +183,71 @@ static void wait_for_end(struct program *p)
 static void use_stdout(struct program *p)
 {
     struct task_run *r = p->run;
-    const struct taskdef *def = p->task->def;
-    if (def->result == TASK_RESULT_JSON) {
+    if (p->task->def->result == TASK_RESULT_JSON) {
         while (p->out.len > 0 && strchr(" \t\r\n", p->out.data[p->out.len - 1]))
             p->out.data[--p->out.len] = '\0';
         if (p->out.len == 0)
             buf_adds(&p->out, "null");
-        r->result_type[0] = '\0';
-    } else if (def->result == TASK_RESULT_TEXT) {
-        snprintf(r->result_type, sizeof(r->result_type), "text/plain; charset=utf-8");
-    } else {
-        memcpy(r->result_type, def->result_type, sizeof(r->result_type));
     }
+    said_type(p->task->def, r);
     buf_move(&r->result, &p->out);
     r->has_result = true;
+}
+
+static void judge_exit(struct program *p, const char *last)
+{
+    struct task_run *r = p->run;
+    int status = WEXITSTATUS(p->status);
+    bool permanent = taskdef_exit_is_permanent(p->task->def, (unsigned)status);
+    task_fail(r, permanent, JOB_ERROR_TASK, "the program ended with exit status %d%s%s", status,
+              *last ? ": " : "", last);
+    r->error.exit_code = status;
 }
 
 static void judge(struct program *p)
 {
     struct task_run *r = p->run;
-    if (p->unlogged)
-        log_write(LOG_WARN, "task %s: %zu log lines beyond %d bytes were not kept",
-                  p->task->def->name, p->unlogged, LOG_MAX_BYTES);
+    const char *last = p->log.last;
     if (p->too_large) {
         task_fail(r, true, JOB_ERROR_BAD_RESULT,
                   "the output is larger than output_max = %llu bytes",
                   (unsigned long long)p->task->def->output_max);
     } else if (r->failed) {
-        if (WIFEXITED(p->status))
+        if (WIFEXITED(p->status)) {
             r->error.exit_code = WEXITSTATUS(p->status);
+            r->permanent = r->permanent || taskdef_exit_is_permanent(
+                                               p->task->def, (unsigned)WEXITSTATUS(p->status));
+        }
     } else if (WIFSIGNALED(p->status)) {
         task_fail(r, false, JOB_ERROR_CRASHED, "the program was killed by signal %d (%s)%s%s",
-                  WTERMSIG(p->status), strsignal(WTERMSIG(p->status)), *p->last ? ": " : "",
-                  p->last);
+                  WTERMSIG(p->status), strsignal(WTERMSIG(p->status)), *last ? ": " : "", last);
         r->error.signal = WTERMSIG(p->status);
     } else if (WEXITSTATUS(p->status) != 0) {
-        task_fail(r, false, JOB_ERROR_TASK, "the program ended with exit status %d%s%s",
-                  WEXITSTATUS(p->status), *p->last ? ": " : "", p->last);
-        r->error.exit_code = WEXITSTATUS(p->status);
+        judge_exit(p, last);
     } else if (p->out.failed || r->result.failed) {
         task_fail(r, false, JOB_ERROR_MEMORY, "no memory for the output");
+    } else if (!p->result_came && p->task->def->result_file[0]) {
+        said_file(p->task->def, r, p->dir, p->task->def->result_file, NULL);
     } else if (!p->result_came) {
         use_stdout(p);
     }
 }
 
-static void run_program(struct program *p, char *const *argv, const char *dir)
+static void run_program(struct program *p, char *const *argv)
 {
     struct task_run *r = p->run;
-    char **env = make_env(p->task, r, dir);
+    char **env = words_env(p->task->def, r, p->dir);
     AUTO_FD in = fd_memfd("jobmill-stdin", r->input, r->input_len);
     if (!env || in < 0 || lseek(in, 0, SEEK_SET) < 0) {
         task_fail(r, false, JOB_ERROR_MEMORY, "the program's input cannot be made: %s",
                   strerror(errno));
-        free_words(env);
+        words_free(env);
         return;
     }
-    struct child_options o = {.argv = argv, .env = env, .dir = dir, .stdin_fd = in};
+    struct child_options o = {.argv = argv, .env = env, .dir = p->dir, .stdin_fd = in};
     o.memory = p->task->def->memory;
     int why = child_start(&p->child, &o);
-    free_words(env);
+    words_free(env);
     if (why) {
         task_fail(r, false, JOB_ERROR_TASK, "%s cannot be started: %s", argv[0], strerror(why));
         return;
@@ -415,20 +259,22 @@ static void run_program(struct program *p, char *const *argv, const char *dir)
 
 void command_run(struct task *t, struct task_run *r)
 {
-    struct program p = {.task = t, .run = r};
+    struct program p = {.task = t, .run = r, .log = {.def = t->def, .run = r}};
     char dir[PATH_MAX];
-    char **argv = make_argv(t, r);
+    char **argv = words_argv(t, r);
     if (!argv)
         return;
     int why = workdir_make(dir, sizeof(dir));
     if (why) {
         task_fail(r, false, JOB_ERROR_TASK, "no directory for the job: %s", strerror(why));
     } else {
-        run_program(&p, argv, dir);
+        p.dir = dir;
+        run_program(&p, argv);
         workdir_remove(dir);
     }
-    free_words(argv);
+    words_free(argv);
     buf_release(&p.out);
-    buf_release(&p.err_line);
-    buf_release(&p.msg_line);
+    buf_release(&p.out_line.part);
+    buf_release(&p.err_line.part);
+    buf_release(&p.msg_line.part);
 }

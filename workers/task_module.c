@@ -121,17 +121,11 @@ static int host_result(struct jobmill_call *call, const char *type, const void *
     return r->result.failed;
 }
 
-static bool code_ok(const char *code)
-{
-    size_t n = strspn(code, "abcdefghijklmnopqrstuvwxyz0123456789_");
-    return n > 0 && !code[n] && n <= JOB_ERROR_CODE_MAX;
-}
-
 static int host_fail(struct jobmill_call *call, const char *code, const char *message,
                      int permanent)
 {
-    task_fail(run_of(call), permanent != 0, code && code_ok(code) ? code : JOB_ERROR_TASK, "%s",
-              message ? message : "the task failed");
+    task_fail(run_of(call), permanent != 0, code && task_code_ok(code) ? code : JOB_ERROR_TASK,
+              "%s", message ? message : "the task failed");
     return 1;
 }
 

@@ -1,0 +1,157 @@
+/*
+ * words.c - the words and the environment with which a command is started. Workers; no state.
+ */
+#include "words.h"
+
+#include "../common/jsonscan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIELD_NAME_MAX 128
+
+/* Appends the value of a field of the input as text. False: the run has failed. */
+static bool add_field(struct task_run *r, struct buf *out, const char *name)
+{
+    const char *value;
+    size_t len;
+    if (!task_is_json(r->input_type) ||
+        !jsonscan_member(r->input, r->input_len, name, &value, &len)) {
+        task_fail(r, true, JOB_ERROR_BAD_INPUT, "the input lacks the field `%s`", name);
+        return false;
+    }
+    if (!jsonscan_text(out, value, len)) {
+        task_fail(r, true, JOB_ERROR_BAD_INPUT,
+                  "the field `%s` of the input must be a string, number or boolean", name);
+        return false;
+    }
+    return true;
+}
+
+/* A word with each {input.x} replaced; it stays one word. NULL: the run has failed. */
+static char *make_word(struct task_run *r, const char *word)
+{
+    AUTO_BUF out = BUF_INIT;
+    buf_adds(&out, "");
+    for (const char *p = word; *p;) {
+        const char *open = strstr(p, "{input."), *close = open ? strchr(open, '}') : NULL;
+        if (!close) {
+            buf_adds(&out, p);
+            break;
+        }
+        char name[FIELD_NAME_MAX];
+        size_t n = (size_t)(close - open) - 7;
+        buf_add(&out, p, (size_t)(open - p));
+        if (n >= sizeof(name)) {
+            task_fail(r, true, JOB_ERROR_BAD_INPUT, "a field's name in the command is too long");
+            return NULL;
+        }
+        memcpy(name, open + 7, n);
+        name[n] = '\0';
+        if (!add_field(r, &out, name))
+            return NULL;
+        p = close + 1;
+    }
+    if (out.failed) {
+        task_fail(r, false, JOB_ERROR_MEMORY, "no memory for the command");
+        return NULL;
+    }
+    return buf_take(&out, NULL);
+}
+
+void words_free(char **words)
+{
+    for (char **w = words; w && *w; w++)
+        free(*w);
+    free(words);
+}
+
+static size_t count(char *const *words)
+{
+    size_t n = 0;
+    while (words && words[n])
+        n++;
+    return n;
+}
+
+char **words_argv(const struct task *t, struct task_run *r)
+{
+    size_t n = count(t->def->argv);
+    char **argv = calloc(n + 1, sizeof(*argv));
+    if (!argv) {
+        task_fail(r, false, JOB_ERROR_MEMORY, "no memory for the command");
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        argv[i] = make_word(r, t->def->argv[i]);
+        if (!argv[i]) {
+            words_free(argv);
+            return NULL;
+        }
+    }
+    return argv;
+}
+
+/* ---- the environment ---- */
+
+struct env {
+    char **at;
+    size_t n;
+    bool failed;
+};
+
+static void add(struct env *e, const char *name, const char *value)
+{
+    if (e->failed)
+        return;
+    if (asprintf(&e->at[e->n], "%s=%s", name, value) < 0) {
+        e->at[e->n] = NULL;
+        e->failed = true;
+        return;
+    }
+    e->n++;
+}
+
+static bool is_set(const struct taskdef *def, const char *name)
+{
+    size_t n = strlen(name);
+    for (char *const *w = def->env; w && *w; w++) {
+        if (strncmp(*w, name, n) == 0 && (*w)[n] == '=')
+            return true;
+    }
+    return false;
+}
+
+char **words_env(const struct taskdef *def, const struct task_run *r, const char *dir)
+{
+    static const char *const kept[] = {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"};
+    size_t keeps = sizeof(kept) / sizeof(kept[0]), own = count(def->env);
+    struct env e = {.at = calloc(keeps + own + 5, sizeof(*e.at))};
+    if (!e.at)
+        return NULL;
+    for (size_t i = 0; i < keeps; i++) {
+        const char *value = getenv(kept[i]);
+        if (value && !is_set(def, kept[i]))
+            add(&e, kept[i], value);
+    }
+    for (size_t i = 0; i < own && !e.failed; i++) {
+        e.at[e.n] = strdup(def->env[i]);
+        e.failed = !e.at[e.n];
+        e.n += !e.failed;
+    }
+    if (r) {
+        char id[ID_TEXT], attempt[16];
+        id_format(&r->job, id);
+        snprintf(attempt, sizeof(attempt), "%u", r->attempt);
+        add(&e, "JOBMILL_JOB_ID", id);
+        add(&e, "JOBMILL_ATTEMPT", attempt);
+    }
+    add(&e, "JOBMILL_TASK", def->name);
+    add(&e, "JOBMILL_DIR", dir);
+    if (e.failed) {
+        words_free(e.at);
+        return NULL;
+    }
+    return e.at;
+}
