@@ -109,6 +109,23 @@ HTTP := \
 	server/http/submit.c \
 	server/http/task_name.c
 
+CLI := \
+	cli/batch.c \
+	cli/call.c \
+	cli/cli.c \
+	cli/http.c \
+	cli/input.c \
+	cli/jobs.c \
+	cli/options.c \
+	cli/result.c \
+	cli/service.c \
+	cli/show.c \
+	cli/submit.c \
+	cli/table.c \
+	cli/term.c \
+	cli/wait.c \
+	cli/watch.c
+
 # the tasks that are part of the binary: shared objects like a user's
 TASKS := \
 	workers/builtin/echo.c \
@@ -124,9 +141,9 @@ MIGRATIONS := \
 # tests that live in this process, and tests that start the real binary
 UNIT  := $(wildcard tests/check_*.c)
 STORY := $(wildcard tests/e2e_*.c)
-HEADERS := $(wildcard common/*.h include/*.h server/*.h server/*/*.h workers/*.h)
+HEADERS := $(wildcard cli/*.h common/*.h include/*.h server/*.h server/*/*.h workers/*.h)
 
-SRCS      := $(COMMON) $(WORKERS) $(SERVER) $(STORE) $(HTTP)
+SRCS      := $(COMMON) $(WORKERS) $(SERVER) $(STORE) $(HTTP) $(CLI)
 OBJS      := $(SRCS:%.c=$(BUILD)/%.o)
 TASK_SOS  := $(TASKS:workers/builtin/%.c=$(BUILD)/tasks/%.so)
 TEST_SOS  := $(patsubst tests/tasks/%.c,$(BUILD)/tests/tasks/%.so,$(wildcard tests/tasks/*.c))
@@ -191,7 +208,7 @@ uninstall:
 # ---- tests ----
 $(BUILD)/tests/check_%: $(BUILD)/tests/check_%.o $(OBJS) $(BUILD)/embed.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS)
-HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o
+HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o
 $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson $(TEST_LIBS)
 .SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS)

@@ -10,6 +10,7 @@ make
 pkg-config
 libc6-dev
 libmicrohttpd-dev
+libcurl4-gnutls-dev
 libjansson-dev
 libsqlite3-dev
 libinih-dev
@@ -18,7 +19,6 @@ nettle-dev
 '
 test="$build
 check
-libcurl4-gnutls-dev
 curl
 sqlite3
 python3

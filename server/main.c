@@ -1,4 +1,5 @@
 /* main.c - the table of sub-commands; nothing else. */
+#include "../cli/cli.h"
 #include "../common/buf.h"
 #include "../common/err.h"
 #include "../workers/forkserver.h"
@@ -13,6 +14,7 @@
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
 
 static int help(int argc, char **argv);
+static int describe(int argc, char **argv);
 
 static int version(int argc, char **argv)
 {
@@ -70,41 +72,77 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *help; /* NULL: not for people */
 } commands[] = {
+    /* the service */
     {"serve", serve_main, "run the service"},
     {"migrate", migrate, "bring the store's schema up to date and end"},
     {"check-config", check_config, "read the settings, print them, and end"},
     {"version", version, "print the version"},
     {"help", help, "print this"},
     {"worker", forkserver_spawned, NULL},
+    {"describe", describe, NULL},
+/* the client */
+#define CLI_COMMAND(symbol, name, function, arguments, least, most, help) {name, cli_main, help},
+#include "../cli/cli.def"
+#undef CLI_COMMAND
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-static int help(int argc, char **argv)
+/* What the manual page and the completions are made of (docs/gen-cli.sh). */
+static int describe(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    puts("usage: jobmill COMMAND [--SETTING VALUE]...\n\ncommands:");
     for (size_t i = 0; i < COMMANDS; i++) {
-        if (commands[i].help)
+        if (commands[i].help && commands[i].run != cli_main)
+            printf("service\t%s\t%s\n", commands[i].name, commands[i].help);
+    }
+    options_describe(stdout);
+    return 0;
+}
+
+static void list_commands(bool of_client)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (commands[i].help && (commands[i].run == cli_main) == of_client)
             printf("  %-14s %s\n", commands[i].name, commands[i].help);
     }
+}
+
+static int help(int argc, char **argv)
+{
+    if (argc > 1 && cli_help(argv[1]))
+        return 0;
+    puts("usage: jobmill COMMAND [OPTION]...\n\nthe service:");
+    list_commands(false);
+    puts("\nthe client (`jobmill COMMAND --help` lists the options):");
+    list_commands(true);
     puts("");
     conf_help(stdout);
     return 0;
 }
 
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return help(argc, argv);
-    }
     if (strcmp(name, "--version") == 0)
         return version(argc, argv);
     for (size_t i = 0; i < COMMANDS; i++) {
-        if (strcmp(commands[i].name, name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+        if (strcmp(commands[i].name, name) != 0)
+            continue;
+        if (commands[i].run != cli_main && asks_for_help(argc, argv))
+            return help(0, NULL);
+        return commands[i].run(argc - 1, argv + 1);
     }
+    if (asks_for_help(argc, argv))
+        return help(0, NULL);
     fprintf(stderr, "jobmill: %s%s\n", *name ? "no such command: " : "which command?", name);
     fputs("`jobmill help` lists them\n", stderr);
     return EXIT_USAGE;

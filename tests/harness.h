@@ -75,6 +75,10 @@ int run_binary(const char *const *args, char *out, size_t out_size);
  * next call. */
 const char *conf_file(const char *text);
 
+/* A process that the test started by itself and that may outlive a service: it is neither reaped
+ * nor missed. 0: there is none any more. */
+void test_owns(pid_t pid);
+
 /* The processes below pid, itself not counted. */
 size_t descendants(pid_t pid, pid_t *out, size_t max);
 bool process_is_gone(pid_t pid); /* dead and reaped */

@@ -26,7 +26,11 @@ deny '[^>"]*store\.h' "server/*.[ch] server/http/*.[ch]" 'server/(writer|reader|
 deny '[^>"]*forkserver\.h' "server/*.[ch] server/http/*.[ch]" 'server/(serve|main)\.c'
 deny '[^>"]*(dispatch|pool|serve|store)\.h' "server/http/*.[ch]"
 deny '[^>"]*workers/' "server/http/*.[ch] server/store/*.[ch]"
-deny '[^>"]*tests/' "common/*.[ch] server/*.[ch] server/*/*.[ch] workers/*.[ch]"
+deny '[^>"]*tests/' "cli/*.[ch] common/*.[ch] server/*.[ch] server/*/*.[ch] workers/*.[ch]"
+deny '[^>"]*cli/' "server/*.[ch] server/*/*.[ch] workers/*.[ch]" 'server/main.c'
+deny '[^>"]*(server|workers)/' "cli/*.[ch]"
+deny '[^>"]*common/([^be]|b[^u]|bu[^f]|e[^r])' "cli/*.[ch]" # common/buf.h and common/err.h alone
+deny 'curl' "cli/*.[ch] server/main.c" 'cli/http.c'
 
 # the link: an entry that pulls in the whole of the workers' side
 cc=${CC:-gcc}

@@ -1,0 +1,181 @@
+/* call.c - when a call is asked again, and how its failure is told. */
+#include "call.h"
+
+#include "term.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TRIES = 6, /* of a call that can be asked again */
+    FIRST_PAUSE_MS = 100,
+    LONGEST_PAUSE_MS = 5000 /* also when the service asks for a longer one */
+};
+
+/* ---- what went wrong ---- */
+
+static bool is_temporary(int status)
+{
+    return status == 429 || (status >= 500 && status != 501);
+}
+
+static int exit_of(int status)
+{
+    return is_temporary(status) ? CLI_TEMPORARY : CLI_REFUSED;
+}
+
+int call_refused(const char *about, const struct http_reply *r)
+{
+    json_t *problem = r->body.data ? json_loadb(r->body.data, r->body.len, 0, NULL) : NULL;
+    const char *title = json_string_value(json_object_get(problem, "title"));
+    const char *detail = json_string_value(json_object_get(problem, "detail"));
+    fputs("jobmill: ", stderr);
+    if (about) {
+        term_text(stderr, about);
+        fputs(": ", stderr);
+    }
+    if (title)
+        term_text(stderr, title);
+    else
+        fprintf(stderr, "the server answered %d, which is no problem document", r->status);
+    if (detail) {
+        fputs(": ", stderr);
+        term_text(stderr, detail);
+    }
+    fputc('\n', stderr);
+    json_decref(problem);
+    return exit_of(r->status);
+}
+
+bool call_not_served(const struct http_reply *r)
+{
+    if (r->status == 405 || r->status == 501)
+        return true;
+    if (r->status != 404 || !r->body.data)
+        return r->status == 404;
+    json_t *problem = json_loadb(r->body.data, r->body.len, 0, NULL);
+    const char *code = json_string_value(json_object_get(problem, "code"));
+    bool not_served = !code || strcmp(code, "not_found") == 0;
+    json_decref(problem);
+    return not_served;
+}
+
+static int no_answer(struct cli *c, enum http_end end)
+{
+    switch (end) {
+    case HTTP_INTERRUPTED:
+        return CLI_INTERRUPTED;
+    case HTTP_NO_MEMORY:
+        fputs("jobmill: out of memory\n", stderr);
+        return CLI_SYSTEM;
+    case HTTP_REFUSED: /* who refused has said why */
+        return CLI_NO_OUTPUT;
+    case HTTP_TIMEOUT:
+    case HTTP_BROKEN:
+        fprintf(stderr, "jobmill: no answer from %s: %s\n", c->server, http_why(c->http));
+        return CLI_UNREACHABLE;
+    default:
+        fprintf(stderr, "jobmill: %s is not reachable: %s\n", c->server, http_why(c->http));
+        return CLI_UNREACHABLE;
+    }
+}
+
+/* ---- the call ---- */
+
+/* `broke` says that an earlier try had a connection: then one that is refused may come back. */
+static bool try_again(const struct http_call *call, enum http_end end, const struct http_reply *r,
+                      bool broke)
+{
+    bool safe = strcmp(call->method, "GET") == 0 || call->key;
+    if (!safe || call->sink)
+        return false;
+    if (end == HTTP_ANSWERED)
+        return is_temporary(r->status) && r->status != 500;
+    return end == HTTP_BROKEN || (end == HTTP_UNREACHABLE && broke);
+}
+
+static int pause_before(const struct http_reply *r, int tries)
+{
+    int ms = FIRST_PAUSE_MS << tries;
+    if (r->retry_after > 0)
+        ms = r->retry_after < LONGEST_PAUSE_MS / 1000 ? r->retry_after * 1000 : LONGEST_PAUSE_MS;
+    return ms < LONGEST_PAUSE_MS ? ms : LONGEST_PAUSE_MS;
+}
+
+int call_any(struct cli *c, const struct http_call *wanted, struct http_reply *r)
+{
+    struct http_call call = *wanted;
+    bool broke = false;
+    if (c->o.timeout.set && call.seconds <= 0)
+        call.seconds = c->o.timeout.value > 0 ? c->o.timeout.value : 0.001;
+    double until = call.seconds > 0 ? term_now() + call.seconds : 0;
+    for (int tries = 0;; tries++) {
+        enum http_end end = http_do(c->http, &call, r);
+        broke = broke || end == HTTP_BROKEN;
+        c->met = c->met || end == HTTP_ANSWERED;
+        int ms = pause_before(r, tries);
+        bool time = !(until > 0) || term_now() + ms / 1000.0 < until;
+        if (tries + 1 >= TRIES || !time || !try_again(&call, end, r, broke))
+            return end == HTTP_ANSWERED ? CLI_OK : no_answer(c, end);
+        http_reply_release(r);
+        term_pause(ms);
+        if (cli_stop)
+            return CLI_INTERRUPTED;
+        if (until > 0)
+            call.seconds = until - term_now();
+    }
+}
+
+int call_do(struct cli *c, const struct http_call *call, struct http_reply *r)
+{
+    int status = call_any(c, call, r);
+    if (status == CLI_OK && (r->status < 200 || r->status > 299))
+        status = call_refused(NULL, r);
+    return status;
+}
+
+json_t *call_json(struct cli *c, const struct http_reply *r)
+{
+    json_error_t e;
+    json_t *json = r->body.data ? json_loadb(r->body.data, r->body.len, JSON_ALLOW_NUL, &e) : NULL;
+    if (!json)
+        fprintf(stderr, "jobmill: %s answered what is no JSON: is it a jobmill?\n", c->server);
+    return json;
+}
+
+int call_get(struct cli *c, const char *path, json_t **out, struct buf *body)
+{
+    AUTO_REPLY r = {0};
+    *out = NULL;
+    int status = call_do(c, &(struct http_call){.method = "GET", .path = path}, &r);
+    if (status)
+        return status;
+    *out = call_json(c, &r);
+    if (!*out)
+        return CLI_REFUSED;
+    if (body)
+        buf_move(body, &r.body);
+    return CLI_OK;
+}
+
+/* ---- addresses ---- */
+
+void call_escape(struct buf *to, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char byte = (unsigned char)*text;
+        if (isalnum(byte) || strchr("-_.~", byte))
+            buf_addc(to, (char)byte);
+        else
+            buf_addf(to, "%%%02X", byte);
+    }
+}
+
+void call_parameter(struct buf *path, const char *name, const char *value)
+{
+    buf_addc(path, path->data && strchr(path->data, '?') ? '&' : '?');
+    buf_adds(path, name);
+    buf_addc(path, '=');
+    call_escape(path, value);
+}

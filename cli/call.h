@@ -1,0 +1,38 @@
+/*
+ * call.h - a call to the service as the commands make it: asked again where that is safe and helps,
+ * and what went wrong said on standard error in one line with the exit status that belongs to it.
+ */
+#ifndef JOBMILL_CLI_CALL_H
+#define JOBMILL_CLI_CALL_H
+
+#include "cli.h"
+
+/* The answer to a call with a 2xx status. CLI_OK, or the exit status after a message. A call is
+ * asked again for some seconds when the service is overloaded or the connection broke, if it is a
+ * GET or has a key; not when the service is not there at all. `r` is to be released in any case. */
+int call_do(struct cli *c, const struct http_call *call, struct http_reply *r);
+
+/* The same, but an answer with whatever status is CLI_OK: the caller looks at r->status. */
+int call_any(struct cli *c, const struct http_call *call, struct http_reply *r);
+
+/* A body as JSON; NULL after a message: what answers is no jobmill. */
+json_t *call_json(struct cli *c, const struct http_reply *r);
+
+/* A GET whose answer is JSON; *body (may be NULL) gets the bytes. */
+int call_get(struct cli *c, const char *path, json_t **out, struct buf *body);
+
+/* Says what a problem document says; `about` (an id; may be NULL) comes before it. The exit status.
+ */
+int call_refused(const char *about, const struct http_reply *r);
+
+/* True when the service has no such address at all, so is of another version. */
+bool call_not_served(const struct http_reply *r);
+
+/* Appends text escaped for a path or a query. */
+void call_escape(struct buf *to, const char *text);
+/* Appends ?name=value or &name=value. */
+void call_parameter(struct buf *path, const char *name, const char *value);
+
+#define AUTO_REPLY __attribute__((cleanup(http_reply_release))) struct http_reply
+
+#endif
