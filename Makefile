@@ -62,6 +62,8 @@ WORKERS := \
 	workers/task.c \
 	workers/task_command.c \
 	workers/task_module.c \
+	workers/task_persistent.c \
+	workers/warm.c \
 	workers/words.c \
 	workers/workdir.c \
 	workers/worker.c

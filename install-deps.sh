@@ -21,6 +21,7 @@ test="$build
 check
 curl
 sqlite3
+nodejs
 python3
 python3-jsonschema
 python3-yaml

@@ -112,16 +112,54 @@ static void words_read(void *to, const void *from, size_t len)
     }
 }
 
+static void lock_odd(_Atomic uint32_t *lock)
+{
+    uint32_t n = atomic_load_explicit(lock, memory_order_relaxed);
+    atomic_store_explicit(lock, n | 1, memory_order_relaxed);
+}
+
+static void lock_even(_Atomic uint32_t *lock)
+{
+    uint32_t n = atomic_load_explicit(lock, memory_order_relaxed);
+    atomic_store_explicit(lock, (n | 1) + 1, memory_order_release);
+}
+
 static void write_begin(struct board_slot *s)
 {
-    uint32_t n = atomic_load_explicit(&s->lock, memory_order_relaxed);
-    atomic_store_explicit(&s->lock, n | 1, memory_order_relaxed);
+    lock_odd(&s->lock);
 }
 
 static void write_end(struct board_slot *s)
 {
-    uint32_t n = atomic_load_explicit(&s->lock, memory_order_relaxed);
-    atomic_store_explicit(&s->lock, (n | 1) + 1, memory_order_release);
+    lock_even(&s->lock);
+}
+
+void board_trouble_set(struct board_task *t, const char *why, size_t len)
+{
+    char copy[BOARD_TROUBLE_MAX + 1] = {0};
+    if (len > BOARD_TROUBLE_MAX) {
+        len = BOARD_TROUBLE_MAX;
+        while (len > 0 && ((unsigned char)why[len] & 0xC0) == 0x80)
+            len--; /* not within a UTF-8 sequence */
+    }
+    if (len)
+        memcpy(copy, why, len);
+    lock_odd(&t->trouble_lock);
+    words_write(t->trouble, copy, sizeof(copy));
+    lock_even(&t->trouble_lock);
+}
+
+bool board_trouble_get(const struct board_task *t, char out[BOARD_TROUBLE_MAX + 1])
+{
+    uint32_t before, after;
+    int tries = 0;
+    do {
+        before = atomic_load_explicit(&t->trouble_lock, memory_order_acquire);
+        words_read(out, t->trouble, sizeof(t->trouble));
+        after = atomic_load_explicit(&t->trouble_lock, memory_order_relaxed);
+    } while (((before & 1) || before != after) && ++tries < COPY_TRIES);
+    out[BOARD_TROUBLE_MAX] = '\0';
+    return out[0] != '\0';
 }
 
 void slot_job_begin(struct board_slot *s, uint64_t seq, const struct id *job, uint32_t attempt,

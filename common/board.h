@@ -67,6 +67,8 @@ struct board_pool { /* written by dispatch */
 
 enum task_status { TASK_UNKNOWN, TASK_READY, TASK_BROKEN };
 
+#define BOARD_TROUBLE_MAX 231
+
 struct board_task {
     /* written by the fork server while it loads; the texts are complete before `status` is stored */
     _Atomic uint32_t status; /* enum task_status */
@@ -75,6 +77,8 @@ struct board_task {
     /* written by dispatch */
     _Atomic uint64_t started, succeeded, failed;
     _Atomic int64_t run_ewma_us; /* moving average of run time */
+    _Atomic uint32_t trouble_lock; /* sequence counter of `trouble`; odd: being written */
+    _Alignas(8) char trouble[BOARD_TROUBLE_MAX + 1]; /* why its program cannot be kept warm; "": it can */
 };
 
 struct board {
@@ -101,6 +105,10 @@ static inline uint64_t cell_word(uint64_t seq, enum cell_state s)
 /* The one compare-and-swap of each side; true: this side won. */
 bool cell_start(struct board_slot *slot, unsigned cell, uint64_t seq);  /* worker */
 bool cell_revoke(struct board_slot *slot, unsigned cell, uint64_t seq); /* dispatch */
+
+/* Dispatch's word on a task's program, cut to fit; len 0: none. And a reader's copy; false: none. */
+void board_trouble_set(struct board_task *t, const char *why, size_t len);
+bool board_trouble_get(const struct board_task *t, char out[BOARD_TROUBLE_MAX + 1]);
 
 /* The worker's side of its slot. */
 void slot_job_begin(struct board_slot *s, uint64_t seq, const struct id *job, uint32_t attempt,

@@ -51,6 +51,12 @@ A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module` or a `command`.
 | `description` | | for `GET /v1/tasks` |
 | `env.NAME` | | a variable of a command's environment |
 | `result_file` | | a file of the job's directory that is the result, instead of standard output (which then is log) |
+| `persistent` | no | the command is kept warm: it gets jobs on descriptor 3, one JSON object a line, and answers on descriptor 4 |
+| `spares` | 1 | of a persistent command: programs that each worker starts ahead, 0 to 4 |
+| `ready_timeout` | 10s | of a persistent command: from its start until it says that it is ready |
+| `recycle_jobs` | 0 (never) | of a persistent command: a program is replaced after so many jobs |
+| `recycle_after` | 0 (never) | of a persistent command: a program that has had a job is replaced after so long |
+| `recycle_memory` | 0 (never) | of a persistent command: a program is replaced when it is larger than this after a job, in bytes resident |
 | `permanent_exit_codes` | | as in `2, 64-78`: a job that ends with one of these is not tried again |
 
 A command gets `PATH`, `HOME`, `USER`, `LANG`, `LC_ALL`, `TZ` and `TMPDIR` as the service has them, its own `env.NAME` settings,

@@ -253,8 +253,6 @@ static int task_persistent(struct setting *s)
     bool on;
     if (!value_bool(s->value, &on))
         return bad(s->why, "persistent = %s: must be yes or no", s->value);
-    if (on)
-        return bad(s->why, "persistent = true: not supported by this version");
     s->x->persistent = on;
     return 0;
 }

@@ -27,6 +27,10 @@
 /* A worker whose socket is closed is dead or dying; one that lives on after this is killed. */
 #define CLOSED_US (100 * US_PER_MS)
 
+/* A program's grace is kept by its worker, which lives on. One that does not is killed this later.
+ */
+#define MARGIN_US (2 * US_PER_S)
+
 /* ---- outcomes ---- */
 
 static struct finish *finish_new(const struct claim *c, enum attempt_end end)
@@ -220,6 +224,7 @@ static struct finish *finish_of_done(const struct slot *s, const struct claim *c
     } else {
         struct job_error *e = &f->attempt.error;
         f->attempt.permanent = m->permanent != 0;
+        f->attempt.retry_now = m->retry_now != 0;
         copy_text(e->code, sizeof(e->code), m->error_code);
         copy_text(e->message, sizeof(e->message), m->error_message);
         e->signal = (int)m->signal;
@@ -254,6 +259,13 @@ static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *m)
     post(d, s->pool, f, c);
 }
 
+/* What the workers say of a program that is to be kept warm: the last word stands. */
+static void task_state(struct dispatcher *d, const struct msg_TASK_STATE *m)
+{
+    if (m->task < d->defs->tasks)
+        board_trouble_set(&d->board->task[m->task], m->why.data, m->ok ? 0 : m->why.len);
+}
+
 void deliver_socket(struct dispatcher *d, struct slot *s)
 {
     bool freed = false;
@@ -275,6 +287,8 @@ void deliver_socket(struct dispatcher *d, struct slot *s)
             supervise_ready(d, s);
         else if (m.kind == MSG_DONE && m.u.DONE.generation == s->generation)
             done(d, s, &m.u.DONE), freed = true;
+        else if (m.kind == MSG_TASK_STATE && m.u.TASK_STATE.generation == s->generation)
+            task_state(d, &m.u.TASK_STATE);
         msg_release(&m);
     }
     if (freed)
@@ -325,6 +339,8 @@ static void stop_head(struct dispatcher *d, struct slot *s, enum stop_reason why
     atomic_store_explicit(&s->board->cancel_seq, s->held[0].seq, memory_order_release);
     struct msg m = {.kind = MSG_CANCEL, .fd = -1};
     m.u.CANCEL = (struct msg_CANCEL){.generation = s->generation, .seq = s->held[0].seq};
+    if (why != STOP_DRAIN && d->defs->task[s->held[0].claim->task_index].kind != TASK_MODULE)
+        grace_us += MARGIN_US;
     (void)msg_send(s->sock, &m); /* only wakes a worker that waits; the flag is on the board */
     s->kill_at_us = clock_mono_us() + grace_us;
     if (grace_us <= 0)

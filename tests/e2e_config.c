@@ -117,7 +117,7 @@ START_TEST(wrong_settings_are_refused_with_their_place)
     refused("[task a]\ntimeout = 5\n", "neither a module nor a command");
     refused("[task Ä]\ncommand = x\n", "name");
     refused("[pool p]\nworkers = 9999\n", "workers = 9999");
-    refused("[task a]\ncommand = x\npersistent = true\n", "not supported");
+    refused("[task a]\ncommand = x\nspares = 1\n", "persistent = true");
     refused("a = b\n", "before any section");
 }
 END_TEST

@@ -19,36 +19,37 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define JOB_FD 3 /* where a command that is kept warm reads its jobs */
 #define MSG_FD 4 /* where a command may write progress, result and error lines */
 
 struct pipes {
-    int out[2], err[2], msg[2], fail[2];
+    int out[2], err[2], msg[2], fail[2], job[2];
 };
 
 static void close_pipes(struct pipes *p)
 {
-    int *all[] = {p->out, p->err, p->msg, p->fail};
-    for (size_t i = 0; i < 4; i++) {
+    int *all[] = {p->out, p->err, p->msg, p->fail, p->job};
+    for (size_t i = 0; i < 5; i++) {
         fd_close(&all[i][0]);
         fd_close(&all[i][1]);
     }
 }
 
-static int open_pipes(struct pipes *p)
+static int open_pipes(struct pipes *p, bool with_job)
 {
-    *p = (struct pipes){{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
-    int *all[] = {p->out, p->err, p->msg, p->fail};
-    for (size_t i = 0; i < 4; i++) {
+    *p = (struct pipes){{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
+    int *all[] = {p->out, p->err, p->msg, p->fail, p->job};
+    for (size_t i = 0; i < (with_job ? 5 : 4); i++) {
         if (pipe2(all[i], O_CLOEXEC) < 0)
             return errno;
     }
     if (fd_nonblock(p->out[0], true) || fd_nonblock(p->err[0], true) ||
-        fd_nonblock(p->msg[0], true))
+        fd_nonblock(p->msg[0], true) || (with_job && fd_nonblock(p->job[1], true)))
         return errno;
     return 0;
 }
 
-/* A copy of fd at 16 or above, so that moving the others to 0, 1, 2 and 4 cannot hit it. */
+/* A copy of fd at 16 or above, so that moving the others to 0 to 4 cannot hit it. */
 static int lift(int fd)
 {
     return fcntl(fd, F_DUPFD_CLOEXEC, 16);
@@ -59,6 +60,7 @@ static void become(const struct child_options *o, const struct pipes *p, pid_t p
 {
     int in = lift(o->stdin_fd), out = lift(p->out[1]), err = lift(p->err[1]);
     int msg = lift(p->msg[1]), fail = lift(p->fail[1]);
+    int job = o->job_pipe ? lift(p->job[0]) : -1;
     sigset_t none;
     sigemptyset(&none);
     for (int sig = 1; sig < NSIG; sig++)
@@ -67,9 +69,11 @@ static void become(const struct child_options *o, const struct pipes *p, pid_t p
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() == parent && in >= 0 && out >= 0 && err >= 0 && msg >= 0 && fail >= 0 &&
-        dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0 && dup2(msg, MSG_FD) >= 0 &&
-        chdir(o->dir) == 0 && (o->memory == 0 || limits_memory_program(o->memory) == 0)) {
-        close(3);
+        (job >= 0 || !o->job_pipe) && dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0 &&
+        dup2(msg, MSG_FD) >= 0 && chdir(o->dir) == 0 &&
+        (o->memory == 0 || limits_memory_program(o->memory) == 0)) {
+        if (job < 0 || dup2(job, JOB_FD) < 0)
+            close(JOB_FD);
         /* fd 4 was made by dup2 and stays; the rest goes at exec */
         close_range(MSG_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
         execvpe(o->argv[0], o->argv, o->env);
@@ -83,8 +87,8 @@ static void become(const struct child_options *o, const struct pipes *p, pid_t p
 int child_start(struct child *c, const struct child_options *o)
 {
     struct pipes p;
-    *c = (struct child){-1, -1, -1, -1, -1};
-    int why = open_pipes(&p);
+    *c = (struct child){-1, -1, -1, -1, -1, -1};
+    int why = open_pipes(&p, o->job_pipe);
     pid_t parent = getpid();
     pid_t pid = why ? -1 : fork();
     if (pid == 0)
@@ -108,8 +112,8 @@ int child_start(struct child *c, const struct child_options *o)
         close_pipes(&p);
         return why;
     }
-    *c = (struct child){pid, pid_fd, p.out[0], p.err[0], p.msg[0]};
-    p.out[0] = p.err[0] = p.msg[0] = -1;
+    *c = (struct child){pid, pid_fd, p.out[0], p.err[0], p.msg[0], p.job[1]};
+    p.out[0] = p.err[0] = p.msg[0] = p.job[1] = -1;
     close_pipes(&p);
     return 0;
 }
@@ -120,6 +124,7 @@ void child_close(struct child *c)
     fd_close(&c->out_fd);
     fd_close(&c->err_fd);
     fd_close(&c->msg_fd);
+    fd_close(&c->job_fd);
 }
 
 int child_lookup(const char *program)

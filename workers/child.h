@@ -5,6 +5,7 @@
 #ifndef JOBMILL_WORKERS_CHILD_H
 #define JOBMILL_WORKERS_CHILD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -12,6 +13,7 @@ struct child {
     pid_t pid;
     int pid_fd; /* readable when it has died */
     int out_fd, err_fd, msg_fd; /* our ends of its stdout, stderr and fd 4; non-blocking */
+    int job_fd;                 /* our end of its fd 3, where jobs go; non-blocking; -1: none */
 };
 
 struct child_options {
@@ -19,6 +21,7 @@ struct child_options {
     char *const *env;
     const char *dir;  /* working directory */
     int stdin_fd;     /* stays the caller's */
+    bool job_pipe;    /* give it a pipe as fd 3 */
     uint64_t memory;  /* bytes of address space; 0: no limit */
 };
 

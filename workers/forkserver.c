@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@
 #define CONTROL_TAG   UINT32_MAX
 #define SIGNAL_TAG    (UINT32_MAX - 1)
 #define CLEAR_MS      10000
+#define END_MS        1500
 #define MAX_WAIT_MS   60000
 
 struct known { /* a worker */
@@ -229,8 +231,21 @@ static void kill_worker(const struct msg_KILL *m)
 
 /* ---- the loop ---- */
 
+/* After a drain the workers have read end of file and end by themselves, with what they keep warm. */
+static void let_workers_end(void)
+{
+    int64_t until = clock_mono_us() + END_MS * US_PER_MS;
+    for (uint32_t i = 0; i < fs.h.board->slots; i++) {
+        struct pollfd p = {.fd = fs.worker[i].pid_fd, .events = POLLIN};
+        while (poll(&p, 1, clock_wait_ms(until, END_MS)) < 0 && errno == EINTR)
+            ;
+    }
+}
+
 static void end(void)
 {
+    if (atomic_load_explicit(&fs.h.board->draining, memory_order_acquire))
+        let_workers_end();
     reaper_kill_tree(getpid());
     (void)reaper_clear(NULL, NULL, CLEAR_MS);
     _exit(0);

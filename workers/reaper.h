@@ -17,7 +17,8 @@ void reaper_kill_tree(pid_t root);
  * left. `keep` NULL: all. Bounded at limit_ms; true: none is left. */
 bool reaper_clear(bool (*keep)(pid_t pid, void *arg), void *arg, int limit_ms);
 
-/* Has the caller any child at all? One system call. */
-bool reaper_has_children(void);
+/* Has the caller a child that `keep` does not name? One or two system calls. For a process that is
+ * single-threaded now. */
+bool reaper_has_strangers(bool (*keep)(pid_t pid, void *arg), void *arg);
 
 #endif

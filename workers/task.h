@@ -35,6 +35,7 @@ struct task_run {
     int sock;                           /* the worker's socket: readable means on_socket is to be called */
     void (*on_socket)(void *arg);       /* may not return: the front end is gone */
     void *arg;
+    int64_t kill_grace_us; /* from SIGTERM to SIGKILL, for kinds that run a program */
 
     /* out: a result or an error */
     bool has_result;

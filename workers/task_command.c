@@ -7,11 +7,13 @@
  */
 #include "task.h"
 
+#include "../common/clock.h"
 #include "../common/fdio.h"
 #include "../common/log.h"
 #include "child.h"
 #include "reaper.h"
 #include "said.h"
+#include "warm.h"
 #include "words.h"
 #include "workdir.h"
 
@@ -25,8 +27,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_WAIT_MS 60000
-#define CLEAR_MS    5000
+#define MAX_WAIT_MS   60000
+#define CLEAR_MS      5000
+#define KILL_AGAIN_US (100 * US_PER_MS)
 
 struct program {
     struct task *task;
@@ -39,6 +42,7 @@ struct program {
     bool result_came; /* on fd 4: stands before stdout */
     bool too_large;
     bool told; /* SIGTERM was sent */
+    int64_t kill_at_us;
     int status;
     bool dead;
 };
@@ -133,13 +137,24 @@ static void reap(struct program *p)
     p->dead = true;
 }
 
-/* Asked to give up: the program may clean up; after the grace the front end has all killed. */
+/* Asked to give up: the program may clean up; after the grace it is killed with all below it. */
 static void heed_cancel(struct program *p)
 {
-    if (p->told || !slot_cancelled(p->run->slot))
-        return;
-    p->told = true;
-    kill(-p->child.pid, SIGTERM);
+    int64_t now = clock_mono_us();
+    if (!p->told && slot_cancelled(p->run->slot)) {
+        p->told = true;
+        p->kill_at_us = now + p->run->kill_grace_us;
+        kill(-p->child.pid, SIGTERM);
+    }
+    if (p->told && now >= p->kill_at_us) {
+        reaper_kill_tree(p->child.pid);
+        p->kill_at_us = now + KILL_AGAIN_US; /* its death comes through the pidfd */
+    }
+}
+
+static int wait_ms(const struct program *p)
+{
+    return p->told ? clock_wait_ms(p->kill_at_us, MAX_WAIT_MS) : MAX_WAIT_MS;
 }
 
 static void wait_for_end(struct program *p)
@@ -151,7 +166,7 @@ static void wait_for_end(struct program *p)
                            {.fd = p->run->sock, .events = POLLIN}};
     while (!p->dead) {
         heed_cancel(p);
-        int n = poll(fds, 5, MAX_WAIT_MS);
+        int n = poll(fds, 5, wait_ms(p));
         if (n < 0 && errno != EINTR)
             break;
         if (n <= 0)
@@ -168,7 +183,7 @@ static void wait_for_end(struct program *p)
             reap(p);
     }
     /* What it left behind may still hold the pipes: kill that first, then read what was written. */
-    (void)reaper_clear(NULL, NULL, CLEAR_MS);
+    (void)reaper_clear(warm_keeps, NULL, CLEAR_MS);
     (void)drain(p, p->child.out_fd);
     (void)drain(p, p->child.err_fd);
     (void)drain(p, p->child.msg_fd);

@@ -13,6 +13,7 @@
 #include "../common/msg.h"
 #include "limits.h"
 #include "reaper.h"
+#include "warm.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -47,6 +48,7 @@ struct worker {
 
 static void end(struct worker *w, int status)
 {
+    warm_end();
     for (uint32_t i = 0; i < w->defs->tasks; i++) {
         struct task *t = &w->birth->tasks[i];
         if (t->opened)
@@ -119,6 +121,7 @@ static void send_done(struct worker *w, const struct msg_ASSIGN *a, const struct
         .cell = a->cell,
         .ok = !r->failed,
         .permanent = r->permanent,
+        .retry_now = r->retry_now,
         .started_us = started_us,
         .finished_us = clock_wall_us(),
         .run_us = run_us,
@@ -153,12 +156,13 @@ static void run_job(struct worker *w, const struct msg *m)
     r.sock = w->birth->sock;
     r.on_socket = on_socket;
     r.arg = w;
+    r.kill_grace_us = w->defs->kill_grace_us;
     if (r.input)
         task_do(&w->birth->tasks[a->task], &r);
     else
         task_fail(&r, false, JOB_ERROR_MEMORY, "no memory for the input");
-    if (reaper_has_children())
-        (void)reaper_clear(NULL, NULL, CLEAR_MS);
+    if (reaper_has_strangers(warm_keeps, NULL))
+        (void)reaper_clear(warm_keeps, NULL, CLEAR_MS);
     int64_t now = clock_mono_us();
     slot_job_end(w->slot);
     atomic_fetch_add_explicit(&w->slot->jobs_done, 1, memory_order_relaxed);
@@ -213,6 +217,7 @@ static void next_message(struct worker *w)
         tell_usage(w);
         w->usage_told = true;
     }
+    warm_wait(w->birth->sock);
     struct msg m;
     int got = msg_recv(w->birth->sock, &m, w->buf);
     if (got == 0)
@@ -224,6 +229,27 @@ static void next_message(struct worker *w)
     else if (m.kind != MSG_CANCEL)
         log_die(1, "a %s is nothing for a worker", msg_kind_name(m.kind));
     msg_release(&m);
+}
+
+/* ---- programs kept warm ---- */
+
+static void tell_task_state(void *arg, uint32_t task, bool ok, const char *why)
+{
+    struct worker *w = arg;
+    struct msg m = {.kind = MSG_TASK_STATE, .fd = -1};
+    m.u.TASK_STATE = (struct msg_TASK_STATE){
+        .generation = w->birth->generation, .task = task, .ok = ok, .why = {why, strlen(why)}};
+    send_or_end(w, &m);
+}
+
+static void begin_warm(struct worker *w)
+{
+    const struct worker_birth *b = w->birth;
+    for (uint32_t i = 0; i < w->defs->tasks; i++) {
+        const struct taskdef *def = b->tasks[i].def;
+        if (def->kind == TASK_PERSISTENT && def->pool == b->pool && !b->tasks[i].broken)
+            warm_add(&b->tasks[i], w->defs->kill_grace_us, tell_task_state, w);
+    }
 }
 
 /* ---- birth ---- */
@@ -262,6 +288,7 @@ _Noreturn void worker_main(const struct worker_birth *b)
     struct msg m = {.kind = MSG_READY, .fd = -1};
     m.u.READY.generation = b->generation;
     send_or_end(&w, &m);
+    begin_warm(&w);
     for (;;)
         next_message(&w);
 }

@@ -22,7 +22,13 @@ static void add_availability(struct buf *out, const struct board_task *t)
 {
     /* acquire: `why` is complete once the status is seen */
     uint32_t status = atomic_load_explicit(&t->status, memory_order_acquire);
-    buf_addf(out, ",\"available\":%s", status == TASK_READY ? "true" : "false");
+    char trouble[BOARD_TROUBLE_MAX + 1];
+    bool troubled = status == TASK_READY && board_trouble_get(t, trouble);
+    buf_addf(out, ",\"available\":%s", status == TASK_READY && !troubled ? "true" : "false");
+    if (troubled) {
+        buf_adds(out, ",\"error\":");
+        json_text(out, trouble);
+    }
     if (status == TASK_BROKEN) {
         buf_adds(out, ",\"error\":");
         json_text(out, t->why);
@@ -51,6 +57,8 @@ static int add_task(struct buf *out, uint32_t index)
     json_text(out, t->name);
     buf_addf(out, ",\"kind\":\"%s\",\"pool\":", t->kind == TASK_MODULE ? "module" : "command");
     json_text(out, defs->pool[t->pool].name);
+    if (t->kind != TASK_MODULE)
+        buf_addf(out, ",\"persistent\":%s", t->kind == TASK_PERSISTENT ? "true" : "false");
     buf_adds(out, ",\"description\":");
     /* what the configuration says of it, else what it says of itself */
     json_text(out, t->description[0] ? t->description : own_description(state));

@@ -1,0 +1,133 @@
+/*
+ * jobmill.js - a task of jobmill in Node, kept warm between jobs. Nothing but Node's own modules.
+ *
+ *     const jobmill = require('./jobmill.js')
+ *     jobmill.serve(async (job) => ({ hello: job.input.name }))
+ *
+ * and in the configuration:
+ *
+ *     [task greet]
+ *     command = /usr/bin/node /srv/greet.js
+ *     persistent = true
+ *
+ * The function is called for each job, one at a time; what it returns (or its promise gives) is the
+ * job's result, as JSON. See README.md beside this file, and docs/tasks.md for the protocol.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+'use strict'
+
+const fs = require('fs')
+const readline = require('readline')
+
+const JOB_FD = 3
+const ANSWER_FD = 4
+
+/** Fails the job's attempt: options.code (a-z, 0-9, _), options.permanent (it is not tried again). */
+class JobError extends Error {
+  constructor(message, options = {}) {
+    super(message)
+    this.code = options.code || 'task_error'
+    this.permanent = Boolean(options.permanent)
+  }
+}
+
+/** A result that is a file in the working directory; type: its content type. */
+class JobFile {
+  constructor(name, type) {
+    this.name = name
+    this.type = type
+  }
+}
+
+function send(message) {
+  let line = Buffer.from(JSON.stringify(message) + '\n')
+  while (line.length > 0) {
+    try {
+      line = line.subarray(fs.writeSync(ANSWER_FD, line))
+    } catch (e) {
+      if (e.code !== 'EAGAIN') throw e
+    }
+  }
+}
+
+/** One job: id, task, attempt, input (from JSON), or inputFile and inputType for other bytes. */
+class Job {
+  constructor(given, signal) {
+    this.id = given.id
+    this.task = given.task
+    this.attempt = given.attempt
+    this.input = given.input
+    this.inputFile = given.input_file
+    this.inputType = given.input_type || 'application/json'
+    this.signal = signal // an AbortSignal: the job was cancelled or is out of time
+  }
+
+  /** Tells those who poll: a fraction of 0..1 and a short text; either may be left out. */
+  progress(fraction, message) {
+    const told = {}
+    if (typeof fraction === 'number') told.fraction = fraction
+    if (message !== undefined) told.message = String(message)
+    send({ progress: told })
+  }
+
+  bytes() {
+    return fs.readFileSync(this.inputFile)
+  }
+}
+
+function errorOf(e) {
+  if (e instanceof JobError) return { code: e.code, message: e.message, permanent: e.permanent }
+  console.error(e)
+  return { code: 'task_error', message: String(e), permanent: false }
+}
+
+async function answerOf(run, job) {
+  try {
+    const value = await run(job)
+    if (value instanceof JobFile) return { result_file: value.name, type: value.type }
+    return { result: value === undefined ? null : value }
+  } catch (e) {
+    return { error: errorOf(e) }
+  }
+}
+
+async function runJob(run, given, signal) {
+  const job = new Job(given, signal)
+  const answer = await answerOf(run, job)
+  try {
+    send({ ...answer, id: job.id })
+  } catch (e) {
+    if (!(e instanceof TypeError)) throw e // a cycle, a BigInt: nothing was sent
+    const message = 'the result cannot be written as JSON: ' + e.message
+    send({ error: { code: 'bad_result', message, permanent: true }, id: job.id })
+  }
+}
+
+/** Runs the function for each job until there are no more. options.ready: awaited before the first. */
+async function serve(run, options = {}) {
+  let current = null
+  process.on('SIGTERM', () => {
+    if (!current) process.exit(0)
+    current.abort()
+  })
+  try {
+    fs.fstatSync(JOB_FD)
+    fs.fstatSync(ANSWER_FD)
+  } catch {
+    console.error('jobmill.js: this program is started by jobmill, with persistent = true')
+    process.exit(1)
+  }
+  if (options.ready) await options.ready()
+  send({ ready: true })
+  const lines = readline.createInterface({ input: fs.createReadStream(null, { fd: JOB_FD }) })
+  for await (const line of lines) {
+    current = new AbortController()
+    await runJob(run, JSON.parse(line).job, current.signal)
+    if (current.signal.aborted) process.exit(0)
+    current = null
+  }
+  process.exit(0)
+}
+
+module.exports = { serve, Job, JobError, JobFile }

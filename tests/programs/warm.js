@@ -1,0 +1,25 @@
+// warm.js - a Node program kept warm that does what a test asks for: {"do": …}.
+'use strict'
+const jobmill = require('../../clients/node/jobmill.js')
+
+const does = {
+  pid: () => process.pid,
+  text: (job) => job.input.text,
+  nothing: () => undefined,
+  noise: () => { console.log('noise of node'); return 'quiet' },
+  fail: () => { throw new jobmill.JobError('too hot', { code: 'too_hot', permanent: true }) },
+  throws: () => { throw new Error('oh') },
+  big: () => 10n,
+  crash: () => process.kill(process.pid, 'SIGKILL'),
+  polite: (job) => new Promise((resolve, reject) => {
+    job.progress(0.5, process.pid)
+    const timer = setTimeout(resolve, 600000)
+    job.signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      console.log('cleaned up in node')
+      reject(new Error('aborted'))
+    })
+  })
+}
+
+jobmill.serve(async (job) => does[job.input.do](job))
