@@ -231,7 +231,8 @@ static void kill_worker(const struct msg_KILL *m)
 
 /* ---- the loop ---- */
 
-/* After a drain the workers have read end of file and end by themselves, with what they keep warm. */
+/* After a drain the workers have read end of file and end by themselves, with what they keep warm.
+ */
 static void let_workers_end(void)
 {
     int64_t until = clock_mono_us() + END_MS * US_PER_MS;

@@ -491,8 +491,8 @@ static struct warm *choose(const struct task *t, enum warm_state state)
 {
     struct warm *best = NULL;
     for (struct warm *w = programs; w; w = w->next) {
-        if (w->task == t && w->state == state && !w->dead && !w->bad[0] &&
-            w->child.msg_fd >= 0 && (!best || w->born_us < best->born_us))
+        if (w->task == t && w->state == state && !w->dead && !w->bad[0] && w->child.msg_fd >= 0 &&
+            (!best || w->born_us < best->born_us))
             best = w;
     }
     return best;
