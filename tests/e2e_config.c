@@ -215,7 +215,7 @@ END_TEST
 
 START_TEST(only_loopback_without_being_told)
 {
-    char err[2048];
+    char err[65536];
     const char *const args[] = {"serve",      "--listen",           "0.0.0.0:0",
                                 "--data-dir", "/nonexistent/never", NULL};
     ck_assert_int_eq(run_binary(args, err, sizeof(err)), 78);
