@@ -184,6 +184,20 @@ $(BUILD)/embed.S: $(EMBEDDED) Makefile embed.sh
 $(BUILD)/embed.o: $(BUILD)/embed.S
 	$(CC) -c -o $@ $<
 
+# ---- files made of the binary's tables, kept so that nobody needs the binary to read them ----
+GENERATED := docs/configuration.md docs/man/jobmill.1 completions/jobmill.bash completions/_jobmill
+$(BUILD)/generated/docs/configuration.md:   GEN = docs/gen-configuration.sh
+$(BUILD)/generated/docs/man/jobmill.1:      GEN = docs/gen-cli.sh man
+$(BUILD)/generated/completions/jobmill.bash: GEN = docs/gen-cli.sh bash
+$(BUILD)/generated/completions/_jobmill:    GEN = docs/gen-cli.sh zsh
+$(GENERATED:%=$(BUILD)/generated/%): $(BUILD)/jobmill docs/gen-cli.sh docs/gen-configuration.sh
+	@mkdir -p $(@D)
+	$(GEN) $(BUILD)/jobmill > $@
+generated: $(GENERATED:%=$(BUILD)/generated/%) ## make the documents that follow from tables anew
+	@for f in $(GENERATED); do cp $(BUILD)/generated/$$f $$f || exit 1; done
+generated-check: $(GENERATED:%=$(BUILD)/generated/%)
+	@for f in $(GENERATED); do diff -u $$f $(BUILD)/generated/$$f || { echo "$$f is not what its table says: make generated"; exit 1; }; done
+
 # ---- use ----
 deps-build: ## install the packages that the build needs
 	./install-deps.sh build
@@ -201,10 +215,15 @@ install: all ## install below PREFIX (and DESTDIR)
 	install -m 755 $(BUILD)/jobmill $(DESTDIR)$(PREFIX)/bin/jobmill
 	install -m 644 include/jobmill_task.h $(DESTDIR)$(PREFIX)/include/jobmill_task.h
 	install -m 644 api.yaml $(DESTDIR)$(PREFIX)/share/jobmill/api.yaml
+	install -D -m 644 docs/man/jobmill.1 $(DESTDIR)$(PREFIX)/share/man/man1/jobmill.1
+	install -D -m 644 completions/jobmill.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/jobmill
+	install -D -m 644 completions/_jobmill $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_jobmill
 	cp -r examples $(DESTDIR)$(PREFIX)/share/jobmill/
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/jobmill $(DESTDIR)$(PREFIX)/include/jobmill_task.h
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/jobmill.1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions/jobmill
+	rm -f $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_jobmill
 	rm -rf $(DESTDIR)$(PREFIX)/share/jobmill
 
 # ---- tests ----
@@ -227,7 +246,7 @@ e2e: $(BUILD)/jobmill $(STORY_BIN) $(TEST_SOS) ## tests of the real binary over 
 layers: $(COMMON:%.c=$(BUILD)/%.o) $(WORKERS:%.c=$(BUILD)/%.o) $(BUILD)/embed.o ## who may include whom
 	./tests/layers.sh $(BUILD)
 
-contract: $(BUILD)/jobmill ## api.yaml against the routes and the answers
+contract: $(BUILD)/jobmill generated-check ## api.yaml against the routes and the answers; documents against their tables
 	/usr/bin/python3 tests/contract.py $(BUILD)/jobmill
 
 # the long form of the crash stories: the service and its workers killed ROUNDS times under load
@@ -275,9 +294,11 @@ tidy: deps-lint ## clang-tidy
 cppcheck: deps-lint ## cppcheck
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr --suppressions-list=tests/cppcheck.supp -D_GNU_SOURCE -DJOBMILL_VERSION='"x"' -Iinclude $(SRCS) server/main.c
 shellcheck: deps-lint ## shellcheck
-	shellcheck install-deps.sh embed.sh run.sh tests/*.sh .ci/run
+	shellcheck install-deps.sh embed.sh run.sh docs/*.sh completions/*.bash tests/*.sh .ci/run
+manlint: deps-lint ## the manual page
+	mandoc -Tlint docs/man/*.1
 
-lint: headers fmt-check tidy cppcheck shellcheck ## all of the above
+lint: headers fmt-check tidy cppcheck shellcheck manlint ## all of the above
 
 clean: ## remove what was built
 	rm -rf build build-*
@@ -286,4 +307,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck lint clean help
+.PHONY: all crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

@@ -33,6 +33,7 @@ clang-format
 clang-tidy
 cppcheck
 libclang-rt-14-dev
+mandoc
 shellcheck
 "
 bench="$build

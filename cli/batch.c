@@ -36,7 +36,7 @@ static int keep_id(struct batch *b, const json_t *job)
         return CLI_REFUSED;
     }
     if (!b->c->o.json && !b->c->o.wait)
-        printf("%s\n", id);
+        term_line(id);
     if (b->c->o.wait)
         buf_add(&b->ids, id, strlen(id) + 1);
     return b->ids.failed ? CLI_SYSTEM : CLI_OK;
@@ -187,8 +187,13 @@ static int print_result(struct cli *c, const char *id)
     bool json = strcmp(r.type, "application/json") == 0;
     if (json)
         return term_bytes(r.body.data, r.body.len, true) ? CLI_OK : CLI_NO_OUTPUT;
-    printf("{\"id\":\"%s\",\"result_type\":\"%s\",\"result_size\":%zu}\n", id, r.type, r.body.len);
-    return CLI_OK;
+    AUTO_BUF line = BUF_INIT;
+    buf_adds(&line, "{\"id\":");
+    buf_add_json_string(&line, id, strlen(id));
+    buf_adds(&line, ",\"result_type\":");
+    buf_add_json_string(&line, r.type, strlen(r.type));
+    buf_addf(&line, ",\"result_size\":%zu}", r.body.len);
+    return !line.failed && term_bytes(line.data, line.len, true) ? CLI_OK : CLI_NO_OUTPUT;
 }
 
 static int wait_all(struct batch *b)

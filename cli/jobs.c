@@ -30,7 +30,7 @@ int cli_get(struct cli *c)
         if (c->o.json) {
             term_bytes(body.data, body.len, true);
         } else if (c->o.quiet) {
-            printf("%s\n", show_string(job, "state"));
+            term_line(show_string(job, "state"));
         } else {
             if (i > 0)
                 putchar('\n');
@@ -73,7 +73,7 @@ static void list_page(struct cli *c, const json_t *page, const struct buf *body,
     json_array_foreach(jobs, i, job)
     {
         if (c->o.quiet)
-            printf("%s\n", show_string(job, "id"));
+            term_line(show_string(job, "id"));
         else
             show_jobs_row(t, job);
     }

@@ -21,7 +21,7 @@ static int list_of(struct cli *c, const char *path, const char *list, const char
     json_array_foreach(json_object_get(json, list), i, one)
     {
         if (c->o.quiet && json_is_string(json_object_get(one, name)))
-            printf("%s\n", show_string(one, name));
+            term_line(show_string(one, name));
         else if (c->o.quiet)
             printf("%.0f\n", show_number(one, name));
         else

@@ -106,7 +106,10 @@ static void tags_line(const json_t *tags)
     AUTO_BUF text = BUF_INIT;
     const json_t *tag;
     size_t i;
-    json_array_foreach(tags, i, tag) buf_addf(&text, "%s%s", i ? " " : "", json_string_value(tag));
+    json_array_foreach(tags, i, tag)
+    {
+        buf_addf(&text, "%s%s", i ? " " : "", json_string_value(tag));
+    }
     if (text.data)
         line("tags", text.data);
 }

@@ -96,7 +96,7 @@ int cli_submit(struct cli *c)
     else if (c->o.json)
         status = term_bytes(r.body.data, r.body.len, true) ? CLI_OK : CLI_NO_OUTPUT;
     else
-        status = term_bytes(id, strlen(id), true) ? CLI_OK : CLI_NO_OUTPUT;
+        term_line(id);
     json_decref(job);
     return status;
 }

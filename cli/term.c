@@ -61,6 +61,12 @@ void term_text(FILE *out, const char *text)
         fputs(clean.data, out);
 }
 
+void term_line(const char *text)
+{
+    term_text(stdout, text);
+    putchar('\n');
+}
+
 bool term_bytes(const char *data, size_t len, bool newline)
 {
     bool ends = len > 0 && data[len - 1] == '\n';

@@ -17,6 +17,7 @@ void term_pause(int ms);
 
 /* Text from elsewhere: control characters become `?`. */
 void term_text(FILE *out, const char *text);
+void term_line(const char *text); /* to standard output, with a newline */
 void term_add_text(struct buf *out, const char *text);
 
 /* The bytes, and a newline if they do not end with one. false after a message: they could not be
