@@ -61,7 +61,7 @@ bool call_not_served(const struct http_reply *r)
     return not_served;
 }
 
-static int no_answer(struct cli *c, enum http_end end)
+static int no_answer(struct cli *c, const struct http_call *call, enum http_end end)
 {
     switch (end) {
     case HTTP_INTERRUPTED:
@@ -72,6 +72,11 @@ static int no_answer(struct cli *c, enum http_end end)
     case HTTP_REFUSED: /* who refused has said why */
         return CLI_NO_OUTPUT;
     case HTTP_TIMEOUT:
+        if (call->endless) { /* a stream flowed as long as was wanted */
+            fputs("jobmill: no longer following; the job goes on\n", stderr);
+            return CLI_TIMED_OUT;
+        }
+        /* fall through */
     case HTTP_BROKEN:
         fprintf(stderr, "jobmill: no answer from %s: %s\n", c->server, http_why(c->http));
         return CLI_UNREACHABLE;
@@ -117,7 +122,7 @@ int call_any(struct cli *c, const struct http_call *wanted, struct http_reply *r
         int ms = pause_before(r, tries);
         bool time = !(until > 0) || term_now() + ms / 1000.0 < until;
         if (tries + 1 >= TRIES || !time || !try_again(&call, end, r, broke))
-            return end == HTTP_ANSWERED ? CLI_OK : no_answer(c, end);
+            return end == HTTP_ANSWERED ? CLI_OK : no_answer(c, &call, end);
         http_reply_release(r);
         term_pause(ms);
         if (cli_stop)

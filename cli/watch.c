@@ -145,6 +145,12 @@ static bool pressed_q(double seconds)
     return read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q' || key == 3;
 }
 
+static void on_end(int sig)
+{
+    (void)sig;
+    cli_stop = 1;
+}
+
 static int live(struct view *v, double interval)
 {
     struct termios before, raw;
@@ -156,6 +162,8 @@ static int live(struct view *v, double interval)
         raw.c_cc[VTIME] = 0;
         tcsetattr(STDIN_FILENO, TCSANOW, &raw);
     }
+    signal(SIGTERM, on_end); /* the terminal is left as it was */
+    signal(SIGHUP, on_end);
     fputs(ENTER, stdout);
     while (ok && !cli_stop) {
         AUTO_BUF picture = BUF_INIT;

@@ -230,6 +230,20 @@ START_TEST(what_is_no_jobmill_is_told)
 }
 END_TEST
 
+START_TEST(silence_ends_when_it_was_said_to)
+{
+    static const char *const none[] = {NULL}; /* connections are made and never answered */
+    struct canned c;
+    struct ran r = TALK(&c, 69, NULL, none, "tasks", "--timeout", "100ms");
+    ck_assert_ptr_nonnull(strstr(r.err, "no answer from"));
+    ran_free(&r);
+    canned_end(&c);
+    r = TALK(&c, 124, NULL, none, "logs", "-f", ID, "--timeout", "0.1");
+    ran_free(&r);
+    canned_end(&c);
+}
+END_TEST
+
 /* ---- what is made of the table ---- */
 
 /* Runs a command of the shell; what it prints goes to out. */
@@ -321,6 +335,7 @@ int main(void)
         answers_cannot_harm_a_terminal,
         pages_of_other_places_are_not_followed,
         what_is_no_jobmill_is_told,
+        silence_ends_when_it_was_said_to,
         completions_complete,
         a_service_cannot_make_the_completion_run_anything,
         generated_documents_are_current,
