@@ -183,8 +183,9 @@ void show_workers_row(struct table *t, const json_t *w)
     const char *task = show_string(w, "task");
     AUTO_BUF runs = BUF_INIT;
     if (*task) {
-        buf_addf(&runs, "%s %s ", task, show_string(w, "job"));
+        buf_addf(&runs, "%s ", task);
         add_progress(&runs, json_object_get(w, "progress"));
+        buf_addf(&runs, "  %s", show_string(w, "job"));
     }
     table_cellf(t, "%.0f", show_number(w, "slot"));
     table_cell(t, show_string(w, "pool"));

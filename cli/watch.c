@@ -10,8 +10,9 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define ENTER "\033[?1049h\033[?25l\033[2J" /* the other screen, no cursor */
-#define LEAVE "\033[?25h\033[?1049l"
+/* the other screen, no cursor, long lines cut */
+#define ENTER "\033[?1049h\033[?25l\033[?7l\033[2J"
+#define LEAVE "\033[?7h\033[?25h\033[?1049l"
 
 struct view {
     struct cli *c;
