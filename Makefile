@@ -10,7 +10,7 @@ endif
 SAN     ?=
 comma   := ,
 
-PKGS      := libmicrohttpd jansson sqlite3
+PKGS      := libmicrohttpd jansson libpcre2-8 sqlite3
 WARN      := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 HARDEN    := -fPIE -fstack-protector-strong -fstack-clash-protection
 ifeq ($(shell uname -m),x86_64)
@@ -81,6 +81,13 @@ SERVER := \
 	server/inbox.c \
 	server/pool.c \
 	server/reader.c \
+	server/schema.c \
+	server/schema_check.c \
+	server/schema_deep.c \
+	server/schema_format.c \
+	server/schema_pattern.c \
+	server/schema_ref.c \
+	server/schema_value.c \
 	server/serve.c \
 	server/supervise.c \
 	server/waiters.c \
