@@ -68,12 +68,22 @@ WORKERS := \
 	workers/workdir.c \
 	workers/worker.c
 
+SCHEMA := \
+	server/schema.c \
+	server/schema_check.c \
+	server/schema_deep.c \
+	server/schema_format.c \
+	server/schema_pattern.c \
+	server/schema_ref.c \
+	server/schema_value.c
+
 SERVER := \
 	server/backoff.c \
 	server/collector.c \
 	server/conf.c \
 	server/conf_command.c \
 	server/conf_file.c \
+	server/conf_schema.c \
 	server/conf_sections.c \
 	server/conf_value.c \
 	server/deliver.c \
@@ -81,13 +91,6 @@ SERVER := \
 	server/inbox.c \
 	server/pool.c \
 	server/reader.c \
-	server/schema.c \
-	server/schema_check.c \
-	server/schema_deep.c \
-	server/schema_format.c \
-	server/schema_pattern.c \
-	server/schema_ref.c \
-	server/schema_value.c \
 	server/serve.c \
 	server/supervise.c \
 	server/waiters.c \
@@ -109,6 +112,7 @@ HTTP := \
 	server/http/deadline.c \
 	server/http/guard.c \
 	server/http/http.c \
+	server/http/input_check.c \
 	server/http/json.c \
 	server/http/problem.c \
 	server/http/query.c \
@@ -144,6 +148,9 @@ TASKS := \
 	workers/builtin/sha256.c \
 	workers/builtin/sleep.c
 
+# what the shipped tasks take, checked at submission
+TASK_SCHEMAS := $(TASKS:%.c=%.schema.json)
+
 MIGRATIONS := \
 	migrations/sqlite/0001_jobs.sql
 
@@ -152,7 +159,7 @@ UNIT  := $(wildcard tests/check_*.c)
 STORY := $(wildcard tests/e2e_*.c)
 HEADERS := $(wildcard cli/*.h common/*.h include/*.h server/*.h server/*/*.h workers/*.h)
 
-SRCS      := $(COMMON) $(WORKERS) $(SERVER) $(STORE) $(HTTP) $(CLI)
+SRCS      := $(COMMON) $(WORKERS) $(SERVER) $(SCHEMA) $(STORE) $(HTTP) $(CLI)
 OBJS      := $(SRCS:%.c=$(BUILD)/%.o)
 TASK_SOS  := $(TASKS:workers/builtin/%.c=$(BUILD)/tasks/%.so)
 TEST_SOS  := $(patsubst tests/tasks/%.c,$(BUILD)/tests/tasks/%.so,$(wildcard tests/tasks/*.c))
@@ -184,7 +191,7 @@ $(BUILD)/tests/tasks/%.so: tests/tasks/%.c include/jobmill_task.h Makefile
 	$(SO) -o $@ $<
 
 # ---- files inside the binary: an assembler stub with one .incbin each, and a table ----
-EMBEDDED := $(MIGRATIONS) api.yaml $(TASK_SOS)
+EMBEDDED := $(MIGRATIONS) api.yaml $(TASK_SCHEMAS) $(TASK_SOS)
 $(BUILD)/embed.S: $(EMBEDDED) Makefile embed.sh
 	@mkdir -p $(@D)
 	./embed.sh $(BUILD) $(EMBEDDED) > $@
@@ -270,13 +277,23 @@ asan: ## unit and end-to-end tests under ASan and UBSan
 tsan: ## the same under TSan
 	TSAN_OPTIONS="halt_on_error=0 exitcode=66 die_after_fork=0 suppressions=$(CURDIR)/tests/tsan.supp" $(MAKE) --no-print-directory SAN=thread check e2e
 
+# ---- JSON Schema: the official suite (SUITE: a checkout of json-schema-org/JSON-Schema-Test-Suite), and ajv ----
+SUITE ?= ../JSON-Schema-Test-Suite
+build/tests/schema/suite: tests/schema/suite.c $(OBJS) build/embed.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+schema-suite: build/tests/schema/suite ## the official JSON Schema tests in SUITE
+	$< $(SUITE)/tests/draft2020-12
+	$< $(SUITE)/tests/draft2020-12/optional
+	-$< $(SUITE)/tests/draft2020-12/optional/format --formats
+
 # ---- fuzzing: libFuzzer with ASan and UBSan; FUZZ_SECONDS a target ----
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SRCS := $(COMMON) server/conf.c server/conf_command.c server/conf_file.c server/conf_sections.c server/conf_value.c
+FUZZ_SRCS := $(COMMON) server/conf.c server/conf_command.c server/conf_file.c server/conf_schema.c server/conf_sections.c server/conf_value.c $(SCHEMA)
 build-fuzz/%: tests/fuzz/%.c $(FUZZ_SRCS) Makefile
 	@mkdir -p $(@D)
-	clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(ALL_CPPFLAGS) -o $@ $< $(filter-out common/embed.c,$(FUZZ_SRCS)) -linih -ljansson -lm
+	clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(ALL_CPPFLAGS) -o $@ $< $(filter-out common/embed.c,$(FUZZ_SRCS)) tests/fuzz/lib/embed_none.c -linih -ljansson -lpcre2-8 -lm
 fuzz: deps-lint $(FUZZERS) ## fuzz every target for FUZZ_SECONDS
 	@for f in $(FUZZERS); do echo "== $$f"; mkdir -p $$f.corpus; \
 		cp -n tests/fuzz/corpus/$$(basename $$f)/* $$f.corpus/ 2>/dev/null; \
@@ -314,4 +331,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all schema-suite crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

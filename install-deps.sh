@@ -13,6 +13,7 @@ libmicrohttpd-dev
 libcurl4-gnutls-dev
 libjansson-dev
 libsqlite3-dev
+libpcre2-dev
 libinih-dev
 libpng-dev
 nettle-dev

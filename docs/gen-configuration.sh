@@ -44,6 +44,7 @@ A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module` or a `command`.
 | `pool` | `default` | where it runs |
 | `input` | `json` | `raw`: the submitted bytes as they are |
 | `result` | `json` | what standard output is: `json`, `text`, or a content type |
+| `input_schema` | | path of a JSON Schema that inputs must fit, from the file's directory; see `schema.md` |
 | `timeout` | 0 (none) | for each attempt |
 | `max_attempts` | the setting of [server] | attempts of a job that does not say |
 | `memory` | 0 (no limit) | address space |

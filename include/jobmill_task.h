@@ -64,7 +64,8 @@ struct jobmill_host {
 struct jobmill_task {
     uint32_t abi;             /* JOBMILL_TASK_ABI; set by JOBMILL_TASK() */
     const char *description;  /* one line, or NULL */
-    const char *input_schema; /* a JSON Schema as text for GET /v1/tasks/{task}, or NULL */
+    const char *input_schema; /* a JSON Schema as text, for those who read the object, or NULL; what
+                               * is checked is the file that the setting `input_schema` names */
     int (*open)(void **state); /* may be NULL; non-zero: the task is unavailable in this worker */
     /* Runs one job. Return what jobmill_result* or jobmill_fail returned. 0 without a result is
      * success with the result `null`; non-zero without jobmill_fail is the failure task_error. */

@@ -7,6 +7,7 @@
 #include "../common/err.h"
 #include "../common/log.h"
 #include "conf_file.h"
+#include "conf_schema.h"
 #include "conf_sections.h"
 #include "conf_value.h"
 
@@ -340,6 +341,8 @@ int conf_load(struct conf *c, int argc, char **argv, struct buf *why)
         err = check_words(c, why);
     if (!err)
         err = sections_end(c, default_workers(c), why);
+    if (!err)
+        err = schemas_load(c, why);
     if (err)
         conf_release(c);
     return err;
@@ -352,6 +355,7 @@ void conf_release(struct conf *c)
             free(*(char **)field(c, &rows[i]));
     }
     free(c->file);
+    schemas_release(c);
     taskdefs_release(&c->defs);
     *c = (struct conf){0};
 }

@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct schema;
+
 struct conf {
 #define CONF_TEXT(name, def, help)                char *name;
 #define CONF_SIZE(name, def, min, max, help)      uint64_t name;      /* bytes */
@@ -22,7 +24,9 @@ struct conf {
 #define CONF_BOOL(name, def, help)                bool name;
 #include "conf.def"
     struct taskdefs defs;
-    char *file; /* the configuration file that was read, or NULL */
+    char **schema_file;     /* of each task in defs: the file of its input schema, or NULL; or no array */
+    struct schema **schema; /* of each task in defs: what its input must fit; NULL: anything */
+    char *file;             /* the configuration file that was read, or NULL */
 };
 
 /* Reads everything; argv[0] is the sub-command. 0; -ERR_CONFIG with *why = one line that names the file

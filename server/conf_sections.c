@@ -8,6 +8,7 @@
 
 #include "../common/err.h"
 #include "conf_command.h"
+#include "conf_schema.h"
 #include "conf_value.h"
 
 #include <sched.h>
@@ -332,6 +333,14 @@ static int task_add(struct taskdefs *d, const char *name, struct buf *why)
     return (int)d->tasks++;
 }
 
+static int set_schema(struct conf *c, uint32_t at, const char *path, const char *base,
+                      struct buf *why)
+{
+    if (c->schema_file && c->schema_file[at])
+        return bad(why, "input_schema is set twice");
+    return schemas_set(c, at, path, base, why);
+}
+
 /* A shipped task that the file names is the file's: what it does not set keeps the shipped value,
  * but a command or module of its own replaces the shipped one. */
 static int task_set(struct conf *c, const char *task, const char *name, const char *value,
@@ -347,6 +356,8 @@ static int task_set(struct conf *c, const char *task, const char *name, const ch
     if (!name)
         return 0;
     struct setting s = {t, x, value, base, why};
+    if (strcmp(name, "input_schema") == 0)
+        return set_schema(c, (uint32_t)at, value, base, why);
     if (strncmp(name, "env.", 4) == 0)
         return command_add_env(t, name + 4, value, why);
     for (size_t i = 0; i < sizeof(task_settings) / sizeof(task_settings[0]); i++) {
@@ -465,6 +476,8 @@ void sections_print(const struct conf *c, FILE *out)
                 t->result == TASK_RESULT_JSON   ? "json"
                 : t->result == TASK_RESULT_TEXT ? "text"
                                                 : t->result_type);
+        if (c->schema_file && c->schema_file[i])
+            fprintf(out, "input_schema = %s\n", c->schema_file[i]);
         fprintf(out, "timeout = %.15gs\nmax_attempts = %u\nmemory = %llu\noutput_max = %llu\n",
                 (double)t->timeout_us / 1e6, t->max_attempts, (unsigned long long)t->memory,
                 (unsigned long long)t->output_max);

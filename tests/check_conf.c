@@ -3,6 +3,7 @@
 
 #include "../common/err.h"
 #include "../server/conf_value.h"
+#include "../server/schema.h"
 #include "suite.h"
 
 #include <fcntl.h>
@@ -573,6 +574,55 @@ START_TEST(the_help_names_every_setting)
 }
 END_TEST
 
+/* ---- input schemas ---- */
+
+static void write_schema(const char *text)
+{
+    char path[96];
+    snprintf(path, sizeof(path), "%s/in.json", dir);
+    FILE *f = fopen(path, "we");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(text, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+START_TEST(schemas_of_inputs)
+{
+    size_t len;
+    write_schema("{\"type\":\"null\"}\n");
+    ck_loads("[task t]\ncommand = a\ninput_schema = in.json\n[task u]\ncommand = a\n"
+             "[task sleep]\ninput_schema = in.json\n[task echo]\ncommand = cat\n");
+    ck_assert_ptr_null(c.schema[taskdefs_find(&c.defs, "u")]);
+    ck_assert_ptr_null(
+        c.schema[taskdefs_find(&c.defs, "echo")]); /* it is no longer the shipped one */
+    const char *text = schema_text(c.schema[taskdefs_find(&c.defs, "t")], &len);
+    ck_assert_str_eq(text, "{\"type\":\"null\"}");
+    text = schema_text(c.schema[taskdefs_find(&c.defs, "sleep")], &len);
+    ck_assert_str_eq(text, "{\"type\":\"null\"}");
+    text = schema_text(c.schema[taskdefs_find(&c.defs, "primes")], &len);
+    ck_assert_ptr_nonnull(strstr(text, "\"limit\"")); /* shipped */
+    ck_says(load_text("[task t]\ncommand = a\ninput_schema = no.json\n"),
+            "no.json: No such file or directory");
+    ck_says(load_text("[task t]\ncommand = a\ninput_schema = .\n"), "not a regular file");
+    ck_says(load_text("[task t]\ncommand = a\ninput_schema = in.json\ninput_schema = in.json\n"),
+            "input_schema is set twice");
+    ck_says(load_text("[task t]\ncommand = a\ninput_schema =\n"), "input_schema is empty");
+    write_schema("{\"items\":{\"format\":\"colour\"}}");
+    ck_loads("[task t]\ncommand = a\ninput_schema = in.json\n");
+    ck_says(
+        load_text("[server]\ncheck_formats = yes\n[task t]\ncommand = a\ninput_schema = in.json\n"),
+        "/in.json: #/items/format: `colour` is not known");
+    write_schema("{\"properties\":{\"a\":{\"maximun\":1}}}");
+    ck_says(load_text("[task t]\ncommand = a\ninput_schema = in.json\n"),
+            "[task t]: input_schema: ");
+    ck_assert_ptr_nonnull(
+        strstr(why.data, "/in.json: #/properties/a: the keyword `maximun` is not supported"));
+    char path[96];
+    snprintf(path, sizeof(path), "%s/in.json", dir);
+    unlink(path);
+}
+END_TEST
+
 /* ---- over exec ---- */
 
 START_TEST(definitions_travel)
@@ -614,5 +664,5 @@ int main(void)
                  pools_and_tasks, shipped_tasks_may_be_changed, sections_that_are_wrong,
                  values_go_on_in_indented_lines, long_names_and_lines_are_whole,
                  bytes_that_editors_leave, what_is_printed_can_be_read,
-                 the_help_names_every_setting, definitions_travel);
+                 the_help_names_every_setting, schemas_of_inputs, definitions_travel);
 }

@@ -297,6 +297,30 @@ def live_refusals(s):
     s.call(414, 'GET', '/v1/jobs', '/v1/jobs?tag=' + 'a' * 8000)
 
 
+def live_schemas(s):
+    """Input schemas: published, kept, and told about."""
+    tasks = json.loads(s.ask('GET', '/v1/tasks')[2])['tasks']
+    check(not any('input_schema' in t for t in tasks), 'no schemas in the list')
+    for task in tasks:
+        _, whole = s.call(200, 'GET', '/v1/tasks/{task}', f'/v1/tasks/{task["name"]}')
+        Draft202012Validator.check_schema(whole['input_schema'])
+        for example in whole['input_schema'].get('examples', []):
+            s.call(204, 'POST', '/v1/jobs', '/v1/jobs?validate_only=true',
+                   json.dumps({'task': task['name'], 'input': example}))
+    _, bad = s.call(422, 'POST', '/v1/jobs', '/v1/jobs', '{"task":"primes","input":{"limit":-1,"x~/y":2}}')
+    check(bad['code'] == 'invalid_input' and {e['pointer'] for e in bad['errors']} == {'/input/limit', '/input/x~0~1y'},
+          f'pointers to what is wrong: {bad}')
+    _, bad = s.call(422, 'POST', '/v1/jobs', '/v1/jobs', '{"task":"sleep"}')
+    check(bad['errors'][0]['pointer'] == '/input', 'no input')
+    _, bad = s.call(422, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/sleep/jobs', '{"seconds":"1"}',
+                    {'Content-Type': 'application/json'})
+    check(bad['errors'][0]['pointer'] == '/seconds', 'a raw body is the input')
+    s.call(400, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/sleep/jobs', '{"seconds":1,"seconds":2}',
+           {'Content-Type': 'application/json'})
+    s.call(204, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/sha256/jobs?validate_only=true', b'\x00')
+    s.call(400, 'POST', '/v1/jobs', '/v1/jobs?validate_only=maybe', '{"task":"noop"}')
+
+
 def live_every_address(s):
     """What holds of every row: HEAD, OPTIONS, 405 with Allow, unknown parameters, foreign hosts."""
     for method, path, _, op in operations():
@@ -354,7 +378,7 @@ def live_pages(s):
 def live(binary):
     service = Service(binary)
     try:
-        for part in (live_jobs, live_keys, live_refusals, live_every_address, live_rest, live_pages, live_examples):
+        for part in (live_jobs, live_keys, live_refusals, live_schemas, live_every_address, live_rest, live_pages, live_examples):
             part(service)
         check(service.process.poll() is None, 'the service still runs')
     finally:

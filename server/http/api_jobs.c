@@ -171,6 +171,17 @@ static void submitted(struct request *rq)
         answer_waited(rq);
 }
 
+/* ?validate_only=: all checks of a submission, and nothing kept. */
+static int read_validate_only(struct request *rq, bool *on, struct problem *p)
+{
+    const char *text = request_param(rq, "validate_only", p);
+    *on = text && strcmp(text, "true") == 0;
+    if (p->err || !text || *on || strcmp(text, "false") == 0)
+        return -p->err;
+    return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "validate_only", "true or false",
+                         text);
+}
+
 static void submit(struct request *rq, bool raw)
 {
     struct problem p = {0};
@@ -182,7 +193,10 @@ static void submit(struct request *rq, bool raw)
     struct change *c = request_change(rq, CHANGE_SUBMIT);
     if (!c)
         return;
+    bool validate_only = false;
     int err = request_read_wait(rq, &p);
+    if (!err)
+        err = read_validate_only(rq, &validate_only, &p);
     if (!err)
         err = submit_key(c, request_header(rq, "Idempotency-Key"), &p);
     if (!err && !raw)
@@ -192,6 +206,10 @@ static void submit(struct request *rq, bool raw)
                   : submit_json(c, rq->body.data, rq->body.len, &when, &p);
     if (err) {
         request_problem(rq, &p);
+        return;
+    }
+    if (validate_only) {
+        rq->reply.status = 204;
         return;
     }
     rq->run_at_us = when.run_at_us;

@@ -10,6 +10,7 @@
 #include "../../common/err.h"
 #include "../conf.h"
 #include "../reader.h"
+#include "../schema.h"
 
 #include <inttypes.h>
 
@@ -44,7 +45,18 @@ static const char *own_description(const struct board_task *t)
                                                                                   : t->description;
 }
 
-static int add_task(struct buf *out, uint32_t index)
+static void add_schema(struct buf *out, const struct schema *s)
+{
+    size_t len;
+    const char *text = s ? schema_text(s, &len) : NULL;
+    if (!text)
+        return;
+    buf_adds(out, ",\"input_schema\":");
+    buf_add(out, text, len);
+}
+
+/* `whole`: with what is too long for a list. */
+static int add_task(struct buf *out, uint32_t index, bool whole)
 {
     const struct taskdefs *defs = reader_tasks();
     const struct taskdef *t = &defs->task[index];
@@ -76,7 +88,10 @@ static int add_task(struct buf *out, uint32_t index)
              ",\"mean_seconds\":",
              load(&state->started), load(&state->succeeded), load(&state->failed));
     json_seconds(out, atomic_load_explicit(&state->run_ewma_us, memory_order_relaxed));
-    buf_adds(out, "}}");
+    buf_addc(out, '}');
+    if (whole)
+        add_schema(out, http_conf->schema[index]);
+    buf_addc(out, '}');
     return 0;
 }
 
@@ -91,7 +106,7 @@ void api_tasks_list(struct request *rq)
     buf_adds(out, "{\"tasks\":[");
     for (uint32_t i = 0; i < reader_tasks()->tasks; i++) {
         buf_adds(out, i ? ",\n" : "\n");
-        int err = add_task(out, i);
+        int err = add_task(out, i, false);
         if (err) {
             request_error(rq, err);
             return;
@@ -115,7 +130,7 @@ void api_tasks_get(struct request *rq)
         return;
     }
     struct buf *out = request_json(rq, 200);
-    int err = add_task(out, index);
+    int err = add_task(out, index, true);
     if (err) {
         request_error(rq, err);
         return;

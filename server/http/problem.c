@@ -5,6 +5,7 @@
 #include "problem.h"
 
 #include "../../common/err.h"
+#include "../schema.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,6 +73,17 @@ static void add_member(struct buf *out, const char *name, const char *text)
     buf_add_json_string(out, text, strlen(text));
 }
 
+static void add_report(struct buf *out, const struct schema_report *r)
+{
+    for (unsigned i = 0; i < r->count; i++) {
+        buf_adds(out, i ? ",{\"pointer\":" : ",\"errors\":[{\"pointer\":");
+        buf_add_json_string(out, r->error[i].pointer, strlen(r->error[i].pointer));
+        add_member(out, "detail", r->error[i].detail);
+        buf_addc(out, '}');
+    }
+    buf_addc(out, ']');
+}
+
 void problem_json(const struct problem *p, struct buf *out)
 {
     static const char *const place[] = {[PLACE_NONE] = "detail",
@@ -83,7 +95,9 @@ void problem_json(const struct problem *p, struct buf *out)
     buf_add_json_string(out, err_sentence(p->err), strlen(err_sentence(p->err)));
     buf_addf(out, ",\"status\":%d,\"code\":\"%s\"", err_status(p->err), code);
     add_member(out, "detail", p->detail);
-    if (p->place != PLACE_NONE) {
+    if (p->report && p->report->count > 0) {
+        add_report(out, p->report);
+    } else if (p->place != PLACE_NONE) {
         buf_addf(out, ",\"errors\":[{\"%s\":", place[p->place]);
         buf_add_json_string(out, p->name, strlen(p->name));
         add_member(out, "detail", p->detail);

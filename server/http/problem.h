@@ -7,6 +7,8 @@
 
 #include "../../common/buf.h"
 
+struct schema_report;
+
 enum problem_place { PLACE_NONE, PLACE_POINTER, PLACE_PARAMETER, PLACE_HEADER };
 
 struct problem {
@@ -16,6 +18,7 @@ struct problem {
     char limit[64];   /* what is allowed; empty: not told */
     char value[100];  /* what came, cut; empty: not told */
     char detail[480];
+    const struct schema_report *report; /* several errors, instead of place and name; not owned */
     unsigned retry_after; /* seconds; 0: do not say */
 };
 

@@ -12,6 +12,7 @@
 #include "../../common/jsonscan.h"
 #include "../conf.h"
 #include "../reader.h"
+#include "input_check.h"
 #include "json.h"
 #include "request.h"
 #include "task_name.h"
@@ -212,23 +213,6 @@ static void terms_begin(struct terms *t, struct change *c, struct submit_when *w
 
 /* ---- JSON ---- */
 
-/* jansson's tree is many times the size of its text: about this much for each mark that makes a
- * value. */
-#define COST_OF_OBJECT 320
-#define COST_OF_VALUE  96
-
-static size_t parse_cost(const char *text, size_t len)
-{
-    size_t cost = len;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '{')
-            cost += COST_OF_OBJECT;
-        else if (text[i] == ',' || text[i] == '[' || text[i] == ':')
-            cost += COST_OF_VALUE;
-    }
-    return cost;
-}
-
 static int check_text(const char *body, size_t len, struct problem *p)
 {
     size_t where = 0;
@@ -248,7 +232,7 @@ static int parse(const char *body, size_t len, json_t **root, size_t *charged, s
     int err = check_text(body, len, p);
     if (err)
         return err;
-    size_t cost = parse_cost(body, len);
+    size_t cost = input_parse_cost(body, len);
     if (cost > http_conf->body_memory)
         return problem_set(p, ERR_TOO_LARGE,
                            "reading the body would take %zu bytes of memory; at most %llu", cost,
@@ -365,6 +349,10 @@ int submit_json(struct change *c, const char *body, size_t len, struct submit_wh
     const char *input = "null";
     size_t input_len = 4;
     jsonscan_member(body, len, "input", &input, &input_len);
+    if (t.has_task)
+        err = input_check(c->task_index, input, input_len, "/input", p);
+    if (err)
+        return err;
     buf_add(&c->job.input, input, input_len);
     fingerprint(c, "POST /v1/jobs", body, len);
     return complete(&t);
@@ -414,6 +402,8 @@ static int take_type(struct terms *t, struct request *rq)
                              "a media type of at most 127 bytes", type);
     if (json_type_is_json(type)) {
         int err = check_text(rq->body.data, rq->body.len, t->problem);
+        if (!err)
+            err = input_check(t->change->task_index, rq->body.data, rq->body.len, "", t->problem);
         if (err)
             return err;
         if (strncmp(type, "application/json", 16) == 0)

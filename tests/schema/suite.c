@@ -1,7 +1,7 @@
 /*
- * suite.c DIR [--formats] - runs the official JSON-Schema-Test-Suite (DIR holds a file for each keyword)
- * against server/schema.h and prints a table row for each file: tests that agree, tests that do not, and
- * tests whose schema is refused when it is compiled. Exit 1: a verdict is wrong.
+ * suite.c DIR [--formats] - runs the official JSON-Schema-Test-Suite (DIR holds a file for each
+ * keyword) against server/schema.h and prints a table row for each file: tests that agree, tests
+ * that do not, and tests whose schema is refused when it is compiled. Exit 1: a verdict is wrong.
  */
 #include "../../common/err.h"
 #include "../../server/schema.h"
@@ -25,7 +25,8 @@ static void group(const json_t *g, const char *file, struct tally *t)
     json_t *test;
     struct schema *s;
     struct buf why = BUF_INIT;
-    char *text = json_dumps(json_object_get(g, "schema"), JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+    char *text =
+        json_dumps(json_object_get(g, "schema"), JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
     int err = schema_compile(text, strlen(text), formats, &s, &why);
     json_array_foreach(json_object_get(g, "tests"), i, test)
     {

@@ -102,15 +102,4 @@ static int run(struct jobmill_call *call, void *state)
     return err;
 }
 
-JOBMILL_TASK(
-        .description = "draws the Mandelbrot set as PNG",
-        .input_schema =
-            "{\"type\":\"object\",\"properties\":{\"width\":{\"type\":\"integer\",\"minimum\":1,"
-            "\"maximum\":8192,\"default\":800},\"height\":{\"type\":\"integer\",\"minimum\":1,"
-            "\"maximum\":8192,\"default\":600},\"max_iterations\":{\"type\":\"integer\","
-            "\"minimum\":1,"
-            "\"maximum\":1000000,\"default\":500},\"center_x\":{\"type\":\"number\",\"minimum\":-4,"
-            "\"maximum\":4,\"default\":-0.65},\"center_y\":{\"type\":\"number\",\"minimum\":-4,"
-            "\"maximum\":4,\"default\":0},\"scale\":{\"type\":\"number\",\"minimum\":1e-13,"
-            "\"maximum\":16,\"default\":3.2}},\"additionalProperties\":false}",
-        .run = run)
+JOBMILL_TASK(.description = "draws the Mandelbrot set as PNG", .run = run)

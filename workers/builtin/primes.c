@@ -98,8 +98,4 @@ static int run(struct jobmill_call *call, void *state)
     return jobmill_result_json(call, text, (size_t)n);
 }
 
-JOBMILL_TASK(.description = "counts the primes below a limit",
-             .input_schema = "{\"type\":\"object\",\"properties\":{\"limit\":{\"type\":\"integer\","
-                             "\"minimum\":0,\"maximum\":100000000000}},\"required\":[\"limit\"],"
-                             "\"additionalProperties\":false}",
-             .run = run)
+JOBMILL_TASK(.description = "counts the primes below a limit", .run = run)

@@ -26,10 +26,17 @@ static int answer(struct jobmill_call *call, const void *data, size_t len)
     return jobmill_result_json(call, text, n);
 }
 
+static bool is_json(const char *type)
+{
+    size_t len = strcspn(type, "; \t");
+    return strncasecmp(type, "application/json", 16) == 0 ||
+           (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
+}
+
 static int run(struct jobmill_call *call, void *state)
 {
     (void)state;
-    if (strncasecmp(call->input_type, "application/json", 16) != 0)
+    if (!is_json(call->input_type))
         return answer(call, call->input, call->input_len);
     json_t *in = input_object(call);
     if (!in)
@@ -46,7 +53,4 @@ static int run(struct jobmill_call *call, void *state)
     return err;
 }
 
-JOBMILL_TASK(.description = "SHA-256 of a text, or of the bytes of a raw submission",
-             .input_schema = "{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\"}},"
-                             "\"required\":[\"text\"],\"additionalProperties\":false}",
-             .run = run)
+JOBMILL_TASK(.description = "SHA-256 of a text, or of the bytes of a raw submission", .run = run)

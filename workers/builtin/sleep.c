@@ -32,9 +32,4 @@ static int run(struct jobmill_call *call, void *state)
     return jobmill_result_json(call, text, (size_t)n);
 }
 
-JOBMILL_TASK(.description = "waits for a number of seconds",
-             .input_schema =
-                 "{\"type\":\"object\",\"properties\":{\"seconds\":{\"type\":\"number\","
-                 "\"minimum\":0,\"maximum\":86400}},\"required\":[\"seconds\"],"
-                 "\"additionalProperties\":false}",
-             .run = run)
+JOBMILL_TASK(.description = "waits for a number of seconds", .run = run)
