@@ -151,9 +151,9 @@ END_TEST
 
 START_TEST(how_jobs_end_is_how_the_client_ends)
 {
-    struct server *s = server_new(NULL, two_workers);
-    struct ran r = CLIENT(s, 1, "submit", "primes", "--input", "7", "--max-attempts", "1", "-w");
-    ck_assert_ptr_nonnull(strstr(r.err, "failed: bad_input"));
+    struct server *s = server_new("[task fails]\ncommand = /bin/false\n", two_workers);
+    struct ran r = CLIENT(s, 1, "submit", "fails", "--input", "7", "--max-attempts", "1", "-w");
+    ck_assert_ptr_nonnull(strstr(r.err, "failed: task_error"));
     ck_assert_str_eq(r.out, "");
     ran_free(&r);
     struct ran slow = CLIENT(s, 0, "submit", "sleep", "--input", "{\"seconds\":60}");
@@ -257,10 +257,13 @@ END_TEST
 
 START_TEST(lines_in_results_out_in_their_order)
 {
-    struct server *s = server_new(NULL, two_workers);
-    struct ran r = CLIENT_IN(s, "{\"limit\":10}\n\n{\"limit\":100}\n7\n{\"limit\":1000}", 1,
-                             "submit", "primes", "--ndjson", "-", "--wait", "--max-attempts", "1");
-    ck_assert_str_eq(r.out, "{\"count\":4}\n{\"count\":25}\nnull\n{\"count\":168}\n");
+    struct server *s =
+        server_new("[task less]\ncommand = /bin/sh -c 'x=$(cat); test \"$x\" != 7 && "
+                   "printf %s \"$x\"'\n",
+                   two_workers);
+    struct ran r = CLIENT_IN(s, "{\"a\":10}\n\n{\"a\":100}\n7\n{\"a\":1000}", 1, "submit", "less",
+                             "--ndjson", "-", "--wait", "--max-attempts", "1");
+    ck_assert_str_eq(r.out, "{\"a\":10}\n{\"a\":100}\nnull\n{\"a\":1000}\n");
     ran_free(&r);
     r = CLIENT_IN(s, "1\n2\n{\n4\n", 65, "submit", "echo", "--ndjson", "-");
     ck_assert_ptr_nonnull(strstr(r.err, "line 3 "));

@@ -173,7 +173,8 @@ END_TEST
 
 START_TEST(lists_pages_and_filters)
 {
-    struct server *s = server_new(NULL, two_workers);
+    struct server *s =
+        server_new("[task primes]\ncommand = /bin/false\nmax_attempts = 1\n", two_workers);
     for (int i = 0; i < 25; i++)
         answer_free(run_job(s, i % 5 ? "{\"task\":\"noop\",\"tags\":[\"a b\"]}"
                                      : "{\"task\":\"primes\",\"input\":{}}"));
