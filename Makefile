@@ -232,7 +232,7 @@ install: all ## install below PREFIX (and DESTDIR)
 	install -D -m 644 docs/man/jobmill.1 $(DESTDIR)$(PREFIX)/share/man/man1/jobmill.1
 	install -D -m 644 completions/jobmill.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/jobmill
 	install -D -m 644 completions/_jobmill $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_jobmill
-	cp -r examples $(DESTDIR)$(PREFIX)/share/jobmill/
+	cp -r examples clients $(DESTDIR)$(PREFIX)/share/jobmill/
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/jobmill $(DESTDIR)$(PREFIX)/include/jobmill_task.h

@@ -35,12 +35,12 @@ The pool `default` is always there; `--workers` is its size.
 
 ## [task NAME]
 
-A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module` or a `command`.
+A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module` or a `command`. All of it, with examples: `tasks.md`.
 
 | setting | default | what it is |
 |---|---|---|
 | `module` | | path of a shared object against `include/jobmill_task.h`, from the file's directory |
-| `command` | | words, with '…' and "…" where needed, never a shell; `{input.x}` is replaced by the field `x` of the input |
+| `command` | | words, with '…' and "…" where needed, never a shell; `{input.x}` is replaced by the field `x` of the input, `{config_dir}` by the directory of this file |
 | `pool` | `default` | where it runs |
 | `input` | `json` | `raw`: the submitted bytes as they are |
 | `result` | `json` | what standard output is: `json`, `text`, or a content type |
@@ -50,7 +50,7 @@ A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module` or a `command`.
 | `memory` | 0 (no limit) | address space |
 | `output_max` | 64MiB | a larger result fails the job with `bad_result` |
 | `description` | | for `GET /v1/tasks` |
-| `env.NAME` | | a variable of a command's environment |
+| `env.NAME` | | a variable of a command's environment; `{config_dir}` as above |
 | `result_file` | | a file of the job's directory that is the result, instead of standard output (which then is log) |
 | `persistent` | no | the command is kept warm: it gets jobs on descriptor 3, one JSON object a line, and answers on descriptor 4 |
 | `spares` | 1 | of a persistent command: programs that each worker starts ahead, 0 to 4 |

@@ -92,6 +92,21 @@ int command_set_recycle_memory(struct taskdef *t, const char *value, struct buf 
     return 0;
 }
 
+char *command_place(const char *text, const char *base)
+{
+    static const char mark[] = "{config_dir}";
+    AUTO_BUF out = BUF_INIT;
+    char *dir = strstr(text, mark) ? realpath(base, NULL) : NULL;
+    buf_adds(&out, "");
+    for (const char *at; dir && (at = strstr(text, mark)); text = at + sizeof(mark) - 1) {
+        buf_add(&out, text, (size_t)(at - text));
+        buf_adds(&out, dir);
+    }
+    buf_adds(&out, text);
+    free(dir);
+    return out.failed ? NULL : buf_take(&out, NULL);
+}
+
 /* ---- variables ---- */
 
 static bool name_ok(const char *name)

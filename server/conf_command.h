@@ -19,6 +19,10 @@ int command_set_recycle_jobs(struct taskdef *t, const char *value, struct buf *w
 int command_set_recycle_after(struct taskdef *t, const char *value, struct buf *why);
 int command_set_recycle_memory(struct taskdef *t, const char *value, struct buf *why);
 
+/* A copy of a text with each {config_dir} replaced by the directory of the configuration, as an absolute
+ * path. NULL: out of memory. */
+char *command_place(const char *text, const char *base);
+
 /* env.NAME = VALUE; `name` is what follows the dot. */
 int command_add_env(struct taskdef *t, const char *name, const char *value, struct buf *why);
 

@@ -154,6 +154,13 @@ static int task_command(struct setting *s)
     s->t->argv = value_words(s->value);
     if (!s->t->argv || !s->t->argv[0][0])
         return bad(s->why, "command = %s: no words, or a quote that is not closed", s->value);
+    for (char **w = s->t->argv; *w; w++) {
+        char *placed = command_place(*w, s->base);
+        if (!placed)
+            return -ERR_NOMEM;
+        free(*w);
+        *w = placed;
+    }
     s->t->kind = TASK_COMMAND;
     return 0;
 }
@@ -278,6 +285,14 @@ FOR_PERSISTENT(recycle_jobs)
 FOR_PERSISTENT(recycle_after)
 FOR_PERSISTENT(recycle_memory)
 
+static int task_variable(struct setting *s, const char *name)
+{
+    char *value = command_place(s->value, s->base);
+    int err = value ? command_add_env(s->t, name, value, s->why) : -ERR_NOMEM;
+    free(value);
+    return err;
+}
+
 static const struct {
     const char *name;
     int (*set)(struct setting *s);
@@ -359,7 +374,7 @@ static int task_set(struct conf *c, const char *task, const char *name, const ch
     if (strcmp(name, "input_schema") == 0)
         return set_schema(c, (uint32_t)at, value, base, why);
     if (strncmp(name, "env.", 4) == 0)
-        return command_add_env(t, name + 4, value, why);
+        return task_variable(&s, name + 4);
     for (size_t i = 0; i < sizeof(task_settings) / sizeof(task_settings[0]); i++) {
         if (strcmp(task_settings[i].name, name) != 0)
             continue;

@@ -327,10 +327,11 @@ START_TEST(pools_and_tasks)
              "[task mine]\n"
              "module = ./mine.so\n"
              "[task text]\n"
-             "command = wc\n"
+             "command = wc {config_dir}/a\n"
              "result = text\n"
              "env.A = b c\n"
              "env.EMPTY =\n"
+             "env.HERE = {config_dir}:{config_dir}/lib\n"
              "result_file = out.txt\n"
              "permanent_exit_codes = 2, 64-78,255\n");
     ck_assert_uint_eq(c.defs.pools, 2);
@@ -365,7 +366,12 @@ START_TEST(pools_and_tasks)
     ck_assert_int_eq(task("text")->input, TASK_INPUT_JSON);
     ck_assert_str_eq(task("text")->env[0], "A=b c");
     ck_assert_str_eq(task("text")->env[1], "EMPTY=");
-    ck_assert_ptr_null(task("text")->env[2]);
+    char *real = realpath(dir, NULL), here[512];
+    ck_assert_ptr_nonnull(real);
+    snprintf(here, sizeof(here), "HERE=%s:%s/lib", real, real);
+    free(real);
+    ck_assert_str_eq(task("text")->env[2], here);
+    ck_assert_ptr_null(task("text")->env[3]);
     ck_assert_str_eq(task("text")->result_file, "out.txt");
     for (unsigned i = 0; i < 300; i++)
         ck_assert_int_eq(taskdef_exit_is_permanent(task("text"), i),

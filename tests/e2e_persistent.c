@@ -409,6 +409,30 @@ START_TEST(programs_in_node)
 }
 END_TEST
 
+START_TEST(the_examples_run)
+{
+    static const char *const flags[] = {"--config", "examples/commands.ini", NULL};
+    struct server *s = server_new(NULL, flags);
+    struct answer *a = run_job(s, "{\"task\":\"greet\",\"input\":{\"name\":\"Ada\"}}");
+    ck_assert_msg(!strcmp(jstr(a->json, "result.hello"), "Ada"), "%s", a->body);
+    answer_free(a);
+    a = run_job(s, "{\"task\":\"greet\",\"input\":{}}");
+    ck_assert_str_eq(jstr(a->json, "error.code"), "no_name");
+    answer_free(a);
+    a = run_job(s, "{\"task\":\"sizes\",\"input\":{\"text\":\"Gr\\u00fc\\u00dfe\"}}");
+    ck_assert_int_eq(jint(a->json, "result.bytes"), 7);
+    answer_free(a);
+    a = run_job(s, "{\"task\":\"wordcount\",\"input\":{\"text\":\"a b a\"}}");
+    ck_assert_int_eq(jint(a->json, "result.a"), 2);
+    answer_free(a);
+    static const char *const text[] = {"Content-Type: text/plain", NULL};
+    a = http_bytes(s, "/v1/tasks/sorted/jobs?wait=20", "b\na\n", 4, text);
+    ck_assert_msg(!strcmp(jstr(a->json, "result"), "a\nb\n"), "%s", a->body);
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -428,6 +452,7 @@ int main(void)
         other_jobs_leave_it_alone,
         nothing_is_left,
         programs_in_node,
+        the_examples_run,
     };
     return run_suite("persistent", tests, sizeof(tests) / sizeof(tests[0]));
 }

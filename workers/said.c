@@ -19,6 +19,7 @@
 
 #define LOG_MAX_BYTES (1 << 20) /* of a job's log; what comes after is counted, not kept */
 #define DEPTH         512
+#define KEPT_MAX      65536 /* bytes of a line's memory that are kept for the next one */
 
 /* ---- lines ---- */
 
@@ -53,7 +54,7 @@ void lines_end(struct lines *l, void (*each)(void *arg, const char *text, size_t
     struct buf line = l->part; /* `each` may release the lines */
     l->part = BUF_INIT;
     each(arg, line.data, line.len);
-    if (line.cap <= SAID_LINE_MAX * 8 && !l->part.data) {
+    if (line.cap <= KEPT_MAX && !l->part.data) {
         l->part = line;
         buf_clear(&l->part);
     } else {
@@ -225,7 +226,7 @@ static bool text_of(struct piece p, struct buf *out)
 
 static bool text_member(struct piece object, const char *name, struct buf *out)
 {
-    struct piece p;
+    struct piece p = {0};
     return jsonscan_member(object.at, object.len, name, &p.at, &p.len) && text_of(p, out);
 }
 
