@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define JOBS 1000
+#define JOBS  1000
+#define KILLS 60
 
 static const char *const one_worker[] = {"--workers", "1", NULL};
 static const char *const two_workers[] = {"--workers", "2", NULL};
@@ -354,6 +355,44 @@ START_TEST(other_jobs_leave_it_alone)
 }
 END_TEST
 
+/* A worker, or one of the programs below it. */
+static void kill_any(struct server *s)
+{
+    pid_t workers[4], below[16];
+    eventually(worker_pids(s, workers, 4) == 3, LONG_MS); /* one is the pool of Node */
+    pid_t victim = workers[random_below(3)];
+    size_t n = descendants(victim, below, 16);
+    if (n > 0 && random_below(4) > 0)
+        victim = below[random_below((unsigned)n)];
+    (void)kill(victim, SIGKILL); /* it may have died of its worker's death */
+}
+
+START_TEST(programs_and_workers_are_killed_at_random)
+{
+    int kills = rounds(KILLS), jobs = kills * 5;
+    struct server *s = with_warm("retry_delay = 0.01", "", two_workers);
+    char(*ids)[64] = calloc((size_t)jobs, sizeof(*ids));
+    ck_assert_ptr_nonnull(ids);
+    for (int i = 0; i < jobs; i++) {
+        char body[128];
+        snprintf(body, sizeof(body),
+                 "{\"task\":\"warm\",\"max_attempts\":1000,\"input\":{\"do\":\"echo\",\"n\":%d}}",
+                 i);
+        snprintf(ids[i], sizeof(ids[i]), "%s", submit(s, body));
+        if (i % 5 == 4)
+            kill_any(s);
+    }
+    for (int i = 0; i < jobs; i++) {
+        struct answer *a = await_state(s, ids[i], "succeeded");
+        ck_assert_msg(jint(a->json, "result.0") == i, "%s", a->body);
+        answer_free(a);
+    }
+    ck_assert_int_eq(stat_of(s, "jobs.succeeded"), jobs);
+    free(ids);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(nothing_is_left)
 {
     static const char *const spawn[] = {"--workers", "2", NULL};
@@ -450,6 +489,7 @@ int main(void)
         programs_are_recycled,
         a_death_between_jobs_is_noticed,
         other_jobs_leave_it_alone,
+        programs_and_workers_are_killed_at_random,
         nothing_is_left,
         programs_in_node,
         the_examples_run,
