@@ -79,11 +79,13 @@ SCHEMA := \
 
 SERVER := \
 	server/backoff.c \
+	server/claims.c \
 	server/collector.c \
 	server/conf.c \
 	server/conf_command.c \
 	server/conf_file.c \
 	server/conf_schema.c \
+	server/conf_flow.c \
 	server/conf_sections.c \
 	server/conf_value.c \
 	server/deliver.c \
@@ -92,6 +94,7 @@ SERVER := \
 	server/pool.c \
 	server/reader.c \
 	server/serve.c \
+	server/steps.c \
 	server/supervise.c \
 	server/waiters.c \
 	server/writer.c
@@ -99,14 +102,22 @@ SERVER := \
 STORE := \
 	server/store/migrate.c \
 	server/store/sqlite.c \
+	server/store/sqlite_claim.c \
+	server/store/sqlite_gather.c \
+	server/store/sqlite_group.c \
+	server/store/sqlite_insert.c \
+	server/store/sqlite_keep.c \
 	server/store/sqlite_read.c \
 	server/store/sqlite_write.c \
 	server/store/store.c
 
 HTTP := \
+	server/http/api_bulk.c \
+	server/http/api_groups.c \
 	server/http/api_jobs.c \
 	server/http/api_list.c \
 	server/http/api_meta.c \
+	server/http/api_pools.c \
 	server/http/api_tasks.c \
 	server/http/api_workers.c \
 	server/http/deadline.c \
@@ -120,6 +131,7 @@ HTTP := \
 	server/http/request.c \
 	server/http/route.c \
 	server/http/submit.c \
+	server/http/submit_fields.c \
 	server/http/task_name.c
 
 CLI := \
@@ -152,7 +164,8 @@ TASKS := \
 TASK_SCHEMAS := $(TASKS:%.c=%.schema.json)
 
 MIGRATIONS := \
-	migrations/sqlite/0001_jobs.sql
+	migrations/sqlite/0001_jobs.sql \
+	migrations/sqlite/0002_lifecycle.sql
 
 # tests that live in this process, and tests that start the real binary
 UNIT  := $(wildcard tests/check_*.c)

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TO(symbol) (1u << JOB_##symbol)
@@ -26,6 +27,11 @@ void job_init(struct job *job)
 
 void job_release(struct job *job)
 {
+    buf_release(&job->depends_on);
+    buf_release(&job->callback_url);
+    free(job->parents);
+    job->parents = NULL;
+    job->parents_count = 0;
     buf_release(&job->tags);
     buf_release(&job->input);
     buf_release(&job->result);

@@ -29,6 +29,10 @@ enum job_state {
 #define JOB_ERROR_CODE_MAX   63
 #define JOB_ERROR_TEXT_MAX   1023
 #define JOB_PROGRESS_TEXT_MAX 119
+#define JOB_PARENTS_MAX      1000 /* jobs and groups that one job may depend on */
+#define JOB_CONCURRENCY_KEY_MAX 64
+#define JOB_BACKOFF_MAX      255 /* bytes of a backoff's text */
+#define JOB_URL_MAX          2047
 
 /* What an attempt or a job failed of. `code` is one of job_error_* below or the task's own word. */
 struct job_error {
@@ -58,6 +62,20 @@ struct job {
     char input_type[JOB_TYPE_MAX + 1];  /* "" = application/json */
     char result_type[JOB_TYPE_MAX + 1]; /* "" = application/json */
     struct job_error error;
+    int64_t expires_us;  /* not begun by then: expired; 0 = never */
+    int64_t rank_us;     /* its place among the queued: the least runs first */
+    int64_t worker;      /* process id of the last attempt's worker; 0 = not known */
+    uint32_t waits;      /* jobs and groups that must end before it is due */
+    bool held;           /* queued, but its concurrency key has as many running as it may */
+    bool run_anyway;     /* also when what it depends on did not succeed */
+    bool gathers;        /* its input is made of what it depends on when it begins */
+    struct id group;     /* nil: none */
+    char backoff[JOB_BACKOFF_MAX + 1]; /* its own, in backoff.h's form; "" = the task's */
+    char concurrency_key[JOB_CONCURRENCY_KEY_MAX + 1];
+    struct buf depends_on;   /* a JSON array of ids as text; empty = none */
+    struct buf callback_url; /* empty = none */
+    struct id *parents;      /* at submission only: what it depends on; owned */
+    size_t parents_count;
     struct buf tags;   /* a JSON array of strings as text; empty = no tags */
     struct buf input;  /* the caller's bytes; only where asked for */
     struct buf result; /* the task's bytes; only where asked for and the job has succeeded */
@@ -92,6 +110,7 @@ void job_error_set(struct job_error *e, const char *code, const char *fmt, ...)
 #define JOB_ERROR_BAD_RESULT "bad_result"
 #define JOB_ERROR_BAD_INPUT  "bad_input"
 #define JOB_ERROR_NO_TASK    "task_unavailable"
+#define JOB_ERROR_DEPENDENCY "dependency_failed"
 
 /* What one attempt came to. Made by dispatch, kept by the store. Owner: whoever holds it. */
 enum attempt_end {
@@ -108,6 +127,8 @@ struct attempt {
     enum attempt_end end;
     bool permanent;    /* a failure that must not be tried again */
     bool retry_now;    /* a failure that was not the task's fault: no backoff (a worker's death) */
+    uint64_t group_key; /* of the job's group; 0: none */
+    int64_t worker;     /* process id; 0: not known */
     int64_t started_us; /* wall */
     int64_t finished_us;
     struct job_error error;

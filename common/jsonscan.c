@@ -305,6 +305,30 @@ bool jsonscan_each(const char *text, size_t len,
     return true;
 }
 
+bool jsonscan_elements(const char *text, size_t len,
+                       bool (*each)(void *arg, size_t index, const char *value, size_t vlen),
+                       void *arg)
+{
+    struct scan s = {(const unsigned char *)text, (const unsigned char *)text + len, NULL};
+    skip_space(&s);
+    if (s.at == s.end || *s.at != '[')
+        return false;
+    s.at++;
+    skip_space(&s);
+    for (size_t i = 0; s.at < s.end && *s.at != ']'; i++) {
+        const unsigned char *from = s.at;
+        if (value(&s, JSONSCAN_LEVELS) != 0)
+            return false;
+        if (!each(arg, i, (const char *)from, (size_t)(s.at - from)))
+            return true;
+        skip_space(&s);
+        if (s.at < s.end && *s.at == ',')
+            s.at++;
+        skip_space(&s);
+    }
+    return true;
+}
+
 static void add_code_point(struct buf *out, unsigned u)
 {
     char b[4];

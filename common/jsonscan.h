@@ -28,6 +28,11 @@ bool jsonscan_each(const char *text, size_t len,
                                 size_t vlen),
                    void *arg);
 
+/* The same for the elements of a checked array. False: not an array. */
+bool jsonscan_elements(const char *text, size_t len,
+                       bool (*each)(void *arg, size_t index, const char *value, size_t vlen),
+                       void *arg);
+
 /* Appends what a checked value says as plain text: a string decoded, a number, true, false as written,
  * null as nothing. False: an object or array. */
 bool jsonscan_text(struct buf *out, const char *value, size_t vlen);

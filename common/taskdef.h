@@ -43,6 +43,14 @@ struct taskdef {
     int64_t timeout_us;                 /* default per attempt; 0 = none */
     uint32_t max_attempts;              /* default for its jobs */
     uint64_t memory;                    /* bytes of address space (RLIMIT_AS); 0 = no limit */
+    /* for the front end alone: */
+    uint32_t concurrency;     /* jobs that may run at once; 0 = as many as there are workers */
+    uint32_t key_concurrency; /* of these with one concurrency_key; 0 = 1 */
+    double rate;              /* jobs begun in a second; 0 = no limit */
+    double burst;             /* of these at once */
+    char backoff[JOB_BACKOFF_MAX + 1]; /* backoff.h's form; "" = the service's */
+    int64_t keep_for_us;      /* a job that ended is forgotten after this; 0 = never; -1 = the service's */
+    int64_t keep_max;         /* ended jobs that are kept; 0 = all; -1 = the service's */
     uint64_t output_max;                /* bytes of result; more fails the job with bad_result */
 
     /* kind command */

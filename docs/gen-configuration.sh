@@ -49,6 +49,12 @@ A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module` or a `command`. All 
 | `max_attempts` | the setting of [server] | attempts of a job that does not say |
 | `memory` | 0 (no limit) | address space |
 | `output_max` | 64MiB | a larger result fails the job with `bad_result` |
+| `concurrency` | 0 (no limit) | jobs of it that run at once |
+| `key_concurrency` | 1 | of its jobs with the same `concurrency_key` so many run at once |
+| `rate` | 0 (no limit) | jobs that begin in a time, as `10/s`, `100/m`, `5000/h` |
+| `burst` | 1 | of these at once, after a pause |
+| `backoff` | by `retry_delay` and `retry_delay_max` | pauses between attempts of a job that does not say: `exponential 1s 1h`, `fixed 5s`, `list 1s 10s 1m` |
+| `keep_for`, `keep_max` | those of [server] | how long, and how many of, its ended jobs are kept |
 | `description` | | for `GET /v1/tasks` |
 | `env.NAME` | | a variable of a command's environment; `{config_dir}` as above |
 | `result_file` | | a file of the job's directory that is the result, instead of standard output (which then is log) |

@@ -9,6 +9,7 @@
 #include "../common/err.h"
 #include "conf_command.h"
 #include "conf_schema.h"
+#include "conf_flow.h"
 #include "conf_value.h"
 
 #include <sched.h>
@@ -322,6 +323,7 @@ static void task_begin(struct taskdef *t, const char *name)
 {
     *t = (struct taskdef){
         .output_max = DEFAULT_OUTPUT_MAX, .spares = 1, .ready_timeout_us = DEFAULT_READY_US};
+    flow_begin(t);
     memcpy(t->name, name, strlen(name) + 1);
 }
 
@@ -393,7 +395,8 @@ static int task_set(struct conf *c, const char *task, const char *name, const ch
         }
         return task_settings[i].set(&s);
     }
-    return bad(why, "%s: not a setting of a task", name);
+    int err = flow_set(t, name, value, why);
+    return err == 1 ? bad(why, "%s: not a setting of a task", name) : err;
 }
 
 /* ---- the whole ---- */
@@ -496,5 +499,6 @@ void sections_print(const struct conf *c, FILE *out)
         fprintf(out, "timeout = %.15gs\nmax_attempts = %u\nmemory = %llu\noutput_max = %llu\n",
                 (double)t->timeout_us / 1e6, t->max_attempts, (unsigned long long)t->memory,
                 (unsigned long long)t->output_max);
+        flow_print(t, out);
     }
 }

@@ -42,6 +42,7 @@ static struct finish *finish_new(const struct claim *c, enum attempt_end end)
     f->attempt.job = c->job;
     f->attempt.task_id = c->task_id;
     f->attempt.number = c->attempt;
+    f->attempt.group_key = c->group_key;
     f->attempt.end = end;
     f->attempt.error = JOB_ERROR_NONE;
     f->attempt.finished_us = clock_wall_us();
@@ -214,6 +215,7 @@ static struct finish *finish_of_done(const struct slot *s, const struct claim *c
                                      const struct msg_DONE *m)
 {
     struct finish *f = finish_new(c, m->ok ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED);
+    f->attempt.worker = s->pid;
     f->attempt.started_us = m->started_us;
     f->attempt.finished_us = m->finished_us;
     if (m->ok) {
@@ -304,6 +306,7 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
         struct finish *f = finish_new(c, ATTEMPT_FAILED);
         int st = (int)death->status;
         f->attempt.retry_now = true;
+        f->attempt.worker = s->pid;
         f->attempt.started_us =
             atomic_load_explicit(&s->board->job_started_us, memory_order_relaxed);
         struct job_error *e = &f->attempt.error;

@@ -101,6 +101,31 @@ int reader_list(const struct job_filter *f, unsigned what, size_t inline_max, st
     return err ? err : store_read_list(reader, f, what, inline_max, out);
 }
 
+int reader_group(const struct id *id, struct group *out)
+{
+    struct store_reader *reader;
+    int err = reader_get(&reader);
+    return err ? err : store_read_group(reader, id, out);
+}
+
+void group_release(struct group *g)
+{
+    buf_release(&g->callback_url);
+}
+
+int reader_attempts(const struct id *id, size_t most, struct attempt_record *out, size_t *n)
+{
+    struct store_reader *reader;
+    *n = 0;
+    int err = reader_get(&reader);
+    return err ? err : store_read_attempts(reader, id, most, out, n);
+}
+
+bool reader_task_paused(const char *task)
+{
+    return r.store && store_task_paused(r.store, task);
+}
+
 void job_page_release(struct job_page *p)
 {
     for (size_t i = 0; i < p->count; i++)

@@ -29,6 +29,8 @@ struct job_filter {
     int state;              /* enum job_state, or -1 */
     const char *task;       /* NULL: any */
     const char *tag;        /* NULL: any */
+    const struct id *group; /* NULL: any */
+    bool upward;            /* with a group: in the order of submission, `before` being passed */
     bool has_before;
     struct id before;       /* only jobs older than this id: the cursor */
     unsigned limit;         /* 1..1000 */
@@ -44,15 +46,38 @@ struct job_page {
 int reader_list(const struct job_filter *f, unsigned what, size_t inline_max, struct job_page *out);
 void job_page_release(struct job_page *p);
 
+/* Jobs that were submitted together. */
+struct group {
+    struct id id;
+    int64_t created_us, finished_us; /* wall; finished: 0 while a job of it has not ended */
+    bool open;                       /* jobs are still being added */
+    uint64_t state[JOB_STATES];      /* how many are in each */
+    struct buf callback_url;         /* empty: none */
+};
+void group_release(struct group *g);
+int reader_group(const struct id *id, struct group *out); /* 0, -ERR_NO_GROUP, … */
+
+/* An attempt before the last one. */
+struct attempt_record {
+    uint32_t number;
+    int64_t worker; /* process id; 0: not known */
+    int64_t started_us, finished_us;
+    struct job_error error;
+};
+/* The newest `most` of them, newest first; the last attempt itself is in the job. */
+int reader_attempts(const struct id *id, size_t most, struct attempt_record *out, size_t *n);
+
+bool reader_task_paused(const char *task);
+
 /* Counts by state, of all tasks (task == NULL) or one. All tasks known to the store count. */
 struct job_counts {
     uint64_t state[JOB_STATES];
 };
 int reader_counts(const char *task, struct job_counts *out);
 
-/* Sizes of the store's files in bytes. */
+/* Sizes of the store's files in bytes; used: of db, without the pages that are free. */
 struct store_sizes {
-    uint64_t db, wal;
+    uint64_t db, wal, used;
 };
 void reader_sizes(struct store_sizes *out);
 

@@ -10,6 +10,7 @@
 
 #include "../common/job.h"
 #include "inbox.h"
+#include "unique.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +19,17 @@
 struct conf;
 struct store;
 
-enum change_kind { CHANGE_SUBMIT, CHANGE_CANCEL, CHANGE_FINISH };
+enum change_kind {
+    CHANGE_SUBMIT, /* one job */
+    CHANGE_BATCH,  /* a group of jobs, all or none; or a part of an open group */
+    CHANGE_CANCEL,
+    CHANGE_RETRY,
+    CHANGE_DELETE,
+    CHANGE_BULK,   /* cancel, retry or delete of many */
+    CHANGE_PAUSE,  /* of a task or a pool */
+    CHANGE_FINISH,
+    CHANGES
+};
 
 #define IDEMPOTENCY_KEY_MAX 255
 
@@ -28,25 +39,53 @@ struct work {
     enum change_kind kind;
 };
 
+/* A job of a submission, and what goes with it. */
+struct new_job {
+    struct job job;      /* as submitted; belongs to the change */
+    int64_t asked_run_at_us, asked_delay_us; /* as the client said it: 0, and -1, where it did not */
+    size_t known; /* of job.parents so many, the last ones, are items before it in the same batch */
+    uint32_t task_index; /* in the configuration's taskdefs */
+    bool unique, reject; /* there may be only one, see `same`; another one is refused with -ERR_NOT_UNIQUE */
+    struct store_unique same;
+    bool replayed, duplicate; /* out: nothing was stored, `job` is the one that was there */
+};
+
 struct change {
     struct work work;
     void (*done)(struct change *c);
 
-    /* CHANGE_SUBMIT: in: id, task_id (taken by the writer from task_index), state SCHEDULED or QUEUED,
-     * everything a job starts with, input. out: the job as kept; for a replay the job that the key
-     * named, without input and result.
-     * CHANGE_CANCEL: in: job.id; out: the job as it is now. */
-    struct job job;
-    uint32_t task_index; /* in the configuration's taskdefs */
+    /* CHANGE_SUBMIT: in: one.job: id, state SCHEDULED or QUEUED, everything a job starts with, input; its
+     * task_id is filled by the writer. out: the job as kept, or that which was there.
+     * CHANGE_CANCEL, _RETRY, _DELETE: in: one.job.id; out: the job as it is now (_DELETE: its state). */
+    struct new_job one;
 
-    /* CHANGE_SUBMIT with an Idempotency-Key; empty string: none */
+    /* CHANGE_BATCH: `group` is made with its first part (group.created_us > 0 and begin), and stays open
+     * after a part with `more`. out: replayed_group with group.id: the key named another group. */
+    struct id group;
+    struct new_job *items; /* heap */
+    size_t items_count;
+    bool begin, more, replayed_group;
+    struct buf callback_url; /* of the group */
+
+    /* CHANGE_BULK: each of `ids` (heap) that allows it; out: how many did */
+    struct id *ids;
+    size_t ids_count, changed;
+    enum change_kind bulk;
+
+    /* CHANGE_PAUSE: a task by its index, or a pool */
+    bool is_pool, paused;
+    uint32_t index;
+
+    /* CHANGE_SUBMIT and the first part of a CHANGE_BATCH with an Idempotency-Key; empty string: none */
     char key[IDEMPOTENCY_KEY_MAX + 1];
     uint8_t fingerprint[32]; /* SHA-256 of what was asked: target and body */
 
     /* out */
-    int err;       /* 0, or -ERR_KEY_REUSED, -ERR_NO_JOB, -ERR_CONFLICT, -ERR_STORE_FULL, … */
-    bool replayed; /* the key was known: nothing was stored */
+    int err; /* 0, or -ERR_KEY_REUSED, -ERR_NO_JOB, -ERR_CONFLICT, -ERR_UNKNOWN_DEPENDENCY,
+              * -ERR_NOT_UNIQUE, -ERR_STORE_FULL, … */
+    struct id which; /* of -ERR_UNKNOWN_DEPENDENCY, and of -ERR_NOT_UNIQUE */
 };
+void change_release(struct change *c); /* frees what it holds, not itself */
 
 /* Any thread. Takes the change on 0; on -ERR_OVERLOADED or -ERR_DRAINING it stays the caller's and
  * done is not called. */
@@ -68,6 +107,7 @@ struct claim {
     uint32_t task_index;
     uint32_t task_id;
     uint32_t attempt;
+    uint64_t group_key; /* 0: none */
     int64_t timeout_us;
     bool cancel_requested;
     char input_type[JOB_TYPE_MAX + 1];
@@ -94,6 +134,8 @@ int writer_start(const struct conf *conf, struct store *store);
 void writer_drain(int timeout_ms);
 /* After the last outcome was posted: commits all and ends the thread. */
 void writer_stop(void);
+
+bool writer_pool_paused(uint32_t pool); /* any thread */
 
 /* Figures since start, for /v1/stats; any thread. */
 struct writer_figures {

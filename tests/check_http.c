@@ -414,9 +414,10 @@ END_TEST
 
 START_TEST(due_times)
 {
-    struct submit_when none = {.delay_us = -1}, delay = {.delay_us = 5}, zero = {.delay_us = 0},
-                       past = {.run_at_us = 7, .delay_us = -1},
-                       later = {.run_at_us = 200, .delay_us = -1};
+    struct new_job none = {.asked_delay_us = -1}, delay = {.asked_delay_us = 5},
+                   zero = {.asked_delay_us = 0},
+                   past = {.asked_run_at_us = 7, .asked_delay_us = -1},
+                   later = {.asked_run_at_us = 200, .asked_delay_us = -1};
     ck_assert_int_eq(submit_due(&none, 100), 100);
     ck_assert_int_eq(submit_due(&delay, 100), 105);
     ck_assert_int_eq(submit_due(&past, 100), 7);

@@ -69,7 +69,14 @@ static void make(struct job *j, uint32_t task, enum job_state state, int priorit
     j->attempt = state == JOB_RUNNING;
     j->max_attempts = 2;
     j->created_us = 1000;
+    j->rank_us = 1000 - priority * INT64_C(60000000);
     buf_adds(&j->input, "{\"n\":1}");
+}
+
+static int insert(struct job *j, const struct store_key *key)
+{
+    struct store_new new = {.job = j, .key = key};
+    return store_insert(s, &new);
 }
 
 /* Keeps a new job in a transaction of its own. */
@@ -78,7 +85,7 @@ static struct id add(uint32_t task, enum job_state state, int priority)
     struct job j;
     make(&j, task, state, priority);
     ck_assert_int_eq(store_begin(s), 0);
-    ck_assert_int_eq(store_insert(s, &j, NULL), 0);
+    ck_assert_int_eq(insert(&j, NULL), 0);
     ck_assert_int_eq(store_commit(s), 0);
     struct id id = j.id;
     job_release(&j);
@@ -100,10 +107,10 @@ static enum job_state state_of(const struct id *id)
     return state;
 }
 
-static int64_t backoff(uint32_t attempt, void *arg)
+static int64_t backoff(const struct job *job, void *arg)
 {
     (void)arg;
-    return 1000 * (int64_t)attempt;
+    return 1000 * (int64_t)job->attempt;
 }
 
 static int end(const struct id *id, uint32_t number, enum attempt_end how, bool now,
@@ -127,7 +134,8 @@ static size_t claim(size_t want, struct job *out)
 {
     size_t n = 0;
     ck_assert_int_eq(store_begin(s), 0);
-    ck_assert_int_eq(store_claim(s, (uint32_t[]){alpha, beta}, 2, want, 3000, out, &n), 0);
+    const struct claim_quota quota[] = {{alpha, UINT32_MAX, 1}, {beta, UINT32_MAX, 1}};
+    ck_assert_int_eq(store_claim(s, quota, 2, want, 3000, out, &n), 0);
     ck_assert_int_eq(store_commit(s), 0);
     return n;
 }
@@ -268,14 +276,14 @@ START_TEST(keys_replay)
     make(&again, alpha, JOB_QUEUED, 0);
     make(&third, alpha, JOB_QUEUED, 0);
     store_begin(s);
-    ck_assert_int_eq(store_insert(s, &j, &key), 0);
-    ck_assert_int_eq(store_insert(s, &again, &key), STORE_REPLAYED);
+    ck_assert_int_eq(insert(&j, &key), 0);
+    ck_assert_int_eq(insert(&again, &key), STORE_REPLAYED);
     ck_assert(id_equal(&j.id, &again.id));
     key.fingerprint = other;
-    ck_assert_int_eq(store_insert(s, &third, &key), -ERR_KEY_REUSED);
+    ck_assert_int_eq(insert(&third, &key), -ERR_KEY_REUSED);
     key.now_us = 20;
     key.expires_us = 30;
-    ck_assert_int_eq(store_insert(s, &third, &key), 0);
+    ck_assert_int_eq(insert(&third, &key), 0);
     size_t gone;
     ck_assert_int_eq(store_sweep_keys(s, 29, 10, &gone), 0);
     ck_assert_uint_eq(gone, 0);
@@ -296,7 +304,7 @@ START_TEST(rollback_restores)
     uint32_t gamma, same;
     store_begin(s);
     ck_assert_int_eq(store_task_id(s, "gamma", &gamma), 0);
-    ck_assert_int_eq(store_insert(s, &j, NULL), 0);
+    ck_assert_int_eq(insert(&j, NULL), 0);
     ck_assert_uint_eq(store_count(s, alpha, JOB_QUEUED), 0);
     ck_assert_int_eq(store_rollback(s), 0);
     ck_assert_uint_eq(store_count(s, alpha, JOB_QUEUED), 0);
@@ -358,7 +366,7 @@ START_TEST(large_payloads_are_exact)
         struct finish_policy p = {.now_us = 1, .backoff_us = backoff};
         enum job_state state;
         store_begin(s);
-        ck_assert_int_eq(store_insert(s, &j, NULL), 0);
+        ck_assert_int_eq(insert(&j, NULL), 0);
         ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
         ck_assert_int_eq(store_commit(s), 0);
         struct job back = get(&j.id);
@@ -406,7 +414,7 @@ START_TEST(lists_see_each_once)
         if (i % 6 == 0)
             buf_adds(&j.tags, "[\"red\",\"blue\",\"red\"]");
         store_begin(s);
-        ck_assert_int_eq(store_insert(s, &j, NULL), 0);
+        ck_assert_int_eq(insert(&j, NULL), 0);
         ck_assert_int_eq(store_commit(s), 0);
         if (i % 10 == 0) {
             struct job c;
@@ -450,7 +458,7 @@ START_TEST(reopens_with_all)
     open_store();
     ck_assert_int_eq(state_of(&id), JOB_QUEUED);
     ck_assert_uint_eq(store_count(s, alpha, JOB_QUEUED), 1);
-    ck_assert_int_eq(store_schema_version(s), 1);
+    ck_assert_int_eq(store_schema_version(s), 2);
     recount();
 }
 END_TEST

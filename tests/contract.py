@@ -246,6 +246,83 @@ def planned(s):
     return made
 
 
+def live_lives(s):
+    """Retry, delete, groups, dependencies, uniqueness, bulk changes, pauses."""
+    jobs, job, batch = '/v1/jobs', '/v1/jobs/{id}', '/v1/jobs/batch'
+    _, bad = s.call(200, 'POST', jobs, jobs + '?wait=10', '{"task":"sleep","input":{"seconds":30},"timeout":0.05,"max_attempts":1}')
+    check(bad['state'] == 'failed' and bad['error']['code'] == 'timeout', 'it takes too long')
+    at = f'/v1/jobs/{bad["id"]}'
+    _, again = s.call(200, 'POST', job + '/retry', at + '/retry?wait=10')
+    check(again['state'] == 'failed' and again['attempt'] == 2, 'it fails again')
+    _, whole = s.call(200, 'GET', job, at)
+    check([a['number'] for a in whole['attempts']] == [1, 2] and all('error' in a for a in whole['attempts']), 'both attempts')
+    s.call(202, 'POST', job + '/retry', at + '/retry')
+    s.call(200, 'GET', job, at + '?wait=10')
+    s.call(204, 'DELETE', job, at)
+    s.call(404, 'DELETE', job, at)
+    s.call(404, 'POST', job + '/retry', at + '/retry')
+    s.call(409, 'DELETE', job, f'/v1/jobs/{planned(s)["id"]}')
+    s.call(409, 'POST', job + '/retry', f'/v1/jobs/{planned(s)["id"]}/retry')
+    key = {'Idempotency-Key': 'batch-1'}
+    body = '{"jobs":[{"task":"echo","input":1,"ref":"a"},{"task":"echo","input":2,"delay":0.01,"ref":"b"},' \
+           '{"task":"echo","depends_on":["a","b"]}]}'
+    headers, made = s.call(202, 'POST', batch, batch, body, key)
+    check(headers['Location'] == f'/v1/groups/{made["id"]}' and len(made['jobs']) == 3 and made['total'] == 3, 'a group')
+    check(made['jobs'][2]['depends_on'] == [j['id'] for j in made['jobs'][:2]] and made['jobs'][2]['state'] == 'scheduled', 'refs')
+    headers, same = s.call(202, 'POST', batch, batch, body, key)
+    check(same == made and headers['Idempotency-Replayed'] == 'true', 'a batch is replayed')
+    s.call(422, 'POST', batch, batch, '{"jobs":[{"task":"noop"}]}', key)
+    group = f'/v1/groups/{made["id"]}'
+    headers, done = s.call(200, 'GET', '/v1/groups/{id}', group + '?wait=10')
+    check(done['done'] and done['counts']['succeeded'] == 3, 'the group has ended')
+    s.call(304, 'GET', '/v1/groups/{id}', group, headers={'If-None-Match': headers['ETag']})
+    headers, first = s.call(200, 'GET', '/v1/groups/{id}/results', group + '/results?limit=2')
+    check([r['result'] for r in first['results']] == [1, 2], 'results in order')
+    _, rest = s.call(200, 'GET', '/v1/groups/{id}/results', first['next'])
+    check([p['result'] for p in rest['results'][0]['result']['parents']] == [1, 2] and rest['next'] is None, 'gathered')
+    s.call(304, 'GET', '/v1/groups/{id}/results', group + '/results?limit=2', headers={'If-None-Match': headers['ETag']})
+    _, listed = s.call(200, 'GET', jobs, jobs + '?group=' + made['id'])
+    check([j['id'] for j in listed['jobs']] == [j['id'] for j in made['jobs']][::-1], 'jobs of a group')
+    s.call(200, 'POST', batch, batch + '?wait=10', '{"jobs":[{"task":"noop"}]}')
+    s.call(202, 'POST', batch, batch + '?wait=0.01', '{"jobs":[{"task":"noop","delay":900}]}')
+    for path in ('/v1/groups/{id}', '/v1/groups/{id}/results'):
+        s.call(404, 'GET', path, path.replace('{id}', NOBODY))
+        s.call(400, 'GET', path, path.replace('{id}', made['id']) + '?x=1')
+    for wrong in ('{}', '{"jobs":1}', '{"jobs":[]}', '{"jobs":[1]}', '{"jobs":[{"task":"noop","x":1}]}', '{"jobs":[{"task":"noop"}],"x":1}',
+                  '{"jobs":[{"task":"noop","depends_on":["later"]},{"task":"noop","ref":"later"}]}',
+                  '{"jobs":[{"task":"noop","ref":"a"},{"task":"noop","ref":"a"}]}', '{"jobs":[{"task":"noop"}],"callback_url":"ftp://x"}'):
+        s.call(400, 'POST', batch, batch, wrong)
+    s.call(422, 'POST', batch, batch, '{"jobs":[{"task":"noop"},{"task":"nope"}]}')
+    s.call(422, 'POST', batch, batch, '{"jobs":[{"task":"noop"},{"task":"noop","depends_on":["%s"]}]}' % NOBODY)
+    s.call(422, 'POST', jobs, jobs, '{"task":"noop","depends_on":["%s"]}' % NOBODY)
+    for wrong in ('"depends_on":["x"]', '"depends_on":"x"', '"ref":"a"', '"backoff":1', '"backoff":{"kind":"fixed"}', '"unique":1',
+                  '"backoff":{"kind":"list","delays":[]}', '"backoff":{"kind":"fixed","delay":1,"x":1}', '"unique":{"by":"x"}',
+                  '"unique":{"by":"key"}', '"unique":{"period":0}', '"concurrency_key":""', '"callback_url":"x"', '"expires_at":"2001-01-01T00:00:00Z"',
+                  '"callback_url":"http://a@b/"', '"on_dependency_failure":"x"'):
+        s.call(400, 'POST', jobs, jobs, '{"task":"noop",%s}' % wrong)
+    only = '{"task":"noop","delay":900,"unique":{"key":"one"%s},"backoff":{"kind":"exponential","delay":0.5},' \
+           '"concurrency_key":"k","expires_at":"2030-01-01T00:00:00Z","callback_url":"https://example.org/x"}'
+    _, one = s.call(202, 'POST', jobs, jobs, only % '')
+    headers, two = s.call(202, 'POST', jobs, jobs, only % '')
+    check(one['id'] == two['id'] and headers['Jobmill-Duplicate'] == 'true', 'the same is there once')
+    s.call(409, 'POST', jobs, jobs, only % ',"on_conflict":"reject"')
+    s.call(202, 'POST', jobs, jobs, '{"task":"noop","delay":900,"tags":["bulk"]}')
+    for act, state in (('cancel', 'scheduled'), ('retry', 'cancelled'), ('cancel', 'queued'), ('delete', 'cancelled')):
+        _, n = s.call(200, 'POST', f'/v1/jobs/{act}', f'/v1/jobs/{act}?tag=bulk&state={state}')
+        check(not n['more'], f'bulk {act}: {n}')
+    for target in ('delete', 'cancel?state=failed', 'retry?state=queued', 'delete?state=running', 'cancel?x=1', 'cancel?tag=a&group=' + NOBODY):
+        s.call(400, 'POST', '/v1/jobs/' + target.split('?')[0], '/v1/jobs/' + target)
+    for kind, name in (('task', 'noop'), ('pool', 'default')):
+        _, held = s.call(200, 'POST', f'/v1/{kind}s/{{{kind}}}/pause', f'/v1/{kind}s/{name}/pause')
+        _, queued = s.call(202, 'POST', jobs, jobs + '?wait=0.05', '{"task":"noop"}')
+        check(held['paused'] and queued['state'] == 'queued', f'a paused {kind}')
+        _, held = s.call(200, 'POST', f'/v1/{kind}s/{{{kind}}}/resume', f'/v1/{kind}s/{name}/resume')
+        check(not held['paused'], f'{kind} resumed')
+        s.call(200, 'GET', job, f'/v1/jobs/{queued["id"]}?wait=10')
+        for word in ('pause', 'resume'):
+            s.call(404, 'POST', f'/v1/{kind}s/{{{kind}}}/{word}', f'/v1/{kind}s/nope/{word}')
+
+
 def live_keys(s):
     key = {'Idempotency-Key': '"contract-1"'}
     body = '{"task":"noop","delay":50.5}'
@@ -321,10 +398,16 @@ def live_schemas(s):
     s.call(400, 'POST', '/v1/jobs', '/v1/jobs?validate_only=maybe', '{"task":"noop"}')
 
 
+def methods_at(target):
+    """All methods of the rows that the address matches."""
+    return {m for m, p, _, _ in operations()
+            if re.fullmatch(re.sub(r'\\{\w+\\}', '[^/]+', re.escape(p)), target)}
+
+
 def live_every_address(s):
     """What holds of every row: HEAD, OPTIONS, 405 with Allow, unknown parameters, foreign hosts."""
     for method, path, _, op in operations():
-        target = path.replace('{id}', NOBODY).replace('{task}', 'noop')
+        target = path.replace('{id}', NOBODY).replace('{task}', 'noop').replace('{pool}', 'default')
         if method == 'GET':
             status, _, data = s.ask('HEAD', target)
             check(data == b'' and str(status) in op['responses'], f'HEAD {target}: {status}')
@@ -334,6 +417,8 @@ def live_every_address(s):
         status, headers, data = s.ask('OPTIONS', target)
         check(status == 204 and method in headers['Allow'] and data == b'', f'OPTIONS {target}')
         for other in ('PUT', 'DELETE', 'PATCH', 'BREW'):
+            if other in methods_at(target):
+                continue
             status, headers, data = s.ask(other, target)
             check(status == 405 and method in headers['Allow'] and
                   json.loads(data)['code'] == 'method_not_allowed', f'{other} {target}: {status}')
@@ -343,7 +428,7 @@ def live_every_address(s):
 
 
 def live_rest(s):
-    for path in ('/v1/tasks', '/v1/workers', '/v1/stats', '/healthz', '/readyz', '/', '/v1/tasks/{task}', '/v1/jobs'):
+    for path in ('/v1/tasks', '/v1/pools', '/v1/workers', '/v1/stats', '/healthz', '/readyz', '/', '/v1/tasks/{task}', '/v1/jobs'):
         target = path.replace('{task}', 'primes')
         headers, _ = s.call(200, 'GET', path, target)
         documented = '304' in SPEC['paths'][path]['get']['responses']
@@ -358,6 +443,9 @@ def live_examples(s):
     media = SPEC['paths']['/v1/jobs']['post']['requestBody']['content']['application/json']
     for example in media['examples'].values():
         s.call(202, 'POST', '/v1/jobs', '/v1/jobs', json.dumps(example['value']))
+    media = SPEC['paths']['/v1/jobs/batch']['post']['requestBody']['content']['application/json']
+    for example in media['examples'].values():
+        s.call(202, 'POST', '/v1/jobs/batch', '/v1/jobs/batch', json.dumps(example['value']))
 
 
 def live_pages(s):
@@ -378,7 +466,7 @@ def live_pages(s):
 def live(binary):
     service = Service(binary)
     try:
-        for part in (live_jobs, live_keys, live_refusals, live_schemas, live_every_address, live_rest, live_pages, live_examples):
+        for part in (live_jobs, live_lives, live_keys, live_refusals, live_schemas, live_every_address, live_rest, live_pages, live_examples):
             part(service)
         check(service.process.poll() is None, 'the service still runs')
     finally:

@@ -19,6 +19,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define ATTEMPTS_TOLD 20
+
 static void answer_job(struct request *rq, int status, const struct job *job)
 {
     struct buf *out = request_json(rq, status);
@@ -57,31 +59,24 @@ static bool read_id(struct request *rq)
 
 /* ---- submit ---- */
 
-/* Fills a job that owns nothing: for telling only. */
-static void as_accepted(const struct request *rq, const struct submit_when *when, struct job *job)
+void json_accepted(struct buf *out, const struct new_job *asked, const struct job *kept,
+                   const char *input, size_t input_len)
 {
-    *job = rq->change->job;
-    job->run_at_us = submit_due(when, job->created_us);
-    job->state = submit_state(when, job->created_us);
-    job->attempt = 0;
-    job->started_us = job->finished_us = 0;
-    job->cancel_requested = job->has_result = false;
-    job->result = BUF_INIT;
-    job->error = JOB_ERROR_NONE;
-    job->input = BUF_INIT;
-    if (job->input_size > http_conf->inline_max || job->input_size == 0)
-        return;
-    /* the request's own bytes: the change's went on to the worker, a replay has none */
-    const char *data = "null";
-    size_t len = 4;
-    if (rq->route->body == BODY_JSON) {
-        jsonscan_member(rq->body.data, rq->body.len, "input", &data, &len);
-    } else {
-        data = rq->body.data;
-        len = rq->body.len;
+    struct job job = *kept; /* owns nothing: for telling only */
+    job.run_at_us = submit_due(asked, job.created_us);
+    job.state = submit_state(asked, job.created_us);
+    job.attempt = 0;
+    job.waits = 0;
+    job.started_us = job.finished_us = job.worker = 0;
+    job.cancel_requested = job.has_result = false;
+    job.result = BUF_INIT;
+    job.error = JOB_ERROR_NONE;
+    job.input = BUF_INIT;
+    if (input && job.input_size <= http_conf->inline_max && job.input_size > 0) {
+        job.input.data = (char *)(uintptr_t)input; /* only read */
+        job.input.len = input_len;
     }
-    job->input.data = (char *)(uintptr_t)data; /* only read */
-    job->input.len = len;
+    json_job(out, &job, NULL);
 }
 
 static void add_location(struct request *rq)
@@ -93,11 +88,22 @@ static void add_location(struct request *rq)
 
 static void answer_accepted(struct request *rq)
 {
-    struct submit_when when = {.run_at_us = rq->run_at_us, .delay_us = rq->delay_us};
-    struct job job;
-    as_accepted(rq, &when, &job);
+    const struct new_job *n = &rq->change->one;
+    /* the request's own bytes: the change's went on to the worker, a replay has none */
+    const char *data = "null";
+    size_t len = 4;
     struct buf *out = request_json(rq, 202);
-    json_job(out, &job, NULL);
+    if (n->duplicate) {
+        json_job_now(out, &n->job);
+    } else {
+        if (rq->route->body == BODY_JSON) {
+            jsonscan_member(rq->body.data, rq->body.len, "input", &data, &len);
+        } else {
+            data = rq->body.data;
+            len = rq->body.len;
+        }
+        json_accepted(out, n, &n->job, data, len);
+    }
     buf_addc(out, '\n');
 }
 
@@ -136,14 +142,27 @@ static void wait_or(struct request *rq, void (*then)(struct request *rq))
         request_wait_not(rq);
 }
 
-static void refuse_change(struct request *rq)
+void refuse_change(struct request *rq)
 {
     const struct change *c = rq->change;
     struct problem p;
+    char id[ID_TEXT];
+    id_format(&c->which, id);
     if (c->err == -ERR_KEY_REUSED) {
         problem_field(&p, c->err, PLACE_HEADER, "Idempotency-Key", NULL, c->key);
         snprintf(p.detail, sizeof(p.detail),
                  "the Idempotency-Key `%.80s` came before with another request", c->key);
+        request_problem(rq, &p);
+    } else if (c->err == -ERR_UNKNOWN_DEPENDENCY) {
+        problem_field(&p, c->err, PLACE_POINTER, "/depends_on", "the id of a job or group", id);
+        request_problem(rq, &p);
+    } else if (c->err == -ERR_NOT_UNIQUE) {
+        problem_set(&p, c->err, "the job %s is the same, and there already", id);
+        request_add_header(rq, "Location", "/v1/jobs/%s", id);
+        request_problem(rq, &p);
+    } else if (c->err == -ERR_NO_JOB) {
+        id_format(&rq->id, id);
+        problem_set(&p, c->err, "there is no job %s", id);
         request_problem(rq, &p);
     } else if (c->err == -ERR_CLOSED) {
         request_error(rq, -ERR_DRAINING);
@@ -159,13 +178,15 @@ static void submitted(struct request *rq)
         refuse_change(rq);
         return;
     }
-    rq->id = c->job.id;
+    rq->id = c->one.job.id;
     add_location(rq);
-    if (c->replayed)
+    if (c->one.replayed)
         request_add_header(rq, "Idempotency-Replayed", "true");
+    if (c->one.duplicate)
+        request_add_header(rq, "Jobmill-Duplicate", "true");
     if (rq->wait_us == 0)
         answer_accepted(rq);
-    else if (c->replayed)
+    else if (c->one.replayed || c->one.duplicate)
         wait_or(rq, answer_waited);
     else
         answer_waited(rq);
@@ -185,7 +206,6 @@ static int read_validate_only(struct request *rq, bool *on, struct problem *p)
 static void submit(struct request *rq, bool raw)
 {
     struct problem p = {0};
-    struct submit_when when;
     if (http_draining()) {
         request_error(rq, -ERR_DRAINING);
         return;
@@ -202,8 +222,7 @@ static void submit(struct request *rq, bool raw)
     if (!err && !raw)
         err = request_no_more_params(rq, &p);
     if (!err)
-        err = raw ? submit_raw(c, rq, &when, &p)
-                  : submit_json(c, rq->body.data, rq->body.len, &when, &p);
+        err = raw ? submit_raw(c, rq, &p) : submit_json(c, rq->body.data, rq->body.len, &p);
     if (err) {
         request_problem(rq, &p);
         return;
@@ -212,9 +231,7 @@ static void submit(struct request *rq, bool raw)
         rq->reply.status = 204;
         return;
     }
-    rq->run_at_us = when.run_at_us;
-    rq->delay_us = when.delay_us;
-    request_commit(rq, submitted);
+    request_commit(rq, &c->one.job.id, submitted);
 }
 
 void api_jobs_submit(struct request *rq)
@@ -234,9 +251,18 @@ static void got(struct request *rq)
     struct job job;
     if (!read_job(rq, READ_INPUT | READ_RESULT, http_conf->inline_max, &job))
         return;
-    answer_job(rq, 200, &job);
+    struct attempt_record past[ATTEMPTS_TOLD];
+    size_t n = 0;
+    int err = job.attempt > 1 ? reader_attempts(&rq->id, ATTEMPTS_TOLD, past, &n) : 0;
+    if (err) {
+        request_error(rq, err);
+    } else {
+        struct buf *out = request_json(rq, 200);
+        json_job_whole(out, &job, past, n);
+        buf_addc(out, '\n');
+        request_with_etag(rq);
+    }
     job_release(&job);
-    request_with_etag(rq);
 }
 
 void api_jobs_get(struct request *rq)
@@ -327,7 +353,7 @@ void api_jobs_input(struct request *rq)
     job_release(&job);
 }
 
-/* ---- cancel ---- */
+/* ---- cancel, retry, delete ---- */
 
 static void cancelled(struct request *rq)
 {
@@ -335,12 +361,7 @@ static void cancelled(struct request *rq)
     struct problem p;
     if (c->err == -ERR_CONFLICT) {
         problem_set(&p, c->err, "the job is %s: there is nothing to cancel",
-                    job_state_name(c->job.state));
-        request_problem(rq, &p);
-    } else if (c->err == -ERR_NO_JOB) {
-        char text[ID_TEXT];
-        id_format(&rq->id, text);
-        problem_set(&p, c->err, "there is no job %s", text);
+                    job_state_name(c->one.job.state));
         request_problem(rq, &p);
     } else if (c->err) {
         refuse_change(rq);
@@ -349,18 +370,64 @@ static void cancelled(struct request *rq)
     }
 }
 
-void api_jobs_cancel(struct request *rq)
+static void retried(struct request *rq)
+{
+    const struct change *c = rq->change;
+    struct problem p;
+    if (c->err == -ERR_CONFLICT) {
+        problem_set(&p, c->err, "the job is %s: only failed, cancelled and expired ones run again",
+                    job_state_name(c->one.job.state));
+        request_problem(rq, &p);
+    } else if (c->err) {
+        refuse_change(rq);
+    } else {
+        answer_waited(rq);
+    }
+}
+
+static void deleted(struct request *rq)
+{
+    const struct change *c = rq->change;
+    struct problem p;
+    if (c->err == -ERR_CONFLICT) {
+        problem_set(&p, c->err, "the job is %s: only those that have ended can be forgotten",
+                    job_state_name(c->one.job.state));
+        request_problem(rq, &p);
+    } else if (c->err) {
+        refuse_change(rq);
+    } else {
+        rq->reply.status = 204;
+    }
+}
+
+static void change_one(struct request *rq, enum change_kind kind, bool may_wait,
+                       void (*then)(struct request *rq))
 {
     struct problem p = {0};
     if (!read_id(rq))
         return;
-    if (request_read_wait(rq, &p) || request_no_more_params(rq, &p)) {
+    if ((may_wait && request_read_wait(rq, &p)) || request_no_more_params(rq, &p)) {
         request_problem(rq, &p);
         return;
     }
-    struct change *c = request_change(rq, CHANGE_CANCEL);
+    struct change *c = request_change(rq, kind);
     if (!c)
         return;
-    c->job.id = rq->id;
-    request_commit(rq, cancelled);
+    c->one.job.id = rq->id;
+    request_commit(rq, may_wait ? &rq->id : NULL, then);
+}
+
+void api_jobs_cancel(struct request *rq)
+{
+    change_one(rq, CHANGE_CANCEL, true, cancelled);
+}
+
+void api_jobs_retry(struct request *rq)
+{
+    change_one(rq, CHANGE_RETRY, true, retried);
+}
+
+void api_jobs_delete(struct request *rq)
+{
+    change_one(rq, CHANGE_DELETE, false, deleted);
 }

@@ -4,6 +4,7 @@
  * A cursor is the id where the last look ended, in base64url so that nobody builds on its form.
  */
 #include "api.h"
+#include "api_list.h"
 #include "json.h"
 #include "request.h"
 
@@ -78,11 +79,24 @@ static int read_limit(struct request *rq, struct job_filter *f, struct problem *
     return 0;
 }
 
-static int read_filter(struct request *rq, struct job_filter *f, struct problem *p)
+static int read_group(struct request *rq, struct job_filter *f, struct problem *p)
+{
+    const char *text = request_param(rq, "group", p);
+    if (!text)
+        return -p->err;
+    if (!id_parse(&rq->id, text, strlen(text)))
+        return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "group", "the id of a group",
+                             text);
+    if (f->tag)
+        return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "group", "given without `tag`",
+                             NULL);
+    f->group = &rq->id;
+    return 0;
+}
+
+int list_filter(struct request *rq, struct job_filter *f, struct problem *p)
 {
     int err = read_state(rq, f, p);
-    if (!err)
-        err = read_limit(rq, f, p);
     if (err)
         return err;
     f->task = request_param(rq, "task", p);
@@ -93,7 +107,15 @@ static int read_filter(struct request *rq, struct job_filter *f, struct problem 
         f->tag = request_param(rq, "tag", p);
     if (!p->err && f->tag && (!f->tag[0] || strlen(f->tag) > JOB_TAG_MAX))
         return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "tag", "1 to 64 bytes", f->tag);
-    const char *cursor = p->err ? NULL : request_param(rq, "cursor", p);
+    return p->err ? -p->err : read_group(rq, f, p);
+}
+
+int list_cursor(struct request *rq, struct job_filter *f, struct problem *p)
+{
+    int err = read_limit(rq, f, p);
+    if (err)
+        return err;
+    const char *cursor = request_param(rq, "cursor", p);
     if (cursor && !cursor_parse(cursor, &f->before))
         return problem_field(p, ERR_BAD_CURSOR, PLACE_PARAMETER, "cursor",
                              "what `next` of an earlier page had", cursor);
@@ -114,11 +136,16 @@ static void add_escaped(struct buf *out, const char *text)
     }
 }
 
-static void next_url(const struct job_filter *f, const struct job_page *page, struct buf *out)
+static void next_url(const char *path, const struct job_filter *f, const struct job_page *page,
+                     struct buf *out)
 {
-    char cursor[CURSOR_TEXT];
+    char cursor[CURSOR_TEXT], group[ID_TEXT];
     cursor_format(&page->last, cursor);
-    buf_addf(out, "/v1/jobs?limit=%u", f->limit);
+    buf_addf(out, "%s?limit=%u", path, f->limit);
+    if (f->group && !f->upward) {
+        id_format(f->group, group);
+        buf_addf(out, "&group=%s", group);
+    }
     if (f->state >= 0)
         buf_addf(out, "&state=%s", job_state_name((enum job_state)f->state));
     if (f->task) {
@@ -132,6 +159,20 @@ static void next_url(const struct job_filter *f, const struct job_page *page, st
     buf_addf(out, "&cursor=%s", cursor);
 }
 
+void list_next(struct request *rq, const char *path, const struct job_filter *f,
+               const struct job_page *page, struct buf *out)
+{
+    AUTO_BUF url = BUF_INIT;
+    if (!page->more) {
+        buf_adds(out, "null");
+        return;
+    }
+    next_url(path, f, page, &url);
+    json_text(out, url.data ? url.data : "");
+    request_add_header(rq, "Link", "<%s>; rel=\"next\"", url.data ? url.data : "");
+    out->failed |= url.failed;
+}
+
 static void answer_page(struct request *rq, const struct job_filter *f, const struct job_page *page)
 {
     struct buf *out = request_json(rq, 200);
@@ -141,15 +182,7 @@ static void answer_page(struct request *rq, const struct job_filter *f, const st
         json_job_now(out, &page->jobs[i]);
     }
     buf_adds(out, "],\"next\":");
-    if (page->more) {
-        AUTO_BUF url = BUF_INIT;
-        next_url(f, page, &url);
-        json_text(out, url.data ? url.data : "");
-        request_add_header(rq, "Link", "<%s>; rel=\"next\"", url.data ? url.data : "");
-        out->failed |= url.failed;
-    } else {
-        buf_adds(out, "null");
-    }
+    list_next(rq, "/v1/jobs", f, page, out);
     buf_adds(out, "}\n");
 }
 
@@ -212,7 +245,7 @@ void api_jobs_list(struct request *rq)
         answer_ids(rq, ids);
         return;
     }
-    if (p.err || read_filter(rq, &f, &p)) {
+    if (p.err || list_filter(rq, &f, &p) || list_cursor(rq, &f, &p)) {
         request_problem(rq, &p);
         return;
     }

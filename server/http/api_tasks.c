@@ -81,6 +81,11 @@ static int add_task(struct buf *out, uint32_t index, bool whole)
     }
     buf_addf(out, ",\"max_attempts\":%" PRIu32,
              t->max_attempts ? t->max_attempts : (uint32_t)http_conf->max_attempts);
+    buf_addf(out, ",\"paused\":%s", reader_task_paused(t->name) ? "true" : "false");
+    if (t->concurrency)
+        buf_addf(out, ",\"concurrency\":%" PRIu32, t->concurrency);
+    if (t->rate > 0)
+        buf_addf(out, ",\"rate\":%.15g", t->rate);
     buf_adds(out, ",\"counts\":");
     json_counts(out, counts.state);
     buf_addf(out,
@@ -116,19 +121,21 @@ void api_tasks_list(struct request *rq)
     request_with_etag(rq);
 }
 
-void api_tasks_get(struct request *rq)
+/* The task that the path names. False: there is none, and that is answered. */
+static bool find_task(struct request *rq, uint32_t *index)
 {
     struct problem p = {0};
-    uint32_t index;
-    if (request_no_more_params(rq, &p)) {
-        request_problem(rq, &p);
-        return;
-    }
-    if (task_name_find(rq->part.text, rq->part.len, &index, PLACE_NONE, &p)) {
+    if (request_no_more_params(rq, &p) == 0) {
+        if (task_name_find(rq->part.text, rq->part.len, index, PLACE_NONE, &p) == 0)
+            return true;
         p.err = ERR_NOT_FOUND; /* a resource that is not there, not a field that is wrong */
-        request_problem(rq, &p);
-        return;
     }
+    request_problem(rq, &p);
+    return false;
+}
+
+static void answer_task(struct request *rq, uint32_t index)
+{
     struct buf *out = request_json(rq, 200);
     int err = add_task(out, index, true);
     if (err) {
@@ -137,4 +144,42 @@ void api_tasks_get(struct request *rq)
     }
     buf_addc(out, '\n');
     request_with_etag(rq);
+}
+
+void api_tasks_get(struct request *rq)
+{
+    uint32_t index;
+    if (find_task(rq, &index))
+        answer_task(rq, index);
+}
+
+/* ---- pause and resume ---- */
+
+static void task_paused(struct request *rq)
+{
+    if (rq->change->err)
+        request_error(rq, rq->change->err);
+    else
+        answer_task(rq, rq->change->index);
+}
+
+static void pause_task(struct request *rq, bool paused)
+{
+    uint32_t index;
+    struct change *c = find_task(rq, &index) ? request_change(rq, CHANGE_PAUSE) : NULL;
+    if (!c)
+        return;
+    c->index = index;
+    c->paused = paused;
+    request_commit(rq, NULL, task_paused);
+}
+
+void api_tasks_pause(struct request *rq)
+{
+    pause_task(rq, true);
+}
+
+void api_tasks_resume(struct request *rq)
+{
+    pause_task(rq, false);
 }

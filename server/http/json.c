@@ -6,6 +6,7 @@
 #include "json.h"
 
 #include "../../common/clock.h"
+#include "../backoff.h"
 #include "../reader.h"
 
 #include <inttypes.h>
@@ -17,6 +18,10 @@
 struct view {
     const struct job *job;
     const struct slot_view *running;
+    bool whole;   /* with its attempts */
+    bool outcome; /* nothing but how it ended */
+    const struct attempt_record *past;
+    size_t past_count;
 };
 
 /* ---- values ---- */
@@ -24,6 +29,15 @@ struct view {
 void json_text(struct buf *out, const char *text)
 {
     buf_add_json_string(out, text, strlen(text));
+}
+
+void json_id(struct buf *out, const struct id *id)
+{
+    char text[ID_TEXT];
+    id_format(id, text);
+    buf_addc(out, '"');
+    buf_add(out, text, ID_TEXT - 1);
+    buf_addc(out, '"');
 }
 
 void json_time(struct buf *out, int64_t wall_us)
@@ -105,11 +119,7 @@ static bool add_payload(struct buf *out, const struct buf *bytes, size_t size, c
 
 static bool add_id(struct buf *out, const struct view *v)
 {
-    char text[ID_TEXT];
-    id_format(&v->job->id, text);
-    buf_addc(out, '"');
-    buf_add(out, text, ID_TEXT - 1);
-    buf_addc(out, '"');
+    json_id(out, &v->job->id);
     return true;
 }
 
@@ -233,9 +243,84 @@ static bool add_result(struct buf *out, const struct view *v)
            add_payload(out, &v->job->result, v->job->result_size, v->job->result_type);
 }
 
-static bool add_error(struct buf *out, const struct view *v)
+static bool add_group(struct buf *out, const struct view *v)
 {
-    const struct job_error *e = &v->job->error;
+    if (id_is_nil(&v->job->group))
+        return false;
+    json_id(out, &v->job->group);
+    return true;
+}
+
+static bool add_expires_at(struct buf *out, const struct view *v)
+{
+    return add_time(out, v->job->expires_us);
+}
+
+static bool add_backoff(struct buf *out, const struct view *v)
+{
+    static const char *const member[][2] = {{"delay", "max"}, {"delay", ""}, {"", ""}};
+    struct backoff b;
+    if (!v->job->backoff[0] || backoff_parse(&b, v->job->backoff) != 0)
+        return false;
+    buf_addf(out, "{\"kind\":\"%s\"",
+             b.kind == BACKOFF_LIST    ? "list"
+             : b.kind == BACKOFF_FIXED ? "fixed"
+                                       : "exponential");
+    if (b.kind == BACKOFF_LIST)
+        buf_adds(out, ",\"delays\":[");
+    for (size_t i = 0; i < b.count; i++) {
+        if (b.kind != BACKOFF_LIST)
+            buf_addf(out, ",\"%s\":", member[b.kind][i]);
+        else if (i > 0)
+            buf_addc(out, ',');
+        json_seconds(out, b.delay_us[i]);
+    }
+    buf_adds(out, b.kind == BACKOFF_LIST ? "]}" : "}");
+    return true;
+}
+
+static bool add_concurrency_key(struct buf *out, const struct view *v)
+{
+    if (!v->job->concurrency_key[0])
+        return false;
+    json_text(out, v->job->concurrency_key);
+    return true;
+}
+
+static bool add_depends_on(struct buf *out, const struct view *v)
+{
+    if (v->job->depends_on.len == 0)
+        return false;
+    buf_add(out, v->job->depends_on.data, v->job->depends_on.len);
+    return true;
+}
+
+static bool add_on_dependency_failure(struct buf *out, const struct view *v)
+{
+    if (!v->job->run_anyway)
+        return false;
+    buf_adds(out, "\"run\"");
+    return true;
+}
+
+static bool add_waiting_for(struct buf *out, const struct view *v)
+{
+    if (v->job->waits == 0)
+        return false;
+    buf_add_u64(out, v->job->waits);
+    return true;
+}
+
+static bool add_callback_url(struct buf *out, const struct view *v)
+{
+    if (v->job->callback_url.len == 0)
+        return false;
+    buf_add_json_string(out, v->job->callback_url.data, v->job->callback_url.len);
+    return true;
+}
+
+static bool error_json(struct buf *out, const struct job_error *e)
+{
     if (!e->code[0])
         return false;
     buf_adds(out, "{\"code\":");
@@ -247,6 +332,59 @@ static bool add_error(struct buf *out, const struct view *v)
     if (e->exit_code >= 0)
         buf_addf(out, ",\"exit_code\":%d", e->exit_code);
     buf_addc(out, '}');
+    return true;
+}
+
+static bool add_error(struct buf *out, const struct view *v)
+{
+    return error_json(out, &v->job->error);
+}
+
+static void attempt_json(struct buf *out, const struct attempt_record *a)
+{
+    buf_addf(out, "{\"number\":%" PRIu32, a->number);
+    if (a->worker)
+        buf_addf(out, ",\"worker\":%" PRId64, a->worker);
+    if (a->started_us) {
+        buf_adds(out, ",\"started_at\":");
+        json_time(out, a->started_us);
+    }
+    if (a->finished_us) {
+        buf_adds(out, ",\"finished_at\":");
+        json_time(out, a->finished_us);
+    }
+    if (a->error.code[0]) {
+        buf_adds(out, ",\"error\":");
+        error_json(out, &a->error);
+    }
+    buf_addc(out, '}');
+}
+
+/* Oldest first; the last one stands in the job itself. */
+static bool add_attempts(struct buf *out, const struct view *v)
+{
+    const struct job *job = v->job;
+    bool now = job->attempt > 0 && job->started_us > 0 &&
+               (job->state == JOB_RUNNING || job_state_final(job->state));
+    if (!v->whole || (v->past_count == 0 && !now))
+        return false;
+    buf_addc(out, '[');
+    for (size_t i = v->past_count; i-- > 0;) {
+        attempt_json(out, &v->past[i]);
+        if (i > 0 || now)
+            buf_addc(out, ',');
+    }
+    if (now) {
+        struct attempt_record last = {.number = job->attempt,
+                                      .worker = job->worker,
+                                      .started_us = job->started_us,
+                                      .finished_us = job->finished_us,
+                                      .error = job->error};
+        if (v->running && v->running->attempt == job->attempt)
+            last.worker = v->running->pid;
+        attempt_json(out, &last);
+    }
+    buf_addc(out, ']');
     return true;
 }
 
@@ -264,10 +402,18 @@ static const struct {
     {"timeout", add_timeout},
     {"created_at", add_created_at},
     {"run_at", add_run_at},
+    {"expires_at", add_expires_at},
     {"started_at", add_started_at},
     {"finished_at", add_finished_at},
     {"progress", add_progress},
     {"tags", add_tags},
+    {"group", add_group},
+    {"depends_on", add_depends_on},
+    {"on_dependency_failure", add_on_dependency_failure},
+    {"waiting_for", add_waiting_for},
+    {"concurrency_key", add_concurrency_key},
+    {"backoff", add_backoff},
+    {"callback_url", add_callback_url},
     {"input_type", add_input_type},
     {"input_size", add_input_size},
     {"input", add_input},
@@ -275,19 +421,33 @@ static const struct {
     {"result_size", add_result_size},
     {"result", add_result},
     {"error", add_error},
+    {"attempts", add_attempts},
 };
 
-void json_job(struct buf *out, const struct job *job, const struct slot_view *running)
+static const char *const outcome[] = {"id",          "state",  "result_type",
+                                      "result_size", "result", "error"};
+
+static bool is_outcome(const char *name)
 {
-    struct view v = {job, running};
+    for (size_t i = 0; i < sizeof(outcome) / sizeof(outcome[0]); i++) {
+        if (strcmp(outcome[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void job_json(struct buf *out, const struct view *v)
+{
     char before = '{';
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (v->outcome && !is_outcome(fields[i].name))
+            continue;
         size_t mark = out->len;
         buf_addc(out, before);
         buf_addc(out, '"');
         buf_adds(out, fields[i].name);
         buf_add(out, "\":", 2);
-        if (fields[i].add(out, &v)) {
+        if (fields[i].add(out, v)) {
             before = ',';
         } else if (out->data) {
             out->len = mark;
@@ -297,9 +457,58 @@ void json_job(struct buf *out, const struct job *job, const struct slot_view *ru
     buf_addc(out, '}');
 }
 
+void json_job(struct buf *out, const struct job *job, const struct slot_view *running)
+{
+    struct view v = {.job = job, .running = running};
+    job_json(out, &v);
+}
+
 void json_job_now(struct buf *out, const struct job *job)
 {
     struct slot_view running;
     bool runs = job->state == JOB_RUNNING && board_find_job(reader_board(), &job->id, &running);
     json_job(out, job, runs ? &running : NULL);
+}
+
+void json_job_whole(struct buf *out, const struct job *job, const struct attempt_record *past,
+                    size_t n)
+{
+    struct slot_view running;
+    bool runs = job->state == JOB_RUNNING && board_find_job(reader_board(), &job->id, &running);
+    struct view v = {.job = job,
+                     .running = runs ? &running : NULL,
+                     .whole = true,
+                     .past = past,
+                     .past_count = n};
+    job_json(out, &v);
+}
+
+void json_outcome(struct buf *out, const struct job *job)
+{
+    struct view v = {.job = job, .outcome = true};
+    job_json(out, &v);
+}
+
+void json_group(struct buf *out, const struct group *g)
+{
+    uint64_t total = 0;
+    for (int i = 0; i < JOB_STATES; i++)
+        total += g->state[i];
+    buf_adds(out, "{\"id\":");
+    json_id(out, &g->id);
+    buf_adds(out, ",\"created_at\":");
+    json_time(out, g->created_us);
+    if (g->finished_us) {
+        buf_adds(out, ",\"finished_at\":");
+        json_time(out, g->finished_us);
+    }
+    buf_addf(out,
+             ",\"done\":%s,\"total\":%" PRIu64 ",\"counts\":", g->finished_us ? "true" : "false",
+             total);
+    json_counts(out, g->state);
+    if (g->callback_url.len) {
+        buf_adds(out, ",\"callback_url\":");
+        buf_add_json_string(out, g->callback_url.data, g->callback_url.len);
+    }
+    buf_addc(out, '}');
 }

@@ -8,6 +8,9 @@
 #include "../../common/buf.h"
 #include "../../common/job.h"
 
+#include "../reader.h"
+#include "../writer.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +20,18 @@ void json_job(struct buf *out, const struct job *job, const struct slot_view *ru
 /* The same, with the scoreboard asked where the job runs. */
 void json_job_now(struct buf *out, const struct job *job);
 
+/* The same with all that is known of its attempts: `past` are those before the last, newest first. */
+void json_job_whole(struct buf *out, const struct job *job, const struct attempt_record *past,
+                    size_t n);
+/* A job as it was accepted: what the client asked, made of the kept job (or of that of a replay). Its
+ * input is the client's own bytes; NULL: left out. In api_jobs.c. */
+void json_accepted(struct buf *out, const struct new_job *asked, const struct job *kept,
+                   const char *input, size_t input_len);
+void json_group(struct buf *out, const struct group *g);
+/* Its id, state, and result or error. */
+void json_outcome(struct buf *out, const struct job *job);
+
+void json_id(struct buf *out, const struct id *id);
 void json_text(struct buf *out, const char *text); /* a JSON string */
 void json_time(struct buf *out, int64_t wall_us);    /* "2026-11-23T03:19:00.123Z" with its quotes */
 void json_seconds(struct buf *out, int64_t us);      /* 1.5; whole seconds without a point */

@@ -79,7 +79,8 @@ void request_wait_resume(struct conn *c)
 static void on_committed(struct change *c)
 {
     struct request *rq = ((struct own_change *)c)->rq;
-    bool over = c->err || c->replayed || job_state_final(c->job.state);
+    bool over = c->err || c->one.replayed || c->one.duplicate || c->replayed_group ||
+                (c->work.kind != CHANGE_BATCH && job_state_final(c->one.job.state));
     arrive(rq, rq->waiting && over && waiters_remove(&rq->waiter) ? 2 : 1);
 }
 
@@ -144,15 +145,15 @@ struct change *request_change(struct request *rq, enum change_kind kind)
     own->rq = rq;
     own->change.work.kind = kind;
     own->change.done = on_committed;
-    job_init(&own->change.job);
+    job_init(&own->change.one.job);
     rq->change = &own->change;
     return rq->change;
 }
 
-void request_commit(struct request *rq, void (*then)(struct request *rq))
+void request_commit(struct request *rq, const struct id *wait_for, void (*then)(struct request *rq))
 {
-    bool wait = rq->wait_us > 0 && !atomic_load(&r.ending);
-    struct id job = rq->change->job.id;
+    bool wait = wait_for && rq->wait_us > 0 && !atomic_load(&r.ending);
+    struct id job = wait ? *wait_for : (struct id){{0}};
     if (wait && !may_wait(rq))
         return;
     park(rq, wait ? 2 : 1, then);
@@ -385,9 +386,10 @@ static void find_route(struct request *rq, const char *method, const struct guar
         problem_set(&p, err, "nothing is at `%.200s`; GET / lists what is", rq->path);
         request_problem(rq, &p);
     } else {
-        rq->body_limit = rq->route->body == BODY_JSON  ? http_conf->max_body
-                         : rq->route->body == BODY_RAW ? http_conf->max_raw_body
-                                                       : 0;
+        rq->body_limit = rq->route->body == BODY_JSON    ? http_conf->max_body
+                         : rq->route->body == BODY_RAW   ? http_conf->max_raw_body
+                         : rq->route->body == BODY_BATCH ? http_conf->max_batch_body
+                                                         : 0;
         if (rq->route->body == BODY_NONE && (g->length > 0 || g->chunked)) {
             problem_set(&p, ERR_BAD_REQUEST, "this address takes no body");
             request_problem(rq, &p);
@@ -553,7 +555,7 @@ void request_free(struct request *rq)
     rq->conn->request = NULL;
     give_back_body(rq);
     if (rq->change) {
-        job_release(&rq->change->job);
+        change_release(rq->change);
         free(rq->change);
     }
     drop_query(rq);

@@ -60,7 +60,6 @@ struct request {
     int64_t wait_us; /* how long the client wants to wait; 0: not at all */
     bool wait_preferred;
     struct id id;
-    int64_t run_at_us, delay_us; /* as asked for: see struct submit_when */
 };
 
 extern const struct conf *http_conf;
@@ -80,6 +79,9 @@ void request_with_etag(struct request *rq);
 /* The same with a tag of other bytes, which change whenever the body does. */
 void request_with_etag_of(struct request *rq, const void *data, size_t len);
 
+/* Answers a change that was refused or failed (rq->change->err); in api_jobs.c. */
+void refuse_change(struct request *rq);
+
 /* ?wait= and Prefer: wait=; 0 or an error in p. */
 int request_read_wait(struct request *rq, struct problem *p);
 /* After all known parameters were asked for: are there others? 0 or an error in p. */
@@ -95,10 +97,11 @@ void request_discharge(size_t bytes);
  * answer is set. */
 struct change *request_change(struct request *rq, enum change_kind kind);
 
-/* Suspends until rq->change is committed or refused and, with wait_us > 0, until its job has ended or the
- * time is over. Then `then` runs: rq->change->err tells. When too many wait, the answer is set and `then`
+/* Suspends until rq->change is committed or refused and, with wait_us > 0, until the job or group
+ * `wait_for` has ended (NULL: no waiting) or the time is over. Then `then` runs: rq->change->err tells. When too many wait, the answer is set and `then`
  * does not run. */
-void request_commit(struct request *rq, void (*then)(struct request *rq));
+void request_commit(struct request *rq, const struct id *wait_for,
+                    void (*then)(struct request *rq));
 /* Suspends until the job rq->id has ended or wait_us is over. The caller then looks once more whether the
  * job has ended meanwhile, and calls request_wait_not if so: `then` still runs. */
 void request_wait(struct request *rq, void (*then)(struct request *rq));

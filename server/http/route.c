@@ -25,6 +25,8 @@ enum method route_method(const char *name)
         return METHOD_GET;
     if (strcmp(name, "POST") == 0)
         return METHOD_POST;
+    if (strcmp(name, "DELETE") == 0)
+        return METHOD_DELETE;
     return strcmp(name, "OPTIONS") == 0 ? METHOD_OPTIONS : METHOD_OTHER;
 }
 
@@ -67,10 +69,12 @@ int route_find(enum method method, const char *path, const struct route **route,
 
 void route_allow(const char *path, struct buf *out)
 {
+    static const char *const name[] = {
+        [METHOD_GET] = "GET, HEAD, ", [METHOD_POST] = "POST, ", [METHOD_DELETE] = "DELETE, "};
     struct route_part part;
     for (size_t i = 0; i < route_count; i++) {
         if (matches(route_table[i].pattern, path, &part))
-            buf_adds(out, route_table[i].method == METHOD_GET ? "GET, HEAD, " : "POST, ");
+            buf_adds(out, name[route_table[i].method]);
     }
     buf_adds(out, "OPTIONS");
 }

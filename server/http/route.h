@@ -9,9 +9,9 @@
 struct request;
 struct buf;
 
-enum method { METHOD_GET, METHOD_POST, METHOD_OPTIONS, METHOD_OTHER };
+enum method { METHOD_GET, METHOD_POST, METHOD_DELETE, METHOD_OPTIONS, METHOD_OTHER };
 enum scope { SCOPE_NONE, SCOPE_READ, SCOPE_SUBMIT };
-enum body_kind { BODY_NONE, BODY_JSON, BODY_RAW };
+enum body_kind { BODY_NONE, BODY_JSON, BODY_RAW, BODY_BATCH };
 
 struct route {
     enum method method;

@@ -1,11 +1,11 @@
 /*
- * submit.c - checking a submission, field by field, by one table that serves both the JSON body and
- * the query parameters of a raw one.
+ * submit.c - the course of a submission: one job, a batch, a line of many, or a raw body. The
+ * fields themselves are in submit_fields.c.
  *
  * The caller's input is never rebuilt: it is a span of the body as it came. jansson reads the body
  * once for what a span check cannot see (names given twice) and for the values of our own fields.
  */
-#include "submit.h"
+#include "submit_priv.h"
 
 #include "../../common/clock.h"
 #include "../../common/err.h"
@@ -18,149 +18,39 @@
 #include "task_name.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SECONDS_MAX 315360000.0 /* ten years */
-
-struct terms {
-    struct change *change;
-    struct submit_when *when;
-    struct problem *problem;
-    enum problem_place place;
-    unsigned tags;
-    bool has_task, has_timeout, has_attempts;
-};
-
-/* One value of one field: a number or a text. */
-struct value {
-    bool is_number, is_text;
-    double number;
-    const char *text; /* for a number: as written, for messages */
-    size_t len;
-};
-
-/* ---- the fields ---- */
-
-static int refuse(struct terms *t, const char *name, const char *limit, const struct value *v)
-{
-    char field[96];
-    snprintf(field, sizeof(field), "%s%s", t->place == PLACE_POINTER ? "/" : "", name);
-    int err = t->place == PLACE_POINTER ? ERR_BAD_FIELD : ERR_BAD_PARAMETER;
-    return problem_field(t->problem, err, t->place, field, limit, v->text);
-}
-
-static bool whole(const struct value *v, double least, double most)
-{
-    return v->is_number && v->number >= least && v->number <= most && floor(v->number) == v->number;
-}
-
-static bool seconds(const struct value *v, double most)
-{
-    return v->is_number && v->number >= 0 && v->number <= most;
-}
-
-static int take_task(struct terms *t, const char *name, const struct value *v)
-{
-    if (!v->is_text)
-        return refuse(t, name, "the name of a task", v);
-    t->has_task = true;
-    return task_name_find(v->text, v->len, &t->change->task_index, t->place, t->problem);
-}
-
-static int take_priority(struct terms *t, const char *name, const struct value *v)
-{
-    if (!whole(v, JOB_PRIORITY_MIN, JOB_PRIORITY_MAX))
-        return refuse(t, name, "a whole number from -100 to 100", v);
-    t->change->job.priority = (int)v->number;
-    return 0;
-}
-
-static int take_run_at(struct terms *t, const char *name, const struct value *v)
-{
-    int64_t us;
-    if (!v->is_text || !clock_parse(v->text, v->len, &us) || us <= 0 ||
-        us > clock_wall_us() + (int64_t)SECONDS_MAX * US_PER_S)
-        return refuse(t, name, "a time such as 2026-11-23T03:19:00Z, at most ten years ahead", v);
-    t->when->run_at_us = us;
-    return 0;
-}
-
-static int take_delay(struct terms *t, const char *name, const struct value *v)
-{
-    if (!seconds(v, SECONDS_MAX))
-        return refuse(t, name, "a number of seconds from 0 to 315360000", v);
-    t->when->delay_us = (int64_t)(v->number * (double)US_PER_S);
-    return 0;
-}
-
-static int take_timeout(struct terms *t, const char *name, const struct value *v)
-{
-    if (!seconds(v, SECONDS_MAX) || v->number < 0.001)
-        return refuse(t, name, "a number of seconds from 0.001 to 315360000", v);
-    t->has_timeout = true;
-    t->change->job.timeout_us = (int64_t)(v->number * (double)US_PER_S);
-    return 0;
-}
-
-static int take_max_attempts(struct terms *t, const char *name, const struct value *v)
-{
-    if (!whole(v, 1, JOB_ATTEMPTS_MAX))
-        return refuse(t, name, "a whole number from 1 to 1000", v);
-    t->has_attempts = true;
-    t->change->job.max_attempts = (uint32_t)v->number;
-    return 0;
-}
-
-static int take_tag(struct terms *t, const char *name, const struct value *v)
-{
-    bool ok = v->is_text && v->len > 0 && v->len <= JOB_TAG_MAX;
-    for (size_t i = 0; ok && i < v->len; i++)
-        ok = (unsigned char)v->text[i] >= 0x20 && v->text[i] != 0x7f;
-    if (!ok)
-        return refuse(t, name, "a text of 1 to 64 bytes without control characters", v);
-    struct buf *tags = &t->change->job.tags;
-    if (++t->tags > JOB_TAGS_MAX)
-        return refuse(t, name, "at most 16 tags", &(struct value){0});
-    if (tags->len > 0)
-        tags->len--; /* the bracket */
-    buf_addc(tags, t->tags == 1 ? '[' : ',');
-    buf_add_json_string(tags, v->text, v->len);
-    buf_addc(tags, ']');
-    return 0;
-}
-
-static const struct field {
-    const char *name;
-    int (*take)(struct terms *t, const char *name, const struct value *v);
-    const char *parameter; /* its name in a query string; NULL: not there */
-    bool many;             /* JSON: an array of values; query: may be repeated */
-} fields[] = {
-    {"task", take_task, NULL, false},
-    {"priority", take_priority, "priority", false},
-    {"run_at", take_run_at, "run_at", false},
-    {"delay", take_delay, "delay", false},
-    {"timeout", take_timeout, "timeout", false},
-    {"max_attempts", take_max_attempts, "max_attempts", false},
-    {"tags", take_tag, "tag", true},
-};
-#define FIELDS (sizeof(fields) / sizeof(fields[0]))
-
 /* ---- what all submissions share ---- */
 
-int64_t submit_due(const struct submit_when *when, int64_t created_us)
+int64_t submit_due(const struct new_job *n, int64_t created_us)
 {
-    if (when->run_at_us)
-        return when->run_at_us;
-    return when->delay_us > 0 ? created_us + when->delay_us : created_us;
+    if (n->asked_run_at_us)
+        return n->asked_run_at_us;
+    return n->asked_delay_us > 0 ? created_us + n->asked_delay_us : created_us;
 }
 
-enum job_state submit_state(const struct submit_when *when, int64_t created_us)
+enum job_state submit_state(const struct new_job *n, int64_t created_us)
 {
-    return submit_due(when, created_us) > created_us ? JOB_SCHEDULED : JOB_QUEUED;
+    return submit_due(n, created_us) > created_us || n->job.depends_on.len ? JOB_SCHEDULED
+                                                                           : JOB_QUEUED;
+}
+
+bool submit_url_ok(const char *text, size_t len)
+{
+    if (!text || len > JOB_URL_MAX)
+        return false;
+    size_t scheme = strncmp(text, "http://", 7) == 0    ? 7
+                    : strncmp(text, "https://", 8) == 0 ? 8
+                                                        : 0;
+    size_t host = scheme ? strcspn(text + scheme, "/?#") : 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] <= 0x20 || text[i] >= 0x7f || text[i] == '"' || text[i] == '\\')
+            return false;
+    }
+    return host > 0 && !memchr(text + scheme, '@', host);
 }
 
 /* The wire's times have milliseconds: what is told must be what is kept. */
@@ -170,44 +60,77 @@ static int64_t now_ms(void)
     return now_us - now_us % US_PER_MS;
 }
 
+static void make_unique(struct terms *t)
+{
+    struct new_job *n = t->new;
+    struct sha256_ctx ctx;
+    uint8_t by = (uint8_t)t->unique.by;
+    sha256_init(&ctx);
+    sha256_update(&ctx, strlen(n->job.task) + 1, (const uint8_t *)n->job.task);
+    sha256_update(&ctx, 1, &by);
+    if (t->unique.by == UNIQUE_BY_KEY)
+        sha256_update(&ctx, strlen(t->unique.key), (const uint8_t *)t->unique.key);
+    else if (t->unique.by == UNIQUE_BY_INPUT)
+        sha256_update(&ctx, n->job.input.len, (const uint8_t *)n->job.input.data);
+    sha256_digest(&ctx, sizeof(n->same.hash), n->same.hash);
+    n->same.until_us = t->unique.period_us ? n->job.created_us + t->unique.period_us : 0;
+}
+
+static int check_task(struct terms *t, const struct taskdef *task)
+{
+    const struct board_task *state = &reader_board()->task[t->new->task_index];
+    /* acquire: `why` is complete once the status is seen */
+    if (atomic_load_explicit(&state->status, memory_order_acquire) != TASK_BROKEN)
+        return 0;
+    return problem_set(t->problem, ERR_TASK_UNAVAILABLE, "the task `%s` could not be loaded: %s",
+                       task->name, state->why);
+}
+
 static int complete(struct terms *t)
 {
-    struct job *job = &t->change->job;
+    struct new_job *n = t->new;
+    struct job *job = &n->job;
+    char field[64];
+    snprintf(field, sizeof(field), "%s/task", t->prefix);
     if (!t->has_task)
-        return problem_field(t->problem, ERR_MISSING_FIELD, PLACE_POINTER, "/task",
+        return problem_field(t->problem, ERR_MISSING_FIELD, PLACE_POINTER, field,
                              "the name of a task", NULL);
-    if (t->when->run_at_us && t->when->delay_us >= 0)
+    if (n->asked_run_at_us && n->asked_delay_us >= 0)
         return problem_set(t->problem, ERR_BAD_FIELD,
                            "`run_at` and `delay` exclude each other: give one");
-    const struct taskdef *task = &reader_tasks()->task[t->change->task_index];
-    const struct board_task *state = &reader_board()->task[t->change->task_index];
-    /* acquire: `why` is complete once the status is seen */
-    if (atomic_load_explicit(&state->status, memory_order_acquire) == TASK_BROKEN)
-        return problem_set(t->problem, ERR_TASK_UNAVAILABLE,
-                           "the task `%s` could not be loaded: %s", task->name, state->why);
+    const struct taskdef *task = &reader_tasks()->task[n->task_index];
+    int err = check_task(t, task);
+    if (err)
+        return err;
     if (!t->has_timeout)
         job->timeout_us = task->timeout_us;
     if (!t->has_attempts)
         job->max_attempts =
             task->max_attempts ? task->max_attempts : (uint32_t)http_conf->max_attempts;
     snprintf(job->task, sizeof(job->task), "%s", task->name);
-    int err = id_new(&job->id);
+    err = id_new(&job->id);
     if (err)
         return problem_set(t->problem, err, "no random bytes for an id");
     job->created_us = now_ms();
-    job->run_at_us = submit_due(t->when, job->created_us);
-    job->state = submit_state(t->when, job->created_us);
+    job->run_at_us = submit_due(n, job->created_us);
+    job->state = submit_state(n, job->created_us);
+    job->gathers = job->parents_count > 0 && !t->has_input && t->place == PLACE_POINTER;
+    if (job->expires_us && job->expires_us <= job->run_at_us)
+        return fields_refuse(t, "expires_at", "after the time at which it is to run", NULL);
     job->input_size = job->input.len;
-    if (job->tags.failed || job->input.failed)
+    if (n->unique)
+        make_unique(t);
+    if (job->tags.failed || job->input.failed || job->depends_on.failed || job->callback_url.failed)
         return problem_set(t->problem, ERR_NOMEM, "no memory for the job");
     return 0;
 }
 
-static void terms_begin(struct terms *t, struct change *c, struct submit_when *when,
-                        struct problem *p, enum problem_place place)
+static void terms_begin(struct terms *t, struct new_job *n, struct problem *p,
+                        enum problem_place place)
 {
-    *t = (struct terms){.change = c, .when = when, .problem = p, .place = place};
-    *when = (struct submit_when){.delay_us = -1};
+    *t = (struct terms){.new = n, .problem = p, .place = place};
+    n->asked_run_at_us = 0;
+    n->asked_delay_us = -1;
     p->err = 0;
 }
 
@@ -256,72 +179,6 @@ static int parse(const char *body, size_t len, json_t **root, size_t *charged, s
     return err;
 }
 
-static int take_value(struct terms *t, const struct field *f, const char *name, const json_t *value)
-{
-    char shown[64];
-    struct value v = {.is_number = json_is_number(value), .is_text = json_is_string(value)};
-    if (v.is_text) {
-        v.text = json_string_value(value);
-        v.len = json_string_length(value);
-    } else if (v.is_number) {
-        v.number = json_number_value(value);
-        snprintf(shown, sizeof(shown), "%.15g", v.number);
-        v.text = shown;
-    }
-    return f->take(t, name, &v);
-}
-
-static int take_many(struct terms *t, const struct field *f, json_t *value)
-{
-    if (!json_is_array(value))
-        return refuse(t, f->name, "an array of at most 16 texts", &(struct value){0});
-    size_t i;
-    json_t *each;
-    json_array_foreach(value, i, each)
-    {
-        char name[48];
-        snprintf(name, sizeof(name), "%s/%zu", f->name, i);
-        int err = take_value(t, f, name, each);
-        if (err)
-            return err;
-    }
-    return 0;
-}
-
-static int unknown_field(struct terms *t, const char *name)
-{
-    char field[96];
-    snprintf(field, sizeof(field), "/%s", name);
-    problem_field(t->problem, ERR_UNKNOWN_FIELD, PLACE_POINTER, field, NULL, NULL);
-    size_t at = (size_t)snprintf(t->problem->detail, sizeof(t->problem->detail),
-                                 "the field `%.64s` is not known; known are: input", name);
-    for (size_t i = 0; i < FIELDS && at < sizeof(t->problem->detail); i++)
-        at += (size_t)snprintf(t->problem->detail + at, sizeof(t->problem->detail) - at, ", %s",
-                               fields[i].name);
-    return -ERR_UNKNOWN_FIELD;
-}
-
-static int take_object(struct terms *t, json_t *root)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach(root, name, value)
-    {
-        size_t i = 0;
-        if (strcmp(name, "input") == 0)
-            continue;
-        while (i < FIELDS && strcmp(fields[i].name, name) != 0)
-            i++;
-        if (i == FIELDS)
-            return unknown_field(t, name);
-        int err = fields[i].many ? take_many(t, &fields[i], value)
-                                 : take_value(t, &fields[i], name, value);
-        if (err)
-            return err;
-    }
-    return 0;
-}
-
 static void fingerprint(struct change *c, const char *what, const char *body, size_t len)
 {
     struct sha256_ctx ctx;
@@ -331,68 +188,242 @@ static void fingerprint(struct change *c, const char *what, const char *body, si
     sha256_digest(&ctx, sizeof(c->fingerprint), c->fingerprint);
 }
 
-int submit_json(struct change *c, const char *body, size_t len, struct submit_when *when,
-                struct problem *p)
+/* One job's object, of which `text` is the checked text. */
+static int take_object(struct terms *t, json_t *root, const char *text, size_t len)
+{
+    const char *name, *input = "null";
+    size_t input_len = 4;
+    json_t *value;
+    json_object_foreach(root, name, value)
+    {
+        int err = fields_take_json(t, name, value);
+        if (err)
+            return err;
+    }
+    jsonscan_member(text, len, "input", &input, &input_len);
+    bool gathers = !t->has_input && t->new->job.parents_count > 0;
+    if (t->has_task && !gathers) {
+        char pointer[48];
+        snprintf(pointer, sizeof(pointer), "%s/input", t->prefix);
+        int err = input_check(t->new->task_index, input, input_len, pointer, t->problem);
+        if (err)
+            return err;
+    }
+    buf_add(&t->new->job.input, input, input_len);
+    return complete(t);
+}
+
+int submit_json(struct change *c, const char *body, size_t len, struct problem *p)
 {
     struct terms t;
     json_t *root = NULL;
     size_t charged = 0;
-    terms_begin(&t, c, when, p, PLACE_POINTER);
+    terms_begin(&t, &c->one, p, PLACE_POINTER);
     int err = parse(body, len, &root, &charged, p);
     if (err)
         return err;
-    err = take_object(&t, root);
+    err = take_object(&t, root, body, len);
     json_decref(root);
     request_discharge(charged);
-    if (err)
-        return err;
-    const char *input = "null";
-    size_t input_len = 4;
-    jsonscan_member(body, len, "input", &input, &input_len);
-    if (t.has_task)
-        err = input_check(c->task_index, input, input_len, "/input", p);
-    if (err)
-        return err;
-    buf_add(&c->job.input, input, input_len);
     fingerprint(c, "POST /v1/jobs", body, len);
-    return complete(&t);
+    return err;
+}
+
+/* ---- many ---- */
+
+struct refs {
+    json_t *index; /* name -> index in id */
+    struct id *id;
+    size_t count;
+};
+
+bool refs_find(const struct refs *refs, const char *name, struct id *id)
+{
+    json_t *at = json_object_get(refs->index, name);
+    if (!at)
+        return false;
+    *id = refs->id[json_integer_value(at)];
+    return true;
+}
+
+static int refs_add(struct refs *refs, const char *name, const struct id *id, struct terms *t)
+{
+    struct id ignored;
+    if (refs_find(refs, name, &ignored))
+        return fields_refuse(t, "ref", "the name of one job", name);
+    struct id *more = realloc(refs->id, (refs->count + 1) * sizeof(*more));
+    if (more)
+        refs->id = more;
+    if (!more || json_object_set_new(refs->index, name, json_integer((json_int_t)refs->count)) != 0)
+        return problem_set(t->problem, ERR_NOMEM, "no memory for the batch");
+    refs->id[refs->count++] = *id;
+    return 0;
+}
+
+struct submit_lines {
+    struct refs refs;
+    size_t cap; /* of the change's items */
+};
+
+struct submit_lines *submit_lines_new(void)
+{
+    struct submit_lines *l = calloc(1, sizeof(*l));
+    if (l)
+        l->refs.index = json_object();
+    if (l && !l->refs.index) {
+        free(l);
+        return NULL;
+    }
+    return l;
+}
+
+void submit_lines_free(struct submit_lines *l)
+{
+    if (!l)
+        return;
+    json_decref(l->refs.index);
+    free(l->refs.id);
+    free(l);
+}
+
+static struct new_job *next_item(struct submit_lines *l, struct change *c)
+{
+    if (c->items_count == 0)
+        l->cap = c->items ? l->cap : 0;
+    if (c->items_count == l->cap) {
+        size_t more = l->cap ? l->cap * 2 : 16;
+        struct new_job *items = realloc(c->items, more * sizeof(*items));
+        if (!items)
+            return NULL;
+        c->items = items;
+        l->cap = more;
+    }
+    struct new_job *n = &c->items[c->items_count++];
+    *n = (struct new_job){0};
+    job_init(&n->job);
+    return n;
+}
+
+/* A checked text that is one job. */
+static int submit_item(struct submit_lines *l, struct change *c, const char *text, size_t len,
+                       size_t number, struct problem *p)
+{
+    struct terms t;
+    json_error_t e;
+    struct new_job *n = next_item(l, c);
+    if (!n)
+        return problem_set(p, ERR_NOMEM, "no memory for the batch");
+    terms_begin(&t, n, p, PLACE_POINTER);
+    t.refs = &l->refs;
+    snprintf(t.prefix, sizeof(t.prefix), "/jobs/%zu", number);
+    json_t *root = json_loadb(
+        text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &e);
+    if (!root)
+        return problem_set(p, ERR_BAD_JSON, "job %zu of the batch: at byte %d: %s", number,
+                           e.position, e.text);
+    n->job.group = c->group;
+    int err = json_is_object(root)
+                  ? take_object(&t, root, text, len)
+                  : problem_set(p, ERR_BAD_JSON, "job %zu of the batch is not an object", number);
+    const char *ref = json_string_value(json_object_get(root, "ref"));
+    if (!err && ref)
+        err = refs_add(&l->refs, ref, &n->job.id, &t);
+    json_decref(root);
+    return err;
+}
+
+int submit_line(struct submit_lines *l, struct change *c, const char *line, size_t len,
+                size_t number, struct problem *p)
+{
+    size_t where = 0;
+    const char *why = "";
+    int err = jsonscan(line, len, (unsigned)http_conf->max_json_depth, &where, &why);
+    if (err)
+        return problem_set(p, err, "line %zu: at byte %zu: %s", number + 1, where, why);
+    err = submit_item(l, c, line, len, number, p);
+    return err;
+}
+
+struct batch_walk {
+    struct submit_lines *lines;
+    struct change *change;
+    struct problem *problem;
+    bool has_jobs;
+    int err;
+};
+
+static bool each_job(void *arg, size_t index, const char *value, size_t vlen)
+{
+    struct batch_walk *b = arg;
+    if ((int64_t)index >= http_conf->max_batch_jobs) {
+        char limit[64];
+        snprintf(limit, sizeof(limit), "an array of at most %lld jobs",
+                 (long long)http_conf->max_batch_jobs);
+        b->err = problem_field(b->problem, ERR_BAD_FIELD, PLACE_POINTER, "/jobs", limit, NULL);
+    } else {
+        b->err = submit_item(b->lines, b->change, value, vlen, index, b->problem);
+    }
+    return b->err == 0;
+}
+
+static bool each_member(void *arg, const char *name, size_t nlen, const char *value, size_t vlen)
+{
+    struct batch_walk *b = arg;
+    bool jobs = nlen == 4 && memcmp(name, "jobs", 4) == 0;
+    bool url = nlen == 12 && memcmp(name, "callback_url", 12) == 0;
+    if (jobs && !b->has_jobs) {
+        b->has_jobs = true;
+        if (!jsonscan_elements(value, vlen, each_job, b))
+            b->err = problem_field(b->problem, ERR_BAD_FIELD, PLACE_POINTER, "/jobs",
+                                   "an array of jobs", NULL);
+    } else if (url && b->change->callback_url.len == 0) {
+        struct buf *out = &b->change->callback_url;
+        if (!jsonscan_text(out, value, vlen) || value[0] != '"' ||
+            !submit_url_ok(out->data, out->len))
+            b->err = problem_field(b->problem, ERR_BAD_FIELD, PLACE_POINTER, "/callback_url",
+                                   SUBMIT_URL_TEXT, NULL);
+    } else if (jobs || url) {
+        b->err = problem_set(b->problem, ERR_BAD_JSON, "`%.*s` is given twice", (int)nlen, name);
+    } else {
+        char field[96];
+        snprintf(field, sizeof(field), "/%.*s", (int)(nlen < 80 ? nlen : 80), name);
+        b->err = problem_field(b->problem, ERR_UNKNOWN_FIELD, PLACE_POINTER, field,
+                               "one of: jobs, callback_url", NULL);
+    }
+    return b->err == 0;
+}
+
+int submit_batch(struct change *c, const char *body, size_t len, struct problem *p)
+{
+    struct batch_walk b = {.change = c, .problem = p};
+    int err = check_text(body, len, p);
+    if (!err && id_new(&c->group) != 0)
+        err = problem_set(p, ERR_SYSTEM, "no random bytes for an id");
+    if (err)
+        return err;
+    size_t cost = input_parse_cost(body, len);
+    if (!request_charge(cost))
+        return problem_set(p, ERR_OVERLOADED, "no memory for the body now");
+    c->begin = true;
+    b.lines = submit_lines_new();
+    if (!b.lines)
+        b.err = problem_set(p, ERR_NOMEM, "no memory for the batch");
+    else if (!jsonscan_each(body, len, each_member, &b))
+        b.err = problem_set(p, ERR_BAD_JSON, "the body must be an object");
+    else if (!b.err && c->items_count == 0)
+        b.err = problem_field(p, ERR_MISSING_FIELD, PLACE_POINTER, "/jobs",
+                              "an array of at least one job", NULL);
+    submit_lines_free(b.lines);
+    request_discharge(cost);
+    fingerprint(c, "POST /v1/jobs/batch", body, len);
+    return b.err;
 }
 
 /* ---- raw ---- */
 
-static int take_param(struct terms *t, const struct field *f, const char *text)
-{
-    struct value v = {.is_text = true, .text = text, .len = strlen(text)};
-    v.is_number = query_number(text, &v.number);
-    return f->take(t, f->parameter, &v);
-}
-
-static int take_params(struct terms *t, struct request *rq)
-{
-    for (size_t i = 0; i < FIELDS; i++) {
-        size_t at = 0;
-        const char *text;
-        if (!fields[i].parameter)
-            continue;
-        if (!fields[i].many) {
-            text = request_param(rq, fields[i].parameter, t->problem);
-            int err = text ? take_param(t, &fields[i], text) : -t->problem->err;
-            if (err)
-                return err;
-            continue;
-        }
-        while (rq->query && (text = query_next(rq->query, fields[i].parameter, &at))) {
-            int err = take_param(t, &fields[i], text);
-            if (err)
-                return err;
-        }
-    }
-    return 0;
-}
-
 static int take_type(struct terms *t, struct request *rq)
 {
-    struct job *job = &t->change->job;
+    struct job *job = &t->new->job;
     const char *type = request_header(rq, "Content-Type");
     if (!type || !*type)
         type = "application/octet-stream";
@@ -403,7 +434,7 @@ static int take_type(struct terms *t, struct request *rq)
     if (json_type_is_json(type)) {
         int err = check_text(rq->body.data, rq->body.len, t->problem);
         if (!err)
-            err = input_check(t->change->task_index, rq->body.data, rq->body.len, "", t->problem);
+            err = input_check(t->new->task_index, rq->body.data, rq->body.len, "", t->problem);
         if (err)
             return err;
         if (strncmp(type, "application/json", 16) == 0)
@@ -414,38 +445,38 @@ static int take_type(struct terms *t, struct request *rq)
 }
 
 /* What was asked, the wait aside: who asks again may wait another time. */
-static void raw_fingerprint(struct terms *t, const struct request *rq)
+static void raw_fingerprint(struct change *c, const struct request *rq)
 {
     AUTO_BUF what = BUF_INIT;
-    buf_addf(&what, "POST %s\n%s", rq->path, t->change->job.input_type);
+    buf_addf(&what, "POST %s\n%s", rq->path, c->one.job.input_type);
     for (size_t i = 0; rq->query && i < rq->query->count; i++) {
         const struct query_item *item = &rq->query->item[i];
         if (strcmp(item->name, "wait") != 0)
             buf_addf(&what, "\n%s=%s", item->name, item->value);
     }
-    fingerprint(t->change, what.data ? what.data : "", rq->body.data, rq->body.len);
-    t->change->job.tags.failed |= what.failed;
+    fingerprint(c, what.data ? what.data : "", rq->body.data, rq->body.len);
+    c->one.job.tags.failed |= what.failed;
 }
 
-int submit_raw(struct change *c, struct request *rq, struct submit_when *when, struct problem *p)
+int submit_raw(struct change *c, struct request *rq, struct problem *p)
 {
     struct terms t;
-    terms_begin(&t, c, when, p, PLACE_PARAMETER);
+    terms_begin(&t, &c->one, p, PLACE_PARAMETER);
     t.has_task = true;
-    int err = task_name_find(rq->part.text, rq->part.len, &c->task_index, PLACE_NONE, p);
+    int err = task_name_find(rq->part.text, rq->part.len, &c->one.task_index, PLACE_NONE, p);
     if (!err)
-        err = take_params(&t, rq);
+        err = fields_take_params(&t, rq);
     if (!err)
         err = request_no_more_params(rq, p);
     if (!err)
         err = take_type(&t, rq);
     if (err)
         return err;
-    raw_fingerprint(&t, rq);
+    raw_fingerprint(c, rq);
     if (rq->body.len <= http_conf->inline_max)
-        buf_add(&c->job.input, rq->body.data, rq->body.len);
+        buf_add(&c->one.job.input, rq->body.data, rq->body.len);
     else
-        buf_move(&c->job.input, &rq->body);
+        buf_move(&c->one.job.input, &rq->body);
     return complete(&t);
 }
 

@@ -1,5 +1,5 @@
 /*
- * submit.h - what a client sent for a new job -> a change that the writer can keep.
+ * submit.h - what a client sent for new jobs -> a change that the writer can keep.
  */
 #ifndef JOBMILL_HTTP_SUBMIT_H
 #define JOBMILL_HTTP_SUBMIT_H
@@ -12,23 +12,33 @@
 
 struct request;
 
-/* When a job is to run, as it was asked. */
-struct submit_when {
-    int64_t run_at_us; /* 0: not given */
-    int64_t delay_us;  /* -1: not given */
-};
+/* Names that earlier items of a batch gave themselves, with their ids. */
+struct refs;
+bool refs_find(const struct refs *refs, const char *name, struct id *id);
+
+#define SUBMIT_URL_TEXT "an http or https URL of at most 2047 bytes, without a user name"
+bool submit_url_ok(const char *text, size_t len); /* text may be NULL */
 
 /* Each fills c (from request_change) but its key; 0, or a negative enum err with p filled. */
-int submit_json(struct change *c, const char *body, size_t len, struct submit_when *when,
-                struct problem *p);
+int submit_json(struct change *c, const char *body, size_t len, struct problem *p);
 /* A raw body for the task that the path names; takes the request's query parameters, and its body. */
-int submit_raw(struct change *c, struct request *rq, struct submit_when *when, struct problem *p);
+int submit_raw(struct change *c, struct request *rq, struct problem *p);
+/* {"jobs":[…],"callback_url"}: c->items, and the group's id. */
+int submit_batch(struct change *c, const char *body, size_t len, struct problem *p);
 
-/* The Idempotency-Key header, or NULL, and the fingerprint of what was asked. */
+/* A part of a batch that comes line by line: adds one job to c->items (room is made); `number` counts
+ * the lines from 0. */
+struct submit_lines;
+struct submit_lines *submit_lines_new(void); /* NULL: out of memory */
+void submit_lines_free(struct submit_lines *l);
+int submit_line(struct submit_lines *l, struct change *c, const char *line, size_t len,
+                size_t number, struct problem *p);
+
+/* The Idempotency-Key header, or NULL. */
 int submit_key(struct change *c, const char *header, struct problem *p);
 
-/* When a job made at created_us with these words becomes due, and the state it starts in. */
-int64_t submit_due(const struct submit_when *when, int64_t created_us);
-enum job_state submit_state(const struct submit_when *when, int64_t created_us);
+/* When a job that was asked for like this becomes due, and the state it starts in. */
+int64_t submit_due(const struct new_job *n, int64_t created_us);
+enum job_state submit_state(const struct new_job *n, int64_t created_us);
 
 #endif

@@ -9,6 +9,7 @@
 #include "sqlite.h"
 
 #include "../../common/clock.h"
+#include "../../common/clock.h"
 #include "../../common/err.h"
 #include "../../common/log.h"
 #include "migrate.h"
@@ -146,9 +147,11 @@ int sqlite_open_connection(struct db *d, const char *path, int flags, uint64_t c
              "PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0; PRAGMA cache_size = -%llu;"
              "PRAGMA temp_store = MEMORY;%s",
              (unsigned long long)(cache_bytes / 1024),
-             writer ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                      "PRAGMA secure_delete = OFF; PRAGMA foreign_keys = OFF;"
-                    : "PRAGMA query_only = ON;");
+             writer
+                 ? "PRAGMA auto_vacuum = INCREMENTAL;" /* of a new store: before its first page */
+                   "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                   "PRAGMA secure_delete = OFF; PRAGMA foreign_keys = OFF;"
+                 : "PRAGMA query_only = ON;");
     sqlite3_extended_result_codes(d->c, 1);
     rc = sqlite3_busy_timeout(d->c, BUSY_MS);
     if (rc == SQLITE_OK)
@@ -240,6 +243,7 @@ static int load_tasks(struct sqlite_store *s)
             return -ERR_STORE_CORRUPT;
         }
         t->stored = true;
+        atomic_store_explicit(&t->paused, sqlite3_column_int(st, 2) != 0, memory_order_relaxed);
     }
     if (got < 0)
         return got;
@@ -288,6 +292,9 @@ static void settle_counters(struct sqlite_store *s, bool kept)
                                           memory_order_relaxed);
             t->delta[state] = 0;
         }
+        if (t->dirty && kept)
+            t->held += t->held_delta;
+        t->held_delta = 0;
         t->dirty = false;
     }
 }
@@ -296,6 +303,12 @@ static uint64_t sqlite_count(const struct store *base, uint32_t task_id, enum jo
 {
     const struct store_task *t = sqlite_task((const struct sqlite_store *)base, task_id);
     return t ? atomic_load_explicit(&t->n[state], memory_order_relaxed) : 0;
+}
+
+static uint64_t sqlite_count_now(const struct store *base, uint32_t task_id, enum job_state state)
+{
+    const struct store_task *t = sqlite_task((const struct sqlite_store *)base, task_id);
+    return t ? sqlite_count(base, task_id, state) + (uint64_t)t->delta[state] : 0;
 }
 
 static int sqlite_read_counts(const struct store *base, const char *task, struct job_counts *out)
@@ -319,29 +332,58 @@ int sqlite_begin(struct store *base)
     return err < 0 ? err : 0;
 }
 
+/* Reads again what memory held of the store and the undone transaction had changed. */
+static int reload(struct sqlite_store *s)
+{
+    int err = keys_load(s, false);
+    if (!err)
+        err = settle_undo(s);
+    int got = err ? err : db_first(&s->db, STMT_TASK_ALL, NULL, 0);
+    for (; got == 1; got = db_next(&s->db, STMT_TASK_ALL)) {
+        sqlite3_stmt *st = s->db.stmt[STMT_TASK_ALL];
+        struct store_task *t = sqlite_task(s, (uint32_t)sqlite3_column_int64(st, 0));
+        if (t)
+            atomic_store_explicit(&t->paused, sqlite3_column_int(st, 2) != 0, memory_order_relaxed);
+    }
+    return got;
+}
+
 int sqlite_rollback(struct store *base)
 {
     struct sqlite_store *s = sqlite_of(base);
     settle_counters(s, false);
-    if (sqlite3_get_autocommit(s->db.c))
-        return 0; /* SQLite undid it by itself, or it never began */
-    int err = db_run(&s->db, STMT_ROLLBACK, NULL, 0);
-    return err < 0 ? err : 0;
+    if (sqlite3_get_autocommit(s->db.c) == 0) {
+        int err = db_run(&s->db, STMT_ROLLBACK, NULL, 0);
+        if (err < 0)
+            return err;
+    } /* else SQLite undid it by itself, or it never began */
+    return s->closing ? 0 : reload(s);
 }
 
 int sqlite_commit(struct store *base)
 {
     struct sqlite_store *s = sqlite_of(base);
-    int err = write_counters(s);
+    int err = group_flush(s, clock_wall_us());
+    if (!err)
+        err = write_counters(s);
     if (!err)
         err = db_run(&s->db, STMT_COMMIT, NULL, 0);
     if (err >= 0) {
         settle_counters(s, true);
+        settle_reset(s);
         return 0;
     }
     int undone = sqlite_rollback(base);
     /* Full is told for a write that failed, never for a sync: what was rolled back then is gone. */
     return err == -ERR_STORE_FULL && undone == 0 ? err : undone ? undone : err;
+}
+
+int db_run_one(struct sqlite_store *s, enum stmt st, const struct param *p, int n)
+{
+    int changed = db_run(&s->db, st, p, n);
+    if (changed < 0)
+        return changed;
+    return changed == 1 ? 0 : -ERR_STORE_CORRUPT;
 }
 
 static int on_commit(void *arg, sqlite3 *c, const char *name, int pages)
@@ -453,6 +495,9 @@ static void sqlite_read_sizes(const struct store *base, struct store_sizes *out)
     struct stat st;
     out->db = stat(s->path, &st) == 0 ? (uint64_t)st.st_size : 0;
     out->wal = stat(s->wal_path, &st) == 0 ? (uint64_t)st.st_size : 0;
+    uint64_t unused =
+        atomic_load_explicit(&s->unused_pages, memory_order_relaxed) * (uint64_t)s->page_size;
+    out->used = out->db > unused ? out->db - unused : 0;
 }
 
 /* ---- life ---- */
@@ -468,8 +513,13 @@ static void sqlite_close(struct store *base)
     for (size_t i = 0; i < s->heads; i++)
         sqlite3_finalize(s->head[i]);
     free(s->head);
+    s->closing = true;
     if (s->db.c && sqlite3_get_autocommit(s->db.c) == 0)
         sqlite_rollback(base);
+    free(s->ended);
+    free(s->moves);
+    free(s->running);
+    free(s->late);
     db_close(&s->db); /* the last connection moves the log into the database and removes it */
     for (uint32_t i = 0; i < atomic_load(&s->task_count); i++)
         free(s->task[i]);
@@ -490,20 +540,52 @@ static const struct store_ops sqlite_ops = {
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
     .insert = sqlite_insert,
+    .check_parents = sqlite_check_parents,
+    .replay = sqlite_replay,
+    .keep_key = sqlite_keep_key,
+    .group_add = sqlite_group_add,
+    .group_close = sqlite_group_close,
     .claim = sqlite_claim,
+    .ready = sqlite_ready,
+    .oldest_us = sqlite_oldest_us,
     .finish = sqlite_finish,
     .cancel = sqlite_cancel,
+    .retry = sqlite_retry,
+    .forget = sqlite_delete,
+    .settle = sqlite_settle,
+    .ended_count = sqlite_ended_count,
+    .ended_id = sqlite_ended_id,
     .due = sqlite_due,
     .sweep_keys = sqlite_sweep_keys,
+    .sweep_jobs = sqlite_sweep_jobs,
+    .shrink = sqlite_shrink,
+    .pause_task = sqlite_pause_task,
+    .pause_pool = sqlite_pause_pool,
+    .pool_paused = sqlite_pool_paused,
+    .task_paused = sqlite_task_paused,
+    .task_paused_id = sqlite_task_paused_id,
     .checkpoint = sqlite_checkpoint,
+    .count_now = sqlite_count_now,
     .count = sqlite_count,
     .reader_open = sqlite_reader_open,
     .reader_close = sqlite_reader_close,
     .read_job = sqlite_read_job,
     .read_list = sqlite_read_list,
+    .read_group = sqlite_read_group,
+    .read_attempts = sqlite_read_attempts,
     .read_counts = sqlite_read_counts,
     .read_sizes = sqlite_read_sizes,
 };
+
+static int vacuum_mode(struct sqlite_store *s)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(s->db.c, "PRAGMA auto_vacuum", -1, &st, NULL);
+    if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+        s->shrinks = sqlite3_column_int(st, 0) == 2;
+    sqlite3_finalize(st);
+    return rc == SQLITE_OK ? 0 : db_error(&s->db, rc, "open");
+}
 
 static int open_db(struct sqlite_store *s, const struct store_options *o, struct buf *why)
 {
@@ -514,6 +596,10 @@ static int open_db(struct sqlite_store *s, const struct store_options *o, struct
         err = db_prepare(&s->db, FOR_WRITER);
     if (!err)
         err = load_tasks(s);
+    if (!err)
+        err = parents_load(s);
+    if (!err)
+        err = vacuum_mode(s);
     if (!err) {
         char pragma[64];
         snprintf(pragma, sizeof(pragma), "PRAGMA journal_size_limit = %d", WAL_KEEP);
@@ -533,6 +619,7 @@ int sqlite_open(const struct store_options *o, struct store **out, struct buf *w
         return -ERR_NOMEM;
     s->base.ops = &sqlite_ops;
     s->lock_fd = -1;
+    s->due_hint_us = INT64_MAX;
     s->reader_cache_bytes = o->reader_cache_bytes;
     s->page_size = 4096;
     s->wal_limit_pages = (int64_t)(o->wal_limit / (uint64_t)s->page_size);

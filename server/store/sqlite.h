@@ -15,6 +15,7 @@
 
 #define STORE_TASKS_MAX 4096 /* names that a store can know over its life */
 #define STORE_INLINE    1024 /* bytes of a payload that stays in its job's row */
+#define STORE_BATCH     256  /* rows that are collected before they are changed */
 
 enum blob_kind { BLOB_INPUT, BLOB_RESULT };
 
@@ -22,7 +23,9 @@ enum blob_kind { BLOB_INPUT, BLOB_RESULT };
 #define JOB_COLUMNS                                                                                \
     "key, tail, state, task_id, priority, attempt, max_attempts, created_us, run_at_us,"           \
     " started_us, finished_us, timeout_us, cancel_requested, input_type, result_type, error_code," \
-    " error_message, error_signal, error_exit, tags, input_size, result_size, input, result"
+    " error_message, error_signal, error_exit, tags, input_size, result_size, input, result,"       \
+    " rank, held, waits, worker, expires_us, group_key, group_tail, run_anyway, gathers, backoff,"  \
+    " concurrency_key, depends_on, callback_url"
 enum job_column {
     COL_KEY,
     COL_TAIL,
@@ -47,7 +50,20 @@ enum job_column {
     COL_INPUT_SIZE,
     COL_RESULT_SIZE,
     COL_INPUT,
-    COL_RESULT
+    COL_RESULT,
+    COL_RANK,
+    COL_HELD,
+    COL_WAITS,
+    COL_WORKER,
+    COL_EXPIRES_US,
+    COL_GROUP_KEY,
+    COL_GROUP_TAIL,
+    COL_RUN_ANYWAY,
+    COL_GATHERS,
+    COL_BACKOFF,
+    COL_CONCURRENCY_KEY,
+    COL_DEPENDS_ON,
+    COL_CALLBACK_URL
 };
 
 enum stmt_for { FOR_WRITER = 1, FOR_READER = 2, FOR_BOTH = 3 };
@@ -99,6 +115,41 @@ struct store_task {
     bool stored;                    /* its row was committed; the writer's thread alone */
     bool adding;                    /* its row is in the open transaction; likewise */
     bool dirty;                     /* a delta was touched; likewise */
+    _Atomic bool paused;            /* written by the writer's thread */
+    int64_t held;                   /* queued jobs that wait for their concurrency key; likewise */
+    int64_t held_delta;             /* of the open transaction */
+    int64_t swept_key;              /* how far store_sweep_jobs came */
+};
+
+/* What the books of counters, groups and waits need to know of a job. */
+struct who {
+    int64_t key;
+    uint64_t tail;
+    uint32_t task_id;
+    int64_t group_key; /* 0: none */
+};
+
+/* How something that others depend on stands. */
+enum parent_end { PARENT_OPEN, PARENT_SUCCEEDED, PARENT_FAILED, PARENT_CANCELLED };
+
+/* An end in the open transaction, of a job or a group. */
+struct ending {
+    int64_t key;
+    uint64_t tail;
+    enum parent_end end;
+    bool is_group;
+};
+
+/* The moves of one group's jobs in the open transaction. */
+struct group_moves {
+    int64_t key;
+    int64_t delta[JOB_STATES];
+};
+
+/* How many jobs of a concurrency key run. */
+struct running_key {
+    char key[JOB_CONCURRENCY_KEY_MAX + 1];
+    uint32_t n;
 };
 
 struct sqlite_store {
@@ -106,6 +157,9 @@ struct sqlite_store {
     struct db db; /* the writer's */
     char *dir, *path, *wal_path;
     int lock_fd;
+    bool closing;
+    _Atomic uint64_t unused_pages; /* as of the last look */
+    bool shrinks; /* made with auto_vacuum = INCREMENTAL */
     int version;
     uint64_t reader_cache_bytes;
     int page_size;
@@ -114,6 +168,17 @@ struct sqlite_store {
     int64_t wal_moved; /* of those, as of the last look moved to the database */
     struct store_task *task[STORE_TASKS_MAX]; /* task_id - 1 */
     _Atomic uint32_t task_count;
+    struct ending *ended; /* of the open transaction; the first ended_settled were passed on */
+    size_t ended_count, ended_settled, ended_cap;
+    struct group_moves *moves;
+    size_t moves_count, moves_cap;
+    struct running_key *running; /* no order */
+    size_t running_count, running_cap;
+    struct ending *late; /* parents with more children than one transaction takes; kept over commits */
+    size_t late_count, late_cap;
+    uint64_t parents;    /* rows of dependencies */
+    bool out_of_memory;  /* an end or a move could not be noted: the transaction must not be kept */
+    int64_t due_hint_us; /* the earliest that became due or expires by the open transaction */
     sqlite3_stmt **head; /* cursors for store_claim, grown to the most tasks that were claimed from */
     size_t heads;
 };
@@ -137,16 +202,76 @@ int sqlite_rollback(struct store *s);
 struct store_task *sqlite_task(const struct sqlite_store *s, uint32_t task_id);
 int sqlite_open_connection(struct db *d, const char *path, int flags, uint64_t cache_bytes);
 
+/* A change that must hit exactly the row it was decided for: else the store is corrupt. */
+int db_run_one(struct sqlite_store *s, enum stmt st, const struct param *p, int n);
+/* Makes room for one more; 0 or -ERR_NOMEM. */
+int grow_array(void **array, size_t count, size_t *cap, size_t size);
+
+/* ---- sqlite_insert.c ---- */
+int sqlite_replay(struct store *s, const struct store_key *key, struct id *id);
+int sqlite_keep_key(struct store *s, const struct store_key *key, const struct id *id,
+                    bool is_group);
+int sqlite_check_parents(struct store *s, const struct id *parents, size_t n, struct id *which);
+int sqlite_insert(struct store *s, struct store_new *new);
+int put_blob(struct sqlite_store *s, uint64_t key, enum blob_kind kind, const struct buf *b);
+
+/* ---- sqlite_claim.c ---- */
+int sqlite_claim(struct store *s, const struct claim_quota *quota, size_t quotas, size_t want,
+                 int64_t now_us, struct job *out, size_t *n);
+uint64_t sqlite_ready(const struct store *s, uint32_t task_id);
+int64_t sqlite_oldest_us(struct store *s, uint32_t task_id);
+/* A job with a concurrency key left `running`: the next that is held goes on. */
+int key_left(struct sqlite_store *s, const char *key);
+/* Reads what is held and what runs from the store, after a rollback; `forget`: nothing runs yet. */
+int keys_load(struct sqlite_store *s, bool forget);
+void note_held(struct sqlite_store *s, uint32_t task_id, int by);
+
+/* ---- sqlite_gather.c ---- */
+int gather_input(struct sqlite_store *s, struct job *job); /* replaces its input */
+
+/* ---- sqlite_group.c ---- */
+int sqlite_group_add(struct store *s, const struct group *g);
+int sqlite_group_close(struct store *s, const struct id *id, int64_t now_us);
+int sqlite_settle(struct store *s, int64_t now_us, bool *more);
+size_t sqlite_ended_count(const struct store *s);
+void sqlite_ended_id(const struct store *s, size_t i, struct id *out);
+int group_find(const struct sqlite_store *s, const struct db *d, const struct id *id,
+               struct group *out);
+enum parent_end group_end(const struct group *g);
+enum parent_end parent_end_of(enum job_state state);
+struct who who_of(const struct job *job);
+/* Books a move (from: a state, or -1 for a new job; to: a state, or -1 for one that is forgotten). */
+void count_move(struct sqlite_store *s, const struct who *who, int from, int to);
+void note_due(struct sqlite_store *s, int64_t when_us);
+/* Ends a job that waits for what did not succeed. */
+int end_child(struct sqlite_store *s, const struct job *child, enum parent_end why,
+              const struct id *parent, int64_t now_us);
+/* Writes what the open transaction moved in groups. */
+int group_flush(struct sqlite_store *s, int64_t now_us);
+void settle_reset(struct sqlite_store *s); /* after a commit */
+int settle_undo(struct sqlite_store *s);   /* after a rollback */
+int parents_load(struct sqlite_store *s);
+int recover_parents(struct sqlite_store *s, int64_t now_us);
+
+/* ---- sqlite_keep.c ---- */
+int sqlite_delete(struct store *s, const struct id *id, enum job_state *state);
+int sqlite_sweep_jobs(struct store *s, const struct keep_rule *rule, size_t limit, size_t *gone,
+                      bool *more);
+int sqlite_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone);
+int sqlite_shrink(struct store *s, size_t pages);
+int sqlite_pause_task(struct store *s, uint32_t task_id, bool paused);
+int sqlite_pause_pool(struct store *s, const char *pool, bool paused);
+int sqlite_pool_paused(struct store *s, const char *pool, bool *paused);
+bool sqlite_task_paused_id(const struct store *s, uint32_t task_id);
+bool sqlite_task_paused(const struct store *s, const char *task);
+
 /* ---- sqlite_write.c ---- */
 int sqlite_recover(struct store *s, int64_t now_us, struct recovery *out);
-int sqlite_insert(struct store *s, struct job *job, const struct store_key *key);
-int sqlite_claim(struct store *s, const uint32_t *task_ids, size_t tasks, size_t want,
-                 int64_t now_us, struct job *out, size_t *n);
 int sqlite_finish(struct store *s, const struct attempt *a, const struct finish_policy *p,
                   enum job_state *state);
 int sqlite_cancel(struct store *s, const struct id *id, int64_t now_us, struct job *job);
+int sqlite_retry(struct store *s, const struct id *id, int64_t now_us, struct job *job);
 int sqlite_due(struct store *s, int64_t now_us, size_t limit, size_t *moved, int64_t *next_us);
-int sqlite_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone);
 
 /* ---- sqlite_read.c ---- */
 /* The row of JOB_COLUMNS at which JOB_GET of d stands -> *out (job_init'ed, released on error). */
@@ -159,6 +284,9 @@ int sqlite_reader_open(struct store *s, struct store_reader **out);
 void sqlite_reader_close(struct store_reader *r);
 int sqlite_read_job(struct store_reader *r, const struct id *id, unsigned what, size_t inline_max,
                     struct job *out);
+int sqlite_read_group(struct store_reader *r, const struct id *id, struct group *out);
+int sqlite_read_attempts(struct store_reader *r, const struct id *id, size_t most,
+                         struct attempt_record *out, size_t *n);
 int sqlite_read_list(struct store_reader *r, const struct job_filter *f, unsigned what,
                      size_t inline_max, struct job_page *out);
 

@@ -57,6 +57,32 @@ static int row_payload(const struct db *d, int col, enum blob_kind kind, size_t 
     return err;
 }
 
+static void add_text(sqlite3_stmt *st, int col, struct buf *out)
+{
+    const unsigned char *text = sqlite3_column_text(st, col);
+    if (text && text[0])
+        buf_add(out, text, (size_t)sqlite3_column_bytes(st, col));
+}
+
+/* What most jobs do not have. */
+static void row_fill_rest(sqlite3_stmt *st, struct job *out)
+{
+    out->rank_us = sqlite3_column_int64(st, COL_RANK);
+    out->held = sqlite3_column_int(st, COL_HELD) != 0;
+    out->waits = (uint32_t)sqlite3_column_int64(st, COL_WAITS);
+    out->worker = sqlite3_column_int64(st, COL_WORKER);
+    out->expires_us = sqlite3_column_int64(st, COL_EXPIRES_US);
+    uint64_t group = (uint64_t)sqlite3_column_int64(st, COL_GROUP_KEY);
+    if (group)
+        id_make(&out->group, group, (uint64_t)sqlite3_column_int64(st, COL_GROUP_TAIL));
+    out->run_anyway = sqlite3_column_int(st, COL_RUN_ANYWAY) != 0;
+    out->gathers = sqlite3_column_int(st, COL_GATHERS) != 0;
+    copy_text(st, COL_BACKOFF, out->backoff, sizeof(out->backoff));
+    copy_text(st, COL_CONCURRENCY_KEY, out->concurrency_key, sizeof(out->concurrency_key));
+    add_text(st, COL_DEPENDS_ON, &out->depends_on);
+    add_text(st, COL_CALLBACK_URL, &out->callback_url);
+}
+
 static int row_fill(const struct sqlite_store *s, sqlite3_stmt *st, struct job *out)
 {
     int64_t state = sqlite3_column_int64(st, COL_STATE);
@@ -83,13 +109,12 @@ static int row_fill(const struct sqlite_store *s, sqlite3_stmt *st, struct job *
     copy_text(st, COL_ERROR_MESSAGE, out->error.message, sizeof(out->error.message));
     out->error.signal = sqlite3_column_int(st, COL_ERROR_SIGNAL);
     out->error.exit_code = sqlite3_column_int(st, COL_ERROR_EXIT);
-    const unsigned char *tags = sqlite3_column_text(st, COL_TAGS);
-    if (tags && tags[0])
-        buf_add(&out->tags, tags, (size_t)sqlite3_column_bytes(st, COL_TAGS));
+    add_text(st, COL_TAGS, &out->tags);
+    row_fill_rest(st, out);
     out->input_size = (size_t)sqlite3_column_int64(st, COL_INPUT_SIZE);
     out->has_result = sqlite3_column_type(st, COL_RESULT_SIZE) != SQLITE_NULL;
     out->result_size = (size_t)sqlite3_column_int64(st, COL_RESULT_SIZE);
-    return out->tags.failed ? -ERR_NOMEM : 0;
+    return out->tags.failed || out->depends_on.failed || out->callback_url.failed ? -ERR_NOMEM : 0;
 }
 
 int row_job(const struct sqlite_store *s, const struct db *d, unsigned what, size_t inline_max,
@@ -154,6 +179,33 @@ int sqlite_read_job(struct store_reader *base, const struct id *id, unsigned wha
     return row_find(r->store, &r->db, id, what, inline_max, out);
 }
 
+int sqlite_read_group(struct store_reader *base, const struct id *id, struct group *out)
+{
+    struct sqlite_reader *r = (struct sqlite_reader *)base;
+    return group_find(r->store, &r->db, id, out);
+}
+
+int sqlite_read_attempts(struct store_reader *base, const struct id *id, size_t most,
+                         struct attempt_record *out, size_t *n)
+{
+    struct sqlite_reader *r = (struct sqlite_reader *)base;
+    const struct db *d = &r->db;
+    int got = db_first(d, STMT_ATTEMPT_ALL, PARAMS(P_INT(id_key(id)), P_INT(most)));
+    for (; got == 1; got = db_next(d, STMT_ATTEMPT_ALL)) {
+        sqlite3_stmt *st = d->stmt[STMT_ATTEMPT_ALL];
+        struct attempt_record *a = &out[(*n)++];
+        *a = (struct attempt_record){.number = (uint32_t)sqlite3_column_int64(st, 0),
+                                     .worker = sqlite3_column_int64(st, 1),
+                                     .started_us = sqlite3_column_int64(st, 2),
+                                     .finished_us = sqlite3_column_int64(st, 3)};
+        copy_text(st, 4, a->error.code, sizeof(a->error.code));
+        copy_text(st, 5, a->error.message, sizeof(a->error.message));
+        a->error.signal = sqlite3_column_int(st, 6);
+        a->error.exit_code = sqlite3_column_int(st, 7);
+    }
+    return got;
+}
+
 /* ---- lists ---- */
 
 struct scan {
@@ -170,6 +222,12 @@ static int scan_first(struct scan *sc, const struct db *d)
 {
     const struct job_filter *f = sc->filter;
     uint64_t before = f->has_before ? id_key(&f->before) : INT64_MAX;
+    if (f->group) {
+        uint64_t from = f->has_before ? id_key(&f->before) : 0;
+        sc->stmt = f->upward ? STMT_LIST_GROUP_UP : STMT_LIST_GROUP;
+        return db_first(d, sc->stmt,
+                        PARAMS(P_INT(f->upward ? from : before), P_INT(id_key(f->group))));
+    }
     if (f->tag) {
         sc->stmt = STMT_LIST_TAG;
         return db_first(d, sc->stmt, PARAMS(P_INT(before), P_STR(f->tag)));

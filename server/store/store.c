@@ -59,20 +59,58 @@ int store_rollback(struct store *s)
     return s->ops->rollback(s);
 }
 
-int store_insert(struct store *s, struct job *job, const struct store_key *key)
+int store_insert(struct store *s, struct store_new *new)
 {
     assert(s->in_transaction);
-    assert(job->state == JOB_SCHEDULED || job->state == JOB_QUEUED ||
-           (job->state == JOB_RUNNING && job->attempt == 1));
-    return s->ops->insert(s, job, key);
+    assert(new->job->state == JOB_SCHEDULED || new->job->state == JOB_QUEUED ||
+           (new->job->state == JOB_RUNNING &&new->job->attempt == 1));
+    return s->ops->insert(s, new);
 }
 
-int store_claim(struct store *s, const uint32_t *task_ids, size_t tasks, size_t want,
+int store_check_parents(struct store *s, const struct id *parents, size_t n, struct id *which)
+{
+    return s->ops->check_parents(s, parents, n, which);
+}
+
+int store_replay(struct store *s, const struct store_key *key, struct id *id)
+{
+    return s->ops->replay(s, key, id);
+}
+
+int store_keep_key(struct store *s, const struct store_key *key, const struct id *id, bool is_group)
+{
+    assert(s->in_transaction);
+    return s->ops->keep_key(s, key, id, is_group);
+}
+
+int store_group_add(struct store *s, const struct group *g)
+{
+    assert(s->in_transaction);
+    return s->ops->group_add(s, g);
+}
+
+int store_group_close(struct store *s, const struct id *id, int64_t now_us)
+{
+    assert(s->in_transaction);
+    return s->ops->group_close(s, id, now_us);
+}
+
+int store_claim(struct store *s, const struct claim_quota *quota, size_t quotas, size_t want,
                 int64_t now_us, struct job *out, size_t *n)
 {
     assert(s->in_transaction);
     *n = 0;
-    return s->ops->claim(s, task_ids, tasks, want, now_us, out, n);
+    return s->ops->claim(s, quota, quotas, want, now_us, out, n);
+}
+
+uint64_t store_ready(const struct store *s, uint32_t task_id)
+{
+    return s->ops->ready(s, task_id);
+}
+
+int64_t store_oldest_us(struct store *s, uint32_t task_id)
+{
+    return s->ops->oldest_us(s, task_id);
 }
 
 int store_finish(struct store *s, const struct attempt *a, const struct finish_policy *p,
@@ -86,6 +124,77 @@ int store_cancel(struct store *s, const struct id *id, int64_t now_us, struct jo
 {
     assert(s->in_transaction);
     return s->ops->cancel(s, id, now_us, job);
+}
+
+int store_retry(struct store *s, const struct id *id, int64_t now_us, struct job *job)
+{
+    assert(s->in_transaction);
+    return s->ops->retry(s, id, now_us, job);
+}
+
+int store_delete(struct store *s, const struct id *id, enum job_state *state)
+{
+    assert(s->in_transaction);
+    return s->ops->forget(s, id, state);
+}
+
+int store_settle(struct store *s, int64_t now_us, bool *more)
+{
+    assert(s->in_transaction);
+    *more = false;
+    return s->ops->settle(s, now_us, more);
+}
+
+size_t store_ended_count(const struct store *s)
+{
+    return s->ops->ended_count(s);
+}
+
+void store_ended_id(const struct store *s, size_t i, struct id *out)
+{
+    s->ops->ended_id(s, i, out);
+}
+
+int store_sweep_jobs(struct store *s, const struct keep_rule *rule, size_t limit, size_t *gone,
+                     bool *more)
+{
+    assert(s->in_transaction);
+    *gone = 0;
+    *more = false;
+    return s->ops->sweep_jobs(s, rule, limit, gone, more);
+}
+
+int store_shrink(struct store *s, size_t pages)
+{
+    assert(s->in_transaction);
+    return s->ops->shrink(s, pages);
+}
+
+int store_pause_task(struct store *s, uint32_t task_id, bool paused)
+{
+    assert(s->in_transaction);
+    return s->ops->pause_task(s, task_id, paused);
+}
+
+int store_pause_pool(struct store *s, const char *pool, bool paused)
+{
+    assert(s->in_transaction);
+    return s->ops->pause_pool(s, pool, paused);
+}
+
+int store_pool_paused(struct store *s, const char *pool, bool *paused)
+{
+    return s->ops->pool_paused(s, pool, paused);
+}
+
+bool store_task_paused(const struct store *s, const char *task)
+{
+    return s->ops->task_paused(s, task);
+}
+
+bool store_task_paused_id(const struct store *s, uint32_t task_id)
+{
+    return s->ops->task_paused_id(s, task_id);
 }
 
 int store_due(struct store *s, int64_t now_us, size_t limit, size_t *moved, int64_t *next_us)
@@ -107,6 +216,11 @@ int store_checkpoint(struct store *s, bool idle)
 {
     assert(!s->in_transaction);
     return s->ops->checkpoint(s, idle);
+}
+
+uint64_t store_count_now(const struct store *s, uint32_t task_id, enum job_state state)
+{
+    return s->ops->count_now(s, task_id, state);
 }
 
 uint64_t store_count(const struct store *s, uint32_t task_id, enum job_state state)
@@ -137,6 +251,19 @@ int store_read_list(struct store_reader *r, const struct job_filter *f, unsigned
 {
     *out = (struct job_page){0};
     return r->ops->read_list(r, f, what, inline_max, out);
+}
+
+int store_read_group(struct store_reader *r, const struct id *id, struct group *out)
+{
+    *out = (struct group){0};
+    return r->ops->read_group(r, id, out);
+}
+
+int store_read_attempts(struct store_reader *r, const struct id *id, size_t most,
+                        struct attempt_record *out, size_t *n)
+{
+    *n = 0;
+    return r->ops->read_attempts(r, id, most, out, n);
 }
 
 int store_read_counts(const struct store *s, const char *task, struct job_counts *out)

@@ -16,6 +16,7 @@
 #include "../../common/buf.h"
 #include "../../common/job.h"
 #include "../reader.h"
+#include "../unique.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -60,21 +61,51 @@ struct store_key {
     const uint8_t *fingerprint; /* 32 bytes */
     int64_t now_us, expires_us;
 };
-enum { STORE_REPLAYED = 1 };
+struct store_new {
+    struct job *job;
+    const struct store_key *key;       /* NULL: none */
+    const struct store_unique *unique; /* NULL: as many as one likes */
+};
+enum { STORE_REPLAYED = 1, STORE_REPLAYED_GROUP = 2, STORE_DUPLICATE = 3 };
 /* Keeps a new job in the state it has (SCHEDULED, QUEUED, or RUNNING with attempt 1 when a worker is
- * waiting for it). key may be NULL. STORE_REPLAYED: the key was used for the same request; *job is
- * replaced by that job, without input and result. -ERR_KEY_REUSED: for another request. */
-int store_insert(struct store *s, struct job *job, const struct store_key *key);
+ * waiting for it); SCHEDULED when it has parents that have not ended, and ended at once when one of
+ * them did not succeed. Its parents were checked by store_check_parents.
+ * STORE_REPLAYED: the key was used for the same request, STORE_DUPLICATE: the same is there; *job is
+ * replaced by that job, without input and result. -ERR_KEY_REUSED: the key was for another request. */
+int store_insert(struct store *s, struct store_new *new);
+/* 0, or -ERR_UNKNOWN_DEPENDENCY with *which: no such job or group. */
+int store_check_parents(struct store *s, const struct id *parents, size_t n, struct id *which);
 
-/* Moves up to `want` of the queued jobs of the given tasks to running, as their next attempt, by
- * priority, then age. Fills out[0..*n-1] (job_init'ed by the call) with input; the caller releases. */
-int store_claim(struct store *s, const uint32_t *task_ids, size_t tasks, size_t want,
+/* For what is more than one job: was the key used? 0 no; STORE_REPLAYED(_GROUP) with the job's or
+ * group's id; -ERR_KEY_REUSED. store_keep_key keeps it. */
+int store_replay(struct store *s, const struct store_key *key, struct id *id);
+int store_keep_key(struct store *s, const struct store_key *key, const struct id *id,
+                   bool is_group);
+
+/* A new group, open (g->open) while jobs are added in further transactions. */
+int store_group_add(struct store *s, const struct group *g);
+int store_group_close(struct store *s, const struct id *id, int64_t now_us);
+
+/* What may be claimed of one task. */
+struct claim_quota {
+    uint32_t task_id;
+    uint32_t most;    /* so many in this call */
+    uint32_t per_key; /* jobs of one concurrency key that may run at once */
+};
+/* Moves up to `want` of the queued jobs of the given tasks to running, as their next attempt, by rank,
+ * then age. A job whose concurrency key is full is held and left. Fills out[0..*n-1] (job_init'ed by
+ * the call) with input; the caller releases. */
+int store_claim(struct store *s, const struct claim_quota *quota, size_t quotas, size_t want,
                 int64_t now_us, struct job *out, size_t *n);
+/* Queued jobs of this task that a claim would look at, the open transaction included. Writer's thread. */
+uint64_t store_ready(const struct store *s, uint32_t task_id);
+/* When the first of them was made; 0: there is none. */
+int64_t store_oldest_us(struct store *s, uint32_t task_id);
 
 /* How an attempt's failure is followed up; set by the caller from its policy. */
 struct finish_policy {
     int64_t now_us;
-    int64_t (*backoff_us)(uint32_t attempt, void *arg); /* delay before the next attempt */
+    int64_t (*backoff_us)(const struct job *job, void *arg); /* delay before the next attempt */
     void *arg;
 };
 /* Ends an attempt. Returns 0 with *state the job's new state and *task_queued unset or set;
@@ -89,7 +120,41 @@ int store_finish(struct store *s, const struct attempt *a, const struct finish_p
  * left and 0; -ERR_CONFLICT for another final one (job filled); -ERR_NO_JOB. */
 int store_cancel(struct store *s, const struct id *id, int64_t now_us, struct job *job);
 
-/* Makes due SCHEDULED jobs QUEUED, at most `limit`. *next_us: when the next is due (INT64_MAX: none). */
+/* Queues a failed, cancelled or expired job again, for at least one more attempt. Fills *job as it then
+ * is. -ERR_CONFLICT (job filled) for another state; -ERR_NO_JOB. */
+int store_retry(struct store *s, const struct id *id, int64_t now_us, struct job *job);
+
+/* Forgets a job that has ended. -ERR_CONFLICT with *state: it has not; -ERR_NO_JOB. */
+int store_delete(struct store *s, const struct id *id, enum job_state *state);
+
+/* Passes on what ended in this transaction: groups whose last job it was, jobs that waited for it, and
+ * so on. Call it after the changes and before the claims. *more: some is left for the next transaction. */
+int store_settle(struct store *s, int64_t now_us, bool *more);
+/* Jobs and groups that ended in the transaction, to be told after its commit: call before. */
+size_t store_ended_count(const struct store *s);
+void store_ended_id(const struct store *s, size_t i, struct id *out);
+
+/* What is kept of a task's ended jobs. */
+struct keep_rule {
+    uint32_t task_id;
+    int64_t before_us; /* those that finished before this go; 0: none */
+    uint64_t most;     /* more than so many that have ended: the oldest go; UINT64_MAX: no limit */
+};
+/* Looks at up to `limit` jobs, oldest first, from where the last call ended. *more: not at the end. */
+int store_sweep_jobs(struct store *s, const struct keep_rule *rule, size_t limit, size_t *gone,
+                     bool *more);
+/* Gives up to `pages` unused pages back to the file system; inside a transaction. */
+int store_shrink(struct store *s, size_t pages);
+
+/* Kept over restarts. A paused task or pool is not the store's matter otherwise. */
+int store_pause_task(struct store *s, uint32_t task_id, bool paused);
+int store_pause_pool(struct store *s, const char *pool, bool paused);
+int store_pool_paused(struct store *s, const char *pool, bool *paused);
+bool store_task_paused(const struct store *s, const char *task); /* any thread */
+bool store_task_paused_id(const struct store *s, uint32_t task_id); /* the same by number */
+
+/* Makes due SCHEDULED jobs QUEUED and ends those that expired, at most `limit` of each. *next_us: when
+ * the next is due (INT64_MAX: none). */
 int store_due(struct store *s, int64_t now_us, size_t limit, size_t *moved, int64_t *next_us);
 
 /* Forgets expired idempotency keys, at most `limit`; inside a transaction. */
@@ -99,6 +164,8 @@ int store_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone
  * chance; else only when the log is over its limit. Never waits for readers. */
 int store_checkpoint(struct store *s, bool idle);
 
+/* The same, the open transaction included; the writer's thread. */
+uint64_t store_count_now(const struct store *s, uint32_t task_id, enum job_state state);
 /* Any thread: how many jobs of this task (store's id) are in this state, as of the last commit. */
 uint64_t store_count(const struct store *s, uint32_t task_id, enum job_state state);
 
@@ -109,6 +176,9 @@ int store_read_job(struct store_reader *r, const struct id *id, unsigned what, s
                    struct job *out);
 int store_read_list(struct store_reader *r, const struct job_filter *f, unsigned what,
                     size_t inline_max, struct job_page *out);
+int store_read_group(struct store_reader *r, const struct id *id, struct group *out);
+int store_read_attempts(struct store_reader *r, const struct id *id, size_t most,
+                        struct attempt_record *out, size_t *n);
 int store_read_counts(const struct store *s, const char *task, struct job_counts *out);
 void store_read_sizes(const struct store *s, struct store_sizes *out);
 

@@ -18,15 +18,37 @@ struct store_ops {
     int (*begin)(struct store *s);
     int (*commit)(struct store *s);
     int (*rollback)(struct store *s);
-    int (*insert)(struct store *s, struct job *job, const struct store_key *key);
-    int (*claim)(struct store *s, const uint32_t *task_ids, size_t tasks, size_t want,
+    int (*insert)(struct store *s, struct store_new *new);
+    int (*check_parents)(struct store *s, const struct id *parents, size_t n, struct id *which);
+    int (*replay)(struct store *s, const struct store_key *key, struct id *id);
+    int (*keep_key)(struct store *s, const struct store_key *key, const struct id *id,
+                    bool is_group);
+    int (*group_add)(struct store *s, const struct group *g);
+    int (*group_close)(struct store *s, const struct id *id, int64_t now_us);
+    int (*claim)(struct store *s, const struct claim_quota *quota, size_t quotas, size_t want,
                  int64_t now_us, struct job *out, size_t *n);
+    uint64_t (*ready)(const struct store *s, uint32_t task_id);
+    int64_t (*oldest_us)(struct store *s, uint32_t task_id);
     int (*finish)(struct store *s, const struct attempt *a, const struct finish_policy *p,
                   enum job_state *state);
     int (*cancel)(struct store *s, const struct id *id, int64_t now_us, struct job *job);
+    int (*retry)(struct store *s, const struct id *id, int64_t now_us, struct job *job);
+    int (*forget)(struct store *s, const struct id *id, enum job_state *state);
+    int (*settle)(struct store *s, int64_t now_us, bool *more);
+    size_t (*ended_count)(const struct store *s);
+    void (*ended_id)(const struct store *s, size_t i, struct id *out);
     int (*due)(struct store *s, int64_t now_us, size_t limit, size_t *moved, int64_t *next_us);
     int (*sweep_keys)(struct store *s, int64_t now_us, size_t limit, size_t *gone);
+    int (*sweep_jobs)(struct store *s, const struct keep_rule *rule, size_t limit, size_t *gone,
+                      bool *more);
+    int (*shrink)(struct store *s, size_t pages);
+    int (*pause_task)(struct store *s, uint32_t task_id, bool paused);
+    int (*pause_pool)(struct store *s, const char *pool, bool paused);
+    int (*pool_paused)(struct store *s, const char *pool, bool *paused);
+    bool (*task_paused)(const struct store *s, const char *task);
+    bool (*task_paused_id)(const struct store *s, uint32_t task_id);
     int (*checkpoint)(struct store *s, bool idle);
+    uint64_t (*count_now)(const struct store *s, uint32_t task_id, enum job_state state);
     uint64_t (*count)(const struct store *s, uint32_t task_id, enum job_state state);
 
     int (*reader_open)(struct store *s, struct store_reader **out);
@@ -35,6 +57,9 @@ struct store_ops {
                     struct job *out);
     int (*read_list)(struct store_reader *r, const struct job_filter *f, unsigned what,
                      size_t inline_max, struct job_page *out);
+    int (*read_group)(struct store_reader *r, const struct id *id, struct group *out);
+    int (*read_attempts)(struct store_reader *r, const struct id *id, size_t most,
+                         struct attempt_record *out, size_t *n);
     int (*read_counts)(const struct store *s, const char *task, struct job_counts *out);
     void (*read_sizes)(const struct store *s, struct store_sizes *out);
 };

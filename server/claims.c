@@ -1,0 +1,239 @@
+/*
+ * claims.c - who of the queued may run: credit of the pools, pauses, limits of tasks and their
+ * rates. The writer's thread.
+ *
+ * A task's quota is what its limits leave of the pool's credit; the store then takes the queued
+ * jobs of all tasks of a pool by rank. A rate is a token bucket of `burst` tokens that fills by
+ * `rate` each second; it begins full and is not kept over a restart.
+ */
+#include "writer_priv.h"
+
+#include "../common/clock.h"
+#include "../common/err.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CLAIM_MAX 64 /* jobs taken from the store in one call */
+
+static int32_t credit_left(const struct batch *b, uint32_t pool)
+{
+    return atomic_load_explicit(&w.credit[pool], memory_order_acquire) - (b ? b->credit[pool] : 0);
+}
+
+/* ---- what limits a task ---- */
+
+static void fill(struct bucket *k, const struct taskdef *t, int64_t now_us)
+{
+    double full = t->burst > 0 ? t->burst : 1;
+    if (k->filled_us == 0)
+        k->tokens = full;
+    else
+        k->tokens += (double)(now_us - k->filled_us) * t->rate / (double)US_PER_S;
+    if (k->tokens > full)
+        k->tokens = full;
+    k->filled_us = now_us;
+}
+
+/* Whole tokens; notes when the next comes if there is none. */
+static uint32_t tokens(uint32_t task)
+{
+    const struct taskdef *t = &w.defs->task[task];
+    struct bucket *k = &w.bucket[task];
+    int64_t now_us = clock_mono_us();
+    fill(k, t, now_us);
+    if (k->tokens >= 1)
+        return (uint32_t)k->tokens;
+    int64_t at = now_us + 1 + (int64_t)((1 - k->tokens) / t->rate * (double)US_PER_S);
+    if (at < w.next_token_us)
+        w.next_token_us = at;
+    return 0;
+}
+
+/* How many jobs of the task may begin now, as far as its own limits go. */
+static uint32_t quota_of(uint32_t task, uint32_t most)
+{
+    const struct taskdef *t = &w.defs->task[task];
+    if (t->concurrency) {
+        uint64_t running = store_count_now(w.store, w.task_ids[task], JOB_RUNNING);
+        uint64_t left = running < t->concurrency ? t->concurrency - running : 0;
+        most = left < most ? (uint32_t)left : most;
+    }
+    if (most > 0 && t->rate > 0) {
+        uint32_t n = tokens(task);
+        most = n < most ? n : most;
+    }
+    return most;
+}
+
+static bool is_paused(uint32_t task)
+{
+    return store_task_paused_id(w.store, w.task_ids[task]);
+}
+
+/* Fills the pool's quotas; false: nothing can be claimed. */
+static bool quotas(uint32_t pool, uint32_t most)
+{
+    struct pool_queue *q = &w.queue[pool];
+    bool any = false;
+    if (atomic_load_explicit(&q->paused, memory_order_relaxed))
+        return false;
+    for (size_t i = 0; i < q->count; i++) {
+        uint32_t task = q->tasks[i], id = w.task_ids[task];
+        uint32_t per_key = w.defs->task[task].key_concurrency;
+        bool ready = store_ready(w.store, id) > 0 && !is_paused(task);
+        q->quota[i] = (struct claim_quota){.task_id = id,
+                                           .most = ready ? quota_of(task, most) : 0,
+                                           .per_key = per_key ? per_key : 1};
+        any = any || q->quota[i].most > 0;
+    }
+    return any;
+}
+
+bool claims_wait(void)
+{
+    w.next_token_us = INT64_MAX;
+    if (atomic_load_explicit(&w.draining, memory_order_acquire))
+        return false;
+    for (uint32_t i = 0; i < w.defs->pools; i++) {
+        if (credit_left(NULL, i) > 0 && quotas(i, 1))
+            return true;
+    }
+    return false;
+}
+
+/* ---- claims ---- */
+
+bool claims_direct(const struct batch *b, const struct job *job, uint32_t task_index)
+{
+    uint32_t pool = w.defs->task[task_index].pool;
+    return job->state == JOB_QUEUED && job->parents_count == 0 && !job->concurrency_key[0] &&
+           !job->gathers && !atomic_load_explicit(&w.draining, memory_order_acquire) &&
+           credit_left(b, pool) > 0 &&
+           !atomic_load_explicit(&w.queue[pool].paused, memory_order_relaxed) &&
+           !is_paused(task_index) && !quotas(pool, 1) && quota_of(task_index, 1) > 0;
+}
+
+int claims_add(struct batch *b, struct job *job, uint32_t task_index, bool copy_input)
+{
+    struct claim *c = calloc(1, sizeof(*c));
+    if (!c)
+        return -ERR_NOMEM;
+    c->job = job->id;
+    c->task_index = task_index;
+    c->task_id = job->task_id;
+    c->attempt = job->attempt;
+    c->group_key = id_is_nil(&job->group) ? 0 : id_key(&job->group);
+    c->timeout_us = job->timeout_us;
+    c->cancel_requested = job->cancel_requested;
+    memcpy(c->input_type, job->input_type, sizeof(c->input_type));
+    if (copy_input)
+        buf_add(&c->input, job->input.data, job->input.len);
+    else
+        buf_move(&c->input, &job->input);
+    if (c->input.failed) {
+        claim_free(c);
+        return -ERR_NOMEM;
+    }
+    b->credit[w.defs->task[task_index].pool]++;
+    b->taken[task_index]++;
+    if (w.defs->task[task_index].rate > 0)
+        w.bucket[task_index].tokens -= 1;
+    *b->claims_end = &c->order.node;
+    b->claims_end = &c->order.node.next;
+    b->claimed++;
+    return 0;
+}
+
+static int task_index_of(const struct pool_queue *q, uint32_t task_id)
+{
+    for (size_t i = 0; i < q->count; i++) {
+        if (q->quota[i].task_id == task_id)
+            return (int)q->tasks[i];
+    }
+    return -1;
+}
+
+static int claim_for_pool(struct batch *b, uint32_t pool, int64_t now_us)
+{
+    const struct pool_queue *q = &w.queue[pool];
+    struct job jobs[CLAIM_MAX];
+    int32_t credit;
+    while ((credit = credit_left(b, pool)) > 0) {
+        size_t want = credit < CLAIM_MAX ? (size_t)credit : CLAIM_MAX, n = 0;
+        if (!quotas(pool, (uint32_t)want))
+            return 0;
+        int err = store_claim(w.store, q->quota, q->count, want, now_us, jobs, &n);
+        for (size_t i = 0; i < n; i++) {
+            int task = task_index_of(q, jobs[i].task_id);
+            int made = task < 0 ? -ERR_INTERNAL : claims_add(b, &jobs[i], (uint32_t)task, false);
+            job_release(&jobs[i]);
+            err = err ? err : made;
+        }
+        if (err || n < want)
+            return err; /* what is left was held, or limited: the next transaction looks again */
+    }
+    return 0;
+}
+
+int claims_make(struct batch *b, int64_t now_us)
+{
+    int err = 0;
+    for (uint32_t i = 0; i < w.defs->pools && !err; i++) {
+        if (!atomic_load_explicit(&w.draining, memory_order_acquire))
+            err = claim_for_pool(b, i, now_us);
+    }
+    return err;
+}
+
+void claims_undone(const struct batch *b)
+{
+    for (uint32_t i = 0; i < w.defs->tasks; i++)
+        w.bucket[i].tokens += b->taken[i];
+}
+
+/* ---- life ---- */
+
+static int learn_pool(uint32_t pool)
+{
+    struct pool_queue *q = &w.queue[pool];
+    bool paused = false;
+    q->tasks = calloc(w.defs->tasks ? w.defs->tasks : 1, sizeof(*q->tasks));
+    q->quota = calloc(w.defs->tasks ? w.defs->tasks : 1, sizeof(*q->quota));
+    if (!q->tasks || !q->quota)
+        return -ERR_NOMEM;
+    for (uint32_t i = 0; i < w.defs->tasks; i++) {
+        if (w.defs->task[i].pool == pool)
+            q->tasks[q->count++] = i;
+    }
+    int err = store_pool_paused(w.store, w.defs->pool[pool].name, &paused);
+    atomic_store(&q->paused, paused);
+    return err;
+}
+
+int claims_learn(void)
+{
+    w.task_ids = calloc(w.defs->tasks ? w.defs->tasks : 1, sizeof(*w.task_ids));
+    if (!w.task_ids)
+        return -ERR_NOMEM;
+    int err = 0;
+    for (uint32_t i = 0; i < w.defs->tasks && !err; i++)
+        err = store_task_id(w.store, w.defs->task[i].name, &w.task_ids[i]);
+    for (uint32_t i = 0; i < w.defs->pools && !err; i++)
+        err = learn_pool(i);
+    return err;
+}
+
+void claims_release(void)
+{
+    free(w.task_ids);
+    for (size_t i = 0; i < POOLS_MAX; i++) {
+        free(w.queue[i].tasks);
+        free(w.queue[i].quota);
+    }
+}
+
+bool writer_pool_paused(uint32_t pool)
+{
+    return atomic_load_explicit(&w.queue[pool].paused, memory_order_relaxed);
+}

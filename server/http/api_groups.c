@@ -1,0 +1,229 @@
+/*
+ * api_groups.c - jobs submitted together: all or none in one commit, their counts, and their
+ * results in the order of submission. HTTP threads.
+ */
+#include "api.h"
+#include "api_list.h"
+#include "json.h"
+#include "request.h"
+#include "submit.h"
+
+#include "../../common/err.h"
+#include "../conf.h"
+#include "../reader.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PAGE 1000
+
+static bool read_group(struct request *rq, struct group *g)
+{
+    int err = reader_group(&rq->id, g);
+    if (!err)
+        return true;
+    if (err == -ERR_NO_GROUP) {
+        char text[ID_TEXT];
+        struct problem p;
+        id_format(&rq->id, text);
+        problem_set(&p, err, "there is no group %s", text);
+        request_problem(rq, &p);
+    } else {
+        request_error(rq, err);
+    }
+    return false;
+}
+
+static bool read_id(struct request *rq)
+{
+    if (id_parse(&rq->id, rq->part.text, rq->part.len))
+        return true;
+    struct problem p;
+    problem_set(&p, ERR_NO_GROUP, "`%.*s` is not the id of a group",
+                (int)(rq->part.len < 80 ? rq->part.len : 80), rq->part.text);
+    request_problem(rq, &p);
+    return false;
+}
+
+/* ---- submit ---- */
+
+static void head(struct request *rq, struct buf *out)
+{
+    buf_adds(out, "{\"id\":");
+    json_id(out, &rq->id);
+    buf_addf(out, ",\"total\":%zu,\"jobs\":[", rq->change->items_count);
+}
+
+/* The jobs that the first request made, in its order; items of this one say how they were asked. */
+static int replay_jobs(struct request *rq, struct buf *out)
+{
+    const struct change *c = rq->change;
+    struct job_filter f = {.state = -1, .group = &rq->id, .upward = true, .limit = PAGE};
+    size_t at = 0;
+    for (bool more = true; more;) {
+        struct job_page page;
+        int err = reader_list(&f, 0, 0, &page);
+        if (err)
+            return err;
+        for (size_t i = 0; i < page.count; i++, at++) {
+            buf_adds(out, at ? ",\n" : "\n");
+            if (at < c->items_count)
+                json_accepted(out, &c->items[at], &page.jobs[i], NULL, 0);
+            else
+                json_job(out, &page.jobs[i], NULL);
+        }
+        more = page.more;
+        f.before = page.last;
+        f.has_before = true;
+        job_page_release(&page);
+    }
+    return 0;
+}
+
+static void answer_submitted(struct request *rq)
+{
+    const struct change *c = rq->change;
+    struct buf *out = request_json(rq, 202);
+    head(rq, out);
+    int err = c->replayed_group ? replay_jobs(rq, out) : 0;
+    for (size_t i = 0; i < c->items_count && !c->replayed_group; i++) {
+        buf_adds(out, i ? ",\n" : "\n");
+        if (c->items[i].duplicate)
+            json_job_now(out, &c->items[i].job);
+        else
+            json_accepted(out, &c->items[i], &c->items[i].job, NULL, 0);
+    }
+    buf_adds(out, "]}\n");
+    if (err)
+        request_error(rq, err);
+}
+
+static void answer_group(struct request *rq)
+{
+    struct group g;
+    if (!read_group(rq, &g))
+        return;
+    bool post = rq->route->method == METHOD_POST;
+    struct buf *out = request_json(rq, post && !g.finished_us ? 202 : 200);
+    json_group(out, &g);
+    buf_addc(out, '\n');
+    group_release(&g);
+    if (!post)
+        request_with_etag(rq);
+}
+
+/* Begins to wait for the group, unless it has ended already. */
+static void wait_or_answer(struct request *rq)
+{
+    struct group g;
+    if (!read_group(rq, &g))
+        return;
+    bool done = g.finished_us > 0;
+    group_release(&g);
+    if (done) {
+        answer_group(rq);
+        return;
+    }
+    request_wait(rq, answer_group);
+    if (!rq->parked)
+        return;
+    done = reader_group(&rq->id, &g) != 0 || g.finished_us > 0; /* asked again when resumed */
+    group_release(&g);
+    if (done)
+        request_wait_not(rq);
+}
+
+static void submitted(struct request *rq)
+{
+    const struct change *c = rq->change;
+    char text[ID_TEXT];
+    if (c->err) {
+        refuse_change(rq);
+        return;
+    }
+    rq->id = c->group;
+    id_format(&rq->id, text);
+    request_add_header(rq, "Location", "/v1/groups/%s", text);
+    if (c->replayed_group)
+        request_add_header(rq, "Idempotency-Replayed", "true");
+    if (rq->wait_us == 0)
+        answer_submitted(rq);
+    else if (c->replayed_group)
+        wait_or_answer(rq);
+    else
+        answer_group(rq);
+}
+
+void api_groups_submit(struct request *rq)
+{
+    struct problem p = {0};
+    if (http_draining()) {
+        request_error(rq, -ERR_DRAINING);
+        return;
+    }
+    struct change *c = request_change(rq, CHANGE_BATCH);
+    if (!c)
+        return;
+    int err = request_read_wait(rq, &p);
+    if (!err)
+        err = submit_key(c, request_header(rq, "Idempotency-Key"), &p);
+    if (!err)
+        err = request_no_more_params(rq, &p);
+    if (!err)
+        err = submit_batch(c, rq->body.data, rq->body.len, &p);
+    if (err)
+        request_problem(rq, &p);
+    else
+        request_commit(rq, &c->group, submitted);
+}
+
+/* ---- get ---- */
+
+void api_groups_get(struct request *rq)
+{
+    struct problem p = {0};
+    if (!read_id(rq))
+        return;
+    if (request_read_wait(rq, &p) || request_no_more_params(rq, &p))
+        request_problem(rq, &p);
+    else if (rq->wait_us > 0)
+        wait_or_answer(rq);
+    else
+        answer_group(rq);
+}
+
+void api_groups_results(struct request *rq)
+{
+    struct job_filter f = {.state = -1, .group = &rq->id, .upward = true};
+    struct problem p = {0};
+    struct job_page page;
+    struct group g;
+    char path[64], text[ID_TEXT];
+    if (!read_id(rq))
+        return;
+    if (list_cursor(rq, &f, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    if (!read_group(rq, &g))
+        return;
+    group_release(&g);
+    int err = reader_list(&f, READ_RESULT, http_conf->inline_max, &page);
+    if (err) {
+        request_error(rq, err);
+        return;
+    }
+    struct buf *out = request_json(rq, 200);
+    buf_adds(out, "{\"results\":[");
+    for (size_t i = 0; i < page.count; i++) {
+        buf_adds(out, i ? ",\n" : "\n");
+        json_outcome(out, &page.jobs[i]);
+    }
+    buf_adds(out, "],\"next\":");
+    id_format(&rq->id, text);
+    snprintf(path, sizeof(path), "/v1/groups/%s/results", text);
+    list_next(rq, path, &f, &page, out);
+    buf_adds(out, "}\n");
+    job_page_release(&page);
+    request_with_etag(rq);
+}

@@ -1,0 +1,20 @@
+/*
+ * api_list.h - filters and pages of jobs, for the handlers that list, gather or change many.
+ */
+#ifndef JOBMILL_HTTP_API_LIST_H
+#define JOBMILL_HTTP_API_LIST_H
+
+#include "../reader.h"
+#include "problem.h"
+
+struct request;
+
+/* state, task, tag and group of the query; the group's id is kept in rq->id. 0, or an error in p. */
+int list_filter(struct request *rq, struct job_filter *f, struct problem *p);
+/* limit and cursor, and no other parameter. */
+int list_cursor(struct request *rq, struct job_filter *f, struct problem *p);
+/* Appends the address of the next page, or null, and adds the Link header. */
+void list_next(struct request *rq, const char *path, const struct job_filter *f,
+               const struct job_page *page, struct buf *out);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * api_pools.c - the pools of workers: what they are, and holding them back. HTTP threads.
+ */
+#include "api.h"
+#include "json.h"
+#include "request.h"
+
+#include "../../common/err.h"
+#include "../reader.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void add_pool(struct buf *out, uint32_t index)
+{
+    const struct taskdefs *defs = reader_tasks();
+    const struct pooldef *p = &defs->pool[index];
+    const struct board_pool *b = &reader_board()->pool[index];
+    buf_adds(out, "{\"name\":");
+    json_text(out, p->name);
+    buf_addf(out,
+             ",\"workers\":%" PRIu32 ",\"live\":%" PRIu32
+             ",\"start_method\":\"%s\",\"paused\":%s,\"tasks\":[",
+             p->workers, (uint32_t)atomic_load_explicit(&b->live, memory_order_relaxed),
+             p->start == START_SPAWN ? "spawn" : "forkserver",
+             writer_pool_paused(index) ? "true" : "false");
+    bool any = false;
+    for (uint32_t i = 0; i < defs->tasks; i++) {
+        if (defs->task[i].pool != index)
+            continue;
+        buf_adds(out, any ? "," : "");
+        json_text(out, defs->task[i].name);
+        any = true;
+    }
+    buf_adds(out, "]}");
+}
+
+void api_pools_list(struct request *rq)
+{
+    struct problem p = {0};
+    if (request_no_more_params(rq, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    struct buf *out = request_json(rq, 200);
+    buf_adds(out, "{\"pools\":[");
+    for (uint32_t i = 0; i < reader_tasks()->pools; i++) {
+        buf_adds(out, i ? ",\n" : "\n");
+        add_pool(out, i);
+    }
+    buf_adds(out, "]}\n");
+    request_with_etag(rq);
+}
+
+static void changed(struct request *rq)
+{
+    if (rq->change->err) {
+        request_error(rq, rq->change->err);
+        return;
+    }
+    struct buf *out = request_json(rq, 200);
+    add_pool(out, rq->change->index);
+    buf_addc(out, '\n');
+}
+
+static void pause(struct request *rq, bool paused)
+{
+    const struct taskdefs *defs = reader_tasks();
+    struct problem p = {0};
+    uint32_t i = 0;
+    while (i < defs->pools && (strlen(defs->pool[i].name) != rq->part.len ||
+                               memcmp(defs->pool[i].name, rq->part.text, rq->part.len) != 0))
+        i++;
+    if (i == defs->pools)
+        problem_set(&p, ERR_NOT_FOUND, "there is no pool `%.*s`",
+                    (int)(rq->part.len < 80 ? rq->part.len : 80), rq->part.text);
+    if (request_no_more_params(rq, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    struct change *c = request_change(rq, CHANGE_PAUSE);
+    if (!c)
+        return;
+    c->is_pool = true;
+    c->index = i;
+    c->paused = paused;
+    request_commit(rq, NULL, changed);
+}
+
+void api_pools_pause(struct request *rq)
+{
+    pause(rq, true);
+}
+
+void api_pools_resume(struct request *rq)
+{
+    pause(rq, false);
+}

@@ -1,0 +1,38 @@
+/*
+ * submit_priv.h - what submit.c (the course of a submission) and submit_fields.c (its fields) share.
+ */
+#ifndef JOBMILL_HTTP_SUBMIT_PRIV_H
+#define JOBMILL_HTTP_SUBMIT_PRIV_H
+
+#include "submit.h"
+
+#include <jansson.h>
+
+/* What `unique` said. */
+struct unique_terms {
+    enum { UNIQUE_BY_INPUT, UNIQUE_BY_TASK, UNIQUE_BY_KEY } by;
+    char key[256];
+    int64_t period_us; /* 0: while the job has not ended */
+};
+
+/* One submission while it is read. */
+struct terms {
+    struct new_job *new;
+    struct problem *problem;
+    enum problem_place place;
+    char prefix[32];      /* before a field's JSON pointer: "/jobs/17" in a batch */
+    const struct refs *refs; /* names of earlier items; NULL: none */
+    struct unique_terms unique;
+    unsigned tags;
+    bool has_task, has_timeout, has_attempts, has_input;
+};
+
+/* One field of the body, `value` being its JSON; 0, or a negative enum err with the problem filled. */
+int fields_take_json(struct terms *t, const char *name, json_t *value);
+/* All parameters of a raw submission. */
+int fields_take_params(struct terms *t, struct request *rq);
+
+/* Fills the problem for a field of this submission. */
+int fields_refuse(struct terms *t, const char *name, const char *limit, const char *value);
+
+#endif

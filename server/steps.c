@@ -1,0 +1,359 @@
+/*
+ * steps.c - what each kind of change does to the store, inside the writer's transaction.
+ *
+ * A step returns 0, also when the change was refused (change->err says why, and nothing of it is in
+ * the transaction), or an error that undoes the whole transaction.
+ */
+#include "writer_priv.h"
+
+#include "../common/clock.h"
+#include "../common/err.h"
+#include "../common/log.h"
+#include "backoff.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DUE_BATCH     1000
+#define SWEEP_KEYS    1000
+#define SWEEP_JOBS    200 /* looked at by one transaction */
+#define SWEEP_IDLE_US (1 * US_PER_S)
+#define SWEEP_GO_US   (10 * US_PER_MS) /* between steps while there is more to forget */
+#define SHRINK_PAGES  512
+
+static int64_t retry_delay(const struct job *job, void *arg)
+{
+    const struct taskdef *t = arg;
+    struct backoff b;
+    w.random = w.random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    const char *own = job->backoff[0] ? job->backoff : t ? t->backoff : "";
+    if (own[0] && backoff_parse(&b, own) == 0)
+        return backoff_next(&b, job->attempt, w.random);
+    return backoff_us(job->attempt, w.conf->retry_delay_us, w.conf->retry_delay_max_us, w.random);
+}
+
+/* ---- submit ---- */
+
+static void due_at(int64_t when_us)
+{
+    if (when_us && when_us < w.next_due_us)
+        w.next_due_us = when_us;
+}
+
+/* 0: kept, or there already (n says so); a refusal (-ERR_KEY_REUSED, -ERR_NOT_UNIQUE); an error. */
+static int submit_one(struct batch *b, struct new_job *n, const struct store_key *key)
+{
+    struct job *job = &n->job;
+    struct store_new new = {.job = job, .key = key, .unique = n->unique ? &n->same : NULL};
+    job->task_id = w.task_ids[n->task_index];
+    job->rank_us = job->created_us - job->priority * w.conf->priority_ageing_us;
+    /* With a worker free and nothing before it, the job is claimed by the insert itself. */
+    bool direct = claims_direct(b, job, n->task_index);
+    if (direct) {
+        job->state = JOB_RUNNING;
+        job->attempt = 1;
+        job->started_us = clock_wall_us();
+    }
+    int err = store_insert(w.store, &new);
+    n->replayed = err == STORE_REPLAYED;
+    n->duplicate = err == STORE_DUPLICATE;
+    if (n->duplicate && n->reject)
+        return -ERR_NOT_UNIQUE;
+    if (err)
+        return err < 0 ? err : 0;
+    if (!direct) {
+        if (job->state == JOB_SCHEDULED && job->waits == 0)
+            due_at(job->run_at_us);
+        due_at(job->expires_us);
+        return 0;
+    }
+    err = claims_add(b, job, n->task_index, true);
+    /* The client is told what it submitted; that it runs already shows in the first poll. */
+    job->state = JOB_QUEUED;
+    job->attempt = 0;
+    job->started_us = 0;
+    return err;
+}
+
+static bool is_refusal(int err)
+{
+    return err == -ERR_KEY_REUSED || err == -ERR_NOT_UNIQUE || err == -ERR_UNKNOWN_DEPENDENCY ||
+           err == -ERR_CONFLICT || err == -ERR_NO_JOB || err == -ERR_NO_GROUP;
+}
+
+static struct store_key key_of(const struct change *c, int64_t created_us)
+{
+    return (struct store_key){.key = c->key,
+                              .fingerprint = c->fingerprint,
+                              .now_us = created_us,
+                              .expires_us = created_us + w.conf->idempotency_ttl_us};
+}
+
+static int submit(struct batch *b, struct change *c, int64_t now_us)
+{
+    (void)now_us;
+    struct job *job = &c->one.job;
+    struct store_key key = key_of(c, job->created_us);
+    c->err = store_check_parents(w.store, job->parents, job->parents_count, &c->which);
+    if (!c->err)
+        c->err = submit_one(b, &c->one, c->key[0] ? &key : NULL);
+    if (c->err == -ERR_NOT_UNIQUE)
+        c->which = job->id;
+    return is_refusal(c->err) ? 0 : c->err;
+}
+
+/* All that could refuse a batch is looked at before any of it is kept. */
+static int check_batch(struct change *c, const struct store_key *key)
+{
+    int err = c->begin && c->key[0] ? store_replay(w.store, key, &c->group) : 0;
+    if (err == STORE_REPLAYED)
+        return -ERR_KEY_REUSED; /* it named a single job */
+    for (size_t i = 0; i < c->items_count && !err; i++) {
+        const struct new_job *n = &c->items[i];
+        err = store_check_parents(w.store, n->job.parents, n->job.parents_count - n->known,
+                                  &c->which);
+    }
+    return err;
+}
+
+/* The i-th item was there already, under another id: those behind it depend on that one. */
+static void rename_item(struct change *c, size_t i, const struct id *was)
+{
+    char old[ID_TEXT], now[ID_TEXT];
+    id_format(was, old);
+    id_format(&c->items[i].job.id, now);
+    for (size_t k = i + 1; k < c->items_count; k++) {
+        struct job *job = &c->items[k].job;
+        for (size_t p = 0; p < job->parents_count; p++) {
+            if (id_equal(&job->parents[p], was))
+                job->parents[p] = c->items[i].job.id;
+        }
+        char *at = job->depends_on.len ? strstr(job->depends_on.data, old) : NULL;
+        if (at)
+            memcpy(at, now, ID_TEXT - 1);
+    }
+}
+
+static int batch(struct batch *b, struct change *c, int64_t now_us)
+{
+    struct store_key key = key_of(c, now_us);
+    c->err = check_batch(c, &key);
+    c->replayed_group = c->err == STORE_REPLAYED_GROUP;
+    if (c->replayed_group)
+        c->err = 0;
+    if (c->err || c->replayed_group)
+        return is_refusal(c->err) ? 0 : c->err;
+    if (c->begin) {
+        struct group g = {
+            .id = c->group, .created_us = now_us, .open = true, .callback_url = c->callback_url};
+        c->err = store_group_add(w.store, &g);
+        if (!c->err && c->key[0])
+            c->err = store_keep_key(w.store, &key, &c->group, true);
+    }
+    for (size_t i = 0; i < c->items_count && !c->err; i++) {
+        struct id was = c->items[i].job.id;
+        c->err = submit_one(b, &c->items[i], NULL);
+        if (c->items[i].duplicate)
+            rename_item(c, i, &was);
+    }
+    if (!c->err && !c->more)
+        c->err = store_group_close(w.store, &c->group, now_us);
+    return c->err;
+}
+
+/* ---- cancel, retry, delete ---- */
+
+static int cancel_one(struct batch *b, const struct id *id, struct job *job, int64_t now_us)
+{
+    int err = store_cancel(w.store, id, now_us, job);
+    if (!err && job->state == JOB_RUNNING) {
+        b->stops = writer_grow(b->stops, b->stops_count, &b->stops_cap, sizeof(*b->stops));
+        b->stops[b->stops_count++] = (struct stop){.id = *id, .attempt = job->attempt};
+    }
+    return err;
+}
+
+static int act(struct batch *b, enum change_kind kind, const struct id *id, struct job *job,
+               int64_t now_us)
+{
+    if (kind == CHANGE_CANCEL)
+        return cancel_one(b, id, job, now_us);
+    if (kind == CHANGE_RETRY)
+        return store_retry(w.store, id, now_us, job);
+    return store_delete(w.store, id, &job->state);
+}
+
+static int act_on_one(struct batch *b, struct change *c, int64_t now_us)
+{
+    struct id id = c->one.job.id;
+    c->err = act(b, c->work.kind, &id, &c->one.job, now_us);
+    return is_refusal(c->err) ? 0 : c->err;
+}
+
+static int act_on_many(struct batch *b, struct change *c, int64_t now_us)
+{
+    c->changed = 0;
+    for (size_t i = 0; i < c->ids_count; i++) {
+        struct job job;
+        job_init(&job);
+        int err = act(b, c->bulk, &c->ids[i], &job, now_us);
+        job_release(&job);
+        if (err && !is_refusal(err))
+            return c->err = err;
+        c->changed += err == 0;
+    }
+    return 0;
+}
+
+/* ---- pause ---- */
+
+static int set_paused(struct batch *b, struct change *c, int64_t now_us)
+{
+    (void)b;
+    (void)now_us;
+    if (!c->is_pool)
+        return c->err = store_pause_task(w.store, w.task_ids[c->index], c->paused);
+    c->err = store_pause_pool(w.store, w.defs->pool[c->index].name, c->paused);
+    if (!c->err)
+        atomic_store_explicit(&w.queue[c->index].paused, c->paused, memory_order_relaxed);
+    return c->err;
+}
+
+/* ---- outcomes ---- */
+
+static int finish(struct batch *b, struct finish *f, int64_t now_us)
+{
+    enum job_state state = JOB_RUNNING;
+    const struct taskdef *task = NULL;
+    for (uint32_t i = 0; i < w.defs->tasks && !task; i++)
+        task = w.task_ids[i] == f->attempt.task_id ? &w.defs->task[i] : NULL;
+    struct finish_policy policy = {
+        .now_us = now_us, .backoff_us = retry_delay, .arg = (void *)(uintptr_t)task};
+    int err = store_finish(w.store, &f->attempt, &policy, &state);
+    b->credit[f->pool] -= (int32_t)f->credit;
+    if (err == -ERR_CONFLICT || err == -ERR_NO_JOB) {
+        char id[ID_TEXT];
+        id_format(&f->attempt.job, id);
+        log_warn("job %s: the outcome of attempt %u came too late and is dropped", id,
+                 f->attempt.number);
+        return 0;
+    }
+    if (!err && state == JOB_SCHEDULED)
+        w.next_due_us = 0; /* look it up in the next round */
+    return err;
+}
+
+/* ---- what time brings ---- */
+
+static int due(struct batch *b, int64_t now_us)
+{
+    size_t moved = 0;
+    if (now_us < w.next_due_us)
+        return 0;
+    int err = store_due(w.store, now_us, DUE_BATCH, &moved, &w.next_due_us);
+    b->more = b->more || moved > 0;
+    return err;
+}
+
+static uint64_t ended_of(uint32_t task_id)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < JOB_STATES; i++)
+        n += job_state_final((enum job_state)i) ? store_count(w.store, task_id, (enum job_state)i)
+                                                : 0;
+    return n;
+}
+
+/* What is kept of a task: its own rule, else the service's; less when the store is too large. */
+static struct keep_rule rule_of(uint32_t task, int64_t now_us)
+{
+    const struct taskdef *t = &w.defs->task[task];
+    int64_t keep_us = t->keep_for_us >= 0 ? t->keep_for_us : w.conf->keep_for_us;
+    uint64_t most = t->keep_max >= 0 ? (uint64_t)t->keep_max : (uint64_t)w.conf->keep_max;
+    struct keep_rule r = {.task_id = w.task_ids[task],
+                          .before_us = keep_us > 0 ? now_us - keep_us : 0,
+                          .most = most ? most : UINT64_MAX};
+    if (w.conf->keep_bytes) {
+        struct store_sizes sizes;
+        store_read_sizes(w.store, &sizes);
+        if (sizes.used > w.conf->keep_bytes) {
+            uint64_t fewer = ended_of(r.task_id) * 9 / 10;
+            r.most = fewer < r.most ? fewer : r.most;
+        }
+    }
+    return r;
+}
+
+/* Forgets a little: a step of one task's old jobs, or of expired keys when all tasks had their
+ * turn. */
+static int sweep(int64_t now_us)
+{
+    size_t gone = 0;
+    bool more = false;
+    int err = 0;
+    if (w.sweep_task < w.defs->tasks) {
+        struct keep_rule rule = rule_of(w.sweep_task, now_us);
+        if ((rule.before_us || rule.most != UINT64_MAX) && ended_of(rule.task_id) > 0)
+            err = store_sweep_jobs(w.store, &rule, SWEEP_JOBS, &gone, &more);
+        w.sweep_task += !more;
+        w.next_sweep_us = more ? now_us + SWEEP_GO_US : now_us;
+        return err;
+    }
+    err = store_sweep_keys(w.store, now_us, SWEEP_KEYS, &gone);
+    if (!err)
+        err = store_shrink(w.store, SHRINK_PAGES);
+    more = gone == SWEEP_KEYS;
+    w.sweep_task = more ? w.sweep_task : 0;
+    w.next_sweep_us = now_us + (more ? SWEEP_GO_US : SWEEP_IDLE_US);
+    return err;
+}
+
+static int sweep_all(int64_t now_us)
+{
+    int err = 0;
+    uint32_t looked = 0;
+    while (!err && now_us >= w.next_sweep_us && looked++ <= w.defs->tasks)
+        err = sweep(now_us);
+    return err;
+}
+
+/* ---- all ---- */
+
+static int (*const steps[CHANGES])(struct batch *b, struct change *c, int64_t now_us) = {
+    [CHANGE_SUBMIT] = submit,    [CHANGE_BATCH] = batch,       [CHANGE_CANCEL] = act_on_one,
+    [CHANGE_RETRY] = act_on_one, [CHANGE_DELETE] = act_on_one, [CHANGE_BULK] = act_on_many,
+    [CHANGE_PAUSE] = set_paused,
+};
+
+static int note_ended(struct batch *b)
+{
+    size_t n = store_ended_count(w.store);
+    for (size_t i = 0; i < n; i++) {
+        b->ended = writer_grow(b->ended, b->ended_count, &b->ended_cap, sizeof(*b->ended));
+        store_ended_id(w.store, i, &b->ended[b->ended_count++]);
+    }
+    return 0;
+}
+
+int steps_all(struct batch *b, int64_t now_us)
+{
+    int err = 0;
+    bool more = false;
+    for (struct inbox_node *n = b->nodes; n && !err; n = n->next) {
+        struct work *k = INBOX_OWNER(n, struct work, node);
+        if (k->kind == CHANGE_FINISH)
+            err = finish(b, INBOX_OWNER(k, struct finish, work), now_us);
+        else
+            err = steps[k->kind](b, INBOX_OWNER(k, struct change, work), now_us);
+    }
+    if (!err)
+        err = due(b, now_us);
+    if (!err)
+        err = sweep_all(now_us);
+    if (!err)
+        err = store_settle(w.store, now_us, &more);
+    b->more = b->more || more;
+    if (!err)
+        err = claims_make(b, now_us);
+    return err ? err : note_ended(b);
+}

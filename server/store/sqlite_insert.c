@@ -1,0 +1,267 @@
+/*
+ * sqlite_insert.c - the SQLite driver's new jobs: was it asked before, may it be there twice, what
+ * does it wait for, and its row.
+ *
+ * The writer's thread, inside its transaction.
+ */
+#include "sqlite.h"
+
+#include "../../common/err.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- asked before ---- */
+
+int sqlite_replay(struct store *base, const struct store_key *key, struct id *id)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    int got = db_first(&s->db, STMT_REQUEST_GET, PARAMS(P_STR(key->key), P_INT(key->now_us)));
+    if (got != 1)
+        return got;
+    sqlite3_stmt *st = s->db.stmt[STMT_REQUEST_GET];
+    bool same = sqlite3_column_bytes(st, 0) == 32 &&
+                memcmp(sqlite3_column_blob(st, 0), key->fingerprint, 32) == 0;
+    bool is_group = sqlite3_column_int(st, 3) != 0;
+    id_make(id, (uint64_t)sqlite3_column_int64(st, 1), (uint64_t)sqlite3_column_int64(st, 2));
+    db_done(&s->db, STMT_REQUEST_GET);
+    return !same ? -ERR_KEY_REUSED : is_group ? STORE_REPLAYED_GROUP : STORE_REPLAYED;
+}
+
+int sqlite_keep_key(struct store *base, const struct store_key *key, const struct id *id,
+                    bool is_group)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    return db_run_one(s, STMT_REQUEST_PUT,
+                      PARAMS(P_STR(key->key), P_BLOB(key->fingerprint, 32), P_INT(id_key(id)),
+                             P_INT(id_tail(id)), P_INT(key->expires_us), P_INT(is_group)));
+}
+
+/* The job that a key named before: *job becomes it. 0: the key is free. */
+static int replay(struct sqlite_store *s, const struct store_key *key, struct job *job)
+{
+    struct id id;
+    struct job old;
+    int got = sqlite_replay(&s->base, key, &id);
+    if (got <= 0)
+        return got;
+    if (got == STORE_REPLAYED_GROUP)
+        return -ERR_KEY_REUSED;
+    int err = row_find(s, &s->db, &id, 0, 0, &old);
+    if (err == -ERR_NO_JOB)
+        return 0; /* the job is gone: the key is free again */
+    if (err)
+        return err;
+    job_release(job);
+    *job = old;
+    return STORE_REPLAYED;
+}
+
+/* ---- only once ---- */
+
+/* STORE_DUPLICATE with *job replaced by the one that is there; 0: there is none. */
+static int find_same(struct sqlite_store *s, const struct store_unique *u, struct job *job)
+{
+    struct job old;
+    struct id id;
+    int got = db_first(&s->db, STMT_UNIQUE_GET, PARAMS(P_BLOB(u->hash, 32)));
+    if (got != 1)
+        return got;
+    sqlite3_stmt *st = s->db.stmt[STMT_UNIQUE_GET];
+    id_make(&id, (uint64_t)sqlite3_column_int64(st, 0), (uint64_t)sqlite3_column_int64(st, 1));
+    bool queued_only = sqlite3_column_int(st, 2) != 0;
+    int64_t until_us = sqlite3_column_int64(st, 3);
+    db_done(&s->db, STMT_UNIQUE_GET);
+    if (until_us > 0 && until_us <= job->created_us)
+        return 0;
+    int err = row_find(s, &s->db, &id, 0, 0, &old);
+    if (err)
+        return err == -ERR_NO_JOB ? 0 : err;
+    bool there =
+        until_us > 0 || (queued_only ? old.state == JOB_QUEUED || old.state == JOB_SCHEDULED
+                                     : !job_state_final(old.state));
+    if (!there) {
+        job_release(&old);
+        return 0;
+    }
+    job_release(job);
+    *job = old;
+    return STORE_DUPLICATE;
+}
+
+/* ---- the row ---- */
+
+int put_blob(struct sqlite_store *s, uint64_t key, enum blob_kind kind, const struct buf *b)
+{
+    if (b->len <= STORE_INLINE)
+        return 0;
+    return db_run_one(s, STMT_BLOB_PUT, PARAMS(P_INT(key * 4 + kind), P_BLOB(b->data, b->len)));
+}
+
+static bool is_plain(const struct job *j)
+{
+    return j->waits == 0 && j->expires_us == 0 && id_is_nil(&j->group) && !j->gathers &&
+           !j->run_anyway && !j->backoff[0] && !j->concurrency_key[0] && j->depends_on.len == 0 &&
+           j->callback_url.len == 0;
+}
+
+static int add_row(struct sqlite_store *s, const struct job *j)
+{
+    const struct param none = P_NULL;
+    struct param input = P_BLOB(j->input.data, j->input.len);
+    bool grouped = !id_is_nil(&j->group);
+    if (j->input.len > STORE_INLINE)
+        input = none;
+    const struct param p[] = {
+        P_INT(id_key(&j->id)),
+        P_INT(id_tail(&j->id)),
+        P_INT(j->state),
+        P_INT(j->task_id),
+        P_INT(j->priority),
+        P_INT(j->attempt),
+        P_INT(j->max_attempts),
+        P_INT(j->created_us),
+        P_INT(j->run_at_us),
+        P_INT(j->started_us),
+        P_INT(j->timeout_us),
+        P_STR(j->input_type),
+        P_TEXT(j->tags.data, j->tags.len),
+        P_INT(j->input.len),
+        input,
+        P_INT(j->rank_us),
+        /* what only JOB_ADD_FULL takes */
+        P_INT(j->waits),
+        P_INT(j->expires_us),
+        P_INT(grouped ? id_key(&j->group) : 0),
+        P_INT(grouped ? id_tail(&j->group) : 0),
+        P_INT(j->run_anyway),
+        P_INT(j->gathers),
+        P_STR(j->backoff),
+        P_STR(j->concurrency_key),
+        P_TEXT(j->depends_on.data, j->depends_on.len),
+        P_TEXT(j->callback_url.data, j->callback_url.len),
+    };
+    if (is_plain(j))
+        return db_run_one(s, STMT_JOB_ADD, p, 16);
+    return db_run_one(s, STMT_JOB_ADD_FULL, p, sizeof(p) / sizeof(p[0]));
+}
+
+/* ---- what it waits for ---- */
+
+/* How a job or group stands: its state's kind, or -ERR_UNKNOWN_DEPENDENCY. */
+static int parent_state(struct sqlite_store *s, const struct id *id, enum parent_end *end)
+{
+    struct job parent;
+    struct group group;
+    int err = row_find(s, &s->db, id, 0, 0, &parent);
+    if (!err) {
+        *end = parent_end_of(parent.state);
+        job_release(&parent);
+        return 0;
+    }
+    if (err != -ERR_NO_JOB)
+        return err;
+    err = group_find(s, &s->db, id, &group);
+    if (!err) {
+        *end = group_end(&group);
+        group_release(&group);
+    }
+    return err == -ERR_NO_GROUP ? -ERR_UNKNOWN_DEPENDENCY : err;
+}
+
+int sqlite_check_parents(struct store *base, const struct id *parents, size_t n, struct id *which)
+{
+    for (size_t i = 0; i < n; i++) {
+        enum parent_end end;
+        int err = parent_state(sqlite_of(base), &parents[i], &end);
+        if (err) {
+            *which = parents[i];
+            return err;
+        }
+    }
+    return 0;
+}
+
+/* Notes the parents that have not ended. *fate: how the child ends at once, if one is bad already.
+ */
+static int add_parents(struct sqlite_store *s, struct job *job, enum parent_end *fate,
+                       struct id *which)
+{
+    *fate = PARENT_OPEN;
+    job->waits = 0;
+    for (size_t i = 0; i < job->parents_count; i++) {
+        enum parent_end end = PARENT_OPEN;
+        int err = parent_state(s, &job->parents[i], &end);
+        if (err)
+            return err == -ERR_UNKNOWN_DEPENDENCY ? -ERR_INTERNAL : err; /* was checked before */
+        if (end == PARENT_FAILED || end == PARENT_CANCELLED) {
+            if (!job->run_anyway && *fate == PARENT_OPEN) {
+                *fate = end;
+                *which = job->parents[i];
+            }
+            continue;
+        }
+        if (end != PARENT_OPEN)
+            continue;
+        int n = db_run(&s->db, STMT_PARENT_ADD,
+                       PARAMS(P_INT(id_key(&job->parents[i])), P_INT(id_key(&job->id))));
+        if (n < 0)
+            return n;
+        job->waits += (uint32_t)n;
+        s->parents += (uint64_t)n;
+    }
+    if (job->waits > 0 || *fate != PARENT_OPEN)
+        job->state = JOB_SCHEDULED;
+    return 0;
+}
+
+int sqlite_insert(struct store *base, struct store_new *new)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    struct job *job = new->job;
+    uint64_t k = id_key(&job->id);
+    if (!sqlite_task(s, job->task_id))
+        return -ERR_INTERNAL;
+    int err = new->key ? replay(s, new->key, job) : 0;
+    if (!err && new->unique)
+        err = find_same(s, new->unique, job);
+    if (err == STORE_DUPLICATE && new->key) {
+        int kept = sqlite_keep_key(base, new->key, &job->id, false);
+        err = kept ? kept : err;
+    }
+    if (err)
+        return err;
+    enum parent_end fate = PARENT_OPEN;
+    struct id which;
+    if (job->parents_count)
+        err = add_parents(s, job, &fate, &which);
+    if (!err)
+        err = add_row(s, job);
+    if (!err)
+        err = put_blob(s, k, BLOB_INPUT, &job->input);
+    if (!err && job->tags.len) {
+        int n =
+            db_run(&s->db, STMT_TAGS_ADD, PARAMS(P_INT(k), P_TEXT(job->tags.data, job->tags.len)));
+        err = n < 0 ? n : 0;
+    }
+    if (!err && new->key)
+        err = sqlite_keep_key(base, new->key, &job->id, false);
+    if (!err && new->unique)
+        err = db_run_one(s, STMT_UNIQUE_PUT,
+                         PARAMS(P_BLOB(new->unique->hash, 32), P_INT(k), P_INT(id_tail(&job->id)),
+                                P_INT(new->unique->queued_only), P_INT(new->unique->until_us)));
+    if (err)
+        return err;
+    job->input_size = job->input.len;
+    struct who who = who_of(job);
+    count_move(s, &who, -1, job->state);
+    if (job->state == JOB_SCHEDULED && job->waits == 0 && fate == PARENT_OPEN)
+        note_due(s, job->run_at_us);
+    if (job->expires_us)
+        note_due(s, job->expires_us);
+    if (fate != PARENT_OPEN) {
+        err = end_child(s, job, fate, &which, job->created_us);
+        job->state = JOB_SCHEDULED; /* told as it was accepted */
+    }
+    return err;
+}

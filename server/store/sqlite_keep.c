@@ -1,0 +1,190 @@
+/*
+ * sqlite_keep.c - the SQLite driver's forgetting: jobs that ended, keys that expired, pages that
+ * are not used; and what is paused. The writer's thread, inside its transaction.
+ */
+#include "sqlite.h"
+
+#include "../../common/err.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- jobs ---- */
+
+/* What an ended job leaves behind elsewhere, and its row. */
+static int drop_job(struct sqlite_store *s, const struct job *job)
+{
+    struct who who = who_of(job);
+    const struct param key[] = {P_INT(who.key)};
+    int n = 0;
+    if (job->input_size > STORE_INLINE || job->result_size > STORE_INLINE || job->gathers)
+        n = db_run(&s->db, STMT_BLOBS_DROP, key, 1);
+    if (n >= 0 && job->tags.len)
+        n = db_run(&s->db, STMT_TAGS_DROP,
+                   PARAMS(P_INT(who.key), P_TEXT(job->tags.data, job->tags.len)));
+    if (n >= 0 && job->attempt > 0)
+        n = db_run(&s->db, STMT_ATTEMPTS_DROP, key, 1);
+    if (n >= 0)
+        n = db_run(&s->db, STMT_UNIQUE_DROP, key, 1);
+    if (n < 0)
+        return n;
+    int err = db_run_one(s, STMT_JOB_DROP, PARAMS(P_INT(who.key), P_INT(job->state)));
+    if (!err)
+        count_move(s, &who, (int)job->state, -1);
+    return err;
+}
+
+int sqlite_delete(struct store *base, const struct id *id, enum job_state *state)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    struct job job;
+    int err = row_find(s, &s->db, id, 0, 0, &job);
+    if (err)
+        return err;
+    *state = job.state;
+    err = job_state_final(job.state) ? drop_job(s, &job) : -ERR_CONFLICT;
+    job_release(&job);
+    return err;
+}
+
+static uint64_t ended_of(const struct store_task *t)
+{
+    int64_t n = 0;
+    for (int i = 0; i < JOB_STATES; i++) {
+        if (job_state_final((enum job_state)i))
+            n += (int64_t)atomic_load_explicit(&t->n[i], memory_order_relaxed) + t->delta[i];
+    }
+    return n > 0 ? (uint64_t)n : 0;
+}
+
+struct old {
+    struct id id;
+    enum job_state state;
+    int64_t finished_us;
+};
+
+int sqlite_sweep_jobs(struct store *base, const struct keep_rule *rule, size_t limit, size_t *gone,
+                      bool *more)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    struct store_task *t = sqlite_task(s, rule->task_id);
+    struct old old[STORE_BATCH];
+    size_t n = 0;
+    if (!t)
+        return 0;
+    limit = limit < STORE_BATCH ? limit : STORE_BATCH;
+    int got = db_first(&s->db, STMT_OLD_JOBS,
+                       PARAMS(P_INT(rule->task_id), P_INT(t->swept_key), P_INT(limit)));
+    for (; got == 1; got = db_next(&s->db, STMT_OLD_JOBS)) {
+        sqlite3_stmt *st = s->db.stmt[STMT_OLD_JOBS];
+        struct old *o = &old[n++];
+        id_make(&o->id, (uint64_t)sqlite3_column_int64(st, 0),
+                (uint64_t)sqlite3_column_int64(st, 1));
+        o->state = (enum job_state)sqlite3_column_int(st, 2);
+        o->finished_us = sqlite3_column_int64(st, 3);
+    }
+    *more = n == limit;
+    for (size_t i = 0; i < n && got >= 0; i++) {
+        bool too_many = ended_of(t) > rule->most;
+        /* those made after the limit cannot have ended before it */
+        if (!too_many && (rule->before_us == 0 || id_time_us(&old[i].id) > rule->before_us)) {
+            *more = false;
+            break;
+        }
+        t->swept_key = (int64_t)id_key(&old[i].id);
+        if (!job_state_final(old[i].state) || (!too_many && old[i].finished_us >= rule->before_us))
+            continue;
+        enum job_state state;
+        got = sqlite_delete(base, &old[i].id, &state);
+        *gone += got == 0;
+    }
+    if (!*more)
+        t->swept_key = 0;
+    return got < 0 ? got : 0;
+}
+
+int sqlite_sweep_keys(struct store *base, int64_t now_us, size_t limit, size_t *gone)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    int n = db_run(&s->db, STMT_REQUEST_SWEEP, PARAMS(P_INT(now_us), P_INT(limit)));
+    if (n < 0)
+        return n;
+    *gone = (size_t)n;
+    return 0;
+}
+
+/* ---- pages ---- */
+
+static int64_t free_pages(struct sqlite_store *s)
+{
+    int got = db_first(&s->db, STMT_FREE_PAGES, NULL, 0);
+    if (got != 1)
+        return got;
+    int64_t n = sqlite3_column_int64(s->db.stmt[STMT_FREE_PAGES], 0);
+    db_done(&s->db, STMT_FREE_PAGES);
+    return n;
+}
+
+int sqlite_shrink(struct store *base, size_t pages)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    char sql[64];
+    int64_t unused = free_pages(s);
+    if (unused >= 0)
+        atomic_store_explicit(&s->unused_pages, (uint64_t)unused, memory_order_relaxed);
+    if (!s->shrinks ||
+        unused < (int64_t)pages) /* some are left: they are used again before the file grows */
+        return unused < 0 ? (int)unused : 0;
+    snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%zu)", pages);
+    int rc = sqlite3_exec(s->db.c, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : db_error(&s->db, rc, "shrink");
+}
+
+/* ---- paused ---- */
+
+int sqlite_pause_task(struct store *base, uint32_t task_id, bool paused)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    struct store_task *t = sqlite_task(s, task_id);
+    if (!t)
+        return -ERR_INTERNAL;
+    int err = db_run_one(s, STMT_TASK_PAUSE, PARAMS(P_INT(task_id), P_INT(paused)));
+    if (!err)
+        atomic_store_explicit(&t->paused, paused, memory_order_relaxed);
+    return err;
+}
+
+bool sqlite_task_paused(const struct store *base, const char *task)
+{
+    const struct store_task *t;
+    for (uint32_t i = 1; (t = sqlite_task((const struct sqlite_store *)base, i)); i++) {
+        if (strcmp(t->name, task) == 0)
+            return atomic_load_explicit(&t->paused, memory_order_relaxed);
+    }
+    return false;
+}
+
+bool sqlite_task_paused_id(const struct store *base, uint32_t task_id)
+{
+    const struct store_task *t = sqlite_task((const struct sqlite_store *)base, task_id);
+    return t && atomic_load_explicit(&t->paused, memory_order_relaxed);
+}
+
+int sqlite_pause_pool(struct store *base, const char *pool, bool paused)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    int n = db_run(&s->db, STMT_POOL_PAUSE, PARAMS(P_STR(pool), P_INT(paused)));
+    return n < 0 ? n : 0;
+}
+
+int sqlite_pool_paused(struct store *base, const char *pool, bool *paused)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    *paused = false;
+    int got = db_first(&s->db, STMT_POOL_GET, PARAMS(P_STR(pool)));
+    if (got != 1)
+        return got;
+    *paused = sqlite3_column_int(s->db.stmt[STMT_POOL_GET], 0) != 0;
+    db_done(&s->db, STMT_POOL_GET);
+    return 0;
+}

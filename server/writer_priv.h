@@ -1,0 +1,79 @@
+/*
+ * writer_priv.h - what writer.c (the thread: transaction, commit, answers), steps.c (what one change
+ * does to the store) and claims.c (who may run) share. The writer's thread alone, but for the atomics.
+ */
+#ifndef JOBMILL_SERVER_WRITER_PRIV_H
+#define JOBMILL_SERVER_WRITER_PRIV_H
+
+#include "conf.h"
+#include "store/store.h"
+#include "writer.h"
+
+#include <stdatomic.h>
+
+/* What one transaction did, to be told after its commit. */
+struct batch {
+    struct inbox_node *nodes; /* all that were taken, in order */
+    size_t count;
+    struct inbox_node *claims, **claims_end; /* struct claim */
+    size_t claimed;
+    struct id *ended; /* jobs and groups */
+    size_t ended_count, ended_cap;
+    int32_t credit[POOLS_MAX];     /* credit used by it */
+    uint32_t taken[TASKS_MAX];     /* jobs of each task that it began */
+    struct stop {
+        struct id id;
+        uint32_t attempt;
+    } * stops;
+    size_t stops_count, stops_cap;
+    bool more; /* something of its own making is left for the next one */
+};
+
+/* The tasks of one pool. */
+struct pool_queue {
+    uint32_t *tasks; /* indexes */
+    size_t count;
+    struct claim_quota *quota; /* room for as many */
+    _Atomic bool paused;       /* written by the writer's thread */
+};
+
+/* A task's token bucket. */
+struct bucket {
+    double tokens;
+    int64_t filled_us; /* mono */
+};
+
+struct writer {
+    const struct conf *conf;
+    const struct taskdefs *defs;
+    struct store *store;
+    uint32_t *task_ids; /* by index of the task */
+    struct pool_queue queue[POOLS_MAX];
+    struct bucket bucket[TASKS_MAX];
+    _Atomic int32_t credit[POOLS_MAX];
+    _Atomic bool draining;
+    int64_t next_due_us;   /* wall: of what is scheduled or expires */
+    int64_t next_sweep_us; /* wall */
+    int64_t next_token_us; /* mono: when a rate lets the next job go; INT64_MAX: none waits for it */
+    uint32_t sweep_task;   /* whose turn it is to be swept */
+    uint64_t random;
+};
+extern struct writer w;
+
+void *writer_grow(void *old, size_t count, size_t *cap, size_t size); /* dies without memory */
+
+/* ---- claims.c ---- */
+int claims_learn(void); /* the tasks of each pool, at start */
+void claims_release(void);
+/* May this new job run at once, without passing the queue? */
+bool claims_direct(const struct batch *b, const struct job *job, uint32_t task_index);
+/* Makes a claim of a job that begins; moves its input out of it or copies it. 0, -ERR_NOMEM. */
+int claims_add(struct batch *b, struct job *job, uint32_t task_index, bool copy_input);
+int claims_make(struct batch *b, int64_t now_us); /* as many as credit and limits allow */
+bool claims_wait(void); /* some could be made now */
+void claims_undone(const struct batch *b); /* gives the tokens of an undone transaction back */
+
+/* ---- steps.c ---- */
+int steps_all(struct batch *b, int64_t now_us); /* 0, or an error that undoes all of it */
+
+#endif
