@@ -4,6 +4,7 @@
  */
 #include "harness.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -367,8 +368,22 @@ static void kill_any(struct server *s)
     (void)kill(victim, SIGKILL); /* it may have died of its worker's death */
 }
 
+static int entries(const char *dir)
+{
+    int n = 0;
+    DIR *d = opendir(dir);
+    ck_assert_ptr_nonnull(d);
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n - 2;
+}
+
 START_TEST(programs_and_workers_are_killed_at_random)
 {
+    char tmp[] = "/tmp/jobmill-test-jobs-XXXXXX"; /* for the jobs' directories alone */
+    ck_assert_ptr_nonnull(mkdtemp(tmp));
+    setenv("TMPDIR", tmp, 1);
     int kills = rounds(KILLS), jobs = kills * 5;
     struct server *s = with_warm("retry_delay = 0.01", "", two_workers);
     char(*ids)[64] = calloc((size_t)jobs, sizeof(*ids));
@@ -390,6 +405,8 @@ START_TEST(programs_and_workers_are_killed_at_random)
     ck_assert_int_eq(stat_of(s, "jobs.succeeded"), jobs);
     free(ids);
     server_free(s);
+    ck_assert_int_eq(entries(tmp), 0); /* no directory of a job or program is left */
+    ck_assert_int_eq(rmdir(tmp), 0);
 }
 END_TEST
 

@@ -15,6 +15,7 @@
 #include "../common/msg.h"
 #include "reaper.h"
 #include "task.h"
+#include "workdir.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -54,13 +55,22 @@ static struct {
     char buf[MSG_MAX];
 } fs;
 
+/* Nothing that was started here is left, nor a directory of it. */
+static _Noreturn void end_with_all(int status)
+{
+    reaper_kill_tree(getpid());
+    (void)reaper_clear(NULL, NULL, CLEAR_MS);
+    for (uint32_t i = 0; i < fs.h.board->slots; i++) {
+        if (fs.worker[i].pid)
+            workdir_remove_all(fs.worker[i].pid);
+    }
+    _exit(status);
+}
+
 static void send_front(const struct msg *m)
 {
-    if (msg_send(fs.h.control_fd, m) != 0) {
-        reaper_kill_tree(getpid());
-        (void)reaper_clear(NULL, NULL, CLEAR_MS);
-        _exit(1); /* the front end is gone */
-    }
+    if (msg_send(fs.h.control_fd, m) != 0)
+        end_with_all(1); /* the front end is gone */
 }
 
 static bool is_worker(pid_t pid, void *arg)
@@ -97,9 +107,10 @@ static void bury(uint32_t slot)
         .rss_bytes = (int64_t)u.ru_maxrss * 1024,
     };
     fd_close(&w->pid_fd); /* leaves the epoll set by that */
-    *w = (struct known){.pid_fd = -1};
     (void)reaper_clear(is_worker, NULL, CLEAR_MS);
     send_front(&m);
+    *w = (struct known){.pid_fd = -1};
+    workdir_remove_all((pid_t)m.u.DEATH.pid);
 }
 
 static void on_sigchld(void)
@@ -247,9 +258,7 @@ static void end(void)
 {
     if (atomic_load_explicit(&fs.h.board->draining, memory_order_acquire))
         let_workers_end();
-    reaper_kill_tree(getpid());
-    (void)reaper_clear(NULL, NULL, CLEAR_MS);
-    _exit(0);
+    end_with_all(0);
 }
 
 static void on_control(void)

@@ -6,18 +6,25 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LEVELS 64 /* deeper trees are left, and logged */
+#define PREFIX "jobmill-job-" /* then the worker's pid */
+#define LEVELS 64             /* deeper trees are left, and logged */
+
+static const char *base_dir(void)
+{
+    const char *base = getenv("TMPDIR");
+    return base && *base ? base : "/tmp";
+}
 
 int workdir_make(char *out, size_t size)
 {
-    const char *base = getenv("TMPDIR");
-    int n = snprintf(out, size, "%s/jobmill-job-XXXXXX", base && *base ? base : "/tmp");
+    int n = snprintf(out, size, "%s/" PREFIX "%d-XXXXXX", base_dir(), (int)getpid());
     if (n < 0 || (size_t)n >= size)
         return ENAMETOOLONG;
     return mkdtemp(out) ? 0 : errno;
@@ -65,4 +72,21 @@ void workdir_remove(const char *path)
         why = why ? why : errno;
     if (why && why != ENOENT)
         log_warn("the directory of a job, %s, cannot be removed: %s", path, strerror(why));
+}
+
+void workdir_remove_all(pid_t worker)
+{
+    char prefix[64], path[PATH_MAX];
+    int len = snprintf(prefix, sizeof(prefix), PREFIX "%d-", (int)worker);
+    DIR *dir = opendir(base_dir());
+    if (!dir)
+        return;
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (strncmp(e->d_name, prefix, (size_t)len) != 0)
+            continue;
+        int n = snprintf(path, sizeof(path), "%s/%s", base_dir(), e->d_name);
+        if (n > 0 && (size_t)n < sizeof(path))
+            workdir_remove(path);
+    }
+    closedir(dir);
 }

@@ -3,10 +3,14 @@
 #define JOBMILL_WORKERS_WORKDIR_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
-/* Makes a directory of mode 0700 below $TMPDIR or /tmp; its path goes into out. 0, or an errno. */
+/* Makes a directory of mode 0700 below $TMPDIR or /tmp, named after the calling worker; its path goes
+ * into out. 0, or an errno. */
 int workdir_make(char *out, size_t size);
 /* Removes it with all in it, following no symbolic link. What cannot be removed is logged. */
 void workdir_remove(const char *path);
+/* Removes all that a worker has made: it is dead, with all below it. For the fork server. */
+void workdir_remove_all(pid_t worker);
 
 #endif
