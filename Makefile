@@ -88,6 +88,7 @@ SERVER := \
 	server/conf_flow.c \
 	server/conf_sections.c \
 	server/conf_value.c \
+	server/cron.c \
 	server/deliver.c \
 	server/dispatch.c \
 	server/inbox.c \
@@ -97,7 +98,9 @@ SERVER := \
 	server/steps.c \
 	server/supervise.c \
 	server/waiters.c \
-	server/writer.c
+	server/writer.c \
+	server/zone.c \
+	server/zone_rule.c
 
 STORE := \
 	server/store/migrate.c \
@@ -300,10 +303,17 @@ schema-suite: build/tests/schema/suite ## the official JSON Schema tests in SUIT
 	$< $(SUITE)/tests/draft2020-12/optional
 	-$< $(SUITE)/tests/draft2020-12/optional/format --formats
 
+# ---- cron: random expressions against a walk over every minute, and python3-croniter where it is installed ----
+build/tests/cron/next: tests/cron/next.c $(OBJS) build/embed.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+cron-diff: build/tests/cron/next ## random cron expressions against two other ways
+	/usr/bin/python3 tests/cron/oracle.py $< 2000
+
 # ---- fuzzing: libFuzzer with ASan and UBSan; FUZZ_SECONDS a target ----
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SRCS := $(COMMON) server/conf.c server/conf_command.c server/conf_file.c server/conf_schema.c server/conf_sections.c server/conf_value.c $(SCHEMA)
+FUZZ_SRCS := $(COMMON) server/conf.c server/conf_command.c server/conf_file.c server/conf_schema.c server/conf_sections.c server/conf_value.c server/cron.c server/zone.c server/zone_rule.c $(SCHEMA)
 build-fuzz/%: tests/fuzz/%.c $(FUZZ_SRCS) Makefile
 	@mkdir -p $(@D)
 	clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(ALL_CPPFLAGS) -o $@ $< $(filter-out common/embed.c,$(FUZZ_SRCS)) tests/fuzz/lib/embed_none.c -linih -ljansson -lpcre2-8 -lm
@@ -344,4 +354,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all schema-suite crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
