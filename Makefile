@@ -133,6 +133,7 @@ HTTP := \
 	server/http/reply.c \
 	server/http/request.c \
 	server/http/route.c \
+	server/http/stream.c \
 	server/http/submit.c \
 	server/http/submit_fields.c \
 	server/http/task_name.c

@@ -292,6 +292,16 @@ def live_lives(s):
                   '{"jobs":[{"task":"noop","depends_on":["later"]},{"task":"noop","ref":"later"}]}',
                   '{"jobs":[{"task":"noop","ref":"a"},{"task":"noop","ref":"a"}]}', '{"jobs":[{"task":"noop"}],"callback_url":"ftp://x"}'):
         s.call(400, 'POST', batch, batch, wrong)
+    lines = {'Content-Type': 'application/x-ndjson'}
+    many = ''.join('{"task":"echo","input":%d}\n' % i for i in range(2300))
+    _, group = s.call(200, 'POST', batch, batch + '?wait=60', many, lines)
+    check(group['done'] and group['counts']['succeeded'] == 2300, f'a stream: {group}')
+    s.call(202, 'POST', batch, batch, '{"task":"noop","delay":900}\n\n{"task":"noop","delay":900}', lines)
+    _, bad = s.call(400, 'POST', batch, batch, many + '{"task":"noop",}\n' + many, lines)
+    check('line 2301' in bad['detail'] and ' jobs of the lines before are kept' in bad['detail'], f'a bad line: {bad}')
+    s.call(400, 'POST', batch, batch, '', lines)
+    s.call(400, 'POST', batch, batch + '?x=1', many, lines)
+    s.call(400, 'POST', batch, batch, many, {**lines, 'Idempotency-Key': 'x'})
     s.call(422, 'POST', batch, batch, '{"jobs":[{"task":"noop"},{"task":"nope"}]}')
     s.call(422, 'POST', batch, batch, '{"jobs":[{"task":"noop"},{"task":"noop","depends_on":["%s"]}]}' % NOBODY)
     s.call(422, 'POST', jobs, jobs, '{"task":"noop","depends_on":["%s"]}' % NOBODY)

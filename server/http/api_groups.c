@@ -6,6 +6,7 @@
 #include "api_list.h"
 #include "json.h"
 #include "request.h"
+#include "stream.h"
 #include "submit.h"
 
 #include "../../common/err.h"
@@ -154,9 +155,23 @@ static void submitted(struct request *rq)
         answer_group(rq);
 }
 
+/* A stream's answer is the group: its jobs may be a million. */
+static void streamed(struct request *rq)
+{
+    char text[ID_TEXT];
+    rq->id = rq->change->group;
+    id_format(&rq->id, text);
+    request_add_header(rq, "Location", "/v1/groups/%s", text);
+    answer_group(rq);
+}
+
 void api_groups_submit(struct request *rq)
 {
     struct problem p = {0};
+    if (rq->stream) {
+        stream_end(rq, streamed);
+        return;
+    }
     if (http_draining()) {
         request_error(rq, -ERR_DRAINING);
         return;

@@ -14,6 +14,7 @@
 #include "../../common/log.h"
 #include "../conf.h"
 #include "guard.h"
+#include "stream.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -390,6 +391,12 @@ static void find_route(struct request *rq, const char *method, const struct guar
                          : rq->route->body == BODY_RAW   ? http_conf->max_raw_body
                          : rq->route->body == BODY_BATCH ? http_conf->max_batch_body
                                                          : 0;
+        if (rq->route->body == BODY_BATCH && stream_wanted(rq)) {
+            rq->body_limit = http_conf->max_stream_body;
+            rq->stream = stream_new();
+            if (!rq->stream)
+                request_error(rq, -ERR_NOMEM);
+        }
         if (rq->route->body == BODY_NONE && (g->length > 0 || g->chunked)) {
             problem_set(&p, ERR_BAD_REQUEST, "this address takes no body");
             request_problem(rq, &p);
@@ -478,8 +485,13 @@ static int take_body(struct request *rq, const char *data, size_t len)
 {
     if (rq->reply.status != 0)
         return drop_body(rq, len);
-    if (len > rq->body_limit - rq->body.len)
+    if (len > rq->body_limit - rq->body_taken)
         return refuse_body(rq, ERR_TOO_LARGE, len);
+    rq->body_taken += len;
+    if (rq->stream) {
+        stream_take(rq, data, len);
+        return 1;
+    }
     buf_add(&rq->body, data, len);
     if (rq->body.failed)
         return refuse_body(rq, ERR_NOMEM, len);
@@ -499,9 +511,16 @@ int request_step(struct request *rq, const char *method, const char *version, co
 {
     if (!rq->begun)
         return begin(rq, method, version);
+    if (rq->parked && rq->stream && rq->left)
+        return 0;
     if (*len > 0) {
         size_t taken = *len;
         *len = 0;
+        if (rq->parked) { /* a part of the stream is kept: go on reading */
+            unpark(rq);
+            deadline_phase(rq->conn, PHASE_BODY);
+            rq->then(rq);
+        }
         return take_body(rq, data, taken);
     }
     if (rq->reply.status == 0) {
@@ -511,6 +530,10 @@ int request_step(struct request *rq, const char *method, const char *version, co
             if (rq->left)
                 return 0;
             go = rq->then;
+            if (rq->stream && rq->change && rq->change->more) {
+                go(rq); /* the last part but one came back; now the end of the body is seen */
+                go = rq->route->handler;
+            }
         } else {
             deadline_phase(rq->conn, PHASE_HANDLING);
         }
@@ -554,6 +577,7 @@ void request_free(struct request *rq)
     deadline_phase(rq->conn, PHASE_IDLE);
     rq->conn->request = NULL;
     give_back_body(rq);
+    stream_free(rq);
     if (rq->change) {
         change_release(rq->change);
         free(rq->change);

@@ -45,7 +45,9 @@ struct request {
     struct query *query;    /* freed when the request is suspended */
     struct buf body;
     size_t body_limit, body_charged; /* charged: bytes taken from body_memory */
+    size_t body_taken;               /* bytes of it that came */
     size_t dropped;                  /* bytes of a body that was refused already */
+    struct stream *stream; /* NULL: the body is one piece */
     struct reply reply;
     bool begun, close;
 

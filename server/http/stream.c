@@ -1,0 +1,238 @@
+/*
+ * stream.c - a batch that comes line by line: lines -> parts of an open group, a commit each.
+ * The request's HTTP thread; the change goes to the writer and comes back by `done`.
+ */
+#include "stream.h"
+
+#include "request.h"
+#include "submit.h"
+
+#include "../../common/err.h"
+#include "../conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define PART_JOBS  500
+#define PART_BYTES (4u << 20)
+
+struct stream {
+    struct submit_lines *lines;
+    size_t line;       /* lines seen */
+    size_t kept;       /* jobs that are on disk */
+    size_t part_bytes; /* of the lines in the change */
+    bool looked;       /* at the parameters */
+    bool begun;        /* the group is there */
+    bool closed;
+    struct problem problem; /* err != 0: what is wrong; the rest of the body is dropped */
+    void (*then)(struct request *rq);
+};
+
+bool stream_wanted(const struct request *rq)
+{
+    static const char *const types[] = {"application/x-ndjson", "application/ndjson",
+                                        "application/jsonl", "application/x-jsonlines"};
+    const char *type = request_header(rq, "Content-Type");
+    size_t len = type ? strcspn(type, "; \t") : 0;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (len == strlen(types[i]) && strncasecmp(type, types[i], len) == 0)
+            return true;
+    }
+    return false;
+}
+
+struct stream *stream_new(void)
+{
+    struct stream *s = calloc(1, sizeof(*s));
+    if (s)
+        s->lines = submit_lines_new();
+    if (s && !s->lines) {
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+static void forget_items(struct change *c)
+{
+    for (size_t i = 0; i < c->items_count; i++)
+        job_release(&c->items[i].job);
+    c->items_count = 0;
+}
+
+/* The change, made with the first line. */
+static struct change *change_of(struct request *rq)
+{
+    struct stream *s = rq->stream;
+    if (rq->change)
+        return rq->change;
+    struct change *c = request_change(rq, CHANGE_BATCH);
+    int err = c ? id_new(&c->group) : -ERR_NOMEM;
+    if (err) {
+        problem_set(&s->problem, err, "the group cannot be made");
+        return NULL;
+    }
+    c->begin = true;
+    return c;
+}
+
+/* A part came back from the writer. */
+static void part_kept(struct request *rq)
+{
+    struct stream *s = rq->stream;
+    struct change *c = rq->change;
+    if (!c->err) {
+        s->begun = true;
+        s->kept += c->items_count;
+        s->closed = !c->more;
+        c->begin = false;
+    } else if (!s->problem.err) {
+        problem_set(&s->problem, c->err, "the jobs of the lines up to %zu were not kept: %s",
+                    s->line, err_sentence(c->err));
+        if (c->err == -ERR_UNKNOWN_DEPENDENCY) {
+            char id[ID_TEXT];
+            id_format(&c->which, id);
+            problem_set(&s->problem, c->err, "a job of the lines up to %zu depends on %s", s->line,
+                        id);
+        }
+    }
+    forget_items(c);
+    s->part_bytes = 0;
+}
+
+static void commit_part(struct request *rq, bool more, void (*then)(struct request *rq))
+{
+    rq->change->more = more;
+    rq->change->err = 0;
+    request_commit(rq, more || rq->wait_us == 0 ? NULL : &rq->change->group, then);
+}
+
+static void take_line(struct request *rq, const char *line, size_t len)
+{
+    struct stream *s = rq->stream;
+    size_t number = s->line++;
+    while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == ' '))
+        len--;
+    if (len == 0 || s->problem.err)
+        return; /* an empty line is no job */
+    struct change *c = change_of(rq);
+    if (c)
+        (void)submit_line(s->lines, c, line, len, number, &s->problem);
+    if (c && s->problem.err && c->items_count > 0)
+        job_release(&c->items[--c->items_count].job);
+    s->part_bytes += len;
+}
+
+/* Before the first part is kept: a suspended request has no parameters any more. */
+static void look(struct request *rq)
+{
+    struct stream *s = rq->stream;
+    if (s->looked)
+        return;
+    s->looked = true;
+    if (http_draining())
+        problem_set(&s->problem, ERR_DRAINING, "%s", err_sentence(ERR_DRAINING));
+    else if (request_header(rq, "Idempotency-Key"))
+        problem_field(&s->problem, ERR_BAD_HEADER, PLACE_HEADER, "Idempotency-Key",
+                      "left out with a stream; give its jobs a `unique` key", NULL);
+    else if (request_read_wait(rq, &s->problem) == 0)
+        (void)request_no_more_params(rq, &s->problem);
+}
+
+void stream_take(struct request *rq, const char *data, size_t len)
+{
+    struct stream *s = rq->stream;
+    look(rq);
+    struct buf *rest = &rq->body; /* the beginning of a line whose end has not come */
+    const char *end;
+    while (len > 0 && (end = memchr(data, '\n', len))) {
+        size_t part = (size_t)(end - data);
+        if (rest->len > 0) {
+            buf_add(rest, data, part);
+            take_line(rq, rest->data, rest->len);
+            buf_clear(rest);
+        } else {
+            take_line(rq, data, part);
+        }
+        data = end + 1;
+        len -= part + 1;
+    }
+    if (!s->problem.err && rest->len + len > http_conf->max_body)
+        problem_set(&s->problem, ERR_TOO_LARGE, "line %zu has more than the %llu bytes allowed",
+                    s->line + 1, (unsigned long long)http_conf->max_body);
+    if (!s->problem.err)
+        buf_add(rest, data, len);
+    else
+        buf_clear(rest);
+    if (rest->failed)
+        problem_set(&s->problem, ERR_NOMEM, "no memory for line %zu", s->line + 1);
+    if (rq->change && !s->problem.err &&
+        (rq->change->items_count >= PART_JOBS || s->part_bytes >= PART_BYTES))
+        commit_part(rq, true, part_kept);
+}
+
+static void ended(struct request *rq)
+{
+    struct stream *s = rq->stream;
+    bool failed = rq->change->err != 0;
+    part_kept(rq);
+    if (failed || s->problem.err) {
+        char id[ID_TEXT];
+        struct problem *p = &s->problem;
+        size_t at = strlen(p->detail);
+        id_format(&rq->change->group, id);
+        if (s->kept > 0)
+            snprintf(p->detail + at, sizeof(p->detail) - at,
+                     "; %zu jobs of the lines before are kept, as group %s", s->kept, id);
+        request_problem(rq, p);
+        return;
+    }
+    s->then(rq);
+}
+
+void stream_end(struct request *rq, void (*then)(struct request *rq))
+{
+    struct stream *s = rq->stream;
+    s->then = then;
+    look(rq);
+    if (rq->body.len > 0) {
+        take_line(rq, rq->body.data, rq->body.len);
+        buf_clear(&rq->body);
+    }
+    if (!rq->change && !s->problem.err)
+        problem_set(&s->problem, ERR_BAD_FIELD, "there is no job in the body");
+    if (s->problem.err && rq->change)
+        forget_items(rq->change); /* this part is not kept; the group is closed if there is one */
+    if (s->problem.err && !s->begun)
+        request_problem(rq, &s->problem);
+    else
+        commit_part(rq, false, ended);
+}
+
+static void closed(struct change *c)
+{
+    change_release(c);
+    free(c);
+}
+
+void stream_free(struct request *rq)
+{
+    struct stream *s = rq->stream;
+    struct change *c = rq->change;
+    if (!s)
+        return;
+    if (s->begun && !s->closed && c) { /* the client went away */
+        forget_items(c);
+        c->more = false;
+        c->err = 0;
+        c->done = closed;
+        rq->change = NULL;
+        if (writer_post(c) != 0)
+            closed(c); /* the next start closes it */
+    }
+    submit_lines_free(s->lines);
+    free(s);
+    rq->stream = NULL;
+}
