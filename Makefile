@@ -91,7 +91,9 @@ SERVER := \
 	server/cron.c \
 	server/deliver.c \
 	server/dispatch.c \
+	server/exposition.c \
 	server/inbox.c \
+	server/metrics.c \
 	server/pool.c \
 	server/reader.c \
 	server/serve.c \
@@ -120,6 +122,7 @@ HTTP := \
 	server/http/api_jobs.c \
 	server/http/api_list.c \
 	server/http/api_meta.c \
+	server/http/api_metrics.c \
 	server/http/api_pools.c \
 	server/http/api_tasks.c \
 	server/http/api_workers.c \

@@ -14,6 +14,7 @@
 #include "../common/err.h"
 #include "../common/fdio.h"
 #include "../common/log.h"
+#include "metrics.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,6 +136,12 @@ static bool write_line(void)
     return at == c.line.len;
 }
 
+static void drop_line(void)
+{
+    c.dropped++;
+    metrics_log_dropped();
+}
+
 static void format_line(const struct log_record *r, const char *text, size_t len)
 {
     buf_clear(&c.line);
@@ -162,14 +169,14 @@ static void put_line(const struct log_record *r, const char *text, size_t len)
     if (c.dropped > 0) {
         own_line("%llu log lines were dropped: standard error took nothing", c.dropped);
         if (c.line.failed || !write_line()) {
-            c.dropped++;
+            drop_line();
             return;
         }
         c.dropped = 0;
     }
     format_line(r, text, len);
     if (c.line.failed || !write_line())
-        c.dropped++;
+        drop_line();
 }
 
 /* ---- records to lines ---- */
@@ -246,7 +253,7 @@ static void take_bytes(void)
         if (is_foreign(&r)) {
             own_line("%llu bytes in the log pipe are no log record", c.in_len - at);
             if (c.line.failed || !write_line())
-                c.dropped++;
+                drop_line();
             c.in_len = 0;
             return;
         }

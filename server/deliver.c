@@ -10,6 +10,7 @@
 #include "../common/clock.h"
 #include "../common/err.h"
 #include "../common/log.h"
+#include "metrics.h"
 #include "serve.h"
 
 #include <assert.h>
@@ -49,10 +50,19 @@ static struct finish *finish_new(const struct claim *c, enum attempt_end end)
     return f;
 }
 
+static void count(const struct finish *f, const struct claim *c)
+{
+    const struct attempt *a = &f->attempt;
+    bool ran = a->started_us > 0;
+    metrics_attempt(c->task_index, a, ran && c->queued_us > 0 ? a->started_us - c->queued_us : -1,
+                    ran ? a->finished_us - a->started_us : -1);
+}
+
 /* Sends the outcome to the writer with the credit that it frees. Takes f and c. */
 static void post(struct dispatcher *d, struct pool *p, struct finish *f, struct claim *c)
 {
     f->pool = (uint32_t)(p - d->pools);
+    count(f, c);
     f->credit = d->draining ? 0 : pool_grant(p);
     claim_free(c);
     writer_finish(f);

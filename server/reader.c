@@ -140,6 +140,14 @@ int reader_counts(const char *task, struct job_counts *out)
     return r.store ? store_read_counts(r.store, task, out) : -ERR_NOT_READY;
 }
 
+int reader_queued_since(const char *task, int64_t *since_us)
+{
+    struct store_reader *reader;
+    *since_us = 0;
+    int err = reader_get(&reader);
+    return err ? err : store_read_queued_since(reader, task, since_us);
+}
+
 void reader_sizes(struct store_sizes *out)
 {
     *out = (struct store_sizes){0};

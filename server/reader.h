@@ -72,8 +72,14 @@ bool reader_task_paused(const char *task);
 /* Counts by state, of all tasks (task == NULL) or one. All tasks known to the store count. */
 struct job_counts {
     uint64_t state[JOB_STATES];
+    uint64_t came[JOB_STATES]; /* since the start of the service: jobs that came to each state … */
+    uint64_t made;             /* … and jobs that were submitted */
 };
 int reader_counts(const char *task, struct job_counts *out);
+
+/* Since when (wall) the job waits that is next in line for a task, without those that wait for a
+ * concurrency key; 0: none waits. One look-up in an index. */
+int reader_queued_since(const char *task, int64_t *since_us);
 
 /* Sizes of the store's files in bytes; used: of db, without the pages that are free. */
 struct store_sizes {

@@ -9,6 +9,7 @@
 #include "../common/err.h"
 #include "../common/fdio.h"
 #include "../common/log.h"
+#include "metrics.h"
 #include "serve.h"
 
 #include <errno.h>
@@ -156,6 +157,11 @@ static void died(struct dispatcher *d, const struct msg_DEATH *m)
                  cause(m->status, words, sizeof(words)));
         atomic_fetch_add_explicit(&s->pool->board->deaths, 1, memory_order_relaxed);
     }
+    metrics_worker_end((uint32_t)(s->pool - d->pools), asked      ? WORKER_END_ASKED
+                                                       : at_birth ? WORKER_END_BIRTH
+                                                       : WIFSIGNALED((int)m->status)
+                                                           ? WORKER_END_SIGNAL
+                                                           : WORKER_END_EXIT);
     slot_set_state(s, SLOT_EMPTY);
     atomic_store_explicit(&s->board->pid, 0, memory_order_release);
     atomic_fetch_add_explicit(&s->board->restarts, 1, memory_order_relaxed);
@@ -180,6 +186,7 @@ static void unborn(struct dispatcher *d, const struct msg_UNBORN *m)
         return;
     log_error("pool %s: a worker could not be started: %s", s->pool->def->name,
               strerror((int)m->error));
+    metrics_worker_end((uint32_t)(s->pool - d->pools), WORKER_END_BIRTH);
     slot_set_state(s, SLOT_EMPTY);
     pause_births(d, s);
 }

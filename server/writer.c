@@ -12,6 +12,7 @@
 #include "../common/err.h"
 #include "../common/log.h"
 #include "dispatch.h"
+#include "metrics.h"
 #include "serve.h"
 #include "waiters.h"
 
@@ -172,6 +173,7 @@ static void note_commit(const struct batch *b, int64_t took_us)
     if ((uint64_t)took_us > atomic_load_explicit(&t.commit_us_max, memory_order_relaxed))
         atomic_store_explicit(&t.commit_us_max, (uint64_t)took_us, memory_order_relaxed);
     atomic_store_explicit(&t.last_batch, b->count, memory_order_relaxed);
+    metrics_commit(b->count, took_us);
 }
 
 /* The transaction was undone: clients are told, and it is said in the log, but not for each try. */

@@ -109,6 +109,7 @@ struct claim {
     uint32_t attempt;
     uint64_t group_key; /* 0: none */
     int64_t timeout_us;
+    int64_t queued_us; /* wall: since when it could run; 0: not known */
     bool cancel_requested;
     char input_type[JOB_TYPE_MAX + 1];
     struct buf input;

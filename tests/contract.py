@@ -445,6 +445,10 @@ def live_rest(s):
         check((headers['ETag'] is not None) == documented, f'{path}: an ETag where 304 is documented')
         if documented and path != '/v1/workers':  # whose figures move
             s.call(304, 'GET', path, target, headers={'If-None-Match': headers['ETag']})
+    for accept in ({}, {'Accept': 'application/openmetrics-text; version=1.0.0'}):
+        headers, text = s.call(200, 'GET', '/metrics', '/metrics', headers=accept)
+        check(text.startswith(b'# HELP') and text.endswith(b'# EOF\n') == bool(accept) == headers['Content-Type'].startswith('app'),
+              f'/metrics as {accept}')
     _, text = s.call(200, 'GET', '/api.yaml', '/api.yaml')
     check(text == open(f'{ROOT}/api.yaml', 'rb').read(), '/api.yaml is this api.yaml')
 

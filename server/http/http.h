@@ -19,6 +19,7 @@ void http_stop(void);
 
 struct http_figures {
     uint64_t requests, responses_4xx, responses_5xx, connections, waiting, cut, refused_guard;
+    uint64_t in_flight; /* requests whose answer is not yet sent */
 };
 void http_figures(struct http_figures *out);
 

@@ -140,6 +140,6 @@ int reply_send(struct request *rq)
         queued = MHD_queue_response(rq->mhd, (unsigned)status, response);
     }
     MHD_destroy_response(response);
-    request_note(status);
+    request_note(rq, queued == MHD_YES ? status : 0);
     return queued == MHD_YES;
 }

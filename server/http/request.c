@@ -13,6 +13,7 @@
 #include "../../common/err.h"
 #include "../../common/log.h"
 #include "../conf.h"
+#include "../metrics.h"
 #include "guard.h"
 #include "stream.h"
 
@@ -415,6 +416,8 @@ static int begin(struct request *rq, const char *method, const char *version)
 {
     struct guard g;
     rq->begun = true;
+    rq->began_us = clock_mono_us();
+    rq->head = strcmp(method, "HEAD") == 0;
     atomic_fetch_add(&r.open, 1);
     atomic_fetch_add_explicit(&r.requests, 1, memory_order_relaxed);
     if (check_head(rq, method, version, &g))
@@ -439,8 +442,18 @@ static int begin(struct request *rq, const char *method, const char *version)
 
 /* ---- the body ---- */
 
-void request_note(int status)
+void request_note(struct request *rq, int status)
 {
+    if (rq->noted)
+        return;
+    rq->noted = true;
+    metrics_request(&(struct request_figures){
+        .route = rq->route ? (size_t)(rq->route - route_table) : METRICS_ROUTES_MAX,
+        .head = rq->head && rq->route,
+        .poll = rq->wait_us > 0,
+        .status = status,
+        .took_us = clock_mono_us() - rq->began_us,
+    });
     if (status >= 500)
         atomic_fetch_add_explicit(&r.server_errors, 1, memory_order_relaxed);
     else if (status >= 400)
@@ -463,7 +476,7 @@ static int drop_body(struct request *rq, size_t len)
     if (rq->dropped <= DROP_MAX)
         return 1;
     deadline_say(rq->conn->fd, ERR_TOO_LARGE);
-    request_note(err_status(ERR_TOO_LARGE));
+    request_note(rq, err_status(ERR_TOO_LARGE));
     return 0;
 }
 
@@ -569,6 +582,8 @@ void request_free(struct request *rq)
     if (!rq)
         return;
     unpark(rq);
+    if (rq->begun)
+        request_note(rq, 0);
     if (rq->begun && atomic_fetch_sub(&r.open, 1) == 1 && atomic_load(&r.ending)) {
         pthread_mutex_lock(&r.lock);
         pthread_cond_broadcast(&r.fewer);
@@ -593,6 +608,7 @@ void request_free(struct request *rq)
 void request_setup(const struct conf *conf, const char *listen_host)
 {
     http_conf = conf;
+    metrics_begin();
     r.started_us = clock_mono_us();
     r.listen_host = listen_host;
     r.loopback = conf_is_loopback(listen_host);
@@ -606,5 +622,6 @@ void request_figures(struct http_figures *out)
     out->responses_4xx = atomic_load_explicit(&r.client_errors, memory_order_relaxed);
     out->responses_5xx = atomic_load_explicit(&r.server_errors, memory_order_relaxed);
     out->refused_guard = atomic_load_explicit(&r.refused_guard, memory_order_relaxed);
+    out->in_flight = atomic_load_explicit(&r.open, memory_order_relaxed);
     out->waiting = atomic_load_explicit(&r.waiting, memory_order_relaxed);
 }

@@ -49,7 +49,8 @@ struct request {
     size_t dropped;                  /* bytes of a body that was refused already */
     struct stream *stream; /* NULL: the body is one piece */
     struct reply reply;
-    bool begun, close;
+    int64_t began_us; /* mono: when its head was there */
+    bool begun, close, head, noted;
 
     /* suspended */
     void (*then)(struct request *rq);
@@ -111,7 +112,7 @@ void request_wait_not(struct request *rq);
 
 /* ---- between request.c and reply.c ---- */
 int reply_send(struct request *rq);  /* queues rq->reply; 1, or 0: close the connection */
-void request_note(int status);       /* counts an answer */
+void request_note(struct request *rq, int status); /* counts its answer; 0: none was given */
 
 /* ---- for http.c ---- */
 struct request *request_new(struct MHD_Connection *mhd, const char *target);

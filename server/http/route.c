@@ -6,6 +6,7 @@
 
 #include "../../common/buf.h"
 #include "../../common/err.h"
+#include "../metrics.h"
 #include "api.h"
 
 #include <stdbool.h>
@@ -18,6 +19,8 @@ const struct route route_table[] = {
 #undef ROUTE
 };
 const size_t route_count = sizeof(route_table) / sizeof(route_table[0]);
+_Static_assert(sizeof(route_table) / sizeof(route_table[0]) <= METRICS_ROUTES_MAX,
+               "metrics.h has room for every route");
 
 enum method route_method(const char *name)
 {

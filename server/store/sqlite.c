@@ -290,8 +290,15 @@ static void settle_counters(struct sqlite_store *s, bool kept)
             if (kept && t->delta[state])
                 atomic_fetch_add_explicit(&t->n[state], (uint64_t)t->delta[state],
                                           memory_order_relaxed);
+            if (kept && t->came_delta[state])
+                atomic_fetch_add_explicit(&t->came[state], t->came_delta[state],
+                                          memory_order_relaxed);
             t->delta[state] = 0;
+            t->came_delta[state] = 0;
         }
+        if (kept && t->made_delta)
+            atomic_fetch_add_explicit(&t->made, t->made_delta, memory_order_relaxed);
+        t->made_delta = 0;
         if (t->dirty && kept)
             t->held += t->held_delta;
         t->held_delta = 0;
@@ -317,8 +324,11 @@ static int sqlite_read_counts(const struct store *base, const char *task, struct
     for (uint32_t i = 1; (t = sqlite_task((const struct sqlite_store *)base, i)); i++) {
         if (task && strcmp(t->name, task) != 0)
             continue;
-        for (int state = 0; state < JOB_STATES; state++)
+        for (int state = 0; state < JOB_STATES; state++) {
             out->state[state] += atomic_load_explicit(&t->n[state], memory_order_relaxed);
+            out->came[state] += atomic_load_explicit(&t->came[state], memory_order_relaxed);
+        }
+        out->made += atomic_load_explicit(&t->made, memory_order_relaxed);
     }
     return 0;
 }
@@ -574,6 +584,7 @@ static const struct store_ops sqlite_ops = {
     .read_group = sqlite_read_group,
     .read_attempts = sqlite_read_attempts,
     .read_counts = sqlite_read_counts,
+    .read_queued_since = sqlite_read_queued_since,
     .read_sizes = sqlite_read_sizes,
 };
 

@@ -112,6 +112,9 @@ struct store_task {
     char name[JOB_TASK_MAX + 1];
     _Atomic uint64_t n[JOB_STATES]; /* as of the last commit; written by the writer's thread */
     int64_t delta[JOB_STATES];      /* of the open transaction; the writer's thread alone */
+    _Atomic uint64_t made;          /* jobs submitted since start; as n */
+    _Atomic uint64_t came[JOB_STATES];           /* and jobs that came to each state */
+    uint64_t made_delta, came_delta[JOB_STATES]; /* as delta */
     bool stored;                    /* its row was committed; the writer's thread alone */
     bool adding;                    /* its row is in the open transaction; likewise */
     bool dirty;                     /* a delta was touched; likewise */
@@ -287,6 +290,7 @@ int sqlite_read_job(struct store_reader *r, const struct id *id, unsigned what, 
 int sqlite_read_group(struct store_reader *r, const struct id *id, struct group *out);
 int sqlite_read_attempts(struct store_reader *r, const struct id *id, size_t most,
                          struct attempt_record *out, size_t *n);
+int sqlite_read_queued_since(struct store_reader *r, const char *task, int64_t *since_us);
 int sqlite_read_list(struct store_reader *r, const struct job_filter *f, unsigned what,
                      size_t inline_max, struct job_page *out);
 

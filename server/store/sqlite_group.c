@@ -143,6 +143,8 @@ void count_move(struct sqlite_store *s, const struct who *who, int from, int to)
     if (to < 0)
         return;
     t->delta[to]++;
+    t->came_delta[to]++;
+    t->made_delta += from < 0;
     if (m)
         m->delta[to]++;
     if (job_state_final((enum job_state)to))

@@ -206,6 +206,32 @@ int sqlite_read_attempts(struct store_reader *base, const struct id *id, size_t 
     return got;
 }
 
+/* ---- the queue ---- */
+
+static uint32_t task_by_name(const struct sqlite_store *s, const char *name)
+{
+    const struct store_task *t;
+    for (uint32_t i = 1; (t = sqlite_task(s, i)); i++) {
+        if (strcmp(t->name, name) == 0)
+            return i;
+    }
+    return 0;
+}
+
+int sqlite_read_queued_since(struct store_reader *base, const char *task, int64_t *since_us)
+{
+    const struct sqlite_reader *r = (const struct sqlite_reader *)base;
+    uint32_t id = task_by_name(r->store, task);
+    if (id == 0)
+        return 0;
+    int got = db_first(&r->db, STMT_QUEUED_FIRST, PARAMS(P_INT(id)));
+    if (got != 1)
+        return got;
+    *since_us = sqlite3_column_int64(r->db.stmt[STMT_QUEUED_FIRST], 0);
+    db_done(&r->db, STMT_QUEUED_FIRST);
+    return 0;
+}
+
 /* ---- lists ---- */
 
 struct scan {
@@ -303,13 +329,9 @@ int sqlite_read_list(struct store_reader *base, const struct job_filter *f, unsi
     struct sqlite_reader *r = (struct sqlite_reader *)base;
     struct scan sc = {.filter = f, .until_us = clock_mono_us() + SCAN_US_MAX};
     if (f->task) {
-        const struct store_task *t;
-        uint32_t i = 1;
-        while ((t = sqlite_task(r->store, i)) && strcmp(t->name, f->task) != 0)
-            i++;
-        if (!t)
+        sc.task_id = task_by_name(r->store, f->task);
+        if (sc.task_id == 0)
             return 0; /* never seen: no jobs */
-        sc.task_id = i;
     }
     out->jobs = calloc(f->limit ? f->limit : 1, sizeof(*out->jobs));
     if (!out->jobs)

@@ -272,6 +272,11 @@ int store_read_counts(const struct store *s, const char *task, struct job_counts
     return s->ops->read_counts(s, task, out);
 }
 
+int store_read_queued_since(struct store_reader *r, const char *task, int64_t *since_us)
+{
+    return r->ops->read_queued_since(r, task, since_us);
+}
+
 void store_read_sizes(const struct store *s, struct store_sizes *out)
 {
     s->ops->read_sizes(s, out);

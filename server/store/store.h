@@ -180,6 +180,8 @@ int store_read_group(struct store_reader *r, const struct id *id, struct group *
 int store_read_attempts(struct store_reader *r, const struct id *id, size_t most,
                         struct attempt_record *out, size_t *n);
 int store_read_counts(const struct store *s, const char *task, struct job_counts *out);
+/* *since_us is left alone where no job of the task waits in the queue. */
+int store_read_queued_since(struct store_reader *r, const char *task, int64_t *since_us);
 void store_read_sizes(const struct store *s, struct store_sizes *out);
 
 #endif

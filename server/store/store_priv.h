@@ -61,6 +61,7 @@ struct store_ops {
     int (*read_attempts)(struct store_reader *r, const struct id *id, size_t most,
                          struct attempt_record *out, size_t *n);
     int (*read_counts)(const struct store *s, const char *task, struct job_counts *out);
+    int (*read_queued_since)(struct store_reader *r, const char *task, int64_t *since_us);
     void (*read_sizes)(const struct store *s, struct store_sizes *out);
 };
 

@@ -1,0 +1,63 @@
+/*
+ * metrics.h - what the service counts of itself, and the words in which Prometheus reads it.
+ *
+ * Counting: each metrics_* below is for one named thread (the HTTP ones: each for itself), so that a
+ * count is a plain load and store of memory that no other thread writes: no locked instruction, no
+ * shared cache line. Labels come from tables (routes, tasks, pools, outcomes), never from a client.
+ * Reading: any thread, at any time; figures are as of about now, and a histogram's count is the sum
+ * of its buckets.
+ */
+#ifndef JOBMILL_SERVER_METRICS_H
+#define JOBMILL_SERVER_METRICS_H
+
+#include "../common/taskdef.h"
+#include "exposition.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct attempt;
+
+#define METRICS_ROUTES_MAX 120
+
+enum worker_end { WORKER_END_ASKED, WORKER_END_SIGNAL, WORKER_END_EXIT, WORKER_END_BIRTH, WORKER_ENDS };
+
+void metrics_begin(void); /* once, at start: when this is */
+
+/* ---- counting ---- */
+
+/* Writer's thread: a commit of so many changes. */
+void metrics_commit(size_t changes, int64_t took_us);
+/* Dispatch's thread: an attempt of this task (index in taskdefs) ended. wait_us, run_us: -1 where there is
+ * nothing to measure. */
+void metrics_attempt(uint32_t task, const struct attempt *a, int64_t wait_us, int64_t run_us);
+/* Dispatch's thread. */
+void metrics_worker_end(uint32_t pool, enum worker_end why);
+/* Collector's thread. */
+void metrics_log_dropped(void);
+/* HTTP threads. `route`: below METRICS_ROUTES_MAX; METRICS_ROUTES_MAX: none matched. status 0: the client
+ * left. */
+struct request_figures {
+    size_t route;
+    bool head; /* a HEAD of that route */
+    bool poll; /* it asked to wait */
+    int status;
+    int64_t took_us;
+};
+void metrics_request(const struct request_figures *f);
+
+/* ---- telling ---- */
+
+void metrics_expose_attempts(struct exposition *e, const struct taskdefs *defs);
+void metrics_expose_exits(struct exposition *e, const struct taskdefs *defs);
+void metrics_expose_commits(struct exposition *e);
+/* The routes' patterns and methods, by their numbers; the one at n stands for none. */
+struct metrics_route {
+    const char *pattern, *method;
+};
+void metrics_expose_http(struct exposition *e, const struct metrics_route *routes, size_t n);
+void metrics_expose_log(struct exposition *e);
+void metrics_expose_process(struct exposition *e); /* what the kernel knows of this process */
+
+#endif
