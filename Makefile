@@ -307,6 +307,13 @@ schema-suite: build/tests/schema/suite ## the official JSON Schema tests in SUIT
 	$< $(SUITE)/tests/draft2020-12/optional
 	-$< $(SUITE)/tests/draft2020-12/optional/format --formats
 
+build/tests/schema/verdict: tests/schema/verdict.c $(OBJS) build/embed.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+# needs: npm install --prefix build/ajv ajv@8 ajv-formats@3
+schema-diff: build/tests/schema/verdict ## random schemas and values against ajv
+	NODE_MODULES=build/ajv node tests/schema/ajv.mjs $<
+
 # ---- cron: random expressions against a walk over every minute, and python3-croniter where it is installed ----
 build/tests/cron/next: tests/cron/next.c $(OBJS) build/embed.o
 	@mkdir -p $(@D)
@@ -358,4 +365,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

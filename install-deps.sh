@@ -22,6 +22,7 @@ test="$build
 check
 curl
 sqlite3
+tzdata
 nodejs
 python3
 python3-jsonschema
