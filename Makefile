@@ -139,6 +139,7 @@ HTTP := \
 	server/http/stream.c \
 	server/http/submit.c \
 	server/http/submit_fields.c \
+	server/http/suspend.c \
 	server/http/task_name.c
 
 CLI := \

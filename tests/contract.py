@@ -475,6 +475,12 @@ def live_pages(s):
     check(found == made[::-1], 'pages hold every job once, newest first')
     _, some = s.call(200, 'GET', '/v1/jobs', f'/v1/jobs?ids={made[2]},{NOBODY},{made[0]}')
     check([job['id'] for job in some['jobs']] == [made[2], made[0]], 'jobs by their ids')
+    _, soon = s.call(202, 'POST', '/v1/jobs', '/v1/jobs', '{"task":"sleep","input":{"seconds":0.2}}')
+    _, some = s.call(200, 'GET', '/v1/jobs', f'/v1/jobs?ids={made[2]},{soon["id"]}&wait=20')
+    check([job['state'] for job in some['jobs']] == ['scheduled', 'succeeded'], 'any of many has ended')
+    _, some = s.call(200, 'GET', '/v1/jobs', f'/v1/jobs?ids={made[2]},{made[0]}&wait=0.05')
+    check([job['state'] for job in some['jobs']] == ['scheduled', 'scheduled'], 'none of many has ended')
+    s.call(200, 'GET', '/v1/jobs', f'/v1/jobs?ids={NOBODY}&wait=20')
 
 
 def live(binary):

@@ -14,6 +14,7 @@
 
 #include <nettle/base64.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LIMIT_DEFAULT 50
@@ -206,20 +207,13 @@ static int read_ids(const char *text, struct id *ids, size_t *count, struct prob
 }
 
 /* Jobs that are not there are left out: the caller sees by the ids which those are. */
-static void answer_ids(struct request *rq, const char *text)
+static void answer_ids(struct request *rq)
 {
-    struct id ids[IDS_MAX];
-    size_t count;
-    struct problem p = {0};
-    if (read_ids(text, ids, &count, &p) || request_no_more_params(rq, &p)) {
-        request_problem(rq, &p);
-        return;
-    }
     struct buf *out = request_json(rq, 200);
     const char *before = "{\"jobs\":[\n";
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < rq->ids_count; i++) {
         struct job job;
-        int err = reader_job(&ids[i], 0, 0, &job);
+        int err = reader_job(&rq->ids[i], 0, 0, &job);
         if (err == -ERR_NO_JOB)
             continue;
         if (err) {
@@ -235,6 +229,47 @@ static void answer_ids(struct request *rq, const char *text)
     request_with_etag(rq);
 }
 
+/* Has one of them ended, or is none there at all? Then there is nothing to wait for. */
+static bool any_ended(const struct request *rq)
+{
+    bool any = false;
+    for (size_t i = 0; i < rq->ids_count; i++) {
+        struct job job;
+        int err = reader_job(&rq->ids[i], 0, 0, &job);
+        if (err == -ERR_NO_JOB)
+            continue;
+        any = true;
+        bool final = err || job_state_final(job.state);
+        if (!err)
+            job_release(&job);
+        if (final)
+            return true;
+    }
+    return !any;
+}
+
+static void list_ids(struct request *rq, const char *text)
+{
+    struct problem p = {0};
+    rq->ids = calloc(IDS_MAX, sizeof(*rq->ids));
+    if (!rq->ids) {
+        request_error(rq, -ERR_NOMEM);
+        return;
+    }
+    if (read_ids(text, rq->ids, &rq->ids_count, &p) || request_read_wait(rq, &p) ||
+        request_no_more_params(rq, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    if (rq->wait_us == 0 || any_ended(rq)) {
+        answer_ids(rq);
+        return;
+    }
+    request_wait_any(rq, rq->ids, rq->ids_count, answer_ids);
+    if (rq->parked && any_ended(rq))
+        request_wait_not(rq);
+}
+
 void api_jobs_list(struct request *rq)
 {
     struct job_filter f = {0};
@@ -242,7 +277,7 @@ void api_jobs_list(struct request *rq)
     struct problem p = {0};
     const char *ids = request_param(rq, "ids", &p);
     if (ids) {
-        answer_ids(rq, ids);
+        list_ids(rq, ids);
         return;
     }
     if (p.err || list_filter(rq, &f, &p) || list_cursor(rq, &f, &p)) {

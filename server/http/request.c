@@ -2,10 +2,7 @@
  * request.c - the course of one request: head checked, routed, body taken in, handled, suspended
  * and resumed, answered.
  *
- * A request lives on the HTTP thread of its connection. While it is suspended (`parked`), the
- * writer's thread (commit, end of a job) and the watchdog (end of a wait) may count down `pending`;
- * who brings it to zero resumes the connection and does not touch the request again. The waiter
- * table says who of waker and watchdog may count for the wait.
+ * A request lives on the HTTP thread of its connection. How it is suspended is in suspend.c.
  */
 #include "request.h"
 
@@ -24,12 +21,6 @@
 #include <string.h>
 #include <strings.h>
 
-struct own_change {
-    struct change change; /* first: a pointer to it is one to all */
-    struct request *rq;
-};
-
-#define SEND_OUT_S 2
 #define DROP_MAX                                                                                   \
     (16u << 20) /* bytes of a refused body that are read so that its sender gets the answer */
 
@@ -39,190 +30,10 @@ static struct {
     const char *listen_host;
     bool loopback;
     int64_t started_us;
-    atomic_bool draining, ending;
+    atomic_bool draining;
     _Atomic size_t body_bytes; /* of all requests, of body_memory */
-    _Atomic size_t waiting;
-    _Atomic size_t open;  /* requests whose head was seen, and whose answer is not yet sent */
-    pthread_mutex_t lock; /* guards parked */
-    pthread_cond_t fewer;
-    size_t parked;
     _Atomic uint64_t requests, client_errors, server_errors, refused_guard;
-} r = {.lock = PTHREAD_MUTEX_INITIALIZER, .fewer = PTHREAD_COND_INITIALIZER};
-
-/* ---- suspension ---- */
-
-static void arrive(struct request *rq, int count)
-{
-    struct MHD_Connection *mhd = rq->mhd;
-    /* acq_rel: what the other side wrote before its own count is seen by the one that resumes */
-    if (atomic_fetch_sub_explicit(&rq->pending, count, memory_order_acq_rel) == count)
-        MHD_resume_connection(mhd);
-}
-
-static void on_job_ended(struct waiter *w)
-{
-    arrive((struct request *)((char *)w - offsetof(struct request, waiter)), 1);
-}
-
-bool request_wait_over(struct conn *c, bool left)
-{
-    struct request *rq = c->request;
-    if (!waiters_remove(&rq->waiter))
-        return false;
-    rq->left = left;
-    return true;
-}
-
-void request_wait_resume(struct conn *c)
-{
-    arrive(c->request, 1);
-}
-
-static void on_committed(struct change *c)
-{
-    struct request *rq = ((struct own_change *)c)->rq;
-    bool over = c->err || c->one.replayed || c->one.duplicate || c->replayed_group ||
-                (c->work.kind != CHANGE_BATCH && job_state_final(c->one.job.state));
-    arrive(rq, rq->waiting && over && waiters_remove(&rq->waiter) ? 2 : 1);
-}
-
-static bool may_wait(struct request *rq)
-{
-    struct problem p;
-    if (atomic_fetch_add(&r.waiting, 1) < (size_t)http_conf->max_waiting)
-        return true;
-    atomic_fetch_sub(&r.waiting, 1);
-    problem_set(&p, ERR_TOO_MANY_WAITING, "%lld clients wait already; ask without waiting",
-                (long long)http_conf->max_waiting);
-    p.retry_after = 5;
-    request_problem(rq, &p);
-    return false;
-}
-
-static void drop_query(struct request *rq)
-{
-    if (rq->query)
-        query_release(rq->query);
-    free(rq->query);
-    rq->query = NULL;
-}
-
-static void park(struct request *rq, int pending, void (*then)(struct request *rq))
-{
-    drop_query(rq);
-    rq->then = then;
-    rq->parked = true;
-    atomic_store_explicit(&rq->pending, pending, memory_order_relaxed);
-    pthread_mutex_lock(&r.lock);
-    r.parked++;
-    pthread_mutex_unlock(&r.lock);
-    MHD_suspend_connection(rq->mhd);
-}
-
-/* The wait begins. From now on the request may be resumed at any moment, which this thread sees
- * only after it has returned to the library. The waiter comes first: a watchdog that found none
- * would leave the request to its waker, and there would be none. */
-static void attach(struct request *rq, const struct id *job)
-{
-    rq->waiting = true;
-    rq->waiter.job = *job;
-    rq->waiter.wake = on_job_ended;
-    waiters_add(&rq->waiter);
-    deadline_wait(rq->conn, clock_mono_us() + rq->wait_us);
-}
-
-static void give_up_wait(struct request *rq)
-{
-    if (waiters_remove(&rq->waiter))
-        arrive(rq, 1);
-}
-
-struct change *request_change(struct request *rq, enum change_kind kind)
-{
-    struct own_change *own = calloc(1, sizeof(*own));
-    if (!own) {
-        request_error(rq, -ERR_NOMEM);
-        return NULL;
-    }
-    own->rq = rq;
-    own->change.work.kind = kind;
-    own->change.done = on_committed;
-    job_init(&own->change.one.job);
-    rq->change = &own->change;
-    return rq->change;
-}
-
-void request_commit(struct request *rq, const struct id *wait_for, void (*then)(struct request *rq))
-{
-    bool wait = wait_for && rq->wait_us > 0 && !atomic_load(&r.ending);
-    struct id job = wait ? *wait_for : (struct id){{0}};
-    if (wait && !may_wait(rq))
-        return;
-    park(rq, wait ? 2 : 1, then);
-    if (wait)
-        attach(rq, &job);
-    int err = writer_post(rq->change);
-    if (err) {
-        rq->change->err = err;
-        if (wait)
-            give_up_wait(rq);
-        arrive(rq, 1);
-    } else if (wait && atomic_load(&r.ending)) {
-        give_up_wait(rq);
-    }
-}
-
-void request_wait(struct request *rq, void (*then)(struct request *rq))
-{
-    if (!may_wait(rq))
-        return;
-    park(rq, 1, then);
-    attach(rq, &rq->id);
-    if (atomic_load(&r.ending))
-        give_up_wait(rq);
-}
-
-void request_wait_not(struct request *rq)
-{
-    give_up_wait(rq);
-}
-
-static void unpark(struct request *rq)
-{
-    if (!rq->parked)
-        return;
-    rq->parked = false;
-    if (rq->waiting)
-        atomic_fetch_sub(&r.waiting, 1);
-    rq->waiting = false;
-    deadline_phase(rq->conn, PHASE_HANDLING);
-    pthread_mutex_lock(&r.lock);
-    if (--r.parked == 0)
-        pthread_cond_broadcast(&r.fewer);
-    pthread_mutex_unlock(&r.lock);
-}
-
-bool request_end_all(int timeout_ms)
-{
-    atomic_store(&r.ending, true);
-    waiters_wake_all();
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += timeout_ms / 1000;
-    pthread_mutex_lock(&r.lock);
-    int late = 0;
-    while (r.parked > 0 && !late)
-        late = pthread_cond_timedwait(&r.fewer, &r.lock, &until);
-    bool none = r.parked == 0;
-    /* their answers are on their way: give slow clients a moment, but no more */
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += SEND_OUT_S;
-    late = 0;
-    while (none && atomic_load(&r.open) > 0 && !late)
-        late = pthread_cond_timedwait(&r.fewer, &r.lock, &until);
-    pthread_mutex_unlock(&r.lock);
-    return none;
-}
+} r;
 
 /* ---- what handlers ask ---- */
 
@@ -418,7 +229,7 @@ static int begin(struct request *rq, const char *method, const char *version)
     rq->begun = true;
     rq->began_us = clock_mono_us();
     rq->head = strcmp(method, "HEAD") == 0;
-    atomic_fetch_add(&r.open, 1);
+    suspend_opened();
     atomic_fetch_add_explicit(&r.requests, 1, memory_order_relaxed);
     if (check_head(rq, method, version, &g))
         return reply_send(rq);
@@ -530,7 +341,7 @@ int request_step(struct request *rq, const char *method, const char *version, co
         size_t taken = *len;
         *len = 0;
         if (rq->parked) { /* a part of the stream is kept: go on reading */
-            unpark(rq);
+            request_unpark(rq);
             deadline_phase(rq->conn, PHASE_BODY);
             rq->then(rq);
         }
@@ -539,7 +350,7 @@ int request_step(struct request *rq, const char *method, const char *version, co
     if (rq->reply.status == 0) {
         void (*go)(struct request *) = rq->route->handler;
         if (rq->parked) {
-            unpark(rq);
+            request_unpark(rq);
             if (rq->left)
                 return 0;
             go = rq->then;
@@ -581,13 +392,10 @@ void request_free(struct request *rq)
 {
     if (!rq)
         return;
-    unpark(rq);
-    if (rq->begun)
+    request_unpark(rq);
+    if (rq->begun) {
         request_note(rq, 0);
-    if (rq->begun && atomic_fetch_sub(&r.open, 1) == 1 && atomic_load(&r.ending)) {
-        pthread_mutex_lock(&r.lock);
-        pthread_cond_broadcast(&r.fewer);
-        pthread_mutex_unlock(&r.lock);
+        suspend_closed();
     }
     deadline_phase(rq->conn, PHASE_IDLE);
     rq->conn->request = NULL;
@@ -597,7 +405,8 @@ void request_free(struct request *rq)
         change_release(rq->change);
         free(rq->change);
     }
-    drop_query(rq);
+    request_drop_query(rq);
+    free(rq->ids);
     buf_release(&rq->reply.body);
     buf_release(&rq->reply.headers);
     free(rq->reply.type_copy);
@@ -613,7 +422,7 @@ void request_setup(const struct conf *conf, const char *listen_host)
     r.listen_host = listen_host;
     r.loopback = conf_is_loopback(listen_host);
     atomic_store(&r.draining, false);
-    atomic_store(&r.ending, false);
+    suspend_setup();
 }
 
 void request_figures(struct http_figures *out)
@@ -622,6 +431,6 @@ void request_figures(struct http_figures *out)
     out->responses_4xx = atomic_load_explicit(&r.client_errors, memory_order_relaxed);
     out->responses_5xx = atomic_load_explicit(&r.server_errors, memory_order_relaxed);
     out->refused_guard = atomic_load_explicit(&r.refused_guard, memory_order_relaxed);
-    out->in_flight = atomic_load_explicit(&r.open, memory_order_relaxed);
-    out->waiting = atomic_load_explicit(&r.waiting, memory_order_relaxed);
+    out->in_flight = suspend_open();
+    out->waiting = suspend_waiting();
 }

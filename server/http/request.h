@@ -57,12 +57,15 @@ struct request {
     bool parked, waiting, left;
     atomic_int pending; /* what must come before it is resumed: the commit, the end of the wait */
     struct waiter waiter;
+    struct many *many; /* instead of waiter: what it waits for any of */
     struct change *change;
 
     /* the handlers' */
     int64_t wait_us; /* how long the client wants to wait; 0: not at all */
     bool wait_preferred;
     struct id id;
+    struct id *ids; /* many that it asks for; owned */
+    size_t ids_count;
 };
 
 extern const struct conf *http_conf;
@@ -108,7 +111,19 @@ void request_commit(struct request *rq, const struct id *wait_for,
 /* Suspends until the job rq->id has ended or wait_us is over. The caller then looks once more whether the
  * job has ended meanwhile, and calls request_wait_not if so: `then` still runs. */
 void request_wait(struct request *rq, void (*then)(struct request *rq));
+/* The same for any of n jobs. */
+void request_wait_any(struct request *rq, const struct id *ids, size_t n,
+                      void (*then)(struct request *rq));
 void request_wait_not(struct request *rq);
+
+/* ---- between request.c and suspend.c ---- */
+void request_unpark(struct request *rq);
+void request_drop_query(struct request *rq);
+void suspend_setup(void);
+size_t suspend_waiting(void);
+size_t suspend_open(void);
+void suspend_opened(void); /* a request's head was seen */
+void suspend_closed(void); /* it is over */
 
 /* ---- between request.c and reply.c ---- */
 int reply_send(struct request *rq);  /* queues rq->reply; 1, or 0: close the connection */

@@ -1,0 +1,315 @@
+/*
+ * suspend.c - requests that wait: for a commit, for the end of a job or group, or of any of many.
+ *
+ * A request lives on the HTTP thread of its connection. While it is suspended (`parked`), the
+ * writer's thread (commit, end of a job) and the watchdog (end of a wait) may count down `pending`;
+ * who brings it to zero resumes the connection and does not touch the request again. The waiter
+ * table, or for many the flag `fired`, says who of wakers and watchdog may count for the wait.
+ */
+#include "request.h"
+
+#include "../../common/clock.h"
+#include "../../common/err.h"
+#include "../conf.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#define SEND_OUT_S 2
+
+struct own_change {
+    struct change change; /* first: a pointer to it is one to all */
+    struct request *rq;
+};
+
+static struct {
+    atomic_bool ending;
+    _Atomic size_t waiting;
+    _Atomic size_t open;  /* requests whose head was seen, and whose answer is not yet sent */
+    pthread_mutex_t lock; /* guards parked */
+    pthread_cond_t fewer;
+    size_t parked;
+} r = {.lock = PTHREAD_MUTEX_INITIALIZER, .fewer = PTHREAD_COND_INITIALIZER};
+
+void suspend_setup(void)
+{
+    atomic_store(&r.ending, false);
+}
+
+size_t suspend_waiting(void)
+{
+    return atomic_load_explicit(&r.waiting, memory_order_relaxed);
+}
+
+size_t suspend_open(void)
+{
+    return atomic_load_explicit(&r.open, memory_order_relaxed);
+}
+
+void suspend_opened(void)
+{
+    atomic_fetch_add(&r.open, 1);
+}
+
+void suspend_closed(void)
+{
+    if (atomic_fetch_sub(&r.open, 1) != 1 || !atomic_load(&r.ending))
+        return;
+    pthread_mutex_lock(&r.lock);
+    pthread_cond_broadcast(&r.fewer);
+    pthread_mutex_unlock(&r.lock);
+}
+
+/* ---- suspension ---- */
+
+static void arrive(struct request *rq, int count)
+{
+    struct MHD_Connection *mhd = rq->mhd;
+    /* acq_rel: what the other side wrote before its own count is seen by the one that resumes */
+    if (atomic_fetch_sub_explicit(&rq->pending, count, memory_order_acq_rel) == count)
+        MHD_resume_connection(mhd);
+}
+
+/* ---- waiting for any of many ---- */
+
+struct many {
+    atomic_bool fired;
+    atomic_size_t refs; /* waiters in the table or being woken, and the request */
+    struct request *rq;
+    size_t count;
+    struct one {
+        struct waiter waiter;
+        struct many *many;
+    } one[];
+};
+
+static void many_unref(struct many *m)
+{
+    if (atomic_fetch_sub(&m->refs, 1) == 1)
+        free(m);
+}
+
+static void on_one_ended(struct waiter *w)
+{
+    struct many *m = ((struct one *)((char *)w - offsetof(struct one, waiter)))->many;
+    if (!atomic_exchange(&m->fired, true))
+        arrive(m->rq, 1); /* the request holds m until it has seen this */
+    many_unref(m);
+}
+
+static void many_leave(struct request *rq)
+{
+    struct many *m = rq->many;
+    rq->many = NULL;
+    for (size_t i = 0; m && i < m->count; i++) {
+        if (waiters_remove(&m->one[i].waiter))
+            many_unref(m);
+    }
+    if (m)
+        many_unref(m);
+}
+
+/* ---- waiting for one ---- */
+
+static void on_job_ended(struct waiter *w)
+{
+    arrive((struct request *)((char *)w - offsetof(struct request, waiter)), 1);
+}
+
+/* Whoever gets true ends the wait: the end of what is waited for, the watchdog, or the service. */
+static bool claim_wait(struct request *rq)
+{
+    return rq->many ? !atomic_exchange(&rq->many->fired, true) : waiters_remove(&rq->waiter);
+}
+
+bool request_wait_over(struct conn *c, bool left)
+{
+    struct request *rq = c->request;
+    if (!claim_wait(rq))
+        return false;
+    rq->left = left;
+    return true;
+}
+
+void request_wait_resume(struct conn *c)
+{
+    arrive(c->request, 1);
+}
+
+static void on_committed(struct change *c)
+{
+    struct request *rq = ((struct own_change *)c)->rq;
+    bool over = c->err || c->one.replayed || c->one.duplicate || c->replayed_group ||
+                (c->work.kind != CHANGE_BATCH && job_state_final(c->one.job.state));
+    arrive(rq, rq->waiting && over && waiters_remove(&rq->waiter) ? 2 : 1);
+}
+
+static bool may_wait(struct request *rq)
+{
+    struct problem p;
+    if (atomic_fetch_add(&r.waiting, 1) < (size_t)http_conf->max_waiting)
+        return true;
+    atomic_fetch_sub(&r.waiting, 1);
+    problem_set(&p, ERR_TOO_MANY_WAITING, "%lld clients wait already; ask without waiting",
+                (long long)http_conf->max_waiting);
+    p.retry_after = 5;
+    request_problem(rq, &p);
+    return false;
+}
+
+void request_drop_query(struct request *rq)
+{
+    if (rq->query)
+        query_release(rq->query);
+    free(rq->query);
+    rq->query = NULL;
+}
+
+static void park(struct request *rq, int pending, void (*then)(struct request *rq))
+{
+    request_drop_query(rq);
+    rq->then = then;
+    rq->parked = true;
+    atomic_store_explicit(&rq->pending, pending, memory_order_relaxed);
+    pthread_mutex_lock(&r.lock);
+    r.parked++;
+    pthread_mutex_unlock(&r.lock);
+    MHD_suspend_connection(rq->mhd);
+}
+
+/* The wait begins. From now on the request may be resumed at any moment, which this thread sees
+ * only after it has returned to the library. The waiter comes first: a watchdog that found none
+ * would leave the request to its waker, and there would be none. */
+static void attach(struct request *rq, const struct id *job)
+{
+    rq->waiting = true;
+    rq->waiter.job = *job;
+    rq->waiter.wake = on_job_ended;
+    waiters_add(&rq->waiter);
+    deadline_wait(rq->conn, clock_mono_us() + rq->wait_us);
+}
+
+static void give_up_wait(struct request *rq)
+{
+    if (claim_wait(rq))
+        arrive(rq, 1);
+}
+
+struct change *request_change(struct request *rq, enum change_kind kind)
+{
+    struct own_change *own = calloc(1, sizeof(*own));
+    if (!own) {
+        request_error(rq, -ERR_NOMEM);
+        return NULL;
+    }
+    own->rq = rq;
+    own->change.work.kind = kind;
+    own->change.done = on_committed;
+    job_init(&own->change.one.job);
+    rq->change = &own->change;
+    return rq->change;
+}
+
+void request_commit(struct request *rq, const struct id *wait_for, void (*then)(struct request *rq))
+{
+    bool wait = wait_for && rq->wait_us > 0 && !atomic_load(&r.ending);
+    struct id job = wait ? *wait_for : (struct id){{0}};
+    if (wait && !may_wait(rq))
+        return;
+    park(rq, wait ? 2 : 1, then);
+    if (wait)
+        attach(rq, &job);
+    int err = writer_post(rq->change);
+    if (err) {
+        rq->change->err = err;
+        if (wait)
+            give_up_wait(rq);
+        arrive(rq, 1);
+    } else if (wait && atomic_load(&r.ending)) {
+        give_up_wait(rq);
+    }
+}
+
+void request_wait(struct request *rq, void (*then)(struct request *rq))
+{
+    if (!may_wait(rq))
+        return;
+    park(rq, 1, then);
+    attach(rq, &rq->id);
+    if (atomic_load(&r.ending))
+        give_up_wait(rq);
+}
+
+void request_wait_any(struct request *rq, const struct id *ids, size_t n,
+                      void (*then)(struct request *rq))
+{
+    struct many *m = calloc(1, sizeof(*m) + n * sizeof(m->one[0]));
+    if (!m) {
+        request_error(rq, -ERR_NOMEM);
+        return;
+    }
+    if (!may_wait(rq)) {
+        free(m);
+        return;
+    }
+    m->rq = rq;
+    m->count = n;
+    atomic_init(&m->refs, n + 1);
+    rq->many = m;
+    park(rq, 1, then);
+    rq->waiting = true;
+    for (size_t i = 0; i < n; i++) {
+        m->one[i].many = m;
+        m->one[i].waiter.job = ids[i];
+        m->one[i].waiter.wake = on_one_ended;
+    }
+    for (size_t i = 0; i < n; i++) /* from the first on it may be resumed by another thread */
+        waiters_add(&m->one[i].waiter);
+    deadline_wait(rq->conn, clock_mono_us() + rq->wait_us);
+    if (atomic_load(&r.ending))
+        give_up_wait(rq);
+}
+
+void request_wait_not(struct request *rq)
+{
+    give_up_wait(rq);
+}
+
+void request_unpark(struct request *rq)
+{
+    if (!rq->parked)
+        return;
+    rq->parked = false;
+    many_leave(rq);
+    if (rq->waiting)
+        atomic_fetch_sub(&r.waiting, 1);
+    rq->waiting = false;
+    deadline_phase(rq->conn, PHASE_HANDLING);
+    pthread_mutex_lock(&r.lock);
+    if (--r.parked == 0)
+        pthread_cond_broadcast(&r.fewer);
+    pthread_mutex_unlock(&r.lock);
+}
+
+bool request_end_all(int timeout_ms)
+{
+    atomic_store(&r.ending, true);
+    waiters_wake_all();
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += timeout_ms / 1000;
+    pthread_mutex_lock(&r.lock);
+    int late = 0;
+    while (r.parked > 0 && !late)
+        late = pthread_cond_timedwait(&r.fewer, &r.lock, &until);
+    bool none = r.parked == 0;
+    /* their answers are on their way: give slow clients a moment, but no more */
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += SEND_OUT_S;
+    late = 0;
+    while (none && atomic_load(&r.open) > 0 && !late)
+        late = pthread_cond_timedwait(&r.fewer, &r.lock, &until);
+    pthread_mutex_unlock(&r.lock);
+    return none;
+}
