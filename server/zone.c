@@ -64,8 +64,8 @@ static size_t read_header(const unsigned char *p, size_t len, size_t width, stru
     if (n->utc > FILE_MAX || n->std > FILE_MAX || n->leap > FILE_MAX || n->time > FILE_MAX ||
         n->type > 256 || n->type == 0 || n->chars > FILE_MAX)
         return SIZE_MAX;
-    size_t rest =
-        n->time * (width + 1) + n->type * 6 + n->chars + n->leap * (width + 4) + n->std + n->utc;
+    size_t rest = (size_t)n->time * (width + 1) + (size_t)n->type * 6 + n->chars +
+                  (size_t)n->leap * (width + 4) + n->std + n->utc;
     return rest <= len - HEADER ? rest : SIZE_MAX;
 }
 
@@ -74,7 +74,7 @@ static bool type_offset(const unsigned char *types, const struct counts *n, unsi
 {
     if (type >= n->type)
         return false;
-    *out = (int32_t)be32(types + 6 * type);
+    *out = (int32_t)be32(types + (size_t)6 * type);
     return *out > -OFFSET_MAX && *out < OFFSET_MAX;
 }
 
