@@ -284,6 +284,10 @@ layers: $(COMMON:%.c=$(BUILD)/%.o) $(WORKERS:%.c=$(BUILD)/%.o) $(BUILD)/embed.o 
 contract: $(BUILD)/jobmill generated-check ## api.yaml against the routes and the answers; documents against their tables
 	/usr/bin/python3 tests/contract.py $(BUILD)/jobmill
 
+metrics-check: $(BUILD)/jobmill ## /metrics and examples/monitoring, by promtool and a real Prometheus
+	./install-deps.sh monitoring
+	/usr/bin/python3 tests/metrics_check.py $(BUILD)/jobmill
+
 # the long form of the crash stories: the service and its workers killed ROUNDS times under load
 ROUNDS ?= 1000
 crash: $(BUILD)/jobmill $(BUILD)/tests/e2e_crash $(BUILD)/tests/e2e_workers $(TEST_SOS) ## kill service and workers ROUNDS times
@@ -366,4 +370,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

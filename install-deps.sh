@@ -1,5 +1,5 @@
 #!/bin/sh
-# install-deps.sh build|test|bench - installs the Debian packages that are missing, and only those.
+# install-deps.sh build|test|lint|monitoring|bench - installs the Debian packages that are missing, and only those.
 # Somebody without root who has them all is not bothered.
 set -eu
 
@@ -38,6 +38,10 @@ libclang-rt-14-dev
 mandoc
 shellcheck
 "
+# a real Prometheus, with promtool; apart from lint because Debian starts it as a service where systemd runs
+monitoring="$test
+prometheus
+"
 bench="$build
 python3
 "
@@ -46,9 +50,10 @@ case "${1:-build}" in
 build) want=$build ;;
 test) want=$test ;;
 lint) want=$lint ;;
+monitoring) want=$monitoring ;;
 bench) want=$bench ;;
 *)
-    echo "usage: install-deps.sh build|test|lint|bench" >&2
+    echo "usage: install-deps.sh build|test|lint|monitoring|bench" >&2
     exit 64
     ;;
 esac
