@@ -264,10 +264,13 @@ uninstall:
 # ---- tests ----
 $(BUILD)/tests/check_%: $(BUILD)/tests/check_%.o $(OBJS) $(BUILD)/embed.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS)
+# the layer under SQLite that loses, tears and fails
+CRASH := $(BUILD)/tests/crashvfs.o $(BUILD)/tests/crashdisk.o $(BUILD)/tests/storerun.o
+$(BUILD)/tests/check_crash $(BUILD)/tests/check_faults: $(CRASH)
 HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o
 $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson $(TEST_LIBS)
-.SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS)
+.SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS) $(CRASH)
 
 test: deps-test ## install what is missing, build, and pass the tests
 	$(MAKE) --no-print-directory layers contract check e2e
@@ -293,6 +296,11 @@ ROUNDS ?= 1000
 crash: $(BUILD)/jobmill $(BUILD)/tests/e2e_crash $(BUILD)/tests/e2e_workers $(TEST_SOS) ## kill service and workers ROUNDS times
 	JOBMILL_ROUNDS=$(ROUNDS) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_crash
 	JOBMILL_ROUNDS=$(ROUNDS) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_workers
+
+.PHONY: powerloss
+IMAGES ?= 20000
+powerloss: $(BUILD)/tests/check_crash ## cut the power IMAGES times at every write and sync of recorded runs
+	CK_DEFAULT_TIMEOUT=0 CK_TIMEOUT_MULTIPLIER=100 JOBMILL_IMAGES=$(IMAGES) $(BUILD)/tests/check_crash
 
 headers: ## each header compiles alone
 	@for h in $(HEADERS); do echo "#include \"$$h\"" | $(CC) $(ALL_CFLAGS) -I. -fsyntax-only -x c - || exit 1; done
