@@ -10,7 +10,7 @@ endif
 SAN     ?=
 comma   := ,
 
-PKGS      := libmicrohttpd jansson libpcre2-8 sqlite3
+PKGS      := libmicrohttpd jansson libpcre2-8 libseccomp sqlite3
 WARN      := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 HARDEN    := -fPIE -fstack-protector-strong -fstack-clash-protection
 ifeq ($(shell uname -m),x86_64)
@@ -55,10 +55,14 @@ COMMON := \
 
 WORKERS := \
 	workers/child.c \
+	workers/filter.c \
 	workers/forkserver.c \
+	workers/landlock.c \
 	workers/limits.c \
+	workers/namespace.c \
 	workers/reaper.c \
 	workers/said.c \
+	workers/sandbox.c \
 	workers/task.c \
 	workers/task_command.c \
 	workers/task_module.c \
@@ -86,6 +90,8 @@ SERVER := \
 	server/conf_file.c \
 	server/conf_schema.c \
 	server/conf_flow.c \
+	server/conf_limits.c \
+	server/conf_machine.c \
 	server/conf_sections.c \
 	server/conf_value.c \
 	server/cron.c \
@@ -337,7 +343,7 @@ cron-diff: build/tests/cron/next ## random cron expressions against two other wa
 # ---- fuzzing: libFuzzer with ASan and UBSan; FUZZ_SECONDS a target ----
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SRCS := $(COMMON) server/conf.c server/conf_command.c server/conf_file.c server/conf_schema.c server/conf_sections.c server/conf_value.c server/cron.c server/zone.c server/zone_rule.c $(SCHEMA)
+FUZZ_SRCS := $(COMMON) server/conf.c server/conf_command.c server/conf_file.c server/conf_limits.c server/conf_schema.c server/conf_sections.c server/conf_value.c server/cron.c server/zone.c server/zone_rule.c $(SCHEMA)
 build-fuzz/%: tests/fuzz/%.c $(FUZZ_SRCS) Makefile
 	@mkdir -p $(@D)
 	clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(ALL_CPPFLAGS) -o $@ $< $(filter-out common/embed.c,$(FUZZ_SRCS)) tests/fuzz/lib/embed_none.c -linih -ljansson -lpcre2-8 -lm

@@ -14,6 +14,7 @@ libcurl4-gnutls-dev
 libjansson-dev
 libsqlite3-dev
 libpcre2-dev
+libseccomp-dev
 libinih-dev
 libpng-dev
 nettle-dev

@@ -105,6 +105,8 @@ void job_error_set(struct job_error *e, const char *code, const char *fmt, ...)
 #define JOB_ERROR_TIMEOUT    "timeout"
 #define JOB_ERROR_CRASHED    "crashed"
 #define JOB_ERROR_MEMORY     "out_of_memory"
+#define JOB_ERROR_CPU        "cpu_limit"
+#define JOB_ERROR_FILE       "file_limit"
 #define JOB_ERROR_CANCELLED  "cancelled"
 #define JOB_ERROR_EXPIRED    "expired"
 #define JOB_ERROR_BAD_RESULT "bad_result"

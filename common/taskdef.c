@@ -19,6 +19,8 @@ static void task_release(struct taskdef *t)
     free(t->module);
     words_release(t->argv);
     words_release(t->env);
+    words_release(t->read);
+    words_release(t->write);
 }
 
 void taskdefs_release(struct taskdefs *d)
@@ -27,6 +29,7 @@ void taskdefs_release(struct taskdefs *d)
         task_release(&d->task[i]);
     free(d->task);
     free(d->pool);
+    words_release(d->hidden);
     *d = (struct taskdefs){0};
 }
 
@@ -68,16 +71,22 @@ int taskdefs_pack(const struct taskdefs *d, struct buf *out)
     buf_add(out, &d->tasks, sizeof(d->tasks));
     buf_add(out, &d->slots, sizeof(d->slots));
     buf_add(out, &d->kill_grace_us, sizeof(d->kill_grace_us));
+    buf_add(out, &d->machine, sizeof(d->machine));
+    buf_add(out, &d->sandbox_uid, sizeof(d->sandbox_uid));
+    buf_add(out, &d->sandbox_gid, sizeof(d->sandbox_gid));
+    put_words(out, d->hidden);
     buf_add(out, d->pool, d->pools * sizeof(*d->pool));
     for (uint32_t i = 0; i < d->tasks; i++) {
         struct taskdef t = d->task[i];
         t.module = NULL;
         t.argv = NULL;
-        t.env = NULL;
+        t.env = t.read = t.write = NULL;
         buf_add(out, &t, sizeof(t));
         put_text(out, d->task[i].module);
         put_words(out, d->task[i].argv);
         put_words(out, d->task[i].env);
+        put_words(out, d->task[i].read);
+        put_words(out, d->task[i].write);
     }
     return out->failed ? -ERR_NOMEM : 0;
 }
@@ -134,11 +143,15 @@ static int take_task(struct cursor *c, struct taskdef *t)
         return -ERR_PROTOCOL;
     t->module = NULL;
     t->argv = NULL;
-    t->env = NULL;
+    t->env = t->read = t->write = NULL;
     int err = take_text(c, &t->module);
     if (!err)
         err = take_words(c, &t->argv);
-    return err ? err : take_words(c, &t->env);
+    if (!err)
+        err = take_words(c, &t->env);
+    if (!err)
+        err = take_words(c, &t->read);
+    return err ? err : take_words(c, &t->write);
 }
 
 int taskdefs_unpack(struct taskdefs *d, const void *data, size_t len)
@@ -148,12 +161,15 @@ int taskdefs_unpack(struct taskdefs *d, const void *data, size_t len)
     *d = (struct taskdefs){0};
     if (!take(&c, &pools, sizeof(pools)) || !take(&c, &tasks, sizeof(tasks)) ||
         !take(&c, &d->slots, sizeof(d->slots)) ||
-        !take(&c, &d->kill_grace_us, sizeof(d->kill_grace_us)) || pools > POOLS_MAX ||
+        !take(&c, &d->kill_grace_us, sizeof(d->kill_grace_us)) ||
+        !take(&c, &d->machine, sizeof(d->machine)) ||
+        !take(&c, &d->sandbox_uid, sizeof(d->sandbox_uid)) ||
+        !take(&c, &d->sandbox_gid, sizeof(d->sandbox_gid)) || pools > POOLS_MAX ||
         tasks > TASKS_MAX || d->slots > SLOTS_MAX)
         return -ERR_PROTOCOL;
     d->pool = calloc(pools ? pools : 1, sizeof(*d->pool));
     d->task = calloc(tasks ? tasks : 1, sizeof(*d->task));
-    int err = d->pool && d->task ? 0 : -ERR_NOMEM;
+    int err = d->pool && d->task ? take_words(&c, &d->hidden) : -ERR_NOMEM;
     d->pools = pools;
     if (!err && !take(&c, d->pool, pools * sizeof(*d->pool)))
         err = -ERR_PROTOCOL;

@@ -27,6 +27,10 @@ enum task_kind { TASK_MODULE, TASK_COMMAND, TASK_PERSISTENT, TASK_KINDS };
 enum task_input { TASK_INPUT_JSON, TASK_INPUT_RAW };
 enum task_result { TASK_RESULT_JSON, TASK_RESULT_TEXT, TASK_RESULT_BYTES };
 
+/* How a task's program is kept apart (docs/sandbox.md). SANDBOX_BEST, the strongest that works, is
+ * settled before the fork server is forked. */
+enum sandbox_level { SANDBOX_NONE, SANDBOX_BASIC, SANDBOX_STRICT, SANDBOX_BEST };
+
 enum start_method { START_FORKSERVER, START_SPAWN };
 
 struct taskdef {
@@ -43,6 +47,14 @@ struct taskdef {
     int64_t timeout_us;                 /* default per attempt; 0 = none */
     uint32_t max_attempts;              /* default for its jobs */
     uint64_t memory;                    /* bytes of address space (RLIMIT_AS); 0 = no limit */
+    int64_t cpu_time_us;                /* of one job, all of its threads; 0 = no limit */
+    uint64_t file_size;                 /* bytes of any one file that it writes; 0 = no limit */
+    uint32_t open_files;                /* descriptors of one process; 0 = no limit */
+    uint32_t processes;                 /* and threads, of one program with all below it; 0 = no limit */
+    enum sandbox_level sandbox;
+    bool network;  /* may open sockets beyond this machine's own */
+    char **read;   /* paths that a sandbox lets it read, NULL-terminated; NULL: none; owned */
+    char **write;  /* and write; owned */
     /* for the front end alone: */
     uint32_t concurrency;     /* jobs that may run at once; 0 = as many as there are workers */
     uint32_t key_concurrency; /* of these with one concurrency_key; 0 = 1 */
@@ -73,12 +85,27 @@ struct pooldef {
     int nice;
 };
 
+/* What this machine's kernel and user offer for keeping tasks apart: probed once, before any thread. */
+struct machine {
+    bool probed;
+    bool seccomp;
+    int landlock;         /* its version; 0: not there */
+    bool user_namespace;  /* of its own for each job, with a count of processes of its own */
+    bool namespaces;      /* pid, mount, ipc, uts and net as well */
+    bool own_user;        /* programs can run as another user than the service's: it is root */
+    char why[128];        /* what the strongest that does not work lacks; "" */
+};
+
 struct taskdefs {
     struct pooldef *pool;
     uint32_t pools;
     struct taskdef *task;
     uint32_t tasks;
     uint32_t slots; /* sum of workers */
+    struct machine machine;
+    char **hidden;        /* absolute paths that no sandbox shows; NULL-terminated; owned */
+    uint32_t sandbox_uid; /* whom a sandboxed program runs as, when machine.own_user */
+    uint32_t sandbox_gid;
     int64_t kill_grace_us; /* what a cancelled or timed-out program is given before it is killed */
 };
 

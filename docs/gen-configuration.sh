@@ -47,7 +47,14 @@ A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module` or a `command`. All 
 | `input_schema` | | path of a JSON Schema that inputs must fit, from the file's directory; see `schema.md` |
 | `timeout` | 0 (none) | for each attempt |
 | `max_attempts` | the setting of [server] | attempts of a job that does not say |
-| `memory` | 0 (no limit) | address space |
+| `memory` | 0 (no limit) | address space: of each process of a command; of a module what a job adds to its worker's |
+| `cpu_time` | 0 (no limit) | CPU time of each process of a job, in whole seconds; more ends it with `cpu_limit` |
+| `file_size` | 0 (no limit) | bytes of each file that a job writes; more ends it with `file_limit` |
+| `open_files` | 0 (no limit) | descriptors of each process of a job, at least 16 |
+| `processes` | 0 (no limit) | of a command in a sandbox: processes and threads, all together |
+| `sandbox` | that of [server]; of a module `none` | `none`, `basic`, `strict`, or `best`, the strongest that works; see `sandbox.md` |
+| `network` | `no` in a sandbox, else `yes` | sockets beyond this machine's own |
+| `read`, `write` | | paths that a sandbox lets the task read, or also write, from the file's directory |
 | `output_max` | 64MiB | a larger result fails the job with `bad_result` |
 | `concurrency` | 0 (no limit) | jobs of it that run at once |
 | `key_concurrency` | 1 | of its jobs with the same `concurrency_key` so many run at once |

@@ -7,6 +7,7 @@
 #include "../common/err.h"
 #include "../common/log.h"
 #include "conf_file.h"
+#include "conf_limits.h"
 #include "conf_schema.h"
 #include "conf_sections.h"
 #include "conf_value.h"
@@ -296,6 +297,11 @@ static int check_words(const struct conf *c, struct buf *why)
     if (strcmp(c->log_format, "auto") != 0 && strcmp(c->log_format, "text") != 0 &&
         strcmp(c->log_format, "json") != 0) {
         buf_addf(why, "log_format = %s: must be auto, text or json", c->log_format);
+        return -ERR_CONFIG;
+    }
+    enum sandbox_level level;
+    if (!limits_level(c->sandbox, &level)) {
+        buf_addf(why, "sandbox = %s: must be none, basic, strict or best", c->sandbox);
         return -ERR_CONFIG;
     }
     if (!c->data_dir[0]) {

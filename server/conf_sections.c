@@ -10,6 +10,7 @@
 #include "conf_command.h"
 #include "conf_schema.h"
 #include "conf_flow.h"
+#include "conf_limits.h"
 #include "conf_value.h"
 
 #include <sched.h>
@@ -27,6 +28,7 @@ struct extra {
     bool has_kind; /* `kind` was given: wanted_kind */
     enum task_kind wanted_kind;
     bool persistent;
+    bool has_sandbox, has_network;
     bool for_persistent; /* a setting was given that only a persistent command has */
 };
 static struct extra task_extra[TASKS_MAX], pool_extra[POOLS_MAX];
@@ -219,14 +221,6 @@ static int task_max_attempts(struct setting *s)
     return 0;
 }
 
-static int task_memory(struct setting *s)
-{
-    if (!value_size(s->value, &s->t->memory) || (s->t->memory && s->t->memory < 1 << 20))
-        return bad(s->why, "memory = %s: must be 0 (no limit) or a size of at least 1MiB",
-                   s->value);
-    return 0;
-}
-
 static int task_output_max(struct setting *s)
 {
     if (!value_size(s->value, &s->t->output_max) || s->t->output_max < 1 ||
@@ -278,6 +272,16 @@ static int task_persistent(struct setting *s)
         s->x->for_persistent = true;                                                               \
         return command_set_##name(s->t, s->value, s->why);                                         \
     }
+#define FOR_LIMITS(name)                                                                           \
+    static int task_##name(struct setting *s)                                                      \
+    {                                                                                              \
+        return limits_set_##name(s->t, s->value, s->why);                                          \
+    }
+FOR_LIMITS(memory)
+FOR_LIMITS(cpu_time)
+FOR_LIMITS(file_size)
+FOR_LIMITS(open_files)
+FOR_LIMITS(processes)
 FOR_COMMAND(result_file)
 FOR_COMMAND(permanent_exits)
 FOR_PERSISTENT(spares)
@@ -285,6 +289,28 @@ FOR_PERSISTENT(ready_timeout)
 FOR_PERSISTENT(recycle_jobs)
 FOR_PERSISTENT(recycle_after)
 FOR_PERSISTENT(recycle_memory)
+
+static int task_sandbox(struct setting *s)
+{
+    s->x->has_sandbox = true;
+    return limits_set_sandbox(s->t, s->value, s->why);
+}
+
+static int task_network(struct setting *s)
+{
+    s->x->has_network = true;
+    return limits_set_network(s->t, s->value, s->why);
+}
+
+static int task_read(struct setting *s)
+{
+    return limits_set_paths(&s->t->read, "read", s->value, s->base, s->why);
+}
+
+static int task_write(struct setting *s)
+{
+    return limits_set_paths(&s->t->write, "write", s->value, s->base, s->why);
+}
 
 static int task_variable(struct setting *s, const char *name)
 {
@@ -311,6 +337,14 @@ static const struct {
     {"kind", task_kind},
     {"persistent", task_persistent},
     {"result_file", task_result_file},
+    {"cpu_time", task_cpu_time},
+    {"file_size", task_file_size},
+    {"open_files", task_open_files},
+    {"processes", task_processes},
+    {"sandbox", task_sandbox},
+    {"network", task_network},
+    {"read", task_read},
+    {"write", task_write},
     {"permanent_exit_codes", task_permanent_exits},
     {"spares", task_spares},
     {"ready_timeout", task_ready_timeout},
@@ -467,10 +501,14 @@ int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
             return bad(why, "[task %s]: pool = %s: there is no [pool %s]", t->name,
                        task_extra[i].wanted_pool, task_extra[i].wanted_pool);
         t->pool = (uint32_t)pool;
+        if (!task_extra[i].has_sandbox && t->kind != TASK_MODULE)
+            (void)limits_level(c->sandbox, &t->sandbox);
+        if (!task_extra[i].has_network)
+            t->network = t->sandbox == SANDBOX_NONE;
         if (t->max_attempts == 0)
             t->max_attempts = (uint32_t)c->max_attempts;
     }
-    return 0;
+    return limits_check(d, why);
 }
 
 void sections_print(const struct conf *c, FILE *out)
@@ -496,9 +534,9 @@ void sections_print(const struct conf *c, FILE *out)
                                                 : t->result_type);
         if (c->schema_file && c->schema_file[i])
             fprintf(out, "input_schema = %s\n", c->schema_file[i]);
-        fprintf(out, "timeout = %.15gs\nmax_attempts = %u\nmemory = %llu\noutput_max = %llu\n",
-                (double)t->timeout_us / 1e6, t->max_attempts, (unsigned long long)t->memory,
-                (unsigned long long)t->output_max);
+        fprintf(out, "timeout = %.15gs\nmax_attempts = %u\noutput_max = %llu\n",
+                (double)t->timeout_us / 1e6, t->max_attempts, (unsigned long long)t->output_max);
+        limits_print(t, out);
         flow_print(t, out);
     }
 }

@@ -10,6 +10,7 @@
 #include "../common/clock.h"
 #include "../common/err.h"
 #include "../common/log.h"
+#include "../workers/limits.h"
 #include "metrics.h"
 #include "serve.h"
 
@@ -320,7 +321,16 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
         f->attempt.started_us =
             atomic_load_explicit(&s->board->job_started_us, memory_order_relaxed);
         struct job_error *e = &f->attempt.error;
-        if (WIFSIGNALED(st)) {
+        const char *sentence;
+        const char *code = WIFSIGNALED(st)
+                               ? limits_cause(&d->defs->task[c->task_index], WTERMSIG(st),
+                                              death->rss_bytes, 0, &sentence)
+                               : NULL;
+        if (code) {
+            job_error_set(e, code, "%s", sentence);
+            e->signal = WTERMSIG(st);
+            f->attempt.retry_now = false;
+        } else if (WIFSIGNALED(st)) {
             job_error_set(e, JOB_ERROR_CRASHED, "the worker was killed by signal %d (%s)",
                           WTERMSIG(st), strsignal(WTERMSIG(st)));
             e->signal = WTERMSIG(st);

@@ -4,6 +4,7 @@
 #include "../common/err.h"
 #include "../workers/forkserver.h"
 #include "conf.h"
+#include "conf_machine.h"
 #include "serve.h"
 #include "store/store.h"
 
@@ -37,9 +38,16 @@ static int check_config(int argc, char **argv)
     int status = load(&c, argc, argv);
     if (status)
         return status;
-    conf_print(&c, stdout);
+    AUTO_BUF why = BUF_INIT;
+    if (conf_settle(&c, &why) != 0) {
+        fprintf(stderr, "jobmill: %s\n", why.data ? why.data : "out of memory");
+        status = EXIT_CONFIG;
+    } else {
+        conf_print(&c, stdout);
+        conf_print_machine(&c, stdout);
+    }
     conf_release(&c);
-    return 0;
+    return status;
 }
 
 static int migrate(int argc, char **argv)

@@ -17,6 +17,7 @@
 #include "../workers/forkserver.h"
 #include "collector.h"
 #include "conf.h"
+#include "conf_machine.h"
 #include "dispatch.h"
 #include "http/http.h"
 #include "reader.h"
@@ -330,7 +331,8 @@ int serve_main(int argc, char **argv)
     AUTO_BUF why = BUF_INIT;
     s = (struct service){.board_fd = -1, .log_read_fd = -1, .log_write_fd = -1, .control_fd = -1};
     umask(077);
-    if (conf_load(&s.conf, argc, argv, &why) != 0 || check_address(&s.conf, &why) != 0)
+    if (conf_load(&s.conf, argc, argv, &why) != 0 || check_address(&s.conf, &why) != 0 ||
+        conf_settle(&s.conf, &why) != 0)
         return fail(EXIT_CONFIG, why.data ? why.data : "out of memory");
     json_object_seed(0);
     raise_descriptors(&s.conf);

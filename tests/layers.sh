@@ -33,10 +33,12 @@ deny '[^>"]*(server|workers)/' "cli/*.[ch]"
 deny '[^>"]*common/([^be]|b[^u]|bu[^f]|e[^r])' "cli/*.[ch]" # common/buf.h and common/err.h alone
 deny 'curl' "cli/*.[ch] server/main.c" 'cli/http.c'
 
+deny 'seccomp' "common/*.[ch] server/*.[ch] server/*/*.[ch] workers/*.[ch]" 'workers/filter.c'
+
 # the link: an entry that pulls in the whole of the workers' side
 cc=${CC:-gcc}
 echo 'int forkserver_spawned(int, char **); int main(int c, char **v) { return forkserver_spawned(c, v); }' >"$build/layers.c"
-if ! $cc -o "$build/layers" "$build/layers.c" "$build"/common/*.o "$build"/workers/*.o "$build/embed.o" ${SAN:+-fsanitize=$SAN} -pie -ldl -lm -pthread; then
+if ! $cc -o "$build/layers" "$build/layers.c" "$build"/common/*.o "$build"/workers/*.o "$build/embed.o" ${SAN:+-fsanitize=$SAN} -pie -lseccomp -ldl -lm -pthread; then
     echo "layers: workers/ and common/ do not link alone" >&2
     bad=1
 fi

@@ -5,7 +5,7 @@
 #include "child.h"
 
 #include "../common/fdio.h"
-#include "limits.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +56,8 @@ static int lift(int fd)
 }
 
 /* In the child: never returns. Async-signal-safe. */
-static void become(const struct child_options *o, const struct pipes *p, pid_t parent)
+static void become(const struct child_options *o, const struct pipes *p, const struct sandbox *box,
+                   pid_t parent)
 {
     int in = lift(o->stdin_fd), out = lift(p->out[1]), err = lift(p->err[1]);
     int msg = lift(p->msg[1]), fail = lift(p->fail[1]);
@@ -70,13 +71,14 @@ static void become(const struct child_options *o, const struct pipes *p, pid_t p
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() == parent && in >= 0 && out >= 0 && err >= 0 && msg >= 0 && fail >= 0 &&
         (job >= 0 || !o->job_pipe) && dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0 &&
-        dup2(msg, MSG_FD) >= 0 && chdir(o->dir) == 0 &&
-        (o->memory == 0 || limits_memory_program(o->memory) == 0)) {
+        dup2(msg, MSG_FD) >= 0 && chdir(o->dir) == 0) {
         if (job < 0 || dup2(job, JOB_FD) < 0)
             close(JOB_FD);
         /* fd 4 was made by dup2 and stays; the rest goes at exec */
         close_range(MSG_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
-        execvpe(o->argv[0], o->argv, o->env);
+        errno = sandbox_enter(box);
+        if (errno == 0)
+            execvpe(o->argv[0], o->argv, o->env);
     }
     int why = errno;
     while (write(fail, &why, sizeof(why)) < 0 && errno == EINTR)
@@ -87,12 +89,17 @@ static void become(const struct child_options *o, const struct pipes *p, pid_t p
 int child_start(struct child *c, const struct child_options *o)
 {
     struct pipes p;
+    struct sandbox box;
     *c = (struct child){-1, -1, -1, -1, -1, -1};
-    int why = open_pipes(&p, o->job_pipe);
+    int why = sandbox_prepare(&box, o->def, o->dir);
+    if (why)
+        return why;
+    why = open_pipes(&p, o->job_pipe);
     pid_t parent = getpid();
     pid_t pid = why ? -1 : fork();
     if (pid == 0)
-        become(o, &p, parent);
+        become(o, &p, &box, parent);
+    sandbox_release(&box);
     if (pid < 0) {
         why = why ? why : errno;
         close_pipes(&p);

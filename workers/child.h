@@ -5,6 +5,8 @@
 #ifndef JOBMILL_WORKERS_CHILD_H
 #define JOBMILL_WORKERS_CHILD_H
 
+#include "../common/taskdef.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -22,7 +24,7 @@ struct child_options {
     const char *dir;  /* working directory */
     int stdin_fd;     /* stays the caller's */
     bool job_pipe;    /* give it a pipe as fd 3 */
-    uint64_t memory;  /* bytes of address space; 0: no limit */
+    const struct taskdef *def; /* its limits and its sandbox */
 };
 
 /* Starts argv[0] (looked up in the environment's PATH) in a session of its own. Failure of exec is

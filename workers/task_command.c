@@ -11,6 +11,7 @@
 #include "../common/fdio.h"
 #include "../common/log.h"
 #include "child.h"
+#include "limits.h"
 #include "reaper.h"
 #include "said.h"
 #include "warm.h"
@@ -24,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,6 +46,7 @@ struct program {
     bool told; /* SIGTERM was sent */
     int64_t kill_at_us;
     int status;
+    struct rusage used;
     bool dead;
 };
 
@@ -132,7 +135,7 @@ static bool drain(struct program *p, int fd)
 
 static void reap(struct program *p)
 {
-    while (waitpid(p->child.pid, &p->status, 0) < 0 && errno == EINTR)
+    while (wait4(p->child.pid, &p->status, 0, &p->used) < 0 && errno == EINTR)
         ;
     p->dead = true;
 }
@@ -219,6 +222,26 @@ static void judge_exit(struct program *p, const char *last)
     r->error.exit_code = status;
 }
 
+/* Did it die of a limit, or fail for want of memory? */
+static bool judge_limits(struct program *p, const char *last)
+{
+    const struct rusage *u = &p->used;
+    int signal = WIFSIGNALED(p->status) ? WTERMSIG(p->status) : 0;
+    int64_t cpu_us = (u->ru_utime.tv_sec + u->ru_stime.tv_sec) * US_PER_S + u->ru_utime.tv_usec +
+                     u->ru_stime.tv_usec;
+    const char *sentence;
+    const char *code =
+        limits_cause(p->task->def, signal, u->ru_maxrss * INT64_C(1024), cpu_us, &sentence);
+    if (!code)
+        return false;
+    task_fail(p->run, false, code, "%s%s%s", sentence, *last ? ": " : "", last);
+    if (signal)
+        p->run->error.signal = signal;
+    else
+        p->run->error.exit_code = WEXITSTATUS(p->status);
+    return true;
+}
+
 static void judge(struct program *p)
 {
     struct task_run *r = p->run;
@@ -233,6 +256,8 @@ static void judge(struct program *p)
             r->permanent = r->permanent || taskdef_exit_is_permanent(
                                                p->task->def, (unsigned)WEXITSTATUS(p->status));
         }
+    } else if (p->status != 0 && judge_limits(p, last)) {
+        return;
     } else if (WIFSIGNALED(p->status)) {
         task_fail(r, false, JOB_ERROR_CRASHED, "the program was killed by signal %d (%s)%s%s",
                   WTERMSIG(p->status), strsignal(WTERMSIG(p->status)), *last ? ": " : "", last);
@@ -260,7 +285,7 @@ static void run_program(struct program *p, char *const *argv)
         return;
     }
     struct child_options o = {.argv = argv, .env = env, .dir = p->dir, .stdin_fd = in};
-    o.memory = p->task->def->memory;
+    o.def = p->task->def;
     int why = child_start(&p->child, &o);
     words_free(env);
     if (why) {

@@ -154,12 +154,10 @@ void module_run(struct task *t, struct task_run *r)
         .host = &host,
         .host_data = r,
     };
-    struct rlimit before;
-    if (t->def->memory)
-        limits_memory_begin(t->def->memory, &before);
+    struct limits_before before;
+    limits_job_begin(t->def, &before);
     int n = code->run(&call, t->state);
-    if (t->def->memory)
-        limits_memory_end(&before);
+    limits_job_end(t->def, &before);
     if (n != 0 && !r->failed)
         task_fail(r, false, JOB_ERROR_TASK, "the task returned %d", n);
 }

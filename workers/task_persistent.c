@@ -9,6 +9,7 @@
 #include "../common/fdio.h"
 #include "../common/jsonscan.h"
 #include "../common/log.h"
+#include "limits.h"
 #include "warm.h"
 
 #include <errno.h>
@@ -107,7 +108,13 @@ static bool heed_cancel(struct warm *w, struct task_run *r, int64_t *kill_at_us)
 
 static void crashed(const struct warm *w, struct task_run *r)
 {
-    const char *last = w->log.last;
+    const char *last = w->log.last, *sentence;
+    const char *code = limits_cause(w->task->def, WIFSIGNALED(w->status) ? WTERMSIG(w->status) : 0,
+                                    w->peak_bytes, 0, &sentence);
+    if (code) {
+        task_fail(r, false, code, "%s%s%s", sentence, *last ? ": " : "", last);
+        return;
+    }
     if (WIFSIGNALED(w->status)) {
         task_fail(r, false, JOB_ERROR_CRASHED, "the program was killed by signal %d (%s)%s%s",
                   WTERMSIG(w->status), strsignal(WTERMSIG(w->status)), *last ? ": " : "", last);

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -218,7 +219,7 @@ static int start_in(struct warm *w)
                               .dir = w->dir,
                               .stdin_fd = null,
                               .job_pipe = true,
-                              .memory = def->memory};
+                              .def = def};
     int why = !env ? ENOMEM : null < 0 ? errno : child_start(&w->child, &o);
     words_free(env);
     return why;
@@ -250,13 +251,15 @@ static struct warm *start(struct keeping *k)
 /* Its last words, then its body. */
 static void reap(struct warm *w)
 {
+    struct rusage used = {0};
     pid_t got;
     do {
-        got = waitpid(w->child.pid, &w->status, WNOHANG);
+        got = wait4(w->child.pid, &w->status, WNOHANG, &used);
     } while (got < 0 && errno == EINTR);
     if (got == 0)
         return;
     w->dead = true;
+    w->peak_bytes = used.ru_maxrss * INT64_C(1024);
     drain(w, &w->child.msg_fd);
     lines_end(&w->msg, on_message, w);
     drain_log(w);

@@ -36,6 +36,7 @@ struct warm {
     char bad[256]; /* what it did that it must be replaced for; "": nothing */
     bool dead;     /* and reaped; `status` is as of waitpid */
     int status;
+    int64_t peak_bytes; /* dead: its largest resident size */
 
     /* BUSY */
     struct task_run *run;

@@ -125,16 +125,23 @@ static bool is_set(const struct taskdef *def, const char *name)
 
 char **words_env(const struct taskdef *def, const struct task_run *r, const char *dir)
 {
+    /* the service's home and TMPDIR are closed to it; these always are the program's own */
+    const bool boxed = def->sandbox != SANDBOX_NONE;
     static const char *const kept[] = {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"};
     size_t keeps = sizeof(kept) / sizeof(kept[0]), own = count(def->env);
-    struct env e = {.at = calloc(keeps + own + 5, sizeof(*e.at))};
+    struct env e = {.at = calloc(keeps + own + 7, sizeof(*e.at))};
     if (!e.at)
         return NULL;
     for (size_t i = 0; i < keeps; i++) {
         const char *value = getenv(kept[i]);
-        if (value && !is_set(def, kept[i]))
+        if (value && !is_set(def, kept[i]) &&
+            !(boxed && (!strcmp(kept[i], "HOME") || !strcmp(kept[i], "TMPDIR"))))
             add(&e, kept[i], value);
     }
+    if (boxed && !is_set(def, "HOME"))
+        add(&e, "HOME", dir);
+    if (boxed && !is_set(def, "TMPDIR"))
+        add(&e, "TMPDIR", dir);
     for (size_t i = 0; i < own && !e.failed; i++) {
         e.at[e.n] = strdup(def->env[i]);
         e.failed = !e.at[e.n];

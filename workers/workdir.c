@@ -16,7 +16,7 @@
 #define PREFIX "jobmill-job-" /* then the worker's pid */
 #define LEVELS 64             /* deeper trees are left, and logged */
 
-static const char *base_dir(void)
+const char *workdir_base(void)
 {
     const char *base = getenv("TMPDIR");
     return base && *base ? base : "/tmp";
@@ -24,7 +24,7 @@ static const char *base_dir(void)
 
 int workdir_make(char *out, size_t size)
 {
-    int n = snprintf(out, size, "%s/" PREFIX "%d-XXXXXX", base_dir(), (int)getpid());
+    int n = snprintf(out, size, "%s/" PREFIX "%d-XXXXXX", workdir_base(), (int)getpid());
     if (n < 0 || (size_t)n >= size)
         return ENAMETOOLONG;
     return mkdtemp(out) ? 0 : errno;
@@ -78,13 +78,13 @@ void workdir_remove_all(pid_t worker)
 {
     char prefix[64], path[PATH_MAX];
     int len = snprintf(prefix, sizeof(prefix), PREFIX "%d-", (int)worker);
-    DIR *dir = opendir(base_dir());
+    DIR *dir = opendir(workdir_base());
     if (!dir)
         return;
     for (struct dirent *e; (e = readdir(dir));) {
         if (strncmp(e->d_name, prefix, (size_t)len) != 0)
             continue;
-        int n = snprintf(path, sizeof(path), "%s/%s", base_dir(), e->d_name);
+        int n = snprintf(path, sizeof(path), "%s/%s", workdir_base(), e->d_name);
         if (n > 0 && (size_t)n < sizeof(path))
             workdir_remove(path);
     }

@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Makes a directory of mode 0700 below $TMPDIR or /tmp, named after the calling worker; its path goes
+/* Where jobs' directories are: $TMPDIR or /tmp. */
+const char *workdir_base(void);
+/* Makes a directory of mode 0700 below workdir_base(), named after the calling worker; its path goes
  * into out. 0, or an errno. */
 int workdir_make(char *out, size_t size);
 /* Removes it with all in it, following no symbolic link. What cannot be removed is logged. */

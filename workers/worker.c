@@ -13,6 +13,7 @@
 #include "../common/msg.h"
 #include "limits.h"
 #include "reaper.h"
+#include "sandbox.h"
 #include "warm.h"
 
 #include <errno.h>
@@ -271,6 +272,9 @@ static void be_born(const struct worker_birth *b)
     signal(SIGHUP, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
     limits_worker(b->heritage->defs->pool[b->pool].nice);
+    int err = sandbox_worker(b->heritage->defs, b->pool);
+    if (err)
+        log_die(1, "the worker's sandbox cannot be entered: %s", strerror(err));
 }
 
 _Noreturn void worker_main(const struct worker_birth *b)
