@@ -84,6 +84,7 @@ SCHEMA := \
 SERVER := \
 	server/backoff.c \
 	server/claims.c \
+	server/clockwork.c \
 	server/collector.c \
 	server/conf.c \
 	server/conf_command.c \
@@ -102,6 +103,7 @@ SERVER := \
 	server/metrics.c \
 	server/pool.c \
 	server/reader.c \
+	server/schedule.c \
 	server/serve.c \
 	server/steps.c \
 	server/supervise.c \
@@ -119,6 +121,7 @@ STORE := \
 	server/store/sqlite_insert.c \
 	server/store/sqlite_keep.c \
 	server/store/sqlite_read.c \
+	server/store/sqlite_schedule.c \
 	server/store/sqlite_write.c \
 	server/store/store.c
 
@@ -130,6 +133,7 @@ HTTP := \
 	server/http/api_meta.c \
 	server/http/api_metrics.c \
 	server/http/api_pools.c \
+	server/http/api_schedules.c \
 	server/http/api_tasks.c \
 	server/http/api_workers.c \
 	server/http/deadline.c \
@@ -145,6 +149,7 @@ HTTP := \
 	server/http/stream.c \
 	server/http/submit.c \
 	server/http/submit_fields.c \
+	server/http/submit_schedule.c \
 	server/http/suspend.c \
 	server/http/task_name.c
 
@@ -179,7 +184,8 @@ TASK_SCHEMAS := $(TASKS:%.c=%.schema.json)
 
 MIGRATIONS := \
 	migrations/sqlite/0001_jobs.sql \
-	migrations/sqlite/0002_lifecycle.sql
+	migrations/sqlite/0002_lifecycle.sql \
+	migrations/sqlite/0003_schedules.sql
 
 # tests that live in this process, and tests that start the real binary
 UNIT  := $(wildcard tests/check_*.c)
@@ -275,7 +281,7 @@ CRASH := $(BUILD)/tests/crashvfs.o $(BUILD)/tests/crashdisk.o $(BUILD)/tests/sto
 $(BUILD)/tests/check_crash $(BUILD)/tests/check_faults: $(CRASH)
 HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o
 $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson $(TEST_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson -lsqlite3 $(TEST_LIBS)
 .SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS) $(CRASH)
 
 test: deps-test ## install what is missing, build, and pass the tests

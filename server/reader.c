@@ -121,6 +121,21 @@ int reader_attempts(const struct id *id, size_t most, struct attempt_record *out
     return err ? err : store_read_attempts(reader, id, most, out, n);
 }
 
+int reader_schedule(const char *name, struct schedule *out)
+{
+    struct store_reader *reader;
+    int err = reader_get(&reader);
+    return err ? err : store_read_schedule(reader, name, out);
+}
+
+int reader_schedules(struct schedule *out, size_t most, size_t *n)
+{
+    struct store_reader *reader;
+    *n = 0;
+    int err = reader_get(&reader);
+    return err ? err : store_read_schedules(reader, out, most, n);
+}
+
 bool reader_task_paused(const char *task)
 {
     return r.store && store_task_paused(r.store, task);

@@ -10,6 +10,8 @@
 #include "../common/job.h"
 #include "../common/taskdef.h"
 
+#include "schedule.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,6 +58,10 @@ struct group {
 };
 void group_release(struct group *g);
 int reader_group(const struct id *id, struct group *out); /* 0, -ERR_NO_GROUP, … */
+
+/* 0, -ERR_NO_SCHEDULE; the caller schedule_release()s what is filled. */
+int reader_schedule(const char *name, struct schedule *out);
+int reader_schedules(struct schedule *out, size_t most, size_t *n); /* by name */
 
 /* An attempt before the last one. */
 struct attempt_record {

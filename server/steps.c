@@ -205,6 +205,20 @@ static int act_on_many(struct batch *b, struct change *c, int64_t now_us)
     return 0;
 }
 
+int steps_submit(struct batch *b, struct new_job *n)
+{
+    return submit_one(b, n, NULL);
+}
+
+int steps_cancel(struct batch *b, const struct id *id, int64_t now_us)
+{
+    struct job job;
+    job_init(&job);
+    int err = cancel_one(b, id, &job, now_us);
+    job_release(&job);
+    return is_refusal(err) ? 0 : err;
+}
+
 /* ---- pause ---- */
 
 static int set_paused(struct batch *b, struct change *c, int64_t now_us)
@@ -320,9 +334,10 @@ static int sweep_all(int64_t now_us)
 /* ---- all ---- */
 
 static int (*const steps[CHANGES])(struct batch *b, struct change *c, int64_t now_us) = {
-    [CHANGE_SUBMIT] = submit,    [CHANGE_BATCH] = batch,       [CHANGE_CANCEL] = act_on_one,
-    [CHANGE_RETRY] = act_on_one, [CHANGE_DELETE] = act_on_one, [CHANGE_BULK] = act_on_many,
-    [CHANGE_PAUSE] = set_paused,
+    [CHANGE_SUBMIT] = submit,     [CHANGE_BATCH] = batch,
+    [CHANGE_CANCEL] = act_on_one, [CHANGE_RETRY] = act_on_one,
+    [CHANGE_DELETE] = act_on_one, [CHANGE_BULK] = act_on_many,
+    [CHANGE_PAUSE] = set_paused,  [CHANGE_SCHEDULE] = clockwork_change,
 };
 
 static int note_ended(struct batch *b)
@@ -346,6 +361,8 @@ int steps_all(struct batch *b, int64_t now_us)
         else
             err = steps[k->kind](b, INBOX_OWNER(k, struct change, work), now_us);
     }
+    if (!err)
+        err = clockwork_run(b, now_us);
     if (!err)
         err = due(b, now_us);
     if (!err)

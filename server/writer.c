@@ -63,6 +63,9 @@ void change_release(struct change *c)
         job_release(&c->items[i].job);
     free(c->items);
     free(c->ids);
+    if (c->schedule)
+        schedule_release(c->schedule);
+    free(c->schedule);
     buf_release(&c->callback_url);
 }
 
@@ -241,7 +244,8 @@ static void take_nodes(struct batch *b)
 
 static int64_t next_wall_us(void)
 {
-    return w.next_due_us < w.next_sweep_us ? w.next_due_us : w.next_sweep_us;
+    int64_t next = w.next_due_us < w.next_sweep_us ? w.next_due_us : w.next_sweep_us;
+    return w.next_schedule_us < next ? w.next_schedule_us : next;
 }
 
 /* Until the next job is due, but not so long that a step of the wall clock goes unseen. */

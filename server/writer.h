@@ -10,6 +10,7 @@
 
 #include "../common/job.h"
 #include "inbox.h"
+#include "schedule.h"
 #include "unique.h"
 
 #include <stdbool.h>
@@ -27,6 +28,7 @@ enum change_kind {
     CHANGE_DELETE,
     CHANGE_BULK,   /* cancel, retry or delete of many */
     CHANGE_PAUSE,  /* of a task or a pool */
+    CHANGE_SCHEDULE,
     CHANGE_FINISH,
     CHANGES
 };
@@ -75,6 +77,11 @@ struct change {
     /* CHANGE_PAUSE: a task by its index, or a pool */
     bool is_pool, paused;
     uint32_t index;
+
+    /* CHANGE_SCHEDULE: `schedule` (heap) as it is to be, or only its name to be deleted; pause: read before,
+     * with `paused` as it is to be */
+    struct schedule *schedule;
+    enum schedule_act { SCHEDULE_PUT, SCHEDULE_DELETE, SCHEDULE_PAUSE } schedule_act;
 
     /* CHANGE_SUBMIT and the first part of a CHANGE_BATCH with an Idempotency-Key; empty string: none */
     char key[IDEMPOTENCY_KEY_MAX + 1];

@@ -53,6 +53,7 @@ struct writer {
     _Atomic int32_t credit[POOLS_MAX];
     _Atomic bool draining;
     int64_t next_due_us;   /* wall: of what is scheduled or expires */
+    int64_t next_schedule_us; /* wall */
     int64_t next_sweep_us; /* wall */
     int64_t next_token_us; /* mono: when a rate lets the next job go; INT64_MAX: none waits for it */
     uint32_t sweep_task;   /* whose turn it is to be swept */
@@ -74,6 +75,13 @@ bool claims_wait(void); /* some could be made now */
 void claims_undone(const struct batch *b); /* gives the tokens of an undone transaction back */
 
 /* ---- steps.c ---- */
+/* A job of the service's own making; refusals are errors. */
+int steps_submit(struct batch *b, struct new_job *n);
+int steps_cancel(struct batch *b, const struct id *id, int64_t now_us); /* 0 also when it has ended */
 int steps_all(struct batch *b, int64_t now_us); /* 0, or an error that undoes all of it */
+
+/* ---- clockwork.c ---- */
+int clockwork_run(struct batch *b, int64_t now_us); /* schedules that are due */
+int clockwork_change(struct batch *b, struct change *c, int64_t now_us);
 
 #endif

@@ -333,6 +333,34 @@ def live_lives(s):
             s.call(404, 'POST', f'/v1/{kind}s/{{{kind}}}/{word}', f'/v1/{kind}s/nope/{word}')
 
 
+def live_schedules(s):
+    all_, one = '/v1/schedules', '/v1/schedules/{name}'
+    body = {'name': 'nightly', 'cron': '30 3 * * *', 'time_zone': 'Europe/Berlin', 'job': {'task': 'echo', 'input': 1, 'tags': ['t']}}
+    headers, made = s.call(200, 'POST', all_, all_, json.dumps(body))
+    check(headers['Location'] == '/v1/schedules/nightly' and len(made['next']) == 5 and made['job']['input'] == 1, 'a schedule')
+    check(all(t.endswith(('T01:30:00.000Z', 'T02:30:00.000Z')) for t in made['next']), f'in Berlin: {made["next"]}')
+    headers, same = s.call(200, 'GET', one, '/v1/schedules/nightly')
+    s.call(304, 'GET', one, '/v1/schedules/nightly', headers={'If-None-Match': headers['ETag']})
+    headers, every = s.call(200, 'GET', all_, all_)
+    check(every['schedules'] == [made] == [same], 'in the list')
+    s.call(304, 'GET', all_, all_, headers={'If-None-Match': headers['ETag']})
+    for word, paused in (('pause', True), ('resume', False)):
+        _, held = s.call(200, 'POST', one + '/' + word, f'/v1/schedules/nightly/{word}')
+        check(held['paused'] == paused, word)
+        s.call(404, 'POST', one + '/' + word, f'/v1/schedules/nope/{word}')
+    for wrong in ({'cron': '* * *'}, {'cron': '61 * * * *'}, {'cron': '0 0 30 2 *'}, {'time_zone': 'Mars/Base'}, {'name': 'A'}, {'x': 1},
+                  {'overlap': 'x'}, {'missed': 'x'}, {'paused': 1}, {'job': 1}, {'job': {'task': 'noop', 'delay': 1}}, {'job': {}},
+                  {'job': {'task': 'noop', 'priority': 1000}}, {'job': {'task': 'noop', 'unique': {}}}):
+        s.call(400, 'POST', all_, all_, json.dumps({**body, **wrong}))
+    for key in ('name', 'cron', 'job'):
+        s.call(400, 'POST', all_, all_, json.dumps({k: v for k, v in body.items() if k != key}))
+    s.call(422, 'POST', all_, all_, json.dumps({**body, 'job': {'task': 'nope'}}))
+    s.call(422, 'POST', all_, all_, json.dumps({**body, 'job': {'task': 'primes', 'input': {'limit': -1}}}))
+    s.call(204, 'DELETE', one, '/v1/schedules/nightly')
+    for method in ('GET', 'DELETE'):
+        s.call(404, method, one, '/v1/schedules/nightly')
+
+
 def live_keys(s):
     key = {'Idempotency-Key': '"contract-1"'}
     body = '{"task":"noop","delay":50.5}'
@@ -417,7 +445,7 @@ def methods_at(target):
 def live_every_address(s):
     """What holds of every row: HEAD, OPTIONS, 405 with Allow, unknown parameters, foreign hosts."""
     for method, path, _, op in operations():
-        target = path.replace('{id}', NOBODY).replace('{task}', 'noop').replace('{pool}', 'default')
+        target = path.replace('{id}', NOBODY).replace('{task}', 'noop').replace('{pool}', 'default').replace('{name}', 'nightly')
         if method == 'GET':
             status, _, data = s.ask('HEAD', target)
             check(data == b'' and str(status) in op['responses'], f'HEAD {target}: {status}')
@@ -486,12 +514,12 @@ def live_pages(s):
 def live(binary):
     service = Service(binary)
     try:
-        for part in (live_jobs, live_lives, live_keys, live_refusals, live_schemas, live_every_address, live_rest, live_pages, live_examples):
+        for part in (live_jobs, live_lives, live_schedules, live_keys, live_refusals, live_schemas, live_every_address, live_rest, live_pages, live_examples):
             part(service)
         check(service.process.poll() is None, 'the service still runs')
     finally:
         service.stop()
-    races = {('POST', '/v1/jobs/{id}/cancel', '202'), ('GET', '/v1/workers', '304')}
+    races = {('POST', '/v1/schedules', '409'), ('POST', '/v1/jobs/{id}/cancel', '202'), ('GET', '/v1/workers', '304')}
     unseen = [(m, p, st) for m, p, _, op in operations() for st in op['responses']
               if (m, p, st) not in service.seen and st in ('200', '202', '304', '404', '409', '422')]
     for row in unseen:

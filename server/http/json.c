@@ -18,8 +18,9 @@
 struct view {
     const struct job *job;
     const struct slot_view *running;
-    bool whole;   /* with its attempts */
-    bool outcome; /* nothing but how it ended */
+    bool whole;    /* with its attempts */
+    bool outcome;  /* nothing but how it ended */
+    bool template; /* nothing but what was asked for */
     const struct attempt_record *past;
     size_t past_count;
 };
@@ -427,20 +428,27 @@ static const struct {
 static const char *const outcome[] = {"id",          "state",  "result_type",
                                       "result_size", "result", "error"};
 
-static bool is_outcome(const char *name)
+static const char *const template[] = {"task",    "priority",     "max_attempts",
+                                       "timeout", "tags",         "concurrency_key",
+                                       "backoff", "callback_url", "input"};
+
+/* Is the field among those that this form of a job has? */
+static bool is_told(const struct view *v, const char *name)
 {
-    for (size_t i = 0; i < sizeof(outcome) / sizeof(outcome[0]); i++) {
-        if (strcmp(outcome[i], name) == 0)
-            return true;
-    }
-    return false;
+    const char *const *names = v->outcome ? outcome : template;
+    size_t n =
+        v->outcome ? sizeof(outcome) / sizeof(outcome[0]) : sizeof(template) / sizeof(template[0]);
+    bool told = !v->outcome && !v->template;
+    for (size_t i = 0; i < n && !told; i++)
+        told = strcmp(names[i], name) == 0;
+    return told;
 }
 
 static void job_json(struct buf *out, const struct view *v)
 {
     char before = '{';
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        if (v->outcome && !is_outcome(fields[i].name))
+        if (!is_told(v, fields[i].name))
             continue;
         size_t mark = out->len;
         buf_addc(out, before);
@@ -480,6 +488,12 @@ void json_job_whole(struct buf *out, const struct job *job, const struct attempt
                      .whole = true,
                      .past = past,
                      .past_count = n};
+    job_json(out, &v);
+}
+
+void json_template(struct buf *out, const struct job *job)
+{
+    struct view v = {.job = job, .template = true};
     job_json(out, &v);
 }
 

@@ -28,6 +28,8 @@ void json_job_whole(struct buf *out, const struct job *job, const struct attempt
 void json_accepted(struct buf *out, const struct new_job *asked, const struct job *kept,
                    const char *input, size_t input_len);
 void json_group(struct buf *out, const struct group *g);
+/* What a schedule submits. */
+void json_template(struct buf *out, const struct job *job);
 /* Its id, state, and result or error. */
 void json_outcome(struct buf *out, const struct job *job);
 

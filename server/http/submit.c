@@ -150,7 +150,7 @@ static int check_text(const char *body, size_t len, struct problem *p)
 }
 
 /* On success *charged stays charged until the tree is freed. */
-static int parse(const char *body, size_t len, json_t **root, size_t *charged, struct problem *p)
+int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, struct problem *p)
 {
     int err = check_text(body, len, p);
     if (err)
@@ -219,7 +219,7 @@ int submit_json(struct change *c, const char *body, size_t len, struct problem *
     json_t *root = NULL;
     size_t charged = 0;
     terms_begin(&t, &c->one, p, PLACE_POINTER);
-    int err = parse(body, len, &root, &charged, p);
+    int err = submit_parse(body, len, &root, &charged, p);
     if (err)
         return err;
     err = take_object(&t, root, body, len);
@@ -304,32 +304,47 @@ static struct new_job *next_item(struct submit_lines *l, struct change *c)
     return n;
 }
 
-/* A checked text that is one job. */
+/* Reads the text of one job, which was checked; its values are taken into t. */
+static int take_text(struct terms *t, const char *text, size_t len)
+{
+    json_error_t e;
+    json_t *root = json_loadb(
+        text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &e);
+    if (!root)
+        return problem_set(t->problem, ERR_BAD_JSON, "`%s`: at byte %d: %s", t->prefix, e.position,
+                           e.text);
+    int err = json_is_object(root)
+                  ? take_object(t, root, text, len)
+                  : problem_set(t->problem, ERR_BAD_JSON, "`%s` is not an object", t->prefix);
+    const char *ref = json_string_value(json_object_get(root, "ref"));
+    if (!err && ref)
+        err = refs_add(t->refs, ref, &t->new->job.id, t);
+    json_decref(root);
+    return err;
+}
+
+int submit_part(struct new_job *n, const char *text, size_t len, const char *prefix,
+                struct problem *p)
+{
+    struct terms t;
+    terms_begin(&t, n, p, PLACE_POINTER);
+    snprintf(t.prefix, sizeof(t.prefix), "%s", prefix);
+    return take_text(&t, text, len);
+}
+
+/* A checked text that is one job of a batch. */
 static int submit_item(struct submit_lines *l, struct change *c, const char *text, size_t len,
                        size_t number, struct problem *p)
 {
     struct terms t;
-    json_error_t e;
     struct new_job *n = next_item(l, c);
     if (!n)
         return problem_set(p, ERR_NOMEM, "no memory for the batch");
     terms_begin(&t, n, p, PLACE_POINTER);
     t.refs = &l->refs;
     snprintf(t.prefix, sizeof(t.prefix), "/jobs/%zu", number);
-    json_t *root = json_loadb(
-        text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &e);
-    if (!root)
-        return problem_set(p, ERR_BAD_JSON, "job %zu of the batch: at byte %d: %s", number,
-                           e.position, e.text);
     n->job.group = c->group;
-    int err = json_is_object(root)
-                  ? take_object(&t, root, text, len)
-                  : problem_set(p, ERR_BAD_JSON, "job %zu of the batch is not an object", number);
-    const char *ref = json_string_value(json_object_get(root, "ref"));
-    if (!err && ref)
-        err = refs_add(&l->refs, ref, &n->job.id, &t);
-    json_decref(root);
-    return err;
+    return take_text(&t, text, len);
 }
 
 int submit_line(struct submit_lines *l, struct change *c, const char *line, size_t len,

@@ -26,6 +26,9 @@ int submit_raw(struct change *c, struct request *rq, struct problem *p);
 /* {"jobs":[…],"callback_url"}: c->items, and the group's id. */
 int submit_batch(struct change *c, const char *body, size_t len, struct problem *p);
 
+/* {"name","cron","time_zone","overlap","missed","paused","job":{…}}: c->schedule, but its times. */
+int submit_schedule(struct change *c, const char *body, size_t len, struct problem *p);
+
 /* A part of a batch that comes line by line: adds one job to c->items (room is made); `number` counts
  * the lines from 0. */
 struct submit_lines;

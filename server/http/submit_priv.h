@@ -21,7 +21,7 @@ struct terms {
     struct problem *problem;
     enum problem_place place;
     char prefix[32];      /* before a field's JSON pointer: "/jobs/17" in a batch */
-    const struct refs *refs; /* names of earlier items; NULL: none */
+    struct refs *refs;    /* names of earlier items of a batch; NULL: it is none */
     struct unique_terms unique;
     unsigned tags;
     bool has_task, has_timeout, has_attempts, has_input;
@@ -31,6 +31,13 @@ struct terms {
 int fields_take_json(struct terms *t, const char *name, json_t *value);
 /* All parameters of a raw submission. */
 int fields_take_params(struct terms *t, struct request *rq);
+
+/* Checks and reads a body that must be an object. On success *charged stays charged until the tree is
+ * freed. */
+int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, struct problem *p);
+/* A job that is a part of a body, at the pointer `prefix`; its text was checked. */
+int submit_part(struct new_job *n, const char *text, size_t len, const char *prefix,
+                struct problem *p);
 
 /* Fills the problem for a field of this submission. */
 int fields_refuse(struct terms *t, const char *name, const char *limit, const char *value);

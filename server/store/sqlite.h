@@ -268,7 +268,20 @@ int sqlite_pool_paused(struct store *s, const char *pool, bool *paused);
 bool sqlite_task_paused_id(const struct store *s, uint32_t task_id);
 bool sqlite_task_paused(const struct store *s, const char *task);
 
+/* ---- sqlite_schedule.c ---- */
+int sqlite_schedule_put(struct store *s, const struct schedule *g);
+int sqlite_schedule_delete(struct store *s, const char *name);
+int sqlite_schedule_pause(struct store *s, const char *name, bool paused, int64_t next_us);
+int sqlite_schedule_ran(struct store *s, const struct schedule *g);
+int sqlite_schedule_due(struct store *s, int64_t now_us, struct schedule *out, size_t most,
+                        size_t *n);
+int sqlite_schedule_next_us(struct store *s, int64_t *next_us);
+int sqlite_schedule_count(struct store *s, const char *name, size_t *n);
+int sqlite_read_schedule(struct store_reader *r, const char *name, struct schedule *out);
+int sqlite_read_schedules(struct store_reader *r, struct schedule *out, size_t most, size_t *n);
+
 /* ---- sqlite_write.c ---- */
+int sqlite_state_of(struct store *s, const struct id *id, enum job_state *state);
 int sqlite_recover(struct store *s, int64_t now_us, struct recovery *out);
 int sqlite_finish(struct store *s, const struct attempt *a, const struct finish_policy *p,
                   enum job_state *state);

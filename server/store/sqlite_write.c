@@ -290,6 +290,19 @@ int sqlite_retry(struct store *base, const struct id *id, int64_t now_us, struct
     return err;
 }
 
+int sqlite_state_of(struct store *base, const struct id *id, enum job_state *state)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    int got = db_first(&s->db, STMT_STATE_GET, PARAMS(P_INT(id_key(id))));
+    if (got != 1)
+        return got < 0 ? got : -ERR_NO_JOB;
+    sqlite3_stmt *st = s->db.stmt[STMT_STATE_GET];
+    bool same = (uint64_t)sqlite3_column_int64(st, 0) == id_tail(id);
+    *state = (enum job_state)sqlite3_column_int(st, 1);
+    db_done(&s->db, STMT_STATE_GET);
+    return same ? 0 : -ERR_NO_JOB;
+}
+
 /* ---- what time brings ---- */
 
 /* The value of a statement that gives one, or INT64_MAX. */

@@ -170,6 +170,52 @@ int store_shrink(struct store *s, size_t pages)
     return s->ops->shrink(s, pages);
 }
 
+int store_state_of(struct store *s, const struct id *id, enum job_state *state)
+{
+    return s->ops->state_of(s, id, state);
+}
+
+int store_schedule_put(struct store *s, const struct schedule *g)
+{
+    assert(s->in_transaction);
+    return s->ops->schedule_put(s, g);
+}
+
+int store_schedule_delete(struct store *s, const char *name)
+{
+    assert(s->in_transaction);
+    return s->ops->schedule_delete(s, name);
+}
+
+int store_schedule_pause(struct store *s, const char *name, bool paused, int64_t next_us)
+{
+    assert(s->in_transaction);
+    return s->ops->schedule_pause(s, name, paused, next_us);
+}
+
+int store_schedule_ran(struct store *s, const struct schedule *g)
+{
+    assert(s->in_transaction);
+    return s->ops->schedule_ran(s, g);
+}
+
+int store_schedule_due(struct store *s, int64_t now_us, struct schedule *out, size_t most,
+                       size_t *n)
+{
+    *n = 0;
+    return s->ops->schedule_due(s, now_us, out, most, n);
+}
+
+int store_schedule_next_us(struct store *s, int64_t *next_us)
+{
+    return s->ops->schedule_next_us(s, next_us);
+}
+
+int store_schedule_count(struct store *s, const char *name, size_t *n)
+{
+    return s->ops->schedule_count(s, name, n);
+}
+
 int store_pause_task(struct store *s, uint32_t task_id, bool paused)
 {
     assert(s->in_transaction);
@@ -264,6 +310,17 @@ int store_read_attempts(struct store_reader *r, const struct id *id, size_t most
 {
     *n = 0;
     return r->ops->read_attempts(r, id, most, out, n);
+}
+
+int store_read_schedule(struct store_reader *r, const char *name, struct schedule *out)
+{
+    return r->ops->read_schedule(r, name, out);
+}
+
+int store_read_schedules(struct store_reader *r, struct schedule *out, size_t most, size_t *n)
+{
+    *n = 0;
+    return r->ops->read_schedules(r, out, most, n);
 }
 
 int store_read_counts(const struct store *s, const char *task, struct job_counts *out)

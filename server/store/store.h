@@ -146,6 +146,18 @@ int store_sweep_jobs(struct store *s, const struct keep_rule *rule, size_t limit
 /* Gives up to `pages` unused pages back to the file system; inside a transaction. */
 int store_shrink(struct store *s, size_t pages);
 
+int store_state_of(struct store *s, const struct id *id, enum job_state *state); /* 0, -ERR_NO_JOB */
+
+/* Schedules. put: new, or instead of that of the same name, whose last run is kept. -ERR_NO_SCHEDULE. */
+int store_schedule_put(struct store *s, const struct schedule *g);
+int store_schedule_delete(struct store *s, const char *name);
+int store_schedule_pause(struct store *s, const char *name, bool paused, int64_t next_us);
+int store_schedule_ran(struct store *s, const struct schedule *g); /* keeps next_us and last_* */
+/* Those due, at most `most`; the caller releases them. */
+int store_schedule_due(struct store *s, int64_t now_us, struct schedule *out, size_t most, size_t *n);
+int store_schedule_next_us(struct store *s, int64_t *next_us); /* INT64_MAX: none */
+int store_schedule_count(struct store *s, const char *name, size_t *n); /* of other names */
+
 /* Kept over restarts. A paused task or pool is not the store's matter otherwise. */
 int store_pause_task(struct store *s, uint32_t task_id, bool paused);
 int store_pause_pool(struct store *s, const char *pool, bool paused);
@@ -179,6 +191,8 @@ int store_read_list(struct store_reader *r, const struct job_filter *f, unsigned
 int store_read_group(struct store_reader *r, const struct id *id, struct group *out);
 int store_read_attempts(struct store_reader *r, const struct id *id, size_t most,
                         struct attempt_record *out, size_t *n);
+int store_read_schedule(struct store_reader *r, const char *name, struct schedule *out);
+int store_read_schedules(struct store_reader *r, struct schedule *out, size_t most, size_t *n);
 int store_read_counts(const struct store *s, const char *task, struct job_counts *out);
 /* *since_us is left alone where no job of the task waits in the queue. */
 int store_read_queued_since(struct store_reader *r, const char *task, int64_t *since_us);

@@ -42,6 +42,17 @@ struct store_ops {
     int (*sweep_jobs)(struct store *s, const struct keep_rule *rule, size_t limit, size_t *gone,
                       bool *more);
     int (*shrink)(struct store *s, size_t pages);
+    int (*state_of)(struct store *s, const struct id *id, enum job_state *state);
+    int (*schedule_put)(struct store *s, const struct schedule *g);
+    int (*schedule_delete)(struct store *s, const char *name);
+    int (*schedule_pause)(struct store *s, const char *name, bool paused, int64_t next_us);
+    int (*schedule_ran)(struct store *s, const struct schedule *g);
+    int (*schedule_due)(struct store *s, int64_t now_us, struct schedule *out, size_t most,
+                        size_t *n);
+    int (*schedule_next_us)(struct store *s, int64_t *next_us);
+    int (*schedule_count)(struct store *s, const char *name, size_t *n);
+    int (*read_schedule)(struct store_reader *r, const char *name, struct schedule *out);
+    int (*read_schedules)(struct store_reader *r, struct schedule *out, size_t most, size_t *n);
     int (*pause_task)(struct store *s, uint32_t task_id, bool paused);
     int (*pause_pool)(struct store *s, const char *pool, bool paused);
     int (*pool_paused)(struct store *s, const char *pool, bool *paused);

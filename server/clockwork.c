@@ -1,0 +1,148 @@
+/*
+ * clockwork.c - schedules that are due, inside the writer's transaction: each makes its job, and
+ * the moment of the next is kept in the same commit, so that a crash neither loses nor doubles one.
+ */
+#include "writer_priv.h"
+
+#include "../common/clock.h"
+#include "../common/err.h"
+#include "../common/log.h"
+
+#include <string.h>
+
+#define DUE_AT_ONCE 16
+/* A run that is later than this was missed: the service was down, or the clock was set. */
+#define MISSED_US (60 * US_PER_S)
+
+static int task_index(const char *name)
+{
+    return taskdefs_find(w.defs, name);
+}
+
+/* Has the schedule's last job not ended? */
+static int last_runs(const struct schedule *g, bool *runs)
+{
+    enum job_state state;
+    *runs = false;
+    if (id_is_nil(&g->last_job))
+        return 0;
+    int err = store_state_of(w.store, &g->last_job, &state);
+    if (err == -ERR_NO_JOB)
+        return 0;
+    *runs = !err && !job_state_final(state);
+    return err;
+}
+
+/* The job of this run: a copy of the schedule's. */
+static int make_job(const struct schedule *g, struct new_job *n, int64_t now_us)
+{
+    struct job *job = &n->job;
+    *n = (struct new_job){.asked_delay_us = -1, .task_index = (uint32_t)task_index(g->job.task)};
+    job_init(job);
+    int err = id_new(&job->id);
+    if (err)
+        return err;
+    memcpy(job->task, g->job.task, sizeof(job->task));
+    job->state = JOB_QUEUED;
+    job->priority = g->job.priority;
+    job->max_attempts = g->job.max_attempts;
+    job->timeout_us = g->job.timeout_us;
+    job->created_us = now_us - now_us % US_PER_MS;
+    job->run_at_us = g->next_us;
+    memcpy(job->backoff, g->job.backoff, sizeof(job->backoff));
+    memcpy(job->concurrency_key, g->job.concurrency_key, sizeof(job->concurrency_key));
+    buf_add(&job->tags, g->job.tags.data, g->job.tags.len);
+    buf_add(&job->callback_url, g->job.callback_url.data, g->job.callback_url.len);
+    buf_add(&job->input, g->job.input.data, g->job.input.len);
+    return job->tags.failed || job->callback_url.failed || job->input.failed ? -ERR_NOMEM : 0;
+}
+
+/* False: this run is left out, and the log says why. */
+static int may_run(struct batch *b, const struct schedule *g, int64_t now_us, bool *may)
+{
+    bool runs = false;
+    *may = false;
+    if (task_index(g->job.task) < 0) {
+        log_warn("schedule %s: there is no task %s any more; this run is left out", g->name,
+                 g->job.task);
+        return 0;
+    }
+    if (now_us - g->next_us > MISSED_US && !g->catch_up) {
+        log_info("schedule %s: a run was missed by %.0f s and is left out", g->name,
+                 (double)(now_us - g->next_us) / (double)US_PER_S);
+        return 0;
+    }
+    int err = last_runs(g, &runs);
+    if (err)
+        return err;
+    if (runs && g->overlap == OVERLAP_SKIP) {
+        log_info("schedule %s: its last job has not ended; this run is left out", g->name);
+        return 0;
+    }
+    *may = true;
+    return runs && g->overlap == OVERLAP_REPLACE ? steps_cancel(b, &g->last_job, now_us) : 0;
+}
+
+static int run(struct batch *b, struct schedule *g, int64_t now_us)
+{
+    bool may;
+    int err = may_run(b, g, now_us, &may);
+    if (!err && may) {
+        struct new_job n;
+        err = make_job(g, &n, now_us);
+        if (!err)
+            err = steps_submit(b, &n);
+        g->last_us = g->next_us;
+        g->last_job = n.job.id;
+        job_release(&n.job);
+    }
+    if (err)
+        return err;
+    if (schedule_next(g, now_us, &g->next_us, 1) == 0)
+        g->next_us = 0;
+    return store_schedule_ran(w.store, g);
+}
+
+int clockwork_run(struct batch *b, int64_t now_us)
+{
+    struct schedule due[DUE_AT_ONCE];
+    size_t n = 0;
+    if (now_us < w.next_schedule_us)
+        return 0;
+    int err = store_schedule_due(w.store, now_us, due, DUE_AT_ONCE, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (!err)
+            err = run(b, &due[i], now_us);
+        schedule_release(&due[i]);
+    }
+    b->more = b->more || n > 0;
+    return err ? err : store_schedule_next_us(w.store, &w.next_schedule_us);
+}
+
+/* ---- changes by clients ---- */
+
+static int put(struct change *c)
+{
+    size_t others = 0;
+    int err = store_schedule_count(w.store, c->schedule->name, &others);
+    if (!err && others >= SCHEDULES_MAX)
+        return -ERR_CONFLICT;
+    return err ? err : store_schedule_put(w.store, c->schedule);
+}
+
+int clockwork_change(struct batch *b, struct change *c, int64_t now_us)
+{
+    struct schedule *g = c->schedule;
+    (void)b;
+    w.next_schedule_us = 0; /* looked up in this transaction */
+    if (c->schedule_act == SCHEDULE_PUT) {
+        c->err = put(c);
+    } else if (c->schedule_act == SCHEDULE_DELETE) {
+        c->err = store_schedule_delete(w.store, g->name);
+    } else {
+        if (schedule_next(g, now_us, &g->next_us, 1) == 0)
+            g->next_us = 0;
+        c->err = store_schedule_pause(w.store, g->name, g->paused, g->next_us);
+    }
+    return c->err == -ERR_NO_SCHEDULE || c->err == -ERR_CONFLICT ? 0 : c->err;
+}

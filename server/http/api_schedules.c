@@ -1,0 +1,218 @@
+/*
+ * api_schedules.c - jobs that are submitted by the clock: make, show, hold back, remove. HTTP
+ * threads.
+ */
+#include "api.h"
+#include "json.h"
+#include "request.h"
+#include "submit.h"
+
+#include "../../common/clock.h"
+#include "../../common/err.h"
+#include "../reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NEXT_TOLD 5
+
+static void answer_error(struct request *rq, int err, const char *name)
+{
+    struct problem p;
+    if (err == -ERR_NO_SCHEDULE) {
+        problem_set(&p, err, "there is no schedule `%.80s`", name);
+        request_problem(rq, &p);
+    } else if (err == -ERR_CONFLICT) {
+        problem_set(&p, err, "there are %d schedules already, which is the limit", SCHEDULES_MAX);
+        request_problem(rq, &p);
+    } else {
+        request_error(rq, err);
+    }
+}
+
+static void add_schedule(struct buf *out, const struct schedule *g)
+{
+    int64_t next[NEXT_TOLD], now_us = clock_wall_us();
+    size_t n = 0;
+    if (g->next_us > now_us)
+        next[n++] = g->next_us;
+    if (g->next_us)
+        n += schedule_next(g, n ? next[0] : now_us, next + n, NEXT_TOLD - n);
+    buf_adds(out, "{\"name\":");
+    json_text(out, g->name);
+    buf_adds(out, ",\"cron\":");
+    json_text(out, g->cron);
+    buf_adds(out, ",\"time_zone\":");
+    json_text(out, g->time_zone);
+    buf_addf(out, ",\"overlap\":\"%s\",\"missed\":\"%s\",\"paused\":%s,\"created_at\":",
+             overlap_name(g->overlap), g->catch_up ? "once" : "none", g->paused ? "true" : "false");
+    json_time(out, g->created_us);
+    if (g->last_us) {
+        buf_adds(out, ",\"last_run_at\":");
+        json_time(out, g->last_us);
+    }
+    if (!id_is_nil(&g->last_job)) {
+        buf_adds(out, ",\"last_job\":");
+        json_id(out, &g->last_job);
+    }
+    buf_adds(out, ",\"next\":[");
+    for (size_t i = 0; i < n; i++) {
+        buf_adds(out, i ? "," : "");
+        json_time(out, next[i]);
+    }
+    buf_adds(out, "],\"job\":");
+    json_template(out, &g->job);
+    buf_addc(out, '}');
+}
+
+static bool path_name(struct request *rq, char name[SCHEDULE_NAME_MAX + 1])
+{
+    bool ok = rq->part.len <= SCHEDULE_NAME_MAX && job_task_name_ok(rq->part.text, rq->part.len);
+    snprintf(name, SCHEDULE_NAME_MAX + 1, "%.*s", (int)(ok ? rq->part.len : 0), rq->part.text);
+    struct problem p = {0};
+    if (!ok)
+        problem_set(&p, ERR_NO_SCHEDULE, "`%.*s` is not the name of a schedule",
+                    (int)(rq->part.len < 80 ? rq->part.len : 80), rq->part.text);
+    if (!request_no_more_params(rq, &p))
+        return true;
+    request_problem(rq, &p);
+    return false;
+}
+
+/* ---- read ---- */
+
+void api_schedules_list(struct request *rq)
+{
+    struct problem p = {0};
+    size_t n = 0;
+    if (request_no_more_params(rq, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    struct schedule *all = calloc(SCHEDULES_MAX, sizeof(*all));
+    int err = all ? reader_schedules(all, SCHEDULES_MAX, &n) : -ERR_NOMEM;
+    struct buf *out = request_json(rq, 200);
+    buf_adds(out, "{\"schedules\":[");
+    for (size_t i = 0; i < n; i++) {
+        buf_adds(out, i ? ",\n" : "\n");
+        add_schedule(out, &all[i]);
+        schedule_release(&all[i]);
+    }
+    buf_adds(out, "]}\n");
+    free(all);
+    if (err)
+        request_error(rq, err);
+    else
+        request_with_etag(rq);
+}
+
+static void answer_schedule(struct request *rq, const char *name)
+{
+    struct schedule g;
+    int err = reader_schedule(name, &g);
+    if (err) {
+        answer_error(rq, err, name);
+        return;
+    }
+    struct buf *out = request_json(rq, 200);
+    add_schedule(out, &g);
+    buf_addc(out, '\n');
+    schedule_release(&g);
+}
+
+void api_schedules_get(struct request *rq)
+{
+    char name[SCHEDULE_NAME_MAX + 1];
+    if (!path_name(rq, name))
+        return;
+    answer_schedule(rq, name);
+    if (rq->reply.status == 200)
+        request_with_etag(rq);
+}
+
+/* ---- change ---- */
+
+static void changed(struct request *rq)
+{
+    const struct change *c = rq->change;
+    if (c->err)
+        answer_error(rq, c->err, c->schedule->name);
+    else if (c->schedule_act == SCHEDULE_DELETE)
+        rq->reply.status = 204;
+    else
+        answer_schedule(rq, c->schedule->name);
+}
+
+static void put(struct request *rq)
+{
+    const struct change *c = rq->change;
+    if (c->err) {
+        answer_error(rq, c->err, c->schedule->name);
+        return;
+    }
+    request_add_header(rq, "Location", "/v1/schedules/%s", c->schedule->name);
+    answer_schedule(rq, c->schedule->name);
+}
+
+static struct change *change_new(struct request *rq, enum schedule_act act)
+{
+    struct change *c = request_change(rq, CHANGE_SCHEDULE);
+    if (!c)
+        return NULL;
+    c->schedule = calloc(1, sizeof(*c->schedule));
+    if (!c->schedule) {
+        request_error(rq, -ERR_NOMEM);
+        return NULL;
+    }
+    schedule_init(c->schedule);
+    c->schedule_act = act;
+    return c;
+}
+
+void api_schedules_put(struct request *rq)
+{
+    struct problem p = {0};
+    struct change *c = change_new(rq, SCHEDULE_PUT);
+    if (!c)
+        return;
+    int err = request_no_more_params(rq, &p);
+    if (!err)
+        err = submit_schedule(c, rq->body.data, rq->body.len, &p);
+    if (err)
+        request_problem(rq, &p);
+    else
+        request_commit(rq, NULL, put);
+}
+
+void api_schedules_delete(struct request *rq)
+{
+    struct change *c = change_new(rq, SCHEDULE_DELETE);
+    if (c && path_name(rq, c->schedule->name))
+        request_commit(rq, NULL, changed);
+}
+
+static void hold(struct request *rq, bool paused)
+{
+    char name[SCHEDULE_NAME_MAX + 1];
+    struct change *c = path_name(rq, name) ? change_new(rq, SCHEDULE_PAUSE) : NULL;
+    if (!c)
+        return;
+    int err = reader_schedule(name, c->schedule);
+    if (err) {
+        answer_error(rq, err, name);
+        return;
+    }
+    c->schedule->paused = paused;
+    request_commit(rq, NULL, changed);
+}
+
+void api_schedules_pause(struct request *rq)
+{
+    hold(rq, true);
+}
+
+void api_schedules_resume(struct request *rq)
+{
+    hold(rq, false);
+}

@@ -1,0 +1,50 @@
+/*
+ * schedule.c - the care of a schedule's memory, and its next moments. Any thread; keeps nothing.
+ */
+#include "schedule.h"
+
+#include <string.h>
+
+static const char *const overlap_names[] = {"skip", "queue", "replace"};
+
+void schedule_init(struct schedule *s)
+{
+    *s = (struct schedule){.catch_up = true};
+    job_init(&s->job);
+}
+
+void schedule_release(struct schedule *s)
+{
+    job_release(&s->job);
+}
+
+size_t schedule_next(const struct schedule *s, int64_t after_us, int64_t *out_us, size_t n)
+{
+    AUTO_BUF why = BUF_INIT;
+    struct cron cron;
+    struct zone *zone = NULL;
+    size_t found = 0;
+    if (cron_parse(s->cron, strlen(s->cron), &cron, &why) != 0 ||
+        zone_open(s->time_zone, &zone, &why) != 0)
+        return 0;
+    while (found < n && cron_next(&cron, zone, after_us, &out_us[found]) == 0)
+        after_us = out_us[found++];
+    zone_free(zone);
+    return found;
+}
+
+const char *overlap_name(enum overlap o)
+{
+    return overlap_names[o];
+}
+
+bool overlap_parse(const char *name, enum overlap *out)
+{
+    for (size_t i = 0; i < sizeof(overlap_names) / sizeof(overlap_names[0]); i++) {
+        if (strcmp(overlap_names[i], name) == 0) {
+            *out = (enum overlap)i;
+            return true;
+        }
+    }
+    return false;
+}

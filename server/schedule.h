@@ -1,0 +1,38 @@
+/*
+ * schedule.h - a schedule: when, in which zone, and the job that is submitted then.
+ */
+#ifndef JOBMILL_SERVER_SCHEDULE_H
+#define JOBMILL_SERVER_SCHEDULE_H
+
+#include "../common/job.h"
+#include "cron.h"
+#include "zone.h"
+
+#define SCHEDULE_NAME_MAX 64
+#define SCHEDULES_MAX     1000
+
+enum overlap { OVERLAP_SKIP, OVERLAP_QUEUE, OVERLAP_REPLACE };
+
+struct schedule {
+    char name[SCHEDULE_NAME_MAX + 1]; /* as a task's name */
+    char cron[CRON_TEXT_MAX + 1];
+    char time_zone[ZONE_NAME_MAX + 1];
+    enum overlap overlap; /* while its last job has not ended */
+    bool catch_up;        /* runs that were missed are made up for by one */
+    bool paused;
+    int64_t created_us, next_us, last_us; /* wall; 0: not known, never again, never yet */
+    struct id last_job;                   /* nil: none */
+    struct job job; /* what is submitted: task, priority, attempts, timeout, tags, backoff, keys, input */
+};
+
+void schedule_init(struct schedule *s);
+void schedule_release(struct schedule *s);
+
+/* The first moments after `after_us`, at most n of them; how many there are. 0 also when the expression or
+ * the zone cannot be read (any more). */
+size_t schedule_next(const struct schedule *s, int64_t after_us, int64_t *out_us, size_t n);
+
+const char *overlap_name(enum overlap o);
+bool overlap_parse(const char *name, enum overlap *out);
+
+#endif
