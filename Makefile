@@ -126,6 +126,7 @@ STORE := \
 	server/store/store.c
 
 HTTP := \
+	server/http/access.c \
 	server/http/api_bulk.c \
 	server/http/api_groups.c \
 	server/http/api_jobs.c \

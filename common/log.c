@@ -70,6 +70,17 @@ static void put(int fd, struct log_record *r, const char *text, size_t len)
         ;
 }
 
+static void stamp(struct log_record *r, enum log_level level)
+{
+    *r = (struct log_record){
+        .level = (uint8_t)level,
+        .pid = (uint32_t)getpid(),
+        .tid = (uint32_t)syscall(SYS_gettid),
+        .wall_us = clock_wall_us(),
+    };
+    memcpy(r->who, me, sizeof(r->who));
+}
+
 static void emit(enum log_level level, const struct id *job, unsigned attempt, const char *text,
                  size_t len)
 {
@@ -82,14 +93,9 @@ static void emit(enum log_level level, const struct id *job, unsigned attempt, c
         errno = keep;
         return;
     }
-    struct log_record r = {
-        .level = (uint8_t)level,
-        .pid = (uint32_t)getpid(),
-        .tid = (uint32_t)syscall(SYS_gettid),
-        .attempt = attempt,
-        .wall_us = clock_wall_us(),
-    };
-    memcpy(r.who, me, sizeof(r.who));
+    struct log_record r;
+    stamp(&r, level);
+    r.attempt = attempt;
     if (job)
         r.job = *job;
     const size_t room = PIPE_BUF - sizeof(r);
@@ -141,6 +147,45 @@ void log_job(enum log_level level, const struct id *job, unsigned attempt, const
              size_t len)
 {
     emit(level, job, attempt, text, len);
+}
+
+/* Appends at *at; false, and nothing is changed: no room for it and for the zero behind. */
+static bool append(char *text, size_t room, size_t *at, const char *part, size_t len)
+{
+    if (len + 1 > room - *at)
+        return false;
+    memcpy(text + *at, part, len);
+    text[*at + len] = '\0';
+    *at += len + 1;
+    return true;
+}
+
+void log_fields(enum log_level level, const char *what, const struct log_field *fields, size_t n)
+{
+    char text[PIPE_BUF - sizeof(struct log_record)];
+    size_t len = 0;
+    int fd = atomic_load_explicit(&out_fd, memory_order_relaxed);
+    if ((int)level < atomic_load_explicit(&least, memory_order_relaxed) || fd < 0)
+        return;
+    int keep = errno;
+    bool room = append(text, sizeof(text), &len, what, strlen(what));
+    for (size_t i = 0; i < n && room; i++) {
+        char name[32];
+        size_t before = len;
+        int head =
+            snprintf(name, sizeof(name), "%c%s", fields[i].number ? 'n' : 's', fields[i].name);
+        room = head > 0 && (size_t)head < sizeof(name) &&
+               append(text, sizeof(text), &len, name, (size_t)head) &&
+               append(text, sizeof(text), &len, fields[i].value,
+                      strnlen(fields[i].value, LOG_VALUE_MAX));
+        if (!room)
+            len = before;
+    }
+    struct log_record r;
+    stamp(&r, level);
+    r.flags = LOG_FIRST | LOG_LAST | LOG_HAS_FIELDS;
+    put(fd, &r, text, len);
+    errno = keep;
 }
 
 void log_die(int status, const char *fmt, ...)

@@ -12,6 +12,7 @@
 
 #include "id.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,17 @@ void log_write(enum log_level level, const char *fmt, ...) __attribute__((format
 void log_job(enum log_level level, const struct id *job, unsigned attempt, const char *text,
              size_t len);
 
+/* A line of named values, which stay apart: members of the JSON line, name=value in text. `what` is a
+ * constant word or two. A value is cut at LOG_VALUE_MAX bytes; all must fit into one record, or the last
+ * are left out. */
+#define LOG_VALUE_MAX 512
+struct log_field {
+    const char *name; /* a constant of [a-z_] */
+    const char *value;
+    bool number; /* digits with at most a point: a number in the JSON line */
+};
+void log_fields(enum log_level level, const char *what, const struct log_field *fields, size_t n);
+
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_INFO, __VA_ARGS__)
 #define log_warn(...)  log_write(LOG_WARN, __VA_ARGS__)
@@ -44,7 +56,9 @@ void log_die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 
 
 #define LOG_TEXT_MAX 16384 /* bytes of a joined line; what is longer is cut, and says so */
 
-enum log_flag { LOG_FIRST = 1, LOG_LAST = 2, LOG_HAS_JOB = 4 };
+/* LOG_HAS_FIELDS: the text is `what`, a zero, and for each field `s` or (a number) `n`, its name, a zero,
+ * its value, a zero. */
+enum log_flag { LOG_FIRST = 1, LOG_LAST = 2, LOG_HAS_JOB = 4, LOG_HAS_FIELDS = 8 };
 
 struct log_record { /* header of one record; `len` bytes of text follow */
     uint16_t len;

@@ -82,13 +82,66 @@ static void add_visible(struct buf *b, const char *text, size_t len)
     }
 }
 
+/* ---- fields: see LOG_HAS_FIELDS; what does not hold to it ends the list ---- */
+
+struct field {
+    bool number;
+    const char *name, *value; /* value_len bytes, which may hold anything */
+    size_t value_len;
+};
+
+/* Splits off the first zero-terminated part of [*at, end). */
+static const char *next_part(const char **at, const char *end, size_t *len)
+{
+    const char *part = *at, *zero = memchr(part, 0, (size_t)(end - part));
+    if (!zero)
+        return NULL;
+    *len = (size_t)(zero - part);
+    *at = zero + 1;
+    return part;
+}
+
+static bool next_field(const char **at, const char *end, struct field *f)
+{
+    size_t len;
+    const char *name = next_part(at, end, &len);
+    if (!name || len < 2 || strspn(name + 1, "abcdefghijklmnopqrstuvwxyz_") != len - 1)
+        return false;
+    f->name = name + 1;
+    f->value = next_part(at, end, &f->value_len);
+    if (!f->value)
+        return false;
+    size_t digits = strspn(f->value, "0123456789"), tail = 0;
+    if (digits && f->value[digits] == '.')
+        tail = strspn(f->value + digits + 1, "0123456789");
+    f->number = name[0] == 'n' && digits && (f->value[0] != '0' || digits == 1) &&
+                digits + (tail ? tail + 1 : 0) == f->value_len;
+    return true;
+}
+
+/* The line's own text; *fields: what follows it. */
+static size_t text_of(const struct log_record *r, const char *text, size_t len, const char **fields)
+{
+    *fields = text + len;
+    const char *zero = r->flags & LOG_HAS_FIELDS ? memchr(text, 0, len) : NULL;
+    if (!zero)
+        return len;
+    *fields = zero + 1;
+    return (size_t)(zero - text);
+}
+
 static void as_text(const struct log_record *r, const char *text, size_t len)
 {
     char time[CLOCK_TEXT], id[ID_TEXT];
     clock_format(r->wall_us, time);
     buf_addf(&c.line, "%s %-5s %.*s: ", time, log_level_name((enum log_level)r->level),
              (int)strnlen(r->who, sizeof(r->who)), r->who);
-    add_visible(&c.line, text, len);
+    const char *at, *end = text + len;
+    add_visible(&c.line, text, text_of(r, text, len, &at));
+    for (struct field f; next_field(&at, end, &f);) {
+        buf_addf(&c.line, " %s=", f.name);
+        add_visible(&c.line, f.value, f.value_len);
+    }
     if (r->flags & LOG_HAS_JOB) {
         id_format(&r->job, id);
         buf_addf(&c.line, " [job=%s attempt=%u]", id, r->attempt);
@@ -104,7 +157,15 @@ static void as_json(const struct log_record *r, const char *text, size_t len)
              log_level_name((enum log_level)r->level));
     buf_add_json_string(&c.line, r->who, strnlen(r->who, sizeof(r->who)));
     buf_addf(&c.line, ",\"pid\":%u,\"msg\":", r->pid);
-    buf_add_json_string(&c.line, text, len);
+    const char *at, *end = text + len;
+    buf_add_json_string(&c.line, text, text_of(r, text, len, &at));
+    for (struct field f; next_field(&at, end, &f);) {
+        buf_addf(&c.line, ",\"%s\":", f.name);
+        if (f.number)
+            buf_add(&c.line, f.value, f.value_len);
+        else
+            buf_add_json_string(&c.line, f.value, f.value_len);
+    }
     if (r->flags & LOG_HAS_JOB) {
         id_format(&r->job, id);
         buf_addf(&c.line, ",\"job\":\"%s\",\"attempt\":%u", id, r->attempt);
@@ -241,7 +302,7 @@ static void take_record(const struct log_record *r, const char *text)
 static bool is_foreign(const struct log_record *r)
 {
     return r->len > TEXT_MAX || r->level > LOG_ERROR ||
-           (r->flags & ~(LOG_FIRST | LOG_LAST | LOG_HAS_JOB)) != 0;
+           (r->flags & ~(LOG_FIRST | LOG_LAST | LOG_HAS_JOB | LOG_HAS_FIELDS)) != 0;
 }
 
 static void take_bytes(void)

@@ -1,6 +1,7 @@
 /* check_http.c - the front's parts that need no connection: guard, routes, query, problems, JSON.
  */
 #include "../common/err.h"
+#include "../server/http/access.h"
 #include "../server/http/guard.h"
 #include "../server/http/json.h"
 #include "../server/http/problem.h"
@@ -272,10 +273,11 @@ START_TEST(every_error_is_a_problem_document)
     AUTO_BUF out = BUF_INIT;
     struct problem p;
     ck_assert_int_eq(problem_field(&p, _i, PLACE_PARAMETER, "x\"\n", "less\\", "\xff<>"), -_i);
-    problem_json(&p, &out);
+    problem_json(&p, "a-name", &out);
     json_t *root = loaded(&out);
     ck_assert_str_eq(json_string_value(json_object_get(root, "code")), err_code(_i));
     ck_assert_int_eq(json_integer_value(json_object_get(root, "status")), err_status(_i));
+    ck_assert_str_eq(json_string_value(json_object_get(root, "request_id")), "a-name");
     json_t *first = json_array_get(json_object_get(root, "errors"), 0);
     ck_assert_str_eq(json_string_value(json_object_get(first, "parameter")), "x\"\n");
     ck_assert_str_eq(json_string_value(json_object_get(first, "limit")), "less\\");
@@ -291,7 +293,7 @@ START_TEST(long_values_are_cut)
     memset(big, 'a', sizeof(big) - 1);
     big[sizeof(big) - 1] = 0;
     problem_field(&p, ERR_BAD_FIELD, PLACE_POINTER, big, big, big);
-    problem_json(&p, &out);
+    problem_json(&p, "a-name", &out);
     ck_assert_uint_lt(out.len, 2000);
     json_decref(loaded(&out));
 }
@@ -429,6 +431,28 @@ START_TEST(due_times)
 }
 END_TEST
 
+START_TEST(request_ids)
+{
+    static const char *const good[] = {
+        "a", "01a206c9-3464-7000-93c5-f3a31ec3a416", "x/y:z=_.+@",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    static const char *const bad[] = {
+        "",     " a",
+        "a b",  "a\n",
+        "a\"",  "\xc3\xa4",
+        "<a>",  "a,b",
+        "a%20", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    char one[REQUEST_ID_MAX + 1], two[REQUEST_ID_MAX + 1];
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        ck_assert_msg(access_id_ok(good[i]), "%s", good[i]);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ck_assert_msg(!access_id_ok(bad[i]), "%s", bad[i]);
+    access_id_make(1, one);
+    access_id_make(UINT64_MAX, two);
+    ck_assert(access_id_ok(one) && access_id_ok(two) && strcmp(one, two) != 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("http");
@@ -449,6 +473,7 @@ int main(void)
     tcase_add_test(t, json_types);
     tcase_add_test(t, keys_bare_and_quoted);
     tcase_add_test(t, due_times);
+    tcase_add_test(t, request_ids);
     suite_add_tcase(suite, t);
     SRunner *r = srunner_create(suite);
     srunner_run_all(r, CK_NORMAL);

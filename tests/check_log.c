@@ -221,6 +221,81 @@ START_TEST(as_json)
 }
 END_TEST
 
+static const struct log_field values[] = {{.name = "path", .value = "/a\n\"b"},
+                                          {.name = "status", .value = "200", .number = true},
+                                          {.name = "seconds", .value = "0.05", .number = true},
+                                          {.name = "odd", .value = "1.2.3", .number = true},
+                                          {.name = "none", .value = ""}};
+
+START_TEST(fields_as_text)
+{
+    clock_fake(INT64_C(1700000000123) * US_PER_MS, -1);
+    start(false);
+    log_fields(LOG_INFO, "request", values, 5);
+    log_fields(LOG_DEBUG, "request", values, 5); /* below the level */
+    log_info("%s", "end");
+    read_lines(2);
+    ck_assert_str_eq(got,
+                     "2023-11-14T22:13:20.123Z info  front: request path=/a\\x0a\"b status=200 "
+                     "seconds=0.05 odd=1.2.3 none=\n"
+                     "2023-11-14T22:13:20.123Z info  front: end\n");
+    stop();
+}
+END_TEST
+
+START_TEST(fields_as_json)
+{
+    char want[512];
+    clock_fake(INT64_C(1700000000123) * US_PER_MS, -1);
+    start(true);
+    log_fields(LOG_INFO, "request", values, 5);
+    read_lines(1);
+    snprintf(want, sizeof(want),
+             "{\"time\":\"2023-11-14T22:13:20.123Z\",\"level\":\"info\",\"process\":\"front\","
+             "\"pid\":%d,\"msg\":\"request\",\"path\":\"/a\\n\\\"b\",\"status\":200,"
+             "\"seconds\":0.05,\"odd\":\"1.2.3\",\"none\":\"\"}\n",
+             getpid());
+    ck_assert_str_eq(got, want);
+    stop();
+}
+END_TEST
+
+START_TEST(fields_that_do_not_fit_are_left_out)
+{
+    struct log_field many[10];
+    for (int i = 0; i < 10; i++)
+        many[i] = (struct log_field){.name = "a", .value = text}; /* each is cut at LOG_VALUE_MAX */
+    start(false);
+    log_fields(LOG_INFO, "request", many, 10);
+    read_lines(1);
+    size_t n = 0;
+    for (const char *p = got; (p = strstr(p, " a=")); p++)
+        n++;
+    ck_assert_uint_eq(n, (RECORD_TEXT - sizeof("request")) / (sizeof("sa") + LOG_VALUE_MAX + 1));
+    ck_assert_int_eq(got[strlen(got) - 2], 'x');
+    stop();
+}
+END_TEST
+
+/* A record of fields that log.c did not make breaks no line and no JSON. */
+START_TEST(forged_fields_do_no_harm)
+{
+    static const char forged[] = "what\0sgood\0yes\0sBAD\":1,\0x\0sgone\0no";
+    struct log_record r = {.len = sizeof(forged) - 1,
+                           .level = LOG_INFO,
+                           .flags = LOG_FIRST | LOG_LAST | LOG_HAS_FIELDS,
+                           .who = "x"};
+    char whole[PIPE_BUF];
+    start(true);
+    memcpy(whole, &r, sizeof(r));
+    memcpy(whole + sizeof(r), forged, r.len);
+    ck_assert_int_eq(fd_write_all(log_pipe[1], whole, sizeof(r) + r.len), 0);
+    read_lines(1);
+    ck_assert_ptr_nonnull(strstr(got, "\"msg\":\"what\",\"good\":\"yes\"}\n"));
+    stop();
+}
+END_TEST
+
 START_TEST(joins_lines_that_came_in_pieces)
 {
     start(false);
@@ -365,8 +440,9 @@ END_TEST
 int main(void)
 {
     return SUITE("log", setup, NULL, one_record_a_line, long_lines_go_in_pieces, levels_have_names,
-                 die_says_why, as_text, as_json, joins_lines_that_came_in_pieces,
-                 the_part_of_a_dead_process_is_shown, foreign_bytes_do_not_end_it,
-                 no_line_is_torn_or_lost, a_stuck_reader_loses_lines_and_hears_how_many,
-                 stop_does_not_wait_for_ever);
+                 die_says_why, as_text, as_json, fields_as_text, fields_as_json,
+                 fields_that_do_not_fit_are_left_out, forged_fields_do_no_harm,
+                 joins_lines_that_came_in_pieces, the_part_of_a_dead_process_is_shown,
+                 foreign_bytes_do_not_end_it, no_line_is_torn_or_lost,
+                 a_stuck_reader_loses_lines_and_hears_how_many, stop_does_not_wait_for_ever);
 }

@@ -179,9 +179,10 @@ class Service:
         response = resolve(op['responses'][str(status)])
         known = {h.lower() for h in response.get('headers', {})}
         general = {'date', 'content-type', 'content-length', 'connection', 'cache-control', 'allow',
-                   'x-content-type-options', 'content-disposition', 'content-security-policy'}
+                   'x-content-type-options', 'content-disposition', 'content-security-policy', 'x-request-id'}
         for name in got:
             check(name.lower() in known | general, f'{where}: the header {name} is in api.yaml')
+        check(re.fullmatch(r'[\w.:/+=@-]{1,64}', got['X-Request-Id'] or ''), f'{where}: X-Request-Id')
         return got, self.check_body(where, response, got, data)
 
     @staticmethod
@@ -199,6 +200,7 @@ class Service:
         for error in validator(schema).iter_errors(value):
             check(False, f'{where}: {"/".join(map(str, error.path))}: {error.message}')
         if kind == 'application/problem+json':
+            check(value.get('request_id') == headers['X-Request-Id'], f'{where}: request_id is the X-Request-Id')
             check(value['status'] == int(where.rsplit(' ', 1)[1]), f'{where}: status in the body')
             check(f'`{value["code"]}`' in response['description'],
                   f'{where}: api.yaml names the code {value["code"]}')

@@ -243,17 +243,20 @@ void deadline_wait(struct conn *c, int64_t due_us)
 
 /* ---- the watchdog ---- */
 
-void deadline_say(int fd, int err)
+void deadline_say(int fd, int err, const char *request_id)
 {
     AUTO_BUF body = BUF_INIT;
     AUTO_BUF all = BUF_INIT;
     struct problem p;
     problem_set(&p, err, "%s", err_sentence(err));
-    problem_json(&p, &body);
+    problem_json(&p, request_id, &body);
     buf_addf(&all,
              "HTTP/1.1 %d Refused\r\nContent-Type: application/problem+json\r\n"
-             "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+             "Content-Length: %zu\r\nConnection: close\r\n",
              err_status(err), body.len);
+    if (request_id)
+        buf_addf(&all, "X-Request-Id: %s\r\n", request_id);
+    buf_adds(&all, "\r\n");
     buf_add(&all, body.data, body.len);
     if (body.failed || all.failed)
         return;
@@ -274,10 +277,11 @@ static void cut(struct conn *c)
     struct tcp_info info;
     bool began = c->phase == PHASE_BODY || (c->phase == PHASE_HEADER && tcp_info(c->fd, &info) &&
                                             info.tcpi_bytes_received > 0);
+    enum phase phase = c->phase;
     leave(c);
     c->phase = PHASE_CUT;
     if (began)
-        deadline_say(c->fd, ERR_REQUEST_TIMEOUT);
+        deadline_say(c->fd, ERR_REQUEST_TIMEOUT, phase == PHASE_BODY ? c->request_id : NULL);
     shutdown(c->fd, SHUT_RDWR);
     atomic_fetch_add(&d.cuts, 1);
 }

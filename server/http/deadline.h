@@ -31,6 +31,7 @@ struct conn {
     bool watched;             /* in the watchdog's epoll set */
     struct conn *ended;       /* the watchdog's list of long-polls to resume */
     void *request;            /* the owner's */
+    const char *request_id;   /* its name, from its head on; likewise */
 };
 
 /* `over` is asked with the lock held when a long-poll's time is up or its client left: true means that
@@ -51,7 +52,7 @@ void deadline_phase(struct conn *c, enum phase phase);
 void deadline_wait(struct conn *c, int64_t due_us); /* PHASE_WAITING until due_us */
 
 /* Writes a whole answer past the HTTP library to a connection that is about to be cut. */
-void deadline_say(int fd, int err);
+void deadline_say(int fd, int err, const char *request_id); /* NULL: it has none yet */
 
 uint64_t deadline_cuts(void);
 size_t deadline_conns(void);

@@ -84,7 +84,7 @@ static void add_report(struct buf *out, const struct schema_report *r)
     buf_addc(out, ']');
 }
 
-void problem_json(const struct problem *p, struct buf *out)
+void problem_json(const struct problem *p, const char *request_id, struct buf *out)
 {
     static const char *const place[] = {[PLACE_NONE] = "detail",
                                         [PLACE_POINTER] = "pointer",
@@ -105,5 +105,6 @@ void problem_json(const struct problem *p, struct buf *out)
         add_member(out, "value", p->value);
         buf_adds(out, "}]");
     }
+    add_member(out, "request_id", request_id ? request_id : "");
     buf_adds(out, "}\n");
 }

@@ -30,6 +30,7 @@ int problem_set(struct problem *p, int err, const char *fmt, ...)
 int problem_field(struct problem *p, int err, enum problem_place place, const char *name,
                   const char *limit, const char *value);
 
-void problem_json(const struct problem *p, struct buf *out);
+/* request_id: NULL where the request has none. */
+void problem_json(const struct problem *p, const char *request_id, struct buf *out);
 
 #endif

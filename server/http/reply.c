@@ -35,7 +35,7 @@ void request_problem(struct request *rq, const struct problem *p)
 {
     struct buf *out = request_json(rq, err_status(p->err));
     rq->reply.type = "application/problem+json";
-    problem_json(p, out);
+    problem_json(p, rq->request_id, out);
     if (p->retry_after)
         request_add_header(rq, "Retry-After", "%u", p->retry_after);
 }
@@ -96,6 +96,9 @@ static struct MHD_Response *make_response(struct request *rq)
         if (reply->body.failed || reply->headers.failed)
             return NULL;
     }
+    rq->sent = reply->fixed ? reply->fixed_len : reply->body.len;
+    if (rq->head)
+        rq->sent = 0;
     if (reply->fixed)
         return MHD_create_response_from_buffer(reply->fixed_len, (void *)(uintptr_t)reply->fixed,
                                                MHD_RESPMEM_PERSISTENT);
@@ -117,6 +120,7 @@ static bool add_headers(struct MHD_Response *response, const struct request *rq)
               (MHD_add_response_header(response, "Content-Type", reply->type) == MHD_YES &&
                MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES);
     ok = ok && MHD_add_response_header(response, "Cache-Control", "no-cache") == MHD_YES;
+    ok = ok && MHD_add_response_header(response, "X-Request-Id", rq->request_id) == MHD_YES;
     for (size_t at = 0; ok && at < reply->headers.len;) {
         const char *name = reply->headers.data + at;
         const char *value = name + strlen(name) + 1;

@@ -11,6 +11,7 @@
 #include "../../common/log.h"
 #include "../conf.h"
 #include "../metrics.h"
+#include "access.h"
 #include "guard.h"
 #include "stream.h"
 
@@ -220,6 +221,23 @@ static void find_route(struct request *rq, const char *method, const struct guar
     }
 }
 
+static void name_request(struct request *rq, uint64_t n)
+{
+    const char *given = request_header(rq, "X-Request-Id");
+    if (given && access_id_ok(given))
+        snprintf(rq->request_id, sizeof(rq->request_id), "%s", given);
+    else
+        access_id_make(n, rq->request_id);
+    rq->conn->request_id = rq->request_id;
+}
+
+static void log_request(const struct request *rq)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    access_log(rq, info ? info->client_addr : NULL);
+}
+
 /* The first call for a request: its head is there, its body is not. An answer given now closes the
  * connection, so it is kept for the last call but where the body is huge, or its sender asks first.
  */
@@ -229,8 +247,9 @@ static int begin(struct request *rq, const char *method, const char *version)
     rq->begun = true;
     rq->began_us = clock_mono_us();
     rq->head = strcmp(method, "HEAD") == 0;
+    snprintf(rq->method, sizeof(rq->method), "%s", method);
     suspend_opened();
-    atomic_fetch_add_explicit(&r.requests, 1, memory_order_relaxed);
+    name_request(rq, atomic_fetch_add_explicit(&r.requests, 1, memory_order_relaxed));
     if (check_head(rq, method, version, &g))
         return reply_send(rq);
     char *query = strchr(rq->path, '?');
@@ -258,6 +277,7 @@ void request_note(struct request *rq, int status)
     if (rq->noted)
         return;
     rq->noted = true;
+    rq->answered = status;
     metrics_request(&(struct request_figures){
         .route = rq->route ? (size_t)(rq->route - route_table) : METRICS_ROUTES_MAX,
         .head = rq->head && rq->route,
@@ -286,7 +306,7 @@ static int drop_body(struct request *rq, size_t len)
     rq->dropped += len;
     if (rq->dropped <= DROP_MAX)
         return 1;
-    deadline_say(rq->conn->fd, ERR_TOO_LARGE);
+    deadline_say(rq->conn->fd, ERR_TOO_LARGE, rq->request_id);
     request_note(rq, err_status(ERR_TOO_LARGE));
     return 0;
 }
@@ -395,10 +415,13 @@ void request_free(struct request *rq)
     request_unpark(rq);
     if (rq->begun) {
         request_note(rq, 0);
+        if (http_conf->access_log)
+            log_request(rq);
         suspend_closed();
     }
     deadline_phase(rq->conn, PHASE_IDLE);
     rq->conn->request = NULL;
+    rq->conn->request_id = NULL;
     give_back_body(rq);
     stream_free(rq);
     if (rq->change) {

@@ -22,6 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define REQUEST_ID_MAX 64 /* bytes of a request's name */
+
 struct MHD_Connection;
 struct conf;
 
@@ -51,6 +53,10 @@ struct request {
     struct reply reply;
     int64_t began_us; /* mono: when its head was there */
     bool begun, close, head, noted;
+    int answered;                        /* the status of its answer; 0: none */
+    size_t sent;                         /* bytes of its answer's body */
+    char method[12];                     /* cut */
+    char request_id[REQUEST_ID_MAX + 1]; /* X-Request-Id: the client's, or ours */
 
     /* suspended */
     void (*then)(struct request *rq);
