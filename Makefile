@@ -278,12 +278,15 @@ uninstall:
 $(BUILD)/tests/check_%: $(BUILD)/tests/check_%.o $(OBJS) $(BUILD)/embed.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS)
 # the layer under SQLite that loses, tears and fails
-CRASH := $(BUILD)/tests/crashvfs.o $(BUILD)/tests/crashdisk.o $(BUILD)/tests/storerun.o
+CRASH = $(BUILD)/tests/crashvfs.o $(BUILD)/tests/crashdisk.o $(BUILD)/tests/storerun.o
 $(BUILD)/tests/check_crash $(BUILD)/tests/check_faults: $(CRASH)
+.SECONDARY: $(CRASH) $(BUILD)/tests/wrapalloc.o
+$(BUILD)/tests/check_faults: $(BUILD)/tests/wrapalloc.o
+$(BUILD)/tests/check_faults: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o
 $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson -lsqlite3 $(TEST_LIBS)
-.SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS) $(CRASH)
+.SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS)
 
 test: deps-test ## install what is missing, build, and pass the tests
 	$(MAKE) --no-print-directory layers contract check e2e
@@ -314,6 +317,10 @@ crash: $(BUILD)/jobmill $(BUILD)/tests/e2e_crash $(BUILD)/tests/e2e_workers $(TE
 IMAGES ?= 20000
 powerloss: $(BUILD)/tests/check_crash ## cut the power IMAGES times at every write and sync of recorded runs
 	CK_DEFAULT_TIMEOUT=0 CK_TIMEOUT_MULTIPLIER=100 JOBMILL_IMAGES=$(IMAGES) $(BUILD)/tests/check_crash
+
+.PHONY: faults
+faults: $(BUILD)/tests/check_faults ## every read, write, sync and allocation below the store fails once
+	CK_TIMEOUT_MULTIPLIER=100 JOBMILL_FAULTS=all $(BUILD)/tests/check_faults
 
 headers: ## each header compiles alone
 	@for h in $(HEADERS); do echo "#include \"$$h\"" | $(CC) $(ALL_CFLAGS) -I. -fsyntax-only -x c - || exit 1; done

@@ -4,7 +4,7 @@
  *
  * Each disk must hold exactly what was acknowledged when the power went, or that and the whole of
  * the transaction that was being committed; then recover, and go on. JOBMILL_IMAGES: how many disks
- * (default 400), JOBMILL_SEED: which.
+ * (default 240), JOBMILL_SEED: which.
  */
 #include "../common/err.h"
 #include "../common/log.h"
@@ -185,7 +185,7 @@ static char *cut(const struct run_memory *m, uint64_t seed, uint64_t images)
 
 START_TEST(every_cut_leaves_what_was_acknowledged)
 {
-    uint64_t images = number("JOBMILL_IMAGES", 400), seed = number("JOBMILL_SEED", 1);
+    uint64_t images = number("JOBMILL_IMAGES", 240), seed = number("JOBMILL_SEED", 1);
     uint64_t runs = images / 50 < RUNS ? images / 50 + 1 : RUNS, entries = 0;
     struct run r = {0};
     char *was = strdup("");

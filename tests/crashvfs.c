@@ -18,7 +18,7 @@ struct crash_log crash_log;
 static sqlite3_vfs *real;
 static struct {
     unsigned calls;
-    long in, lasting;
+    long n, in, lasting;
     bool full, paused, hit;
 } fault;
 
@@ -49,7 +49,7 @@ uint64_t crash_random(uint64_t *state)
 void crashvfs_fail(unsigned calls, long n, long lasting, bool full)
 {
     fault.calls = calls;
-    fault.in = n;
+    fault.in = fault.n = n;
     fault.lasting = lasting;
     fault.full = full;
     fault.hit = false;
@@ -58,6 +58,11 @@ void crashvfs_fail(unsigned calls, long n, long lasting, bool full)
 void crashvfs_pause(bool paused)
 {
     fault.paused = paused;
+}
+
+long crashvfs_counted(void)
+{
+    return fault.n - fault.in;
 }
 
 bool crashvfs_hit(void)
@@ -381,9 +386,36 @@ static int v_full(sqlite3_vfs *vfs, const char *path, int n, char *out)
     return real->xFullPathname(real, path, n, out);
 }
 
+/* ---- memory ---- */
+
+static sqlite3_mem_methods memory;
+
+bool crashvfs_memory_fails(void)
+{
+    return fails(NULL, CRASH_MEMORY);
+}
+
+static void *m_malloc(int n)
+{
+    return crashvfs_memory_fails() ? NULL : memory.xMalloc(n);
+}
+
+static void *m_realloc(void *p, int n)
+{
+    return crashvfs_memory_fails() ? NULL : memory.xRealloc(p, n);
+}
+
 int crashvfs_install(void)
 {
     static sqlite3_vfs vfs;
+    int rc = sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory);
+    sqlite3_mem_methods ours = memory;
+    ours.xMalloc = m_malloc;
+    ours.xRealloc = m_realloc;
+    if (rc == SQLITE_OK)
+        rc = sqlite3_config(SQLITE_CONFIG_MALLOC, &ours);
+    if (rc != SQLITE_OK)
+        return rc;
     real = sqlite3_vfs_find("unix");
     if (!real)
         return SQLITE_ERROR;

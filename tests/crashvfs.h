@@ -50,16 +50,18 @@ enum crashvfs_call {
     CRASH_DELETE = 32,
     CRASH_SIZE = 64,
     CRASH_LOCK = 128,
-    CRASH_SHM = 256, /* memory that is shared with readers */
-    CRASH_CALLS = 511
+    CRASH_SHM = 256,   /* memory that is shared with readers */
+    CRASH_MEMORY = 512 /* an allocation, of SQLite's or (with wrapalloc.c) of ours */
 };
 
 /* The n-th call (from 1) of the kinds in `calls` from now on fails, and the `lasting` ones after
  * it. full: for want of room (writes and truncations that can say so), else as an I/O error. */
 void crashvfs_fail(unsigned calls, long n, long lasting, bool full);
-void crashvfs_pause(
-    bool paused);        /* nothing fails, is counted or recorded; files opened then never are */
-bool crashvfs_hit(void); /* a fault was given since crashvfs_fail */
+/* Paused: nothing fails, is counted or recorded; the files opened then never are. */
+void crashvfs_pause(bool paused);
+bool crashvfs_memory_fails(void); /* counts an allocation: does it fail? */
+long crashvfs_counted(void);      /* calls since crashvfs_fail, of its kinds */
+bool crashvfs_hit(void);          /* a fault was given since crashvfs_fail */
 
 /* A small generator for tests: the same numbers for the same seed. */
 uint64_t crash_random(uint64_t *state);

@@ -99,7 +99,9 @@ static int insert(struct run *r, const struct id *group)
     struct store_new new = {.job = &j,
                             .key = !group && pick(r, 3) == 0 ? &k : NULL,
                             .unique = pick(r, 8) == 0 ? &u : NULL};
-    int err = store_check_parents(r->store, j.parents, j.parents_count, &which);
+    int err = j.input.failed || j.tags.failed ? -ERR_NOMEM : 0;
+    if (!err)
+        err = store_check_parents(r->store, j.parents, j.parents_count, &which);
     if (!err)
         err = store_insert(r->store, &new);
     if (err == 0) {
@@ -186,7 +188,7 @@ static int finish(struct run *r)
     }
     struct finish_policy p = {.now_us = r->m.now_us, .backoff_us = backoff};
     enum job_state state;
-    int err = store_finish(r->store, &a, &p, &state);
+    int err = a.result.failed ? -ERR_NOMEM : store_finish(r->store, &a, &p, &state);
     attempt_release(&a);
     if (err && !refused(err))
         return err;
@@ -294,7 +296,7 @@ static int open_one(struct run *r, const char *dir, struct buf *why)
     struct store_options o = {.data_dir = dir,
                               .cache_bytes = 1 << 20,
                               .reader_cache_bytes = 1 << 18,
-                              .wal_limit = 200 << 10};
+                              .wal_limit = 64 << 10};
     r->store = NULL;
     r->reader = NULL;
     int err = store_open(&o, &r->store, why);
