@@ -199,6 +199,7 @@ TASK_SOS  := $(TASKS:workers/builtin/%.c=$(BUILD)/tasks/%.so)
 TEST_SOS  := $(patsubst tests/tasks/%.c,$(BUILD)/tests/tasks/%.so,$(wildcard tests/tasks/*.c))
 UNIT_BIN  := $(UNIT:%.c=$(BUILD)/%)
 STORY_BIN := $(STORY:%.c=$(BUILD)/%)
+TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/programs/%,$(wildcard tests/programs/*.c))
 
 all: $(BUILD)/jobmill ## build build/jobmill
 
@@ -223,6 +224,11 @@ $(BUILD)/tasks/%.so: workers/builtin/%.c workers/builtin/input.h include/jobmill
 $(BUILD)/tests/tasks/%.so: tests/tasks/%.c include/jobmill_task.h Makefile
 	@mkdir -p $(@D)
 	$(SO) -o $@ $<
+
+# programs that tests start as commands: without a sanitizer, whose shadow no limit of memory allows
+$(BUILD)/tests/programs/%: tests/programs/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -O1 $(WARN) -D_GNU_SOURCE -o $@ $<
 
 # ---- files inside the binary: an assembler stub with one .incbin each, and a table ----
 EMBEDDED := $(MIGRATIONS) api.yaml $(TASK_SCHEMAS) $(TASK_SOS)
@@ -294,8 +300,11 @@ test: deps-test ## install what is missing, build, and pass the tests
 check: $(UNIT_BIN) $(TEST_SOS) ## unit tests
 	@for t in $(UNIT_BIN); do echo "== $$t"; JOBMILL_BUILD=$(BUILD) $$t || exit 1; done
 
-e2e: $(BUILD)/jobmill $(STORY_BIN) $(TEST_SOS) ## tests of the real binary over real HTTP
+e2e: $(BUILD)/jobmill $(STORY_BIN) $(TEST_SOS) $(TEST_PROGRAMS) ## tests of the real binary over real HTTP
 	@for t in $(STORY_BIN); do echo "== $$t"; JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $$t || exit 1; done
+
+escape: $(BUILD)/jobmill $(BUILD)/tests/e2e_escape $(TEST_PROGRAMS) ## hostile programs in a sandbox, as this user, and of root also as an ordinary one
+	./tests/escape.sh $(BUILD)
 
 layers: $(COMMON:%.c=$(BUILD)/%.o) $(WORKERS:%.c=$(BUILD)/%.o) $(BUILD)/embed.o ## who may include whom
 	./tests/layers.sh $(BUILD)
@@ -375,7 +384,7 @@ bench: all $(BUILD)/bench/load $(BUILD)/bench/floors ## jobmill beside this mach
 	BUILD=$(BUILD) python3 bench/run.py $(BENCH_ARGS)
 
 # ---- the look of the code ----
-FORMATTED = $(SRCS) server/main.c $(TASKS) $(wildcard tests/*.c tests/*.h tests/tasks/*.c bench/*.c)
+FORMATTED = $(SRCS) server/main.c $(TASKS) $(wildcard tests/*.c tests/*.h tests/programs/*.c tests/tasks/*.c bench/*.c)
 fmt: deps-lint ## format the sources
 	clang-format -i $(FORMATTED)
 fmt-check: deps-lint
@@ -398,4 +407,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

@@ -10,6 +10,8 @@
 #include "../../common/embed.h"
 #include "../../common/err.h"
 #include "../conf.h"
+#include "../conf_limits.h"
+#include "../conf_machine.h"
 #include "../reader.h"
 #include "../waiters.h"
 #include "../writer.h"
@@ -84,6 +86,21 @@ static void add_http(struct buf *out)
              h.refused_guard);
 }
 
+static const char *truth(bool b)
+{
+    return b ? "true" : "false";
+}
+
+static void add_machine(struct buf *out)
+{
+    const struct machine *m = &reader_tasks()->machine;
+    buf_addf(out,
+             "{\"strongest\":\"%s\",\"seccomp\":%s,\"landlock\":%d,\"user_namespaces\":%s,"
+             "\"namespaces\":%s,\"other_user\":%s}",
+             limits_level_name(conf_strongest(m)), truth(m->seccomp), m->landlock,
+             truth(m->user_namespace), truth(m->namespaces), truth(m->own_user));
+}
+
 void api_meta_stats(struct request *rq)
 {
     struct job_counts counts;
@@ -116,8 +133,11 @@ void api_meta_stats(struct request *rq)
     buf_adds(out, ",\"http\":");
     add_http(out);
     buf_addf(out,
-             ",\"store\":{\"db_bytes\":%" PRIu64 ",\"wal_bytes\":%" PRIu64 "},\"waiters\":%zu}\n",
+             ",\"store\":{\"db_bytes\":%" PRIu64 ",\"wal_bytes\":%" PRIu64
+             "},\"waiters\":%zu,\"sandbox\":",
              sizes.db, sizes.wal, waiters_count());
+    add_machine(out);
+    buf_adds(out, "}\n");
 }
 
 /* ---- probes ---- */
