@@ -152,7 +152,8 @@ HTTP := \
 	server/http/submit_fields.c \
 	server/http/submit_schedule.c \
 	server/http/suspend.c \
-	server/http/task_name.c
+	server/http/task_name.c \
+	server/http/trace.c
 
 CLI := \
 	cli/batch.c \
@@ -186,7 +187,8 @@ TASK_SCHEMAS := $(TASKS:%.c=%.schema.json)
 MIGRATIONS := \
 	migrations/sqlite/0001_jobs.sql \
 	migrations/sqlite/0002_lifecycle.sql \
-	migrations/sqlite/0003_schedules.sql
+	migrations/sqlite/0003_schedules.sql \
+	migrations/sqlite/0006_trace.sql
 
 # tests that live in this process, and tests that start the real binary
 UNIT  := $(wildcard tests/check_*.c)

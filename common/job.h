@@ -26,6 +26,7 @@ enum job_state {
 #define JOB_TAGS_MAX         16
 #define JOB_TAG_MAX          64  /* bytes of a tag; printable UTF-8 without control characters */
 #define JOB_TYPE_MAX         127 /* bytes of a content type */
+#define JOB_TRACE_MAX      55  /* bytes of a traceparent of version 00 */
 #define JOB_ERROR_CODE_MAX   63
 #define JOB_ERROR_TEXT_MAX   1023
 #define JOB_PROGRESS_TEXT_MAX 119
@@ -72,6 +73,7 @@ struct job {
     struct id group;     /* nil: none */
     char backoff[JOB_BACKOFF_MAX + 1]; /* its own, in backoff.h's form; "" = the task's */
     char concurrency_key[JOB_CONCURRENCY_KEY_MAX + 1];
+    char traceparent[JOB_TRACE_MAX + 1]; /* W3C Trace Context; "" = none */
     struct buf depends_on;   /* a JSON array of ids as text; empty = none */
     struct buf callback_url; /* empty = none */
     struct id *parents;      /* at submission only: what it depends on; owned */

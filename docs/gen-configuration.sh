@@ -74,7 +74,7 @@ A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module` or a `command`. All 
 | `permanent_exit_codes` | | as in `2, 64-78`: a job that ends with one of these is not tried again |
 
 A command gets `PATH`, `HOME`, `USER`, `LANG`, `LC_ALL`, `TZ` and `TMPDIR` as the service has them, its own `env.NAME` settings,
-`JOBMILL_JOB_ID`, `JOBMILL_TASK`, `JOBMILL_ATTEMPT` and `JOBMILL_DIR`, and nothing else; a fresh private directory, removed after; its
+`JOBMILL_JOB_ID`, `JOBMILL_TASK`, `JOBMILL_ATTEMPT` and `JOBMILL_DIR`, `TRACEPARENT` where the submission had one, and nothing else; a fresh private directory, removed after; its
 input on standard input. Its standard error is the job's log; a line that begins with `<3>` (0 to 3: error, 4: warning, 7: debug) or
 with `ERROR:`, `WARNING:`, `DEBUG:` has that level. Exit status 0 is success. It may write JSON lines to descriptor 4:
 `{"progress":{"fraction":0.5,"message":"half"}}`, `{"result":…}` or `{"result_file":"NAME","type":"image/png"}` (stand before standard

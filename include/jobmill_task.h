@@ -32,7 +32,8 @@
 extern "C" {
 #endif
 
-#define JOBMILL_TASK_ABI 1
+/* 2: struct jobmill_call has traceparent. A host takes tasks of its own version and of all before. */
+#define JOBMILL_TASK_ABI 2
 
 enum jobmill_log_level { JOBMILL_DEBUG, JOBMILL_INFO, JOBMILL_WARN, JOBMILL_ERROR };
 
@@ -47,6 +48,7 @@ struct jobmill_call {
     size_t input_len;
     const struct jobmill_host *host;
     void *host_data;
+    const char *traceparent; /* the submission's trace, as in W3C Trace Context; "" where it had none */
 };
 
 /* The host's functions; call them through the jobmill_* helpers below. Only from the thread in which

@@ -136,6 +136,7 @@ int claims_add(struct batch *b, struct job *job, uint32_t task_index, bool copy_
     c->queued_us = could_run_us(job);
     c->cancel_requested = job->cancel_requested;
     memcpy(c->input_type, job->input_type, sizeof(c->input_type));
+    memcpy(c->traceparent, job->traceparent, sizeof(c->traceparent));
     if (copy_input)
         buf_add(&c->input, job->input.data, job->input.len);
     else

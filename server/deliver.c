@@ -122,6 +122,7 @@ static int assign(struct dispatcher *d, struct slot *s, struct claim *c)
         .task = c->task_index,
         .timeout_us = c->timeout_us,
         .input_type = {c->input_type, strlen(c->input_type)},
+        .traceparent = {c->traceparent, strlen(c->traceparent)},
         .input = {c->input.data, c->input.len},
     };
     int err = msg_send(s->sock, &m);

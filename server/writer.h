@@ -119,6 +119,7 @@ struct claim {
     int64_t queued_us; /* wall: since when it could run; 0: not known */
     bool cancel_requested;
     char input_type[JOB_TYPE_MAX + 1];
+    char traceparent[JOB_TRACE_MAX + 1];
     struct buf input;
 };
 void claim_free(struct claim *c);

@@ -8,6 +8,7 @@
 #include "../server/http/query.h"
 #include "../server/http/route.h"
 #include "../server/http/submit.h"
+#include "../server/http/trace.h"
 
 #include <check.h>
 #include <jansson.h>
@@ -453,6 +454,42 @@ START_TEST(request_ids)
 }
 END_TEST
 
+#define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
+#define SPAN  "00f067aa0ba902b7"
+
+START_TEST(traces)
+{
+    static const struct {
+        const char *header, *kept;
+    } rows[] = {
+        {"00-" TRACE "-" SPAN "-01", "00-" TRACE "-" SPAN "-01"},
+        {"00-" TRACE "-" SPAN "-00", "00-" TRACE "-" SPAN "-00"},
+        {"00-" TRACE "-" SPAN "-ff", "00-" TRACE "-" SPAN "-ff"},
+        {"cc-" TRACE "-" SPAN "-01", "00-" TRACE "-" SPAN "-01"}, /* later versions */
+        {"cc-" TRACE "-" SPAN "-fe", "00-" TRACE "-" SPAN "-00"},
+        {"01-" TRACE "-" SPAN "-03-what-comes", "00-" TRACE "-" SPAN "-01"},
+        {"01-" TRACE "-" SPAN "-03what", ""},
+        {"00-" TRACE "-" SPAN "-01-more", ""},
+        {"00-" TRACE "-" SPAN "-01 ", ""},
+        {"ff-" TRACE "-" SPAN "-01", ""},
+        {"00-" TRACE "-" SPAN "-1", ""},
+        {"00-" TRACE "-" SPAN, ""},
+        {"00-" TRACE "-0000000000000000-01", ""},
+        {"00-00000000000000000000000000000000-" SPAN "-01", ""},
+        {"00-4BF92F3577B34DA6A3CE929D0E0E4736-" SPAN "-01", ""},
+        {"00_" TRACE "-" SPAN "-01", ""},
+        {"0g-" TRACE "-" SPAN "-01", ""},
+        {"", ""},
+        {NULL, ""},
+    };
+    char kept[JOB_TRACE_MAX + 1];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        ck_assert(trace_parse(rows[i].header, kept) == (rows[i].kept[0] != 0));
+        ck_assert_str_eq(kept, rows[i].kept);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("http");
@@ -474,6 +511,7 @@ int main(void)
     tcase_add_test(t, keys_bare_and_quoted);
     tcase_add_test(t, due_times);
     tcase_add_test(t, request_ids);
+    tcase_add_test(t, traces);
     suite_add_tcase(suite, t);
     SRunner *r = srunner_create(suite);
     srunner_run_all(r, CK_NORMAL);

@@ -44,6 +44,7 @@ static struct msg assign(const char *input, size_t len)
                                      .task = 5,
                                      .timeout_us = INT64_MIN,
                                      .input_type = bytes("text/plain"),
+                                     .traceparent = bytes("00-t-s-01"),
                                      .input = {input, len}};
     return m;
 }
@@ -106,6 +107,8 @@ START_TEST(each_kind_there_and_back)
     ck_assert_mem_eq(a->job.b, m.u.ASSIGN.job.b, 16);
     ck_assert_uint_eq(a->input_type.len, 10);
     ck_assert_mem_eq(a->input_type.data, "text/plain", 10);
+    ck_assert_uint_eq(a->traceparent.len, 9);
+    ck_assert_mem_eq(a->traceparent.data, "00-t-s-01", 9);
     ck_assert_mem_eq(a->input.data, "input", 5);
 }
 END_TEST

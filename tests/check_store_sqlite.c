@@ -75,6 +75,42 @@ START_TEST(altered_step_is_refused)
 }
 END_TEST
 
+static int one_number(const char *sql)
+{
+    sqlite3 *c;
+    sqlite3_stmt *st;
+    ck_assert_int_eq(sqlite3_open(path, &c), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(c, sql, -1, &st, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
+    int n = sqlite3_column_int(st, 0);
+    sqlite3_finalize(st);
+    ck_assert_int_eq(sqlite3_close(c), SQLITE_OK);
+    return n;
+}
+
+/* A step below the last one may come later: it is applied all the same. */
+START_TEST(a_step_that_was_left_out_is_made_up_for)
+{
+    AUTO_BUF why = BUF_INIT;
+    struct store *s;
+    int steps = one_number("SELECT count(*) FROM migrations");
+    int version = one_number("PRAGMA user_version");
+    alter("DROP TABLE schedules; DELETE FROM migrations WHERE version = 3");
+    ck_assert_msg(try_open(&s, &why) == 0, "%s", why.data);
+    store_close(s);
+    ck_assert_int_eq(one_number("SELECT count(*) FROM migrations"), steps);
+    ck_assert_int_eq(one_number("PRAGMA user_version"), version);
+    ck_assert_int_eq(one_number("SELECT count(*) FROM schedules"), 0);
+}
+END_TEST
+
+START_TEST(a_step_that_nobody_knows_is_refused)
+{
+    alter("INSERT INTO migrations SELECT 999, 'x', sha256, 0 FROM migrations LIMIT 1");
+    refused(-ERR_STORE_CORRUPT);
+}
+END_TEST
+
 START_TEST(foreign_is_refused)
 {
     alter("PRAGMA application_id = 7");
@@ -104,5 +140,6 @@ END_TEST
 int main(void)
 {
     return SUITE("store_sqlite", setup, teardown, newer_is_refused, altered_step_is_refused,
+                 a_step_that_was_left_out_is_made_up_for, a_step_that_nobody_knows_is_refused,
                  foreign_is_refused, no_database_is_refused, files_are_private);
 }

@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ABI_LEAST                                                                                  \
+    1 /* what came later stands at the end of struct jobmill_call, unseen by older tasks */
 #define BUILTIN "builtin:"
 
 /* A shipped task is a file inside the binary: loaded through a memory file. The descriptor stays
@@ -53,9 +55,10 @@ int module_load(struct task *t)
     const struct jobmill_task *code = dlsym(so, "jobmill_task");
     if (!code)
         return task_broken(t, "%s: exports no symbol jobmill_task; is JOBMILL_TASK() there?", path);
-    if (code->abi != JOBMILL_TASK_ABI)
-        return task_broken(t, "%s: made for version %u of the task interface, this is version %d",
-                           path, code->abi, JOBMILL_TASK_ABI);
+    if (code->abi < ABI_LEAST || code->abi > JOBMILL_TASK_ABI)
+        return task_broken(
+            t, "%s: made for version %u of the task interface, this knows up to version %d", path,
+            code->abi, JOBMILL_TASK_ABI);
     if (!code->run)
         return task_broken(t, "%s: has no run function", path);
     t->code = code;
@@ -153,6 +156,7 @@ void module_run(struct task *t, struct task_run *r)
         .input_len = r->input_len,
         .host = &host,
         .host_data = r,
+        .traceparent = r->traceparent,
     };
     struct limits_before before;
     limits_job_begin(t->def, &before);

@@ -78,6 +78,8 @@ static bool make_line(struct warm *w, struct task_run *r)
     buf_clear(&w->line);
     buf_addf(&w->line, "{\"job\":{\"id\":\"%s\",\"task\":\"%s\",\"attempt\":%u,", id,
              w->task->def->name, r->attempt);
+    if (r->traceparent[0])
+        buf_addf(&w->line, "\"traceparent\":\"%s\",", r->traceparent);
     if (!is_json(w->task, r)) {
         if (!add_file(w, r))
             return false;

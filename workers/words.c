@@ -129,7 +129,7 @@ char **words_env(const struct taskdef *def, const struct task_run *r, const char
     const bool boxed = def->sandbox != SANDBOX_NONE;
     static const char *const kept[] = {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"};
     size_t keeps = sizeof(kept) / sizeof(kept[0]), own = count(def->env);
-    struct env e = {.at = calloc(keeps + own + 7, sizeof(*e.at))};
+    struct env e = {.at = calloc(keeps + own + 8, sizeof(*e.at))};
     if (!e.at)
         return NULL;
     for (size_t i = 0; i < keeps; i++) {
@@ -153,6 +153,8 @@ char **words_env(const struct taskdef *def, const struct task_run *r, const char
         snprintf(attempt, sizeof(attempt), "%u", r->attempt);
         add(&e, "JOBMILL_JOB_ID", id);
         add(&e, "JOBMILL_ATTEMPT", attempt);
+        if (r->traceparent[0] && !is_set(def, "TRACEPARENT"))
+            add(&e, "TRACEPARENT", r->traceparent);
     }
     add(&e, "JOBMILL_TASK", def->name);
     add(&e, "JOBMILL_DIR", dir);

@@ -146,14 +146,17 @@ static void run_job(struct worker *w, const struct msg *m)
     if (!cell_start(w->slot, a->cell, a->seq))
         return; /* taken back */
     struct task_run r = {.job = a->job, .attempt = a->attempt, .slot = w->slot};
-    char type[JOB_TYPE_MAX + 1] = {0};
+    char type[JOB_TYPE_MAX + 1] = {0}, trace[JOB_TRACE_MAX + 1] = {0};
     memcpy(type, a->input_type.data,
            a->input_type.len < JOB_TYPE_MAX ? a->input_type.len : JOB_TYPE_MAX);
+    memcpy(trace, a->traceparent.data,
+           a->traceparent.len < JOB_TRACE_MAX ? a->traceparent.len : JOB_TRACE_MAX);
     int64_t wall = clock_wall_us(), mono = clock_mono_us();
     slot_job_begin(w->slot, a->seq, &a->job, a->attempt, a->task, wall);
     r.input = with_zero(w, m);
     r.input_len = a->input.len;
     r.input_type = type;
+    r.traceparent = trace;
     r.sock = w->birth->sock;
     r.on_socket = on_socket;
     r.arg = w;

@@ -57,6 +57,7 @@ class Job {
     this.id = given.id
     this.task = given.task
     this.attempt = given.attempt
+    this.traceparent = given.traceparent // of the submission (W3C Trace Context), or undefined
     this.input = given.input
     this.inputFile = given.input_file
     this.inputType = given.input_type || 'application/json'

@@ -70,6 +70,7 @@ class Job:
         self.id = given["id"]
         self.task = given["task"]
         self.attempt = given["attempt"]
+        self.traceparent = given.get("traceparent")  # of the submission (W3C Trace Context), or None
         self.input = given.get("input")
         self.input_file = given.get("input_file")  # path of the bytes, where they are not JSON
         self.input_type = given.get("input_type", "application/json")

@@ -8,6 +8,7 @@
 #include "request.h"
 #include "stream.h"
 #include "submit.h"
+#include "trace.h"
 
 #include "../../common/err.h"
 #include "../conf.h"
@@ -186,10 +187,12 @@ void api_groups_submit(struct request *rq)
         err = request_no_more_params(rq, &p);
     if (!err)
         err = submit_batch(c, rq->body.data, rq->body.len, &p);
-    if (err)
+    if (err) {
         request_problem(rq, &p);
-    else
-        request_commit(rq, &c->group, submitted);
+        return;
+    }
+    trace_take(c, request_header(rq, "traceparent"));
+    request_commit(rq, &c->group, submitted);
 }
 
 /* ---- get ---- */

@@ -8,6 +8,7 @@
 #include "json.h"
 #include "request.h"
 #include "submit.h"
+#include "trace.h"
 
 #include "../../common/err.h"
 #include "../../common/jsonscan.h"
@@ -231,6 +232,7 @@ static void submit(struct request *rq, bool raw)
         rq->reply.status = 204;
         return;
     }
+    trace_take(c, request_header(rq, "traceparent"));
     request_commit(rq, &c->one.job.id, submitted);
 }
 

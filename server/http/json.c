@@ -320,6 +320,14 @@ static bool add_callback_url(struct buf *out, const struct view *v)
     return true;
 }
 
+static bool add_traceparent(struct buf *out, const struct view *v)
+{
+    if (!v->job->traceparent[0])
+        return false;
+    json_text(out, v->job->traceparent);
+    return true;
+}
+
 static bool error_json(struct buf *out, const struct job_error *e)
 {
     if (!e->code[0])
@@ -415,6 +423,7 @@ static const struct {
     {"concurrency_key", add_concurrency_key},
     {"backoff", add_backoff},
     {"callback_url", add_callback_url},
+    {"traceparent", add_traceparent},
     {"input_type", add_input_type},
     {"input_size", add_input_size},
     {"input", add_input},

@@ -6,6 +6,7 @@
 
 #include "request.h"
 #include "submit.h"
+#include "trace.h"
 
 #include "../../common/err.h"
 #include "../conf.h"
@@ -104,6 +105,7 @@ static void part_kept(struct request *rq)
 
 static void commit_part(struct request *rq, bool more, void (*then)(struct request *rq))
 {
+    trace_take(rq->change, request_header(rq, "traceparent"));
     rq->change->more = more;
     rq->change->err = 0;
     request_commit(rq, more || rq->wait_us == 0 ? NULL : &rq->change->group, then);

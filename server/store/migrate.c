@@ -1,8 +1,9 @@
 /*
  * migrate.c - applies the embedded schema steps to a SQLite store. See migrate.h.
  *
- * Invariant: PRAGMA user_version = number of rows in the table migrations = last step applied,
- * because each step commits all three together.
+ * Invariant: PRAGMA user_version = the greatest number in the table migrations, because each step
+ * commits both together. Numbers may have gaps; a step whose number is below that of one that was
+ * applied already is applied all the same.
  */
 #include "migrate.h"
 
@@ -11,11 +12,14 @@
 #include "../../common/err.h"
 #include "../../common/log.h"
 
+#include <assert.h>
 #include <nettle/sha2.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define STEP_PREFIX "migrations/sqlite/"
+#define STEPS_MAX   1000 /* their numbers have four digits, and are far from that */
 
 static const char *const sql_table =
     "CREATE TABLE IF NOT EXISTS migrations ("
@@ -41,6 +45,17 @@ static const struct embed *step_find(int version)
     return NULL;
 }
 
+static int step_last(void)
+{
+    size_t n = strlen(STEP_PREFIX);
+    int last = 0;
+    for (const struct embed *e = embed_table; e->name; e++) {
+        if (strncmp(e->name, STEP_PREFIX, n) == 0 && atoi(e->name + n) > last)
+            last = atoi(e->name + n);
+    }
+    return last;
+}
+
 static void step_digest(const struct embed *e, uint8_t out[SHA256_DIGEST_SIZE])
 {
     struct sha256_ctx ctx;
@@ -64,32 +79,37 @@ static int pragma_get(sqlite3 *c, const char *sql, int *value, struct buf *why)
     return err;
 }
 
-/* Is the step that was applied then the one that is in this binary now? */
-static int check_applied(sqlite3 *c, int applied, struct buf *why)
+/* The row of an applied step at which st stands: is that step the one that is in this binary? */
+static bool is_ours(sqlite3_stmt *st, const struct embed *e)
+{
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    if (!e)
+        return false;
+    step_digest(e, digest);
+    return sqlite3_column_bytes(st, 1) == SHA256_DIGEST_SIZE &&
+           memcmp(sqlite3_column_blob(st, 1), digest, sizeof(digest)) == 0;
+}
+
+/* Checks what was applied, and takes it out of todo[1..STEPS_MAX - 1]. */
+static int check_applied(sqlite3 *c, bool *todo, struct buf *why)
 {
     sqlite3_stmt *st = NULL;
-    int rc =
-        sqlite3_prepare_v2(c, "SELECT sha256 FROM migrations WHERE version = ?1", -1, &st, NULL);
-    int err = rc == SQLITE_OK ? 0 : fail(c, rc, why, "read the migrations of");
-    for (int v = 1; v <= applied && !err; v++) {
-        const struct embed *e = step_find(v);
-        uint8_t digest[SHA256_DIGEST_SIZE];
-        step_digest(e, digest);
-        rc = sqlite3_bind_int(st, 1, v);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_step(st);
-        if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
-            err = fail(c, rc, why, "read the migrations of");
-        } else if (rc == SQLITE_DONE || sqlite3_column_bytes(st, 0) != SHA256_DIGEST_SIZE ||
-                   memcmp(sqlite3_column_blob(st, 0), digest, sizeof(digest)) != 0) {
+    int rc = sqlite3_prepare_v2(c, "SELECT version, sha256, name FROM migrations ORDER BY version",
+                                -1, &st, NULL);
+    while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        int v = sqlite3_column_int(st, 0);
+        if (v < 1 || v >= STEPS_MAX || !is_ours(st, step_find(v))) {
             buf_addf(why,
-                     "the store was made with another version of %s than this program has; "
+                     "the store was made with another version of %s%s than this program has; "
                      "use the program that made it, or restore a backup",
-                     e->name);
-            err = -ERR_STORE_CORRUPT;
+                     STEP_PREFIX, (const char *)sqlite3_column_text(st, 2));
+            sqlite3_finalize(st);
+            return -ERR_STORE_CORRUPT;
         }
-        sqlite3_reset(st);
+        todo[v] = false;
+        rc = SQLITE_OK;
     }
+    int err = rc == SQLITE_DONE ? 0 : fail(c, rc, why, "read the migrations of");
     sqlite3_finalize(st);
     return err;
 }
@@ -116,12 +136,13 @@ static int record(sqlite3 *c, int version, const struct embed *e)
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int apply(sqlite3 *c, int version, const struct embed *e, struct buf *why)
+/* `newest`: the schema's version once it was applied. */
+static int apply(sqlite3 *c, int version, int newest, const struct embed *e, struct buf *why)
 {
     AUTO_BUF sql = BUF_INIT; /* the embedded bytes, with a terminating zero */
     AUTO_BUF mark = BUF_INIT;
     buf_add(&sql, e->data, e->len);
-    buf_addf(&mark, "PRAGMA user_version = %d; PRAGMA application_id = %d", version,
+    buf_addf(&mark, "PRAGMA user_version = %d; PRAGMA application_id = %d", newest,
              MIGRATE_APPLICATION_ID);
     if (sql.failed || mark.failed)
         return -ERR_NOMEM;
@@ -148,7 +169,7 @@ static int apply(sqlite3 *c, int version, const struct embed *e, struct buf *why
 
 int migrate_run(sqlite3 *c, int *version, struct buf *why)
 {
-    int app = 0, at = 0, tables = 0, last = 0;
+    int app = 0, at = 0, tables = 0, last = step_last();
     int err = pragma_get(c, "PRAGMA application_id", &app, why);
     if (!err)
         err = pragma_get(c, "PRAGMA user_version", &at, why);
@@ -160,18 +181,20 @@ int migrate_run(sqlite3 *c, int *version, struct buf *why)
         buf_adds(why, "jobmill.db in the data directory is not a store of jobmill");
         return -ERR_STORE_CORRUPT;
     }
-    while (step_find(last + 1))
-        last++;
     if (at > last) {
         buf_addf(why,
                  "the store has schema version %d and this program knows %d: use a newer jobmill",
                  at, last);
         return -ERR_STORE_NEWER;
     }
+    bool todo[STEPS_MAX];
+    assert(last < STEPS_MAX);
+    for (int v = 1; v < STEPS_MAX; v++)
+        todo[v] = v <= last && step_find(v);
     if (at > 0)
-        err = check_applied(c, at, why);
-    for (int v = at + 1; v <= last && !err; v++)
-        err = apply(c, v, step_find(v), why);
+        err = check_applied(c, todo, why);
+    for (int v = 1; v <= last && !err; v++)
+        err = todo[v] ? apply(c, v, v > at ? v : at, step_find(v), why) : 0;
     *version = last;
     return err;
 }

@@ -109,6 +109,7 @@ static int add_row(struct sqlite_store *s, const struct job *j)
 {
     const struct param none = P_NULL;
     struct param input = P_BLOB(j->input.data, j->input.len);
+    struct param trace = P_STR(j->traceparent);
     bool grouped = !id_is_nil(&j->group);
     if (j->input.len > STORE_INLINE)
         input = none;
@@ -129,6 +130,7 @@ static int add_row(struct sqlite_store *s, const struct job *j)
         P_INT(j->input.len),
         input,
         P_INT(j->rank_us),
+        j->traceparent[0] ? trace : none,
         /* what only JOB_ADD_FULL takes */
         P_INT(j->waits),
         P_INT(j->expires_us),
@@ -142,7 +144,7 @@ static int add_row(struct sqlite_store *s, const struct job *j)
         P_TEXT(j->callback_url.data, j->callback_url.len),
     };
     if (is_plain(j))
-        return db_run_one(s, STMT_JOB_ADD, p, 16);
+        return db_run_one(s, STMT_JOB_ADD, p, 17);
     return db_run_one(s, STMT_JOB_ADD_FULL, p, sizeof(p) / sizeof(p[0]));
 }
 

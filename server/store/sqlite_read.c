@@ -79,6 +79,7 @@ static void row_fill_rest(sqlite3_stmt *st, struct job *out)
     out->gathers = sqlite3_column_int(st, COL_GATHERS) != 0;
     copy_text(st, COL_BACKOFF, out->backoff, sizeof(out->backoff));
     copy_text(st, COL_CONCURRENCY_KEY, out->concurrency_key, sizeof(out->concurrency_key));
+    copy_text(st, COL_TRACEPARENT, out->traceparent, sizeof(out->traceparent));
     add_text(st, COL_DEPENDS_ON, &out->depends_on);
     add_text(st, COL_CALLBACK_URL, &out->callback_url);
 }

@@ -93,6 +93,7 @@ DO = {
     "list": lambda job: raw("[1]\n"),
     "again": lambda job: raw('{"ready":true}\n'),
     "other": lambda job: raw('{"result":1,"id":"0193588a-0000-7000-8000-000000000000"}\n'),
+    "trace": lambda job: job.traceparent or "none",
     "twice": lambda job: raw('{"result":1}\n'),
     "flood": lambda job: raw("x" * (6 << 20)),
 }

@@ -106,6 +106,8 @@ static int run(struct jobmill_call *call, void *state)
         return leave_daemon(call, 1);
     if (!strcmp(what, "bad_json"))
         return jobmill_result_json(call, "{\"a\":}", 6);
+    if (!strcmp(what, "trace"))
+        return jobmill_result(call, "text/plain", call->traceparent, strlen(call->traceparent));
     if (!strcmp(what, "large"))
         return large(call);
     if (!strcmp(what, "talk"))
