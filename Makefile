@@ -83,6 +83,7 @@ SCHEMA := \
 
 SERVER := \
 	server/backoff.c \
+	server/backup.c \
 	server/claims.c \
 	server/clockwork.c \
 	server/collector.c \
@@ -115,6 +116,7 @@ SERVER := \
 STORE := \
 	server/store/migrate.c \
 	server/store/sqlite.c \
+	server/store/sqlite_backup.c \
 	server/store/sqlite_claim.c \
 	server/store/sqlite_gather.c \
 	server/store/sqlite_group.c \

@@ -15,7 +15,7 @@ _jobmill() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} options=
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "serve migrate check-config version help submit get result logs list wait cancel retry delete tasks pause resume workers stats watch" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "serve migrate backup check-config version help submit get result logs list wait cancel retry delete tasks pause resume workers stats watch" -- "$cur")
         return
     fi
     case "$command $prev" in
@@ -47,7 +47,7 @@ _jobmill() {
     workers) options="--server --token-file --json -j --timeout --quiet -q --help -h" ;;
     stats) options="--server --token-file --json -j --timeout --quiet -q --help -h" ;;
     watch) options="--interval --server --token-file --json -j --timeout --quiet -q --help -h" ;;
-    serve | migrate | check-config)
+    serve | migrate | backup | check-config)
         options=$("${COMP_WORDS[0]}" help 2>/dev/null | sed -n "s/^  \(--[a-z-]*\).*/\1/p") ;;
     esac
     if [[ $cur == -* ]]; then

@@ -227,7 +227,7 @@ END {
     print "    esac"
     print "    case $command in"
     for (i = 1; i <= n; i++) print "    " order[i] ") options=\"" substr(options[order[i]], 2) "\" ;;"
-    print "    serve | migrate | check-config)"
+    print "    serve | migrate | backup | check-config)"
     print "        options=$(\"${COMP_WORDS[0]}\" help 2>/dev/null | sed -n \"s/^  \\(--[a-z-]*\\).*/\\1/p\") ;;"
     print "    esac"
     print "    if [[ $cur == -* ]]; then"
@@ -308,7 +308,7 @@ END {
         else if (arguments[c] ~ /^ID/) printf " \\\n        \0471:ID:_jobmill_ids\047"
         print " ;;"
     }
-    print "    serve | migrate | check-config)"
+    print "    serve | migrate | backup | check-config)"
     print "        compadd -- ${(f)\"$(_call_program settings jobmill help 2>/dev/null | sed -n \"s/^  \\(--[a-z-]*\\).*/\\1/p\")\"} ;;"
     print "    *) _files ;;"
     print "    esac"

@@ -3,6 +3,7 @@
 #include "../common/buf.h"
 #include "../common/err.h"
 #include "../workers/forkserver.h"
+#include "backup.h"
 #include "conf.h"
 #include "conf_machine.h"
 #include "serve.h"
@@ -75,6 +76,27 @@ static int migrate(int argc, char **argv)
     return status;
 }
 
+/* `backup FILE [FLAG…]` or `backup [FLAG…] FILE` */
+static int backup(int argc, char **argv)
+{
+    struct conf c;
+    bool first = argc > 1 && strncmp(argv[1], "--", 2) != 0;
+    char *file = argc < 2 ? NULL : first ? argv[1] : argv[argc - 1];
+    if (!file || strncmp(file, "--", 2) == 0) {
+        fputs("usage: jobmill backup FILE [--config FILE] [--data-dir DIR]\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (first)
+        argv[1] = argv[0];
+    int status = load(&c, argc - 1, first ? argv + 1 : argv);
+    if (status)
+        return status;
+    umask(077);
+    status = backup_run(c.data_dir, file);
+    conf_release(&c);
+    return status;
+}
+
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -83,6 +105,7 @@ static const struct {
     /* the service */
     {"serve", serve_main, "run the service"},
     {"migrate", migrate, "bring the store's schema up to date and end"},
+    {"backup", backup, "copy the store to a file, also while the service runs"},
     {"check-config", check_config, "read the settings, print them, and end"},
     {"version", version, "print the version"},
     {"help", help, "print this"},

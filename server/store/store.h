@@ -36,6 +36,14 @@ struct store_options {
 /* Opens (creating and migrating as needed) and locks the data directory. On failure *why says what and
  * what to do, in one line. -ERR_STORE_BUSY, -ERR_STORE_NEWER, -ERR_STORE_CORRUPT, -ERR_STORE, -ERR_STORE_FULL. */
 int store_open(const struct store_options *o, struct store **out, struct buf *why);
+/* Copies the store in data_dir, which another process may be using, into the empty file `file` as it is at
+ * one moment, and checks the copy; syncs nothing. On failure *why says what. Any thread; no store is open
+ * in this process. */
+struct store_copy {
+    int64_t jobs;
+    int version; /* of its schema */
+};
+int store_copy(const char *data_dir, const char *file, struct store_copy *out, struct buf *why);
 void store_close(struct store *s); /* checkpoints, closes, unlocks; NULL is legal */
 int store_schema_version(const struct store *s);
 
