@@ -370,7 +370,7 @@ cron-diff: build/tests/cron/next ## random cron expressions against two other wa
 # ---- fuzzing: libFuzzer with ASan and UBSan; FUZZ_SECONDS a target ----
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SRCS := $(COMMON) server/conf.c server/conf_command.c server/conf_file.c server/conf_limits.c server/conf_schema.c server/conf_sections.c server/conf_value.c server/cron.c server/zone.c server/zone_rule.c $(SCHEMA)
+FUZZ_SRCS := $(COMMON) server/conf.c server/conf_command.c server/backoff.c server/conf_file.c server/conf_flow.c server/conf_limits.c server/conf_schema.c server/conf_sections.c server/conf_value.c server/cron.c server/zone.c server/zone_rule.c $(SCHEMA)
 build-fuzz/%: tests/fuzz/%.c $(FUZZ_SRCS) Makefile
 	@mkdir -p $(@D)
 	clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(ALL_CPPFLAGS) -o $@ $< $(filter-out common/embed.c,$(FUZZ_SRCS)) tests/fuzz/lib/embed_none.c -linih -ljansson -lpcre2-8 -lm

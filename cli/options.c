@@ -220,9 +220,10 @@ void options_describe(FILE *out)
                 commands[c].help);
         for (size_t i = 0; i < OPTIONS; i++) {
             const struct option *o = &options[i];
+            const char letter[2] = {o->letter};
             if (o->commands & 1u << c)
-                fprintf(out, "option\t%s\t%s\t%.1s\t%s\t%s\n", commands[c].name, o->name,
-                        o->letter ? &o->letter : "", o->value, o->help);
+                fprintf(out, "option\t%s\t%s\t%s\t%s\t%s\n", commands[c].name, o->name, letter,
+                        o->value, o->help);
         }
     }
 }

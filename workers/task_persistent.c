@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,7 +60,8 @@ static bool add_file(struct warm *w, struct task_run *r)
     snprintf(path, sizeof(path), "%s/%s", w->dir, INPUT_FILE);
     (void)unlink(path);
     AUTO_FD fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || fd_write_all(fd, r->input, r->input_len) != 0) {
+    /* the directory is closed to others; in a sandbox the program may be another user's */
+    if (fd < 0 || fchmod(fd, 0644) < 0 || fd_write_all(fd, r->input, r->input_len) != 0) {
         task_fail(r, false, JOB_ERROR_TASK, "the job's input cannot be written to a file: %s",
                   strerror(errno));
         return false;
