@@ -101,6 +101,7 @@ SERVER := \
 	server/dispatch.c \
 	server/exposition.c \
 	server/inbox.c \
+	server/leases.c \
 	server/metrics.c \
 	server/pool.c \
 	server/reader.c \
@@ -122,6 +123,7 @@ STORE := \
 	server/store/sqlite_group.c \
 	server/store/sqlite_insert.c \
 	server/store/sqlite_keep.c \
+	server/store/sqlite_lease.c \
 	server/store/sqlite_read.c \
 	server/store/sqlite_schedule.c \
 	server/store/sqlite_write.c \
@@ -132,6 +134,7 @@ HTTP := \
 	server/http/api_bulk.c \
 	server/http/api_groups.c \
 	server/http/api_jobs.c \
+	server/http/api_leases.c \
 	server/http/api_list.c \
 	server/http/api_meta.c \
 	server/http/api_metrics.c \
@@ -190,6 +193,7 @@ MIGRATIONS := \
 	migrations/sqlite/0001_jobs.sql \
 	migrations/sqlite/0002_lifecycle.sql \
 	migrations/sqlite/0003_schedules.sql \
+	migrations/sqlite/0004_leases.sql \
 	migrations/sqlite/0006_trace.sql
 
 # tests that live in this process, and tests that start the real binary

@@ -114,6 +114,7 @@ void job_error_set(struct job_error *e, const char *code, const char *fmt, ...)
 #define JOB_ERROR_BAD_RESULT "bad_result"
 #define JOB_ERROR_BAD_INPUT  "bad_input"
 #define JOB_ERROR_NO_TASK    "task_unavailable"
+#define JOB_ERROR_LEASE      "lease_expired"
 #define JOB_ERROR_DEPENDENCY "dependency_failed"
 
 /* What one attempt came to. Made by dispatch, kept by the store. Owner: whoever holds it. */

@@ -39,6 +39,7 @@ A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module` or a `command`. All 
 
 | setting | default | what it is |
 |---|---|---|
+| `kind` | by what it has | `remote`: its jobs are leased by workers elsewhere (docs/tasks.md); `module` and `command` say what is plain |
 | `module` | | path of a shared object against `include/jobmill_task.h`, from the file's directory |
 | `command` | | words, with '…' and "…" where needed, never a shell; `{input.x}` is replaced by the field `x` of the input, `{config_dir}` by the directory of this file |
 | `pool` | `default` | where it runs |

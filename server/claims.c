@@ -90,6 +90,28 @@ static bool quotas(uint32_t pool, uint32_t most)
     return any;
 }
 
+size_t claims_remote(const uint32_t *tasks, size_t n, uint32_t most, struct claim_quota *out)
+{
+    size_t any = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t id = w.task_ids[tasks[i]], per_key = w.defs->task[tasks[i]].key_concurrency;
+        bool ready = store_ready(w.store, id) > 0 && !is_paused(tasks[i]);
+        out[i] = (struct claim_quota){.task_id = id,
+                                      .most = ready ? quota_of(tasks[i], most) : 0,
+                                      .per_key = per_key ? per_key : 1};
+        any += out[i].most > 0;
+    }
+    return any;
+}
+
+void claims_took(uint32_t task_id)
+{
+    for (uint32_t i = 0; i < w.defs->tasks; i++) {
+        if (w.task_ids[i] == task_id && w.defs->task[i].rate > 0)
+            w.bucket[i].tokens -= 1;
+    }
+}
+
 bool claims_wait(void)
 {
     w.next_token_us = INT64_MAX;
@@ -107,9 +129,9 @@ bool claims_wait(void)
 bool claims_direct(const struct batch *b, const struct job *job, uint32_t task_index)
 {
     uint32_t pool = w.defs->task[task_index].pool;
-    return job->state == JOB_QUEUED && job->parents_count == 0 && !job->concurrency_key[0] &&
-           !job->gathers && !atomic_load_explicit(&w.draining, memory_order_acquire) &&
-           credit_left(b, pool) > 0 &&
+    return job->state == JOB_QUEUED && w.defs->task[task_index].kind != TASK_REMOTE &&
+           job->parents_count == 0 && !job->concurrency_key[0] && !job->gathers &&
+           !atomic_load_explicit(&w.draining, memory_order_acquire) && credit_left(b, pool) > 0 &&
            !atomic_load_explicit(&w.queue[pool].paused, memory_order_relaxed) &&
            !is_paused(task_index) && !quotas(pool, 1) && quota_of(task_index, 1) > 0;
 }
@@ -213,7 +235,7 @@ static int learn_pool(uint32_t pool)
     if (!q->tasks || !q->quota)
         return -ERR_NOMEM;
     for (uint32_t i = 0; i < w.defs->tasks; i++) {
-        if (w.defs->task[i].pool == pool)
+        if (w.defs->task[i].pool == pool && w.defs->task[i].kind != TASK_REMOTE)
             q->tasks[q->count++] = i;
     }
     int err = store_pool_paused(w.store, w.defs->pool[pool].name, &paused);

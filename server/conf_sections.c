@@ -240,13 +240,13 @@ static int task_description(struct setting *s)
 static int task_kind(struct setting *s)
 {
     if (strcmp(s->value, "remote") == 0)
-        return bad(s->why, "kind = remote: not supported by this version");
-    if (strcmp(s->value, "module") == 0)
+        s->x->wanted_kind = s->t->kind = TASK_REMOTE;
+    else if (strcmp(s->value, "module") == 0)
         s->x->wanted_kind = TASK_MODULE;
     else if (strcmp(s->value, "command") == 0)
         s->x->wanted_kind = TASK_COMMAND;
     else
-        return bad(s->why, "kind = %s: must be module or command", s->value);
+        return bad(s->why, "kind = %s: must be module, command or remote", s->value);
     s->x->has_kind = true;
     return 0;
 }
@@ -485,7 +485,11 @@ int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
         return bad(why, "the pools have %u workers together: at most %d", d->slots, SLOTS_MAX);
     for (uint32_t i = 0; i < d->tasks; i++) {
         struct taskdef *t = &d->task[i];
-        if (!t->module && !t->argv)
+        bool remote = task_extra[i].has_kind && task_extra[i].wanted_kind == TASK_REMOTE;
+        if (remote && (t->module || t->argv))
+            return bad(why, "[task %s]: kind = remote, but it has a %s", t->name,
+                       t->module ? "module" : "command");
+        if (!remote && !t->module && !t->argv)
             return bad(why, "[task %s]: neither a module nor a command", t->name);
         if (task_extra[i].has_kind && task_extra[i].wanted_kind != t->kind)
             return bad(why, "[task %s]: kind = %s, but it has a %s", t->name,
@@ -501,7 +505,7 @@ int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
             return bad(why, "[task %s]: pool = %s: there is no [pool %s]", t->name,
                        task_extra[i].wanted_pool, task_extra[i].wanted_pool);
         t->pool = (uint32_t)pool;
-        if (!task_extra[i].has_sandbox && t->kind != TASK_MODULE)
+        if (!task_extra[i].has_sandbox && t->kind != TASK_MODULE && !remote)
             (void)limits_level(c->sandbox, &t->sandbox);
         if (!task_extra[i].has_network)
             t->network = t->sandbox == SANDBOX_NONE;

@@ -121,6 +121,13 @@ int reader_attempts(const struct id *id, size_t most, struct attempt_record *out
     return err ? err : store_read_attempts(reader, id, most, out, n);
 }
 
+int reader_lease(const struct id *job, struct lease *out)
+{
+    struct store_reader *reader;
+    int err = reader_get(&reader);
+    return err ? err : store_read_lease(reader, job, out);
+}
+
 int reader_schedule(const char *name, struct schedule *out)
 {
     struct store_reader *reader;

@@ -10,6 +10,7 @@
 #include "../common/job.h"
 #include "../common/taskdef.h"
 
+#include "lease.h"
 #include "schedule.h"
 
 #include <stdbool.h>
@@ -58,6 +59,8 @@ struct group {
 };
 void group_release(struct group *g);
 int reader_group(const struct id *id, struct group *out); /* 0, -ERR_NO_GROUP, … */
+
+int reader_lease(const struct id *job, struct lease *out); /* -ERR_LEASE_LOST: it has none */
 
 /* 0, -ERR_NO_SCHEDULE; the caller schedule_release()s what is filled. */
 int reader_schedule(const char *name, struct schedule *out);

@@ -166,6 +166,9 @@ static int batch(struct batch *b, struct change *c, int64_t now_us)
 static int cancel_one(struct batch *b, const struct id *id, struct job *job, int64_t now_us)
 {
     int err = store_cancel(w.store, id, now_us, job);
+    int task = !err && job->state == JOB_RUNNING ? taskdefs_find(w.defs, job->task) : -1;
+    if (task >= 0 && w.defs->task[task].kind == TASK_REMOTE)
+        return leases_cancel(b, job, now_us);
     if (!err && job->state == JOB_RUNNING) {
         b->stops = writer_grow(b->stops, b->stops_count, &b->stops_cap, sizeof(*b->stops));
         b->stops[b->stops_count++] = (struct stop){.id = *id, .attempt = job->attempt};
@@ -235,15 +238,24 @@ static int set_paused(struct batch *b, struct change *c, int64_t now_us)
 
 /* ---- outcomes ---- */
 
+int steps_finish(struct batch *b, const struct attempt *a, int64_t now_us, enum job_state *state)
+{
+    const struct taskdef *task = NULL;
+    (void)b;
+    for (uint32_t i = 0; i < w.defs->tasks && !task; i++)
+        task = w.task_ids[i] == a->task_id ? &w.defs->task[i] : NULL;
+    struct finish_policy policy = {
+        .now_us = now_us, .backoff_us = retry_delay, .arg = (void *)(uintptr_t)task};
+    int err = store_finish(w.store, a, &policy, state);
+    if (!err && *state == JOB_SCHEDULED)
+        w.next_due_us = 0; /* look it up in the next round */
+    return err;
+}
+
 static int finish(struct batch *b, struct finish *f, int64_t now_us)
 {
     enum job_state state = JOB_RUNNING;
-    const struct taskdef *task = NULL;
-    for (uint32_t i = 0; i < w.defs->tasks && !task; i++)
-        task = w.task_ids[i] == f->attempt.task_id ? &w.defs->task[i] : NULL;
-    struct finish_policy policy = {
-        .now_us = now_us, .backoff_us = retry_delay, .arg = (void *)(uintptr_t)task};
-    int err = store_finish(w.store, &f->attempt, &policy, &state);
+    int err = steps_finish(b, &f->attempt, now_us, &state);
     b->credit[f->pool] -= (int32_t)f->credit;
     if (err == -ERR_CONFLICT || err == -ERR_NO_JOB) {
         char id[ID_TEXT];
@@ -252,8 +264,6 @@ static int finish(struct batch *b, struct finish *f, int64_t now_us)
                  f->attempt.number);
         return 0;
     }
-    if (!err && state == JOB_SCHEDULED)
-        w.next_due_us = 0; /* look it up in the next round */
     return err;
 }
 
@@ -334,10 +344,12 @@ static int sweep_all(int64_t now_us)
 /* ---- all ---- */
 
 static int (*const steps[CHANGES])(struct batch *b, struct change *c, int64_t now_us) = {
-    [CHANGE_SUBMIT] = submit,     [CHANGE_BATCH] = batch,
-    [CHANGE_CANCEL] = act_on_one, [CHANGE_RETRY] = act_on_one,
-    [CHANGE_DELETE] = act_on_one, [CHANGE_BULK] = act_on_many,
-    [CHANGE_PAUSE] = set_paused,  [CHANGE_SCHEDULE] = clockwork_change,
+    [CHANGE_SUBMIT] = submit,        [CHANGE_BATCH] = batch,
+    [CHANGE_CANCEL] = act_on_one,    [CHANGE_RETRY] = act_on_one,
+    [CHANGE_DELETE] = act_on_one,    [CHANGE_BULK] = act_on_many,
+    [CHANGE_PAUSE] = set_paused,     [CHANGE_SCHEDULE] = clockwork_change,
+    [CHANGE_LEASE_ASK] = leases_ask, [CHANGE_LEASE_BEAT] = leases_beat,
+    [CHANGE_LEASE_END] = leases_end,
 };
 
 static int note_ended(struct batch *b)
@@ -362,6 +374,8 @@ int steps_all(struct batch *b, int64_t now_us)
             err = steps[k->kind](b, INBOX_OWNER(k, struct change, work), now_us);
     }
     if (!err)
+        err = leases_expire(b, now_us);
+    if (!err)
         err = clockwork_run(b, now_us);
     if (!err)
         err = due(b, now_us);
@@ -372,5 +386,7 @@ int steps_all(struct batch *b, int64_t now_us)
     b->more = b->more || more;
     if (!err)
         err = claims_make(b, now_us);
+    if (!err)
+        err = leases_serve(b, now_us);
     return err ? err : note_ended(b);
 }

@@ -63,10 +63,17 @@ void change_release(struct change *c)
         job_release(&c->items[i].job);
     free(c->items);
     free(c->ids);
+    lease_ask_free(c->lease_ask);
+    lease_end_free(c->lease_end);
     if (c->schedule)
         schedule_release(c->schedule);
     free(c->schedule);
     buf_release(&c->callback_url);
+}
+
+void writer_wake(void)
+{
+    inbox_wake(&t.inbox);
 }
 
 void *writer_grow(void *old, size_t count, size_t *cap, size_t size)
@@ -115,6 +122,16 @@ static void count_submitted(const struct change *c)
     atomic_fetch_add_explicit(&t.replayed, replayed, memory_order_relaxed);
 }
 
+/* Those that waited for a lease: they have one, or their time is over. */
+static void tell_served(struct batch *b, int err)
+{
+    for (struct change *c = b->served, *next; c; c = next) {
+        next = c->next_waiting;
+        c->err = err;
+        c->done(c);
+    }
+}
+
 static void tell_all(struct batch *b)
 {
     for (uint32_t i = 0; i < w.defs->pools; i++)
@@ -134,9 +151,15 @@ static void tell_all(struct batch *b)
             continue;
         }
         struct change *c = INBOX_OWNER(k, struct change, work);
+        if (c->kept) {
+            c->kept = false;
+            leases_keep(c);
+            continue;
+        }
         count_submitted(c);
         c->done(c);
     }
+    tell_served(b, 0);
     for (size_t i = 0; i < b->ended_count; i++)
         waiters_job_ended(&b->ended[i]);
 }
@@ -161,9 +184,12 @@ static void refuse_all(struct batch *b, int err)
             continue;
         }
         struct change *c = INBOX_OWNER(k, struct change, work);
+        c->kept = false;
         c->err = err;
         c->done(c);
     }
+    tell_served(b, err);
+    w.next_lease_us = 0;
     w.next_due_us = 0;
     claims_undone(b);
 }
@@ -245,14 +271,15 @@ static void take_nodes(struct batch *b)
 static int64_t next_wall_us(void)
 {
     int64_t next = w.next_due_us < w.next_sweep_us ? w.next_due_us : w.next_sweep_us;
-    return w.next_schedule_us < next ? w.next_schedule_us : next;
+    next = w.next_schedule_us < next ? w.next_schedule_us : next;
+    return w.next_lease_us < next ? w.next_lease_us : next;
 }
 
 /* Until the next job is due, but not so long that a step of the wall clock goes unseen. */
 static int idle_ms(void)
 {
     int64_t left = next_wall_us() - clock_wall_us();
-    if (w.next_token_us != INT64_MAX) {
+    if (w.next_token_us != INT64_MAX) { /* or when a wait for a lease is over */
         int64_t token = w.next_token_us - clock_mono_us();
         left = token < left ? token : left;
     }
@@ -275,7 +302,8 @@ static void *writer_main(void *arg)
         batch_reset(&b);
         take_nodes(&b);
         bool room = true;
-        if (b.nodes || clock_wall_us() >= next_wall_us() || claims_wait()) {
+        if (b.nodes || clock_wall_us() >= next_wall_us() || claims_wait() ||
+            leases_wait(&w.next_token_us)) {
             room = transact(&b);
             int err = store_checkpoint(w.store, inbox_count(&t.inbox) == 0);
             if (err && err != -ERR_STORE_FULL)

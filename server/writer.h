@@ -9,7 +9,9 @@
 #define JOBMILL_SERVER_WRITER_H
 
 #include "../common/job.h"
+#include "../common/taskdef.h"
 #include "inbox.h"
+#include "lease.h"
 #include "schedule.h"
 #include "unique.h"
 
@@ -29,6 +31,9 @@ enum change_kind {
     CHANGE_BULK,   /* cancel, retry or delete of many */
     CHANGE_PAUSE,  /* of a task or a pool */
     CHANGE_SCHEDULE,
+    CHANGE_LEASE_ASK,
+    CHANGE_LEASE_BEAT,
+    CHANGE_LEASE_END,
     CHANGE_FINISH,
     CHANGES
 };
@@ -51,6 +56,35 @@ struct new_job {
     struct store_unique same;
     bool replayed, duplicate; /* out: nothing was stored, `job` is the one that was there */
 };
+
+/* A remote worker asks for jobs. */
+struct lease_ask {
+    uint32_t tasks[TASKS_MAX]; /* indexes, of kind remote */
+    size_t tasks_count, most;  /* most <= LEASES_AT_ONCE */
+    int64_t until_us;          /* mono: how long it wants to wait */
+    int64_t duration_us;
+    char worker[LEASE_WORKER_MAX + 1];
+    _Atomic bool gone; /* the client has gone; set by its HTTP thread or the watchdog */
+    size_t count;      /* out */
+    struct leased {
+        struct lease lease;
+        struct job job;
+    } given[LEASES_AT_ONCE];
+};
+void lease_ask_free(struct lease_ask *a);
+void lease_ask_gone(struct lease_ask *a);
+
+/* A remote worker prolongs its lease, or ends it by an outcome. */
+struct lease_end {
+    struct id lease;
+    int64_t duration_us; /* beat: 0: as it was */
+    bool has_progress;
+    double fraction;
+    char message[JOB_PROGRESS_TEXT_MAX + 1];
+    int64_t expires_us;     /* out */
+    struct attempt attempt; /* end: how, with result or error */
+};
+void lease_end_free(struct lease_end *e);
 
 struct change {
     struct work work;
@@ -77,6 +111,12 @@ struct change {
     /* CHANGE_PAUSE: a task by its index, or a pool */
     bool is_pool, paused;
     uint32_t index;
+
+    /* CHANGE_LEASE_*: heap. _BEAT and _END: out: one.job.id, and after _END one.job.state */
+    struct lease_ask *lease_ask;
+    struct lease_end *lease_end;
+    struct change *next_waiting; /* the writer's */
+    bool kept;                   /* the writer's: it waits there */
 
     /* CHANGE_SCHEDULE: `schedule` (heap) as it is to be, or only its name to be deleted; pause: read before,
      * with `paused` as it is to be */
@@ -144,6 +184,7 @@ void writer_drain(int timeout_ms);
 /* After the last outcome was posted: commits all and ends the thread. */
 void writer_stop(void);
 
+void writer_wake(void); /* any thread */
 bool writer_pool_paused(uint32_t pool); /* any thread */
 
 /* Figures since start, for /v1/stats; any thread. */

@@ -26,6 +26,7 @@ struct batch {
         uint32_t attempt;
     } * stops;
     size_t stops_count, stops_cap;
+    struct change *served; /* waited for a lease, and are to be told */
     bool more; /* something of its own making is left for the next one */
 };
 
@@ -54,8 +55,9 @@ struct writer {
     _Atomic bool draining;
     int64_t next_due_us;   /* wall: of what is scheduled or expires */
     int64_t next_schedule_us; /* wall */
+    int64_t next_lease_us; /* wall: the next that is lost */
     int64_t next_sweep_us; /* wall */
-    int64_t next_token_us; /* mono: when a rate lets the next job go; INT64_MAX: none waits for it */
+    int64_t next_token_us; /* mono: when a rate lets the next job go, or a wait is over */
     uint32_t sweep_task;   /* whose turn it is to be swept */
     uint64_t random;
 };
@@ -74,7 +76,23 @@ int claims_make(struct batch *b, int64_t now_us); /* as many as credit and limit
 bool claims_wait(void); /* some could be made now */
 void claims_undone(const struct batch *b); /* gives the tokens of an undone transaction back */
 
+/* Quotas of remote tasks, at most `most` for each; how many of them have something. */
+size_t claims_remote(const uint32_t *tasks, size_t n, uint32_t most, struct claim_quota *out);
+void claims_took(uint32_t task_id); /* one of a remote task began */
+
+/* ---- leases.c ---- */
+int leases_ask(struct batch *b, struct change *c, int64_t now_us);
+int leases_beat(struct batch *b, struct change *c, int64_t now_us);
+int leases_end(struct batch *b, struct change *c, int64_t now_us);
+void leases_keep(struct change *c);
+bool leases_wait(int64_t *next_us);
+int leases_serve(struct batch *b, int64_t now_us);
+int leases_cancel(struct batch *b, struct job *job, int64_t now_us);
+int leases_expire(struct batch *b, int64_t now_us);
+
 /* ---- steps.c ---- */
+/* Ends an attempt by the policy of its task. */
+int steps_finish(struct batch *b, const struct attempt *a, int64_t now_us, enum job_state *state);
 /* A job of the service's own making; refusals are errors. */
 int steps_submit(struct batch *b, struct new_job *n);
 int steps_cancel(struct batch *b, const struct id *id, int64_t now_us); /* 0 also when it has ended */

@@ -432,7 +432,7 @@ START_TEST(sections_that_are_wrong)
         {"[task x]\ncommand = a 'b\n", ":2: command = a 'b: no words, or a quote"},
         {"[task x]\nmodule =\n", ":2: module is empty"},
         {"[task x]\ncommand = a\nkind = module\n", "[task x]: kind = module, but it has a command"},
-        {"[task x]\nkind = remote\n", ":2: kind = remote: not supported by this version"},
+        {"[task x]\nkind = far\n", ":2: kind = far: must be module, command or remote"},
         {"[task x]\nkind = other\n", ":2: kind = other: must be"},
         {"[task x]\nmodule = a\npersistent = true\n",
          "[task x]: persistent = true is for a command"},

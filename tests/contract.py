@@ -136,8 +136,10 @@ class Service:
     def __init__(self, binary):
         self.dir = tempfile.mkdtemp(prefix='jobmill-contract-')
         self.log = open(f'{self.dir}/log', 'wb')
+        with open(f'{self.dir}/conf', 'w', encoding='utf-8') as conf:
+            conf.write('[task far]\nkind = remote\n')
         self.process = subprocess.Popen(
-            [binary, 'serve', '--listen', '127.0.0.1:0', '--data-dir', f'{self.dir}/data', '--workers', '2'],
+            [binary, 'serve', '--config', f'{self.dir}/conf', '--listen', '127.0.0.1:0', '--data-dir', f'{self.dir}/data', '--workers', '2'],
             stdout=subprocess.PIPE, stderr=self.log)
         line = self.process.stdout.readline().decode()
         found = re.fullmatch(r'listening on http://127\.0\.0\.1:(\d+)\n', line)
@@ -363,6 +365,57 @@ def live_schedules(s):
         s.call(404, method, one, '/v1/schedules/nightly')
 
 
+def live_leases(s):
+    take, one = '/v1/leases', '/v1/leases/{id}'
+    def job(more=''):
+        return s.call(202, 'POST', '/v1/jobs', '/v1/jobs', '{"task":"far","input":[1]%s}' % more)[1]['id']
+
+    def lease(body='{"duration":20,"worker":"w"}'):
+        return s.call(200, 'POST', take, take, body)[1]['leases']
+    check(lease() == [], 'no job, no lease')
+    first = job()
+    (got,) = lease()
+    check(got['job']['id'] == first and got['job']['input'] == [1] and got['job']['state'] == 'running', 'a lease')
+    at = f'/v1/leases/{got["id"]}'
+    s.call(200, 'POST', one + '/heartbeat', at + '/heartbeat')
+    s.call(200, 'POST', one + '/heartbeat', at + '/heartbeat', '{"progress":{"fraction":0.5,"message":"m"},"duration":30}')
+    _, shown = s.call(200, 'GET', '/v1/jobs/{id}', f'/v1/jobs/{first}')
+    check(shown['progress'] == {'fraction': 0.5, 'message': 'm'} and shown['lease']['worker'] == 'w', 'progress from elsewhere')
+    _, end = s.call(200, 'POST', one + '/complete', at + '/complete', '{"result":{"x":1.10}}')
+    check(end == {'job': first, 'state': 'succeeded'}, 'completed')
+    for word, body in (('complete', '{"result":1}'), ('fail', '{"error":{}}'), ('heartbeat', '{}')):
+        s.call(409, 'POST', f'{one}/{word}', f'{at}/{word}', body)
+        s.call(409, 'POST', f'{one}/{word}', f'/v1/leases/nope/{word}', body)
+    second = job()
+    at = f'/v1/leases/{lease()[0]["id"]}'
+    _, end = s.call(200, 'POST', one + '/fail', at + '/fail', '{"error":{"code":"bad_day","message":"x","permanent":true}}')
+    check(end['state'] == 'failed', 'failed for good')
+    third = job()
+    at = f'/v1/leases/{lease()[0]["id"]}'
+    s.call(200, 'POST', one + '/complete', at + '/complete', b'\x89PNG', {'Content-Type': 'image/png'})
+    headers, data = s.call(200, 'GET', '/v1/jobs/{id}/result', f'/v1/jobs/{third}/result')
+    check(data == b'\x89PNG' and headers['Content-Type'] == 'image/png', 'bytes from elsewhere')
+    fourth = job()
+    at = f'/v1/leases/{lease()[0]["id"]}'
+    _, stopped = s.call(200, 'POST', '/v1/jobs/{id}/cancel', f'/v1/jobs/{fourth}/cancel')
+    check(stopped['state'] == 'cancelled', 'cancelled at once')
+    s.call(409, 'POST', one + '/complete', at + '/complete', '{"result":1}')
+    lost = job(',"max_attempts":1')
+    check(len(lease('{"duration":0.1}')) == 1, 'a short lease')
+    _, over = s.call(200, 'GET', '/v1/jobs/{id}', f'/v1/jobs/{lost}?wait=10')
+    check(over['state'] == 'failed' and over['error']['code'] == 'lease_expired', 'lost')
+    for wrong in ('{"tasks":[]}', '{"tasks":1}', '{"tasks":["noop"]}', '{"wait":-1}', '{"wait":100000}', '{"duration":0}', '{"max":0}', '{"max":1.5}',
+                  '{"worker":""}', '{"x":1}', '[]'):
+        s.call(400, 'POST', take, take, wrong)
+    s.call(422, 'POST', take, take, '{"tasks":["nope"]}')
+    job()
+    at = f'/v1/leases/{lease()[0]["id"]}'
+    for word, body in (('complete', '{"x":1}'), ('complete', '{'), ('fail', '{}'), ('fail', '{"error":{"code":"A b"}}'), ('fail', '{"error":1}'),
+                       ('heartbeat', '{"progress":{"fraction":2}}'), ('heartbeat', '{"x":1}'), ('heartbeat', '{"duration":0}')):
+        s.call(400, 'POST', f'{one}/{word}', f'{at}/{word}', body)
+    s.call(200, 'POST', one + '/complete', at + '/complete')
+
+
 def live_keys(s):
     key = {'Idempotency-Key': '"contract-1"'}
     body = '{"task":"noop","delay":50.5}'
@@ -420,6 +473,8 @@ def live_schemas(s):
     check(not any('input_schema' in t for t in tasks), 'no schemas in the list')
     for task in tasks:
         _, whole = s.call(200, 'GET', '/v1/tasks/{task}', f'/v1/tasks/{task["name"]}')
+        if task['kind'] == 'remote':
+            continue
         Draft202012Validator.check_schema(whole['input_schema'])
         for example in whole['input_schema'].get('examples', []):
             s.call(204, 'POST', '/v1/jobs', '/v1/jobs?validate_only=true',
@@ -516,7 +571,7 @@ def live_pages(s):
 def live(binary):
     service = Service(binary)
     try:
-        for part in (live_jobs, live_lives, live_schedules, live_keys, live_refusals, live_schemas, live_every_address, live_rest, live_pages, live_examples):
+        for part in (live_jobs, live_lives, live_schedules, live_leases, live_keys, live_refusals, live_schemas, live_every_address, live_rest, live_pages, live_examples):
             part(service)
         check(service.process.poll() is None, 'the service still runs')
     finally:

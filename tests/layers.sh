@@ -23,7 +23,7 @@ deny '\.\.' "workers/builtin/*.c workers/builtin/*.h"
 deny 'microhttpd' "server/*.[ch] server/*/*.[ch]" 'server/http/(http|request|reply|suspend).c'
 deny 'sqlite3' "server/*.[ch] server/*/*.[ch]" 'server/store/(sqlite[a-z_]*|migrate)\.[ch]'
 deny '[^>"]*store\.h' "server/*.[ch] server/http/*.[ch]" 'server/(writer_priv\.h|(reader|serve|main|backup)\.c)'
-deny '[^>"]*writer_priv\.h' "server/*.[ch] server/*/*.[ch]" 'server/(writer|steps|claims|clockwork)\.c'
+deny '[^>"]*writer_priv\.h' "server/*.[ch] server/*/*.[ch]" 'server/(writer|steps|claims|clockwork|leases)\.c'
 deny '[^>"]*forkserver\.h' "server/*.[ch] server/http/*.[ch]" 'server/(serve|main)\.c'
 deny '[^>"]*(dispatch|pool|serve|store)\.h' "server/http/*.[ch]"
 deny '[^>"]*workers/' "server/http/*.[ch] server/store/*.[ch]"

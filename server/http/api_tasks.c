@@ -67,9 +67,12 @@ static int add_task(struct buf *out, uint32_t index, bool whole)
         return err;
     buf_adds(out, "{\"name\":");
     json_text(out, t->name);
-    buf_addf(out, ",\"kind\":\"%s\",\"pool\":", t->kind == TASK_MODULE ? "module" : "command");
+    buf_addf(out, ",\"kind\":\"%s\",\"pool\":",
+             t->kind == TASK_MODULE   ? "module"
+             : t->kind == TASK_REMOTE ? "remote"
+                                      : "command");
     json_text(out, defs->pool[t->pool].name);
-    if (t->kind != TASK_MODULE)
+    if (t->kind == TASK_COMMAND || t->kind == TASK_PERSISTENT)
         buf_addf(out, ",\"persistent\":%s", t->kind == TASK_PERSISTENT ? "true" : "false");
     buf_adds(out, ",\"description\":");
     /* what the configuration says of it, else what it says of itself */

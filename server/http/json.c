@@ -18,9 +18,10 @@
 struct view {
     const struct job *job;
     const struct slot_view *running;
-    bool whole;    /* with its attempts */
-    bool outcome;  /* nothing but how it ended */
-    bool template; /* nothing but what was asked for */
+    const struct lease *lease; /* of a remote worker, or NULL */
+    bool whole;                /* with its attempts */
+    bool outcome;              /* nothing but how it ended */
+    bool template;             /* nothing but what was asked for */
     const struct attempt_record *past;
     size_t past_count;
 };
@@ -192,12 +193,42 @@ static bool add_finished_at(struct buf *out, const struct view *v)
     return add_time(out, v->job->finished_us);
 }
 
+static bool add_lease_progress(struct buf *out, const struct lease *l)
+{
+    if (!l->has_progress)
+        return false;
+    buf_addf(out, "{\"fraction\":%.6g", l->fraction);
+    if (l->message[0]) {
+        buf_adds(out, ",\"message\":");
+        json_text(out, l->message);
+    }
+    buf_addc(out, '}');
+    return true;
+}
+
 static bool add_progress(struct buf *out, const struct view *v)
 {
     const struct slot_view *s = v->running;
+    if (v->lease)
+        return add_lease_progress(out, v->lease);
     if (!s || s->attempt != v->job->attempt || (!s->has_progress && !s->progress_text[0]))
         return false;
     json_progress(out, s);
+    return true;
+}
+
+static bool add_lease(struct buf *out, const struct view *v)
+{
+    const struct lease *l = v->lease;
+    if (!l)
+        return false;
+    buf_adds(out, "{\"expires_at\":");
+    json_time(out, l->expires_us);
+    if (l->worker[0]) {
+        buf_adds(out, ",\"worker\":");
+        json_text(out, l->worker);
+    }
+    buf_addc(out, '}');
     return true;
 }
 
@@ -415,6 +446,7 @@ static const struct {
     {"started_at", add_started_at},
     {"finished_at", add_finished_at},
     {"progress", add_progress},
+    {"lease", add_lease},
     {"tags", add_tags},
     {"group", add_group},
     {"depends_on", add_depends_on},
@@ -491,8 +523,13 @@ void json_job_whole(struct buf *out, const struct job *job, const struct attempt
                     size_t n)
 {
     struct slot_view running;
+    struct lease lease;
     bool runs = job->state == JOB_RUNNING && board_find_job(reader_board(), &job->id, &running);
+    int task = job->state == JOB_RUNNING ? taskdefs_find(reader_tasks(), job->task) : -1;
+    bool leased = task >= 0 && reader_tasks()->task[task].kind == TASK_REMOTE &&
+                  reader_lease(&job->id, &lease) == 0;
     struct view v = {.job = job,
+                     .lease = leased ? &lease : NULL,
                      .running = runs ? &running : NULL,
                      .whole = true,
                      .past = past,

@@ -129,6 +129,8 @@ bool request_wait_over(struct conn *c, bool left)
     if (!claim_wait(rq))
         return false;
     rq->left = left;
+    if (left && rq->change && rq->change->lease_ask)
+        lease_ask_gone(rq->change->lease_ask);
     return true;
 }
 
@@ -140,7 +142,8 @@ void request_wait_resume(struct conn *c)
 static void on_committed(struct change *c)
 {
     struct request *rq = ((struct own_change *)c)->rq;
-    bool over = c->err || c->one.replayed || c->one.duplicate || c->replayed_group ||
+    bool over = c->err || c->lease_ask || c->one.replayed || c->one.duplicate ||
+                c->replayed_group ||
                 (c->work.kind != CHANGE_BATCH && job_state_final(c->one.job.state));
     arrive(rq, rq->waiting && over && waiters_remove(&rq->waiter) ? 2 : 1);
 }

@@ -345,7 +345,7 @@ int sqlite_begin(struct store *base)
 /* Reads again what memory held of the store and the undone transaction had changed. */
 static int reload(struct sqlite_store *s)
 {
-    int err = keys_load(s, false);
+    int err = keys_load(s);
     if (!err)
         err = settle_undo(s);
     int got = err ? err : db_first(&s->db, STMT_TASK_ALL, NULL, 0);
@@ -570,6 +570,13 @@ static const struct store_ops sqlite_ops = {
     .sweep_jobs = sqlite_sweep_jobs,
     .shrink = sqlite_shrink,
     .state_of = sqlite_state_of,
+    .lease_add = sqlite_lease_add,
+    .lease_get = sqlite_lease_get,
+    .lease_beat = sqlite_lease_beat,
+    .lease_drop = sqlite_lease_drop,
+    .leases_expired = sqlite_leases_expired,
+    .lease_next_us = sqlite_lease_next_us,
+    .read_lease = sqlite_read_lease,
     .schedule_put = sqlite_schedule_put,
     .schedule_delete = sqlite_schedule_delete,
     .schedule_pause = sqlite_schedule_pause,

@@ -226,8 +226,8 @@ uint64_t sqlite_ready(const struct store *s, uint32_t task_id);
 int64_t sqlite_oldest_us(struct store *s, uint32_t task_id);
 /* A job with a concurrency key left `running`: the next that is held goes on. */
 int key_left(struct sqlite_store *s, const char *key);
-/* Reads what is held and what runs from the store, after a rollback; `forget`: nothing runs yet. */
-int keys_load(struct sqlite_store *s, bool forget);
+/* Reads what is held and what runs from the store: at recovery, and after a rollback. */
+int keys_load(struct sqlite_store *s);
 void note_held(struct sqlite_store *s, uint32_t task_id, int by);
 
 /* ---- sqlite_gather.c ---- */
@@ -268,6 +268,16 @@ int sqlite_pause_pool(struct store *s, const char *pool, bool paused);
 int sqlite_pool_paused(struct store *s, const char *pool, bool *paused);
 bool sqlite_task_paused_id(const struct store *s, uint32_t task_id);
 bool sqlite_task_paused(const struct store *s, const char *task);
+
+/* ---- sqlite_lease.c ---- */
+int sqlite_lease_add(struct store *s, const struct lease *l);
+int sqlite_lease_get(struct store *s, const struct id *id, struct lease *out);
+int sqlite_lease_beat(struct store *s, const struct lease *l);
+int sqlite_lease_drop(struct store *s, const struct id *job);
+int sqlite_leases_expired(struct store *s, int64_t now_us, struct lease *out, size_t most,
+                          size_t *n);
+int sqlite_lease_next_us(struct store *s, int64_t *next_us);
+int sqlite_read_lease(struct store_reader *r, const struct id *job, struct lease *out);
 
 /* ---- sqlite_schedule.c ---- */
 int sqlite_schedule_put(struct store *s, const struct schedule *g);

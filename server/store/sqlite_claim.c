@@ -70,7 +70,7 @@ int key_left(struct sqlite_store *s, const char *key)
     return err;
 }
 
-int keys_load(struct sqlite_store *s, bool forget)
+int keys_load(struct sqlite_store *s)
 {
     struct store_task *t;
     s->running_count = 0;
@@ -83,7 +83,7 @@ int keys_load(struct sqlite_store *s, bool forget)
         if (t)
             t->held = sqlite3_column_int64(st, 1);
     }
-    if (got < 0 || forget)
+    if (got < 0)
         return got;
     got = db_first(&s->db, STMT_KEYS_RUNNING, NULL, 0);
     for (; got == 1; got = db_next(&s->db, STMT_KEYS_RUNNING)) {

@@ -464,15 +464,17 @@ int sqlite_recover(struct store *base, int64_t now_us, struct recovery *out)
     do {
         err = recover_some(s, now_us, &after, &n, out);
     } while (!err && n == STORE_BATCH);
-    /* nothing runs: nobody is held */
+    /* what runs is leased: who is held is found again by the next claim */
     int freed = err ? err : db_run(&s->db, STMT_HELD_FREE, NULL, 0);
-    err = freed < 0 ? freed : keys_load(s, true);
+    err = freed < 0 ? freed : keys_load(s);
     if (!err)
         err = recover_parents(s, now_us);
     if (!err)
         err = largest_key(s, STMT_KEY_MAX, &out->largest_key);
     if (!err)
         err = largest_key(s, STMT_GROUP_KEY_MAX, &out->largest_key);
+    if (!err)
+        err = largest_key(s, STMT_LEASE_KEY_MAX, &out->largest_key);
     if (!err)
         return sqlite_commit(base);
     sqlite_rollback(base);

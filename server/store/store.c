@@ -181,6 +181,41 @@ int store_state_of(struct store *s, const struct id *id, enum job_state *state)
     return s->ops->state_of(s, id, state);
 }
 
+int store_lease_add(struct store *s, const struct lease *l)
+{
+    assert(s->in_transaction);
+    return s->ops->lease_add(s, l);
+}
+
+int store_lease_get(struct store *s, const struct id *id, struct lease *out)
+{
+    assert(s->in_transaction);
+    return s->ops->lease_get(s, id, out);
+}
+
+int store_lease_beat(struct store *s, const struct lease *l)
+{
+    assert(s->in_transaction);
+    return s->ops->lease_beat(s, l);
+}
+
+int store_lease_drop(struct store *s, const struct id *job)
+{
+    assert(s->in_transaction);
+    return s->ops->lease_drop(s, job);
+}
+
+int store_leases_expired(struct store *s, int64_t now_us, struct lease *out, size_t most, size_t *n)
+{
+    *n = 0;
+    return s->ops->leases_expired(s, now_us, out, most, n);
+}
+
+int store_lease_next_us(struct store *s, int64_t *next_us)
+{
+    return s->ops->lease_next_us(s, next_us);
+}
+
 int store_schedule_put(struct store *s, const struct schedule *g)
 {
     assert(s->in_transaction);
@@ -316,6 +351,11 @@ int store_read_attempts(struct store_reader *r, const struct id *id, size_t most
 {
     *n = 0;
     return r->ops->read_attempts(r, id, most, out, n);
+}
+
+int store_read_lease(struct store_reader *r, const struct id *job, struct lease *out)
+{
+    return r->ops->read_lease(r, job, out);
 }
 
 int store_read_schedule(struct store_reader *r, const char *name, struct schedule *out)

@@ -156,6 +156,14 @@ int store_shrink(struct store *s, size_t pages);
 
 int store_state_of(struct store *s, const struct id *id, enum job_state *state); /* 0, -ERR_NO_JOB */
 
+/* Leases. get: -ERR_LEASE_LOST when there is none of this id; drop: of a job, whatever its lease. */
+int store_lease_add(struct store *s, const struct lease *l);
+int store_lease_get(struct store *s, const struct id *id, struct lease *out);
+int store_lease_beat(struct store *s, const struct lease *l); /* its times and progress */
+int store_lease_drop(struct store *s, const struct id *job);
+int store_leases_expired(struct store *s, int64_t now_us, struct lease *out, size_t most, size_t *n);
+int store_lease_next_us(struct store *s, int64_t *next_us); /* INT64_MAX: none */
+
 /* Schedules. put: new, or instead of that of the same name, whose last run is kept. -ERR_NO_SCHEDULE. */
 int store_schedule_put(struct store *s, const struct schedule *g);
 int store_schedule_delete(struct store *s, const char *name);
@@ -199,6 +207,7 @@ int store_read_list(struct store_reader *r, const struct job_filter *f, unsigned
 int store_read_group(struct store_reader *r, const struct id *id, struct group *out);
 int store_read_attempts(struct store_reader *r, const struct id *id, size_t most,
                         struct attempt_record *out, size_t *n);
+int store_read_lease(struct store_reader *r, const struct id *job, struct lease *out);
 int store_read_schedule(struct store_reader *r, const char *name, struct schedule *out);
 int store_read_schedules(struct store_reader *r, struct schedule *out, size_t most, size_t *n);
 int store_read_counts(const struct store *s, const char *task, struct job_counts *out);

@@ -43,6 +43,14 @@ struct store_ops {
                       bool *more);
     int (*shrink)(struct store *s, size_t pages);
     int (*state_of)(struct store *s, const struct id *id, enum job_state *state);
+    int (*lease_add)(struct store *s, const struct lease *l);
+    int (*lease_get)(struct store *s, const struct id *id, struct lease *out);
+    int (*lease_beat)(struct store *s, const struct lease *l);
+    int (*lease_drop)(struct store *s, const struct id *job);
+    int (*leases_expired)(struct store *s, int64_t now_us, struct lease *out, size_t most,
+                          size_t *n);
+    int (*lease_next_us)(struct store *s, int64_t *next_us);
+    int (*read_lease)(struct store_reader *r, const struct id *job, struct lease *out);
     int (*schedule_put)(struct store *s, const struct schedule *g);
     int (*schedule_delete)(struct store *s, const char *name);
     int (*schedule_pause)(struct store *s, const char *name, bool paused, int64_t next_us);

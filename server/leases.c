@@ -1,0 +1,248 @@
+/*
+ * leases.c - remote workers, inside the writer's transaction: taking jobs, keeping them, ending
+ * them, and losing them. The writer's thread.
+ *
+ * A request for jobs that finds none stays here until there is one, its time is over, or its client
+ * has gone. An outcome counts only for the lease that holds the job; a lease that was lost or used
+ * is not there any more.
+ */
+#include "writer_priv.h"
+
+#include "../common/clock.h"
+#include "../common/err.h"
+#include "../common/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPIRED_AT_ONCE 100
+
+static struct change *first; /* those that wait, linked by next_waiting */
+static size_t waiting;
+
+/* ---- giving ---- */
+
+static int give(struct lease_ask *a, struct job *job, int64_t now_us)
+{
+    struct leased *g = &a->given[a->count];
+    *g = (struct leased){.lease = {.job = job->id,
+                                   .attempt = job->attempt,
+                                   .task_id = job->task_id,
+                                   .started_us = now_us,
+                                   .expires_us = now_us + a->duration_us,
+                                   .duration_us = a->duration_us}};
+    struct lease *l = &g->lease;
+    if (job->timeout_us) {
+        l->ends_us = now_us + job->timeout_us;
+        l->expires_us = l->ends_us < l->expires_us ? l->ends_us : l->expires_us;
+    }
+    memcpy(l->worker, a->worker, sizeof(l->worker));
+    int err = id_new(&l->id);
+    if (!err)
+        err = store_lease_add(w.store, l);
+    if (err)
+        return err;
+    if (l->expires_us < w.next_lease_us)
+        w.next_lease_us = l->expires_us;
+    g->job = *job; /* moved */
+    job_init(job);
+    a->count++;
+    return 0;
+}
+
+/* Claims what the request asks for and there is. */
+static int take(struct lease_ask *a, int64_t now_us)
+{
+    struct claim_quota quota[TASKS_MAX];
+    struct job jobs[LEASES_AT_ONCE];
+    size_t n = 0;
+    if (claims_remote(a->tasks, a->tasks_count, (uint32_t)a->most, quota) == 0)
+        return 0;
+    int err = store_claim(w.store, quota, a->tasks_count, a->most, now_us, jobs, &n);
+    for (size_t i = 0; i < n; i++) {
+        claims_took(jobs[i].task_id);
+        if (!err)
+            err = give(a, &jobs[i], now_us);
+        job_release(&jobs[i]);
+    }
+    return err;
+}
+
+int leases_ask(struct batch *b, struct change *c, int64_t now_us)
+{
+    struct lease_ask *a = c->lease_ask;
+    (void)b;
+    c->err = take(a, now_us);
+    if (c->err || a->count > 0 || a->until_us <= clock_mono_us() ||
+        atomic_load_explicit(&w.draining, memory_order_acquire))
+        return c->err;
+    if (waiting >= (size_t)w.conf->max_waiting) {
+        c->err = -ERR_TOO_MANY_WAITING;
+        return 0;
+    }
+    c->kept = true; /* not told after the commit: see leases_keep */
+    return 0;
+}
+
+void leases_keep(struct change *c)
+{
+    struct change **at = &first;
+    while (*at)
+        at = &(*at)->next_waiting;
+    c->next_waiting = NULL;
+    *at = c;
+    waiting++;
+}
+
+static bool is_over(const struct change *c)
+{
+    return c->lease_ask->until_us <= clock_mono_us() ||
+           atomic_load_explicit(&c->lease_ask->gone, memory_order_acquire) ||
+           atomic_load_explicit(&w.draining, memory_order_acquire);
+}
+
+/* Is there something to do for one of those that wait? Else *next_us is when the first gives up. */
+bool leases_wait(int64_t *next_us)
+{
+    for (const struct change *c = first; c; c = c->next_waiting) {
+        const struct lease_ask *a = c->lease_ask;
+        struct claim_quota quota[TASKS_MAX];
+        if (is_over(c) || claims_remote(a->tasks, a->tasks_count, 1, quota) > 0)
+            return true;
+        if (a->until_us < *next_us)
+            *next_us = a->until_us;
+    }
+    return false;
+}
+
+/* Those that get something, or have waited long enough, go to b->served. */
+int leases_serve(struct batch *b, int64_t now_us)
+{
+    int err = 0;
+    for (struct change **at = &first, *c; (c = *at) && !err;) {
+        bool gone = atomic_load_explicit(&c->lease_ask->gone, memory_order_acquire);
+        if (!gone && !atomic_load_explicit(&w.draining, memory_order_acquire))
+            err = take(c->lease_ask, now_us);
+        if (!err && c->lease_ask->count == 0 && !is_over(c)) {
+            at = &c->next_waiting;
+            continue;
+        }
+        *at = c->next_waiting;
+        waiting--;
+        c->next_waiting = b->served;
+        b->served = c;
+    }
+    return err;
+}
+
+/* ---- ending ---- */
+
+static int end(struct batch *b, const struct lease *l, struct attempt *a, int64_t now_us,
+               enum job_state *state)
+{
+    a->job = l->job;
+    a->task_id = l->task_id;
+    a->number = l->attempt;
+    a->started_us = l->started_us;
+    a->finished_us = now_us;
+    int err = steps_finish(b, a, now_us, state);
+    return err ? err : store_lease_drop(w.store, &l->job);
+}
+
+int leases_end(struct batch *b, struct change *c, int64_t now_us)
+{
+    struct lease l;
+    c->err = store_lease_get(w.store, &c->lease_end->lease, &l);
+    if (c->err)
+        return c->err == -ERR_LEASE_LOST ? 0 : c->err;
+    c->one.job.id = l.job;
+    c->err = end(b, &l, &c->lease_end->attempt, now_us, &c->one.job.state);
+    return c->err;
+}
+
+int leases_beat(struct batch *b, struct change *c, int64_t now_us)
+{
+    struct lease_end *e = c->lease_end;
+    struct lease l;
+    (void)b;
+    c->err = store_lease_get(w.store, &e->lease, &l);
+    if (c->err)
+        return c->err == -ERR_LEASE_LOST ? 0 : c->err;
+    if (e->duration_us)
+        l.duration_us = e->duration_us;
+    l.expires_us = now_us + l.duration_us;
+    if (l.ends_us && l.ends_us < l.expires_us)
+        l.expires_us = l.ends_us;
+    if (e->has_progress) {
+        l.has_progress = true;
+        l.fraction = e->fraction;
+        memcpy(l.message, e->message, sizeof(l.message));
+    }
+    if (l.expires_us < w.next_lease_us)
+        w.next_lease_us = l.expires_us;
+    e->expires_us = l.expires_us;
+    c->one.job.id = l.job;
+    return c->err = store_lease_beat(w.store, &l);
+}
+
+/* The job is cancelled now: whoever holds it is told so by its next call. */
+int leases_cancel(struct batch *b, struct job *job, int64_t now_us)
+{
+    struct lease l = {.job = job->id,
+                      .attempt = job->attempt,
+                      .task_id = job->task_id,
+                      .started_us = job->started_us};
+    struct attempt a = {.end = ATTEMPT_CANCELLED, .error = JOB_ERROR_NONE};
+    int err = end(b, &l, &a, now_us, &job->state);
+    job->finished_us = now_us;
+    return err;
+}
+
+/* Nothing was heard in time. */
+static int lose(struct batch *b, const struct lease *l, int64_t now_us)
+{
+    struct attempt a = {.end = ATTEMPT_FAILED, .error = JOB_ERROR_NONE};
+    enum job_state state;
+    if (l->ends_us && l->ends_us <= now_us) {
+        job_error_set(&a.error, JOB_ERROR_TIMEOUT, "attempt %u ran longer than %.3f s", l->attempt,
+                      (double)(l->ends_us - l->started_us) / (double)US_PER_S);
+    } else {
+        a.retry_now = true;
+        job_error_set(&a.error, JOB_ERROR_LEASE, "the worker%s%s was not heard of in time",
+                      l->worker[0] ? " " : "", l->worker);
+    }
+    return end(b, l, &a, now_us, &state);
+}
+
+int leases_expire(struct batch *b, int64_t now_us)
+{
+    struct lease lost[EXPIRED_AT_ONCE];
+    size_t n = 0;
+    if (now_us < w.next_lease_us)
+        return 0;
+    int err = store_leases_expired(w.store, now_us, lost, EXPIRED_AT_ONCE, &n);
+    for (size_t i = 0; i < n && !err; i++)
+        err = lose(b, &lost[i], now_us);
+    b->more = b->more || n == EXPIRED_AT_ONCE;
+    return err ? err : store_lease_next_us(w.store, &w.next_lease_us);
+}
+
+void lease_ask_free(struct lease_ask *a)
+{
+    for (size_t i = 0; a && i < a->count; i++)
+        job_release(&a->given[i].job);
+    free(a);
+}
+
+void lease_end_free(struct lease_end *e)
+{
+    if (e)
+        attempt_release(&e->attempt);
+    free(e);
+}
+
+void lease_ask_gone(struct lease_ask *a)
+{
+    atomic_store_explicit(&a->gone, true, memory_order_release);
+    writer_wake();
+}

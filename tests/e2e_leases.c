@@ -1,0 +1,217 @@
+/*
+ * e2e_leases.c - remote workers by the real service: leases over restarts, lost and late ones, and
+ * the example worker killed at random.
+ */
+#include "harness.h"
+#include "suite.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char conf[] = "[task far]\nkind = remote\nmax_attempts = 50\n"
+                           "[task once]\nkind = remote\nmax_attempts = 1\n";
+
+static char *take_lease(struct server *s, const char *body, char **job)
+{
+    struct answer *a = http(s, "POST", "/v1/leases", body, NULL);
+    ck_assert_msg(a->status == 200, "%d: %s", a->status, a->body);
+    ck_assert_msg(jget(a->json, "leases.0.id") != NULL, "%s", a->body);
+    char *id = strdup(jstr(a->json, "leases.0.id"));
+    if (job)
+        *job = strdup(jstr(a->json, "leases.0.job.id"));
+    answer_free(a);
+    return id;
+}
+
+static int end_lease(struct server *s, const char *id, const char *word, const char *body)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "/v1/leases/%s/%s", id, word);
+    struct answer *a = http(s, "POST", path, body, NULL);
+    int status = a->status;
+    answer_free(a);
+    return status;
+}
+
+START_TEST(a_lease_outlives_the_service)
+{
+    struct server *s = server_new(conf, NULL);
+    char *id = strdup(submit(s, "{\"task\":\"far\",\"input\":1}"));
+    char *lease = take_lease(s, "{\"duration\":600}", NULL);
+    server_kill9(s);
+    server_restart(s);
+    answer_free(await_state(s, id, "running"));
+    ck_assert_int_eq(end_lease(s, lease, "heartbeat", "{}"), 200);
+    ck_assert_int_eq(end_lease(s, lease, "complete", "{\"result\":7}"), 200);
+    struct answer *job = await_state(s, id, "succeeded");
+    ck_assert_int_eq(jint(job->json, "result"), 7);
+    ck_assert_int_eq(jint(job->json, "attempt"), 1);
+    answer_free(job);
+    free(lease);
+    free(id);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_late_worker_changes_nothing)
+{
+    struct server *s = server_new(conf, NULL);
+    char *id = strdup(submit(s, "{\"task\":\"far\"}"));
+    char *late = take_lease(s, "{\"duration\":0.1}", NULL);
+    /* answered when the first one was lost, and the job is there again */
+    char *again = take_lease(s, "{\"duration\":600,\"wait\":20}", NULL);
+    ck_assert_str_ne(late, again);
+    ck_assert_int_eq(end_lease(s, late, "complete", "{\"result\":\"late\"}"), 409);
+    ck_assert_int_eq(end_lease(s, late, "heartbeat", "{}"), 409);
+    ck_assert_int_eq(end_lease(s, late, "fail", "{\"error\":{}}"), 409);
+    ck_assert_int_eq(end_lease(s, again, "complete", "{\"result\":\"right\"}"), 200);
+    struct answer *job = await_state(s, id, "succeeded");
+    ck_assert_str_eq(jstr(job->json, "result"), "right");
+    ck_assert_int_eq(jint(job->json, "attempt"), 2);
+    answer_free(job);
+    free(late);
+    free(again);
+    free(id);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_job_may_not_take_longer_than_its_timeout)
+{
+    struct server *s = server_new(conf, NULL);
+    char *id = strdup(submit(s, "{\"task\":\"once\",\"timeout\":0.2}"));
+    free(take_lease(s, "{\"duration\":600}", NULL));
+    struct answer *job = await_state(s, id, "failed");
+    ck_assert_str_eq(jstr(job->json, "error.code"), "timeout");
+    answer_free(job);
+    free(id);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(who_waits_is_answered_at_the_end_of_the_service)
+{
+    struct server *s = server_new(conf, NULL);
+    int fd = raw_open(s);
+    raw_send(fd, "POST /v1/leases HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\n\r\n"
+                 "{\"wait\":300}");
+    eventually(stat_of(s, "http.waiting") == 1, LONG_MS);
+    server_signal(s, SIGTERM);
+    char *said = raw_read(fd, "\"leases\":[]", LONG_MS);
+    ck_assert_msg(strstr(said, "\"leases\":[]"), "%s", said);
+    free(said);
+    close(fd);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    server_restart(s);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_client_that_left_gets_no_job)
+{
+    struct server *s = server_new(conf, NULL);
+    int fd = raw_open(s);
+    raw_send(fd, "POST /v1/leases HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\n\r\n"
+                 "{\"wait\":300}");
+    eventually(stat_of(s, "http.waiting") == 1, LONG_MS);
+    close(fd);
+    eventually(stat_of(s, "http.waiting") == 0, LONG_MS);
+    char *id = strdup(submit(s, "{\"task\":\"far\"}"));
+    char *job = NULL;
+    free(take_lease(s, "{\"wait\":20}", &job));
+    ck_assert_str_eq(job, id);
+    free(job);
+    free(id);
+    server_free(s);
+}
+END_TEST
+
+static pid_t start_worker(struct server *s)
+{
+    char url[64];
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d", s->port);
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDWR);
+        dup2(null, 1);
+        dup2(null, 2);
+        setenv("LEASE_DURATION", "0.5", 1);
+        execlp("/usr/bin/python3", "python3", "examples/remote_worker.py", url, (char *)NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+#define JOBS    400
+#define WORKERS 3
+
+START_TEST(workers_killed_at_random_lose_nothing)
+{
+    struct server *s = server_new(conf, NULL);
+    pid_t worker[WORKERS];
+    char path[128];
+    for (int i = 0; i < WORKERS; i++)
+        worker[i] = start_worker(s);
+    char *body = malloc(JOBS * 64 + 64);
+    ck_assert_ptr_nonnull(body);
+    char *at = body + sprintf(body, "{\"jobs\":[");
+    for (int i = 0; i < JOBS; i++)
+        at += sprintf(at, "%s{\"task\":\"far\",\"input\":%d}", i ? "," : "", i);
+    strcpy(at, "]}");
+    struct answer *a = http(s, "POST", "/v1/jobs/batch", body, NULL);
+    ck_assert_int_eq(a->status, 202);
+    snprintf(path, sizeof(path), "/v1/groups/%s", jstr(a->json, "id"));
+    answer_free(a);
+    for (int round = 0; round < 6; round++) {
+        int which = round % WORKERS;
+        struct answer *g = get(s, path, 200); /* some work between two kills */
+        json_int_t before = jint(g->json, "counts.succeeded");
+        answer_free(g);
+        for (json_int_t now = before; now < before + 10 && now < JOBS;) {
+            g = get(s, path, 200);
+            now = jint(g->json, "counts.succeeded");
+            answer_free(g);
+        }
+        kill(worker[which], SIGKILL);
+        waitpid(worker[which], NULL, 0);
+        worker[which] = start_worker(s);
+    }
+    snprintf(at = path + strlen(path), 32, "?wait=60");
+    a = get(s, path, 200);
+    ck_assert_msg(jint(a->json, "counts.succeeded") == JOBS, "%s", a->body);
+    answer_free(a);
+    strcpy(at, "/results?limit=1000");
+    a = get(s, path, 200);
+    for (int i = 0; i < JOBS; i++) {
+        char field[48];
+        snprintf(field, sizeof(field), "results.%d.result.input", i);
+        ck_assert_int_eq(jint(a->json, field), i);
+    }
+    answer_free(a);
+    for (int i = 0; i < WORKERS; i++) {
+        kill(worker[i], SIGKILL);
+        waitpid(worker[i], NULL, 0);
+    }
+    free(body);
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        a_lease_outlives_the_service,
+        a_late_worker_changes_nothing,
+        a_job_may_not_take_longer_than_its_timeout,
+        who_waits_is_answered_at_the_end_of_the_service,
+        a_client_that_left_gets_no_job,
+        workers_killed_at_random_lose_nothing,
+    };
+    return run_suite("leases", tests, sizeof(tests) / sizeof(tests[0]));
+}
