@@ -634,6 +634,7 @@ END_TEST
 START_TEST(definitions_travel)
 {
     ck_loads("[pool x]\nworkers = 2\n[task t]\ncommand = a 'b c' ''\npool = x\ntimeout = 3\n"
+             "sandbox = best\nread = /srv 'a b'\nwrite = {config_dir}/out\nprocesses = 9\n"
              "[task m]\nmodule = /m.so\n");
     AUTO_BUF packed = BUF_INIT, again = BUF_INIT;
     struct taskdefs back;
@@ -647,6 +648,11 @@ START_TEST(definitions_travel)
     ck_assert_str_eq(back.task[at].argv[1], "b c");
     ck_assert_str_eq(back.task[at].argv[2], "");
     ck_assert_ptr_null(back.task[at].argv[3]);
+    ck_assert_str_eq(back.task[at].read[0], "/srv");
+    ck_assert(back.task[at].read[1][0] == '/' && strstr(back.task[at].read[1], "/a b"));
+    ck_assert(back.task[at].write[0][0] == '/' && strstr(back.task[at].write[0], "/out"));
+    ck_assert_ptr_null(back.task[at].write[1]);
+    ck_assert(!back.task[at].network); /* the default in a sandbox */
     ck_assert_uint_eq(back.slots, c.defs.slots);
     ck_assert_int_eq(taskdefs_find(&back, "none"), -1);
     taskdefs_release(&back);
