@@ -63,17 +63,18 @@ static void fill_job(struct run *r, struct job *j)
         buf_addc(&j->input, (char)('a' + (id_key(&j->id) + i) % 26));
 }
 
-static void add_parents(struct run *r, struct job *j)
+static int add_parents(struct run *r, struct job *j)
 {
     if (pick(r, 5) != 0 || r->m.jobs == 0 || j->state == JOB_RUNNING)
-        return;
+        return 0;
     j->parents = calloc(2, sizeof(*j->parents));
     if (!j->parents)
-        return;
+        return -ERR_NOMEM;
     j->parents[j->parents_count++] = r->m.job[pick(r, r->m.jobs)];
     struct id *other = &r->m.job[pick(r, r->m.jobs)];
     if (!id_equal(other, j->parents))
         j->parents[j->parents_count++] = *other;
+    return 0;
 }
 
 static int insert(struct run *r, const struct id *group)
@@ -85,7 +86,7 @@ static int insert(struct run *r, const struct id *group)
     uint8_t print[32];
     char name[16];
     fill_job(r, &j);
-    add_parents(r, &j);
+    int err = add_parents(r, &j);
     if (group)
         j.group = *group;
     unsigned key = (unsigned)pick(r, RUN_KEYS);
@@ -99,7 +100,8 @@ static int insert(struct run *r, const struct id *group)
     struct store_new new = {.job = &j,
                             .key = !group && pick(r, 3) == 0 ? &k : NULL,
                             .unique = pick(r, 8) == 0 ? &u : NULL};
-    int err = j.input.failed || j.tags.failed ? -ERR_NOMEM : 0;
+    if (j.input.failed || j.tags.failed)
+        err = -ERR_NOMEM;
     if (!err)
         err = store_check_parents(r->store, j.parents, j.parents_count, &which);
     if (!err)
