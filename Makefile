@@ -12,10 +12,11 @@ comma   := ,
 
 PKGS      := libmicrohttpd jansson libpcre2-8 libseccomp sqlite3
 WARN      := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-HARDEN    := -fPIE -fstack-protector-strong -fstack-clash-protection
+GUARD     := -fstack-protector-strong -fstack-clash-protection
 ifeq ($(shell uname -m),x86_64)
-HARDEN    += -fcf-protection
+GUARD     += -fcf-protection
 endif
+HARDEN    := -fPIE $(GUARD)
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 OPT       := -O2 -D_FORTIFY_SOURCE=2
 ifneq ($(SAN),)
@@ -223,7 +224,7 @@ TASK_LIBS_primes     := -ljansson -lm
 TASK_LIBS_sha256     := -ljansson -lnettle -lm
 TASK_LIBS_mandelbrot := -ljansson -lpng -lm
 TASK_LIBS_sleep      := -ljansson -lm
-SO = $(CC) -std=c17 $(OPT) $(WARN) -fPIC -fvisibility=hidden -fstack-protector-strong -D_GNU_SOURCE -Iinclude $(CFLAGS) -shared $(SAN_LD) -Wl,-z,relro,-z,now,-z,noexecstack
+SO = $(CC) -std=c17 $(OPT) $(WARN) -fPIC -fvisibility=hidden $(GUARD) -D_GNU_SOURCE -Iinclude $(CFLAGS) -shared $(SAN_LD) -Wl,-z,relro,-z,now,-z,noexecstack
 
 $(BUILD)/tasks/%.so: workers/builtin/%.c workers/builtin/input.h include/jobmill_task.h Makefile
 	@mkdir -p $(@D)
@@ -244,7 +245,7 @@ $(BUILD)/embed.S: $(EMBEDDED) Makefile embed.sh
 	@mkdir -p $(@D)
 	./embed.sh $(BUILD) $(EMBEDDED) > $@
 $(BUILD)/embed.o: $(BUILD)/embed.S
-	$(CC) -c -o $@ $<
+	$(CC) $(HARDEN) -c -o $@ $<
 
 # ---- files made of the binary's tables, kept so that nobody needs the binary to read them ----
 GENERATED := docs/configuration.md docs/man/jobmill.1 completions/jobmill.bash completions/_jobmill
@@ -335,9 +336,18 @@ IMAGES ?= 20000
 powerloss: $(BUILD)/tests/check_crash ## cut the power IMAGES times at every write and sync of recorded runs
 	CK_DEFAULT_TIMEOUT=0 CK_TIMEOUT_MULTIPLIER=100 JOBMILL_IMAGES=$(IMAGES) $(BUILD)/tests/check_crash
 
-.PHONY: faults
+.PHONY: faults hardening coverage
 faults: $(BUILD)/tests/check_faults ## every read, write, sync and allocation below the store fails once
 	CK_TIMEOUT_MULTIPLIER=100 JOBMILL_FAULTS=all $(BUILD)/tests/check_faults
+
+hardening: $(BUILD)/jobmill ## is what was built hardened?
+	./tests/hardening.sh $(BUILD)/jobmill $(TASK_SOS)
+
+# Built without optimization, so that a line is a line. What a process had run when it was killed is not counted.
+coverage: ## lines and branches that the tests run, in build-coverage/coverage.txt
+	./install-deps.sh coverage
+	$(MAKE) --no-print-directory BUILD=build-coverage OPT=-O0 CFLAGS="-g --coverage -fprofile-update=atomic" LDFLAGS=--coverage check e2e
+	cd build-coverage && gcovr --root .. --exclude '.*tests/.*' --exclude-unreachable-branches --exclude-throw-branches --txt coverage.txt --print-summary .
 
 headers: ## each header compiles alone
 	@for h in $(HEADERS); do echo "#include \"$$h\"" | $(CC) $(ALL_CFLAGS) -I. -fsyntax-only -x c - || exit 1; done

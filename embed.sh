@@ -5,6 +5,8 @@ set -eu
 build=$1
 shift
 n=0
+# without this note the linker would take the control-flow protection from the whole binary
+printf '#ifdef __CET__\n#include <cet.h>\n#endif\n'
 printf '\t.section .rodata\n'
 for f; do
     printf '\t.balign 16\nembed_data_%d:\n\t.incbin "%s"\nembed_end_%d:\n\t.byte 0\n' $n "$f" $n

@@ -1,5 +1,5 @@
 #!/bin/sh
-# install-deps.sh build|test|lint|monitoring|bench - installs the Debian packages that are missing, and only those.
+# install-deps.sh build|test|lint|monitoring|coverage|bench - installs the Debian packages that are missing, and only those.
 # Somebody without root who has them all is not bothered.
 set -eu
 
@@ -43,6 +43,9 @@ shellcheck
 monitoring="$test
 prometheus
 "
+coverage="$test
+gcovr
+"
 bench="$build
 python3
 "
@@ -52,9 +55,10 @@ build) want=$build ;;
 test) want=$test ;;
 lint) want=$lint ;;
 monitoring) want=$monitoring ;;
+coverage) want=$coverage ;;
 bench) want=$bench ;;
 *)
-    echo "usage: install-deps.sh build|test|lint|monitoring|bench" >&2
+    echo "usage: install-deps.sh build|test|lint|monitoring|coverage|bench" >&2
     exit 64
     ;;
 esac
