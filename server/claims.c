@@ -136,8 +136,7 @@ bool claims_direct(const struct batch *b, const struct job *job, uint32_t task_i
            !is_paused(task_index) && !quotas(pool, 1) && quota_of(task_index, 1) > 0;
 }
 
-/* Since when it could run; 0: not known, for it was tried before or waited for others. */
-static int64_t could_run_us(const struct job *job)
+int64_t claims_could_run_us(const struct job *job)
 {
     if (job->attempt != 1 || job->depends_on.len > 0)
         return 0;
@@ -155,7 +154,7 @@ int claims_add(struct batch *b, struct job *job, uint32_t task_index, bool copy_
     c->attempt = job->attempt;
     c->group_key = id_is_nil(&job->group) ? 0 : id_key(&job->group);
     c->timeout_us = job->timeout_us;
-    c->queued_us = could_run_us(job);
+    c->queued_us = claims_could_run_us(job);
     c->cancel_requested = job->cancel_requested;
     memcpy(c->input_type, job->input_type, sizeof(c->input_type));
     memcpy(c->traceparent, job->traceparent, sizeof(c->traceparent));

@@ -55,8 +55,9 @@ static void count(const struct finish *f, const struct claim *c)
 {
     const struct attempt *a = &f->attempt;
     bool ran = a->started_us > 0;
-    metrics_attempt(c->task_index, a, ran && c->queued_us > 0 ? a->started_us - c->queued_us : -1,
-                    ran ? a->finished_us - a->started_us : -1);
+    metrics_attempt(c->task_index, a, ran ? a->finished_us - a->started_us : -1);
+    if (ran && c->queued_us > 0)
+        metrics_wait(c->task_index, a->started_us - c->queued_us);
 }
 
 /* Sends the outcome to the writer with the credit that it frees. Takes f and c. */

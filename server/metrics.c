@@ -98,7 +98,7 @@ struct shard { /* of one HTTP thread */
 static struct {
     int64_t began_us; /* wall */
 
-    /* dispatch's thread */
+    /* dispatch's thread; a remote task's: the writer's */
     struct {
         cell attempts[OUTCOMES];
         cell wait[BOUNDS(work_bounds) + 2], run[BOUNDS(work_bounds) + 2];
@@ -156,15 +156,19 @@ static enum outcome outcome_of(const struct attempt *a)
     return OUTCOME_FAILED;
 }
 
-void metrics_attempt(uint32_t task, const struct attempt *a, int64_t wait_us, int64_t run_us)
+void metrics_attempt(uint32_t task, const struct attempt *a, int64_t run_us)
 {
     if (task >= TASKS_MAX)
         return;
     bump(&m.task[task].attempts[outcome_of(a)], 1);
-    if (wait_us >= 0)
-        OBSERVE(m.task[task].wait, work_bounds, wait_us);
     if (run_us >= 0)
         OBSERVE(m.task[task].run, work_bounds, run_us);
+}
+
+void metrics_wait(uint32_t task, int64_t wait_us)
+{
+    if (task < TASKS_MAX)
+        OBSERVE(m.task[task].wait, work_bounds, wait_us);
 }
 
 void metrics_worker_end(uint32_t pool, enum worker_end why)

@@ -29,9 +29,11 @@ void metrics_begin(void); /* once, at start: when this is */
 
 /* Writer's thread: a commit of so many changes. */
 void metrics_commit(size_t changes, int64_t took_us);
-/* Dispatch's thread: an attempt of this task (index in taskdefs) ended. wait_us, run_us: -1 where there is
- * nothing to measure. */
-void metrics_attempt(uint32_t task, const struct attempt *a, int64_t wait_us, int64_t run_us);
+/* The thread that has the task's jobs run (dispatch's; for a remote task the writer's), by the task's index in
+ * taskdefs. An attempt ended; run_us: -1 where it did not run. And: a job began its first attempt, so long
+ * after it could have. */
+void metrics_attempt(uint32_t task, const struct attempt *a, int64_t run_us);
+void metrics_wait(uint32_t task, int64_t wait_us);
 /* Dispatch's thread. */
 void metrics_worker_end(uint32_t pool, enum worker_end why);
 /* Collector's thread. */

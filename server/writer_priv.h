@@ -78,6 +78,8 @@ void claims_undone(const struct batch *b); /* gives the tokens of an undone tran
 
 /* Quotas of remote tasks, at most `most` for each; how many of them have something. */
 size_t claims_remote(const uint32_t *tasks, size_t n, uint32_t most, struct claim_quota *out);
+/* Since when it could run; 0: not known, for it was tried before or waited for others. */
+int64_t claims_could_run_us(const struct job *job);
 void claims_took(uint32_t task_id); /* one of a remote task began */
 
 /* ---- leases.c ---- */

@@ -129,7 +129,9 @@ static void attempt(uint32_t task, enum attempt_end end, const char *code, int64
 {
     struct attempt a = {.end = end};
     snprintf(a.error.code, sizeof(a.error.code), "%s", code);
-    metrics_attempt(task, &a, wait, run);
+    metrics_attempt(task, &a, run);
+    if (wait >= 0)
+        metrics_wait(task, wait);
 }
 
 START_TEST(attempts_by_outcome)

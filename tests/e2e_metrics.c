@@ -102,6 +102,24 @@ START_TEST(the_queue)
 }
 END_TEST
 
+START_TEST(remote_workers)
+{
+    struct server *s = server_new("[task far]\nkind = remote\n", two_workers);
+    char path[128];
+    submit(s, "{\"task\":\"far\"}");
+    is(s, "jobmill_queue_depth{task=\"far\",state=\"queued\"}", 1);
+    struct answer *a = post(s, "/v1/leases", "{\"wait\":10}", 200);
+    snprintf(path, sizeof(path), "/v1/leases/%s/complete", jstr(a->json, "leases.0.id"));
+    answer_free(a);
+    is(s, "jobmill_job_wait_seconds_count{task=\"far\"}", 1);
+    answer_free(post(s, path, "{\"result\":1}", 200));
+    is(s, "jobmill_attempts_total{task=\"far\",outcome=\"succeeded\"}", 1);
+    is(s, "jobmill_job_run_seconds_count{task=\"far\"}", 1);
+    is(s, "jobmill_jobs_finished_total{task=\"far\",outcome=\"succeeded\"}", 1);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(requests)
 {
     struct server *s = server_new(NULL, two_workers);
@@ -148,6 +166,6 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {jobs_and_attempts, the_queue, requests};
+    const TTest *const tests[] = {jobs_and_attempts, the_queue, remote_workers, requests};
     return run_suite("metrics", tests, sizeof(tests) / sizeof(tests[0]));
 }
