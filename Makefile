@@ -110,6 +110,7 @@ SERVER := \
 	server/serve.c \
 	server/steps.c \
 	server/supervise.c \
+	server/tokens.c \
 	server/waiters.c \
 	server/writer.c \
 	server/zone.c \
@@ -143,6 +144,7 @@ HTTP := \
 	server/http/api_schedules.c \
 	server/http/api_tasks.c \
 	server/http/api_workers.c \
+	server/http/auth.c \
 	server/http/deadline.c \
 	server/http/guard.c \
 	server/http/http.c \
@@ -195,7 +197,8 @@ MIGRATIONS := \
 	migrations/sqlite/0002_lifecycle.sql \
 	migrations/sqlite/0003_schedules.sql \
 	migrations/sqlite/0004_leases.sql \
-	migrations/sqlite/0006_trace.sql
+	migrations/sqlite/0006_trace.sql \
+	migrations/sqlite/0007_owner.sql
 
 # tests that live in this process, and tests that start the real binary
 UNIT  := $(wildcard tests/check_*.c)
@@ -300,7 +303,7 @@ $(BUILD)/tests/check_faults: $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o
 $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson -lsqlite3 $(TEST_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson -lsqlite3 -lnettle $(TEST_LIBS)
 .SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS)
 
 test: deps-test ## install what is missing, build, and pass the tests

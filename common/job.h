@@ -74,6 +74,7 @@ struct job {
     char backoff[JOB_BACKOFF_MAX + 1]; /* its own, in backoff.h's form; "" = the task's */
     char concurrency_key[JOB_CONCURRENCY_KEY_MAX + 1];
     char traceparent[JOB_TRACE_MAX + 1]; /* W3C Trace Context; "" = none */
+    char owner[JOB_TASK_MAX + 1]; /* name of the token that submitted it; "" = there were no tokens */
     struct buf depends_on;   /* a JSON array of ids as text; empty = none */
     struct buf callback_url; /* empty = none */
     struct id *parents;      /* at submission only: what it depends on; owned */

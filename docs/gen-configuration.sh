@@ -80,4 +80,16 @@ input on standard input. Its standard error is the job's log; a line that begins
 with `ERROR:`, `WARNING:`, `DEBUG:` has that level. Exit status 0 is success. It may write JSON lines to descriptor 4:
 `{"progress":{"fraction":0.5,"message":"half"}}`, `{"result":…}` or `{"result_file":"NAME","type":"image/png"}` (stand before standard
 output), `{"error":{"code":"…","message":"…","permanent":true}}`.
+
+## [token NAME]
+
+| setting | default | what it is |
+|---|---|---|
+| `hash` | | `sha256:` and 64 digits, as `jobmill token` prints it; two with a comma between them for rotation |
+| `scopes` | | some of `read`, `submit`, `control`, `work`, `admin` |
+| `tasks` | all | those that it may submit to |
+| `read_all` | `no` | whether it sees the jobs of other tokens |
+| `expires` | never | a time such as `2027-01-01T00:00:00Z` |
+
+Read anew by SIGHUP; see security.md.
 TEXT

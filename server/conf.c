@@ -10,6 +10,7 @@
 #include "conf_limits.h"
 #include "conf_schema.h"
 #include "conf_sections.h"
+#include "tokens.h"
 #include "conf_value.h"
 
 #include <arpa/inet.h>
@@ -161,6 +162,8 @@ static int on_setting(void *arg, const char *section, const char *name, const ch
         buf_addf(why, "%s: before any section", name ? name : "[]");
         return -ERR_CONFIG;
     }
+    if (strncmp(section, "token ", 6) == 0)
+        return tokens_set(&r->c->tokens, section + 6, name, value, why);
     if (strcmp(section, "server") != 0)
         return sections_set(r->c, section, name, value, r->base, why);
     return name ? server_setting(r->c, name, value, why) : 0;
@@ -348,6 +351,8 @@ int conf_load(struct conf *c, int argc, char **argv, struct buf *why)
     if (!err)
         err = sections_end(c, default_workers(c), why);
     if (!err)
+        err = tokens_check(c->tokens, why);
+    if (!err)
         err = schemas_load(c, why);
     if (err)
         conf_release(c);
@@ -361,6 +366,7 @@ void conf_release(struct conf *c)
             free(*(char **)field(c, &rows[i]));
     }
     free(c->file);
+    free(c->tokens);
     schemas_release(c);
     taskdefs_release(&c->defs);
     *c = (struct conf){0};
@@ -439,4 +445,5 @@ void conf_print(const struct conf *c, FILE *out)
         }
     }
     sections_print(c, out);
+    tokens_print(c->tokens, out);
 }

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 struct schema;
+struct tokens;
 
 struct conf {
 #define CONF_TEXT(name, def, help)                char *name;
@@ -26,6 +27,7 @@ struct conf {
     struct taskdefs defs;
     char **schema_file;     /* of each task in defs: the file of its input schema, or NULL; or no array */
     struct schema **schema; /* of each task in defs: what its input must fit; NULL: anything */
+    struct tokens *tokens; /* NULL: none; taken by auth_use() */
     char *file;             /* the configuration file that was read, or NULL */
 };
 

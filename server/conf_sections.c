@@ -457,7 +457,8 @@ int sections_set(struct conf *c, const char *section, const char *name, const ch
         return pool_set(c, section + 5, name, value, why);
     if (strncmp(section, "task ", 5) == 0)
         return task_set(c, section + 5, name, value, base, why);
-    return bad(why, "[%s]: not a section; there are [server], [pool NAME] and [task NAME]",
+    return bad(why,
+               "[%s]: not a section; there are [server], [pool NAME], [task NAME] and [token NAME]",
                section);
 }
 

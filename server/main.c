@@ -8,6 +8,7 @@
 #include "conf_machine.h"
 #include "serve.h"
 #include "store/store.h"
+#include "tokens.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -107,6 +108,7 @@ static const struct {
     {"migrate", migrate, "bring the store's schema up to date and end"},
     {"backup", backup, "copy the store to a file, also while the service runs"},
     {"check-config", check_config, "read the settings, print them, and end"},
+    {"token", token_main, "make a token, and the lines of the configuration for it"},
     {"version", version, "print the version"},
     {"help", help, "print this"},
     {"worker", forkserver_spawned, NULL},

@@ -32,6 +32,7 @@ struct job_filter {
     int state;              /* enum job_state, or -1 */
     const char *task;       /* NULL: any */
     const char *tag;        /* NULL: any */
+    const char *owner;      /* NULL: any */
     const struct id *group; /* NULL: any */
     bool upward;            /* with a group: in the order of submission, `before` being passed */
     bool has_before;
@@ -56,6 +57,7 @@ struct group {
     bool open;                       /* jobs are still being added */
     uint64_t state[JOB_STATES];      /* how many are in each */
     struct buf callback_url;         /* empty: none */
+    char owner[JOB_TASK_MAX + 1];    /* as a job's */
 };
 void group_release(struct group *g);
 int reader_group(const struct id *id, struct group *out); /* 0, -ERR_NO_GROUP, … */

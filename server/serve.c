@@ -19,9 +19,11 @@
 #include "conf.h"
 #include "conf_machine.h"
 #include "dispatch.h"
+#include "http/auth.h"
 #include "http/http.h"
 #include "reader.h"
 #include "store/store.h"
+#include "tokens.h"
 #include "waiters.h"
 #include "writer.h"
 
@@ -58,6 +60,8 @@ struct service {
     pid_t forkserver;
     struct store *store;
     sigset_t signals;
+    int argc;
+    char **argv;
 };
 
 static int log_pipe_read = -1; /* for serve_die: what is still to be written out */
@@ -235,6 +239,43 @@ static int announce(const struct service *s, uint16_t port)
     return 0;
 }
 
+static int check_address(const struct conf *c, struct buf *why)
+{
+    char host[64];
+    uint16_t port;
+    if (!conf_split_address(c->listen, host, sizeof(host), &port)) {
+        buf_addf(why, "listen = %s: not ADDRESS:PORT", c->listen);
+        return -ERR_CONFIG;
+    }
+    if (!conf_is_loopback(host) && !c->insecure && !c->tokens) {
+        buf_addf(why,
+                 "listen = %s: not a loopback address, and anybody who reaches it could run tasks: "
+                 "make tokens (jobmill token), or say --insecure",
+                 c->listen);
+        return -ERR_CONFIG;
+    }
+    return 0;
+}
+
+/* Tokens are read anew; what is wrong leaves the old ones in use. */
+static void reload(const struct service *s)
+{
+    AUTO_BUF why = BUF_INIT;
+    struct conf c;
+    if (conf_load(&c, s->argc, s->argv, &why) != 0) {
+        log_error("audit: SIGHUP: nothing is changed: %s", why.data ? why.data : "out of memory");
+        return;
+    }
+    size_t n = c.tokens ? c.tokens->count : 0;
+    if (n == 0 && check_address(&c, &why) != 0) {
+        log_error("audit: SIGHUP: the tokens stay: %s", why.data ? why.data : "out of memory");
+    } else if (auth_use(c.tokens) == 0) {
+        c.tokens = NULL;
+        log_info("audit: SIGHUP: %zu tokens are in use; other settings are read at start only", n);
+    }
+    conf_release(&c);
+}
+
 static void wait_for_signal(const struct service *s)
 {
     for (;;) {
@@ -245,7 +286,7 @@ static void wait_for_signal(const struct service *s)
             return;
         }
         if (sig == SIGHUP)
-            log_info("SIGHUP: settings are read at start only; nothing changes");
+            reload(s);
     }
 }
 
@@ -288,6 +329,7 @@ static void end(struct service *s)
     dispatch_stop();
     bury_forkserver(s);
     http_stop();
+    auth_end();
     writer_stop();
     reader_stop();
     waiters_release();
@@ -299,24 +341,6 @@ static void end(struct service *s)
     board_unmap(s->board);
     fd_close(&s->board_fd);
     conf_release(&s->conf);
-}
-
-static int check_address(const struct conf *c, struct buf *why)
-{
-    char host[64];
-    uint16_t port;
-    if (!conf_split_address(c->listen, host, sizeof(host), &port)) {
-        buf_addf(why, "listen = %s: not ADDRESS:PORT", c->listen);
-        return -ERR_CONFIG;
-    }
-    if (!conf_is_loopback(host) && !c->insecure) {
-        buf_addf(why,
-                 "listen = %s: not a loopback address, and anybody who reaches it could run tasks; "
-                 "--insecure allows it all the same",
-                 c->listen);
-        return -ERR_CONFIG;
-    }
-    return 0;
 }
 
 static int fail(int status, const char *text)
@@ -334,6 +358,11 @@ int serve_main(int argc, char **argv)
     if (conf_load(&s.conf, argc, argv, &why) != 0 || check_address(&s.conf, &why) != 0 ||
         conf_settle(&s.conf, &why) != 0)
         return fail(EXIT_CONFIG, why.data ? why.data : "out of memory");
+    s.argc = argc;
+    s.argv = argv;
+    if (auth_use(s.conf.tokens) != 0)
+        return fail(EXIT_UNAVAILABLE, "out of memory");
+    s.conf.tokens = NULL;
     json_object_seed(0);
     raise_descriptors(&s.conf);
     if (block_signals(&s) != 0 || start_processes(&s) != 0)

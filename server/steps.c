@@ -146,6 +146,7 @@ static int batch(struct batch *b, struct change *c, int64_t now_us)
     if (c->begin) {
         struct group g = {
             .id = c->group, .created_us = now_us, .open = true, .callback_url = c->callback_url};
+        memcpy(g.owner, c->owner, sizeof(g.owner));
         c->err = store_group_add(w.store, &g);
         if (!c->err && c->key[0])
             c->err = store_keep_key(w.store, &key, &c->group, true);

@@ -102,6 +102,7 @@ struct change {
     size_t items_count;
     bool begin, more, replayed_group;
     struct buf callback_url; /* of the group */
+    char owner[JOB_TASK_MAX + 1];
 
     /* CHANGE_BULK: each of `ids` (heap) that allows it; out: how many did */
     struct id *ids;
@@ -124,7 +125,7 @@ struct change {
     enum schedule_act { SCHEDULE_PUT, SCHEDULE_DELETE, SCHEDULE_PAUSE } schedule_act;
 
     /* CHANGE_SUBMIT and the first part of a CHANGE_BATCH with an Idempotency-Key; empty string: none */
-    char key[IDEMPOTENCY_KEY_MAX + 1];
+    char key[JOB_TASK_MAX + 1 + IDEMPOTENCY_KEY_MAX + 1]; /* the owner, a blank, what the client gave */
     uint8_t fingerprint[32]; /* SHA-256 of what was asked: target and body */
 
     /* out */

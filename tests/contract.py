@@ -67,8 +67,10 @@ def check_document():
                 resolve({'$ref': node['$ref']})
             except (KeyError, TypeError):
                 check(False, f'{path}: {node["$ref"]} is nowhere')
+    schemes = {name for need in SPEC['security'] for name in need}
+    check(schemes == set(SPEC['components']['securitySchemes']), 'securitySchemes are used')
     for kind, parts in SPEC['components'].items():
-        for name in parts:
+        for name in parts if kind != 'securitySchemes' else ():
             check(f'#/components/{kind}/{name}' in used, f'components/{kind}/{name} is used')
     for name, schema in SPEC['components']['schemas'].items():
         try:

@@ -22,8 +22,12 @@
 static bool read_group(struct request *rq, struct group *g)
 {
     int err = reader_group(&rq->id, g);
-    if (!err)
+    if (!err && caller_sees(&rq->caller, g->owner))
         return true;
+    if (!err) { /* somebody else's: as if it were not there */
+        group_release(g);
+        err = -ERR_NO_GROUP;
+    }
     if (err == -ERR_NO_GROUP) {
         char text[ID_TEXT];
         struct problem p;

@@ -33,8 +33,12 @@ static void answer_job(struct request *rq, int status, const struct job *job)
 static bool read_job(struct request *rq, unsigned what, size_t inline_max, struct job *job)
 {
     int err = reader_job(&rq->id, what, inline_max, job);
-    if (!err)
+    if (!err && caller_sees(&rq->caller, job->owner))
         return true;
+    if (!err) { /* somebody else's: as if it were not there */
+        job_release(job);
+        err = -ERR_NO_JOB;
+    }
     if (err == -ERR_NO_JOB) {
         char text[ID_TEXT];
         struct problem p;
@@ -150,9 +154,10 @@ void refuse_change(struct request *rq)
     char id[ID_TEXT];
     id_format(&c->which, id);
     if (c->err == -ERR_KEY_REUSED) {
-        problem_field(&p, c->err, PLACE_HEADER, "Idempotency-Key", NULL, c->key);
+        problem_field(&p, c->err, PLACE_HEADER, "Idempotency-Key", NULL, NULL);
         snprintf(p.detail, sizeof(p.detail),
-                 "the Idempotency-Key `%.80s` came before with another request", c->key);
+                 "the Idempotency-Key `%.80s` came before with another request",
+                 request_header(rq, "Idempotency-Key"));
         request_problem(rq, &p);
     } else if (c->err == -ERR_UNKNOWN_DEPENDENCY) {
         problem_field(&p, c->err, PLACE_POINTER, "/depends_on", "the id of a job or group", id);
@@ -411,6 +416,12 @@ static void change_one(struct request *rq, enum change_kind kind, bool may_wait,
     if ((may_wait && request_read_wait(rq, &p)) || request_no_more_params(rq, &p)) {
         request_problem(rq, &p);
         return;
+    }
+    if (rq->caller.token) { /* whose is it? that does not change */
+        struct job job;
+        if (!read_job(rq, 0, 0, &job))
+            return;
+        job_release(&job);
     }
     struct change *c = request_change(rq, kind);
     if (!c)

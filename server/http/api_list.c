@@ -100,6 +100,7 @@ int list_filter(struct request *rq, struct job_filter *f, struct problem *p)
     int err = read_state(rq, f, p);
     if (err)
         return err;
+    f->owner = caller_sees(&rq->caller, "") ? NULL : caller_owner(&rq->caller);
     f->task = request_param(rq, "task", p);
     if (!p->err && f->task && !job_task_name_ok(f->task, strlen(f->task)))
         return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "task", "the name of a task",
@@ -219,6 +220,10 @@ static void answer_ids(struct request *rq)
         if (err) {
             request_error(rq, err);
             return;
+        }
+        if (!caller_sees(&rq->caller, job.owner)) {
+            job_release(&job);
+            continue;
         }
         buf_adds(out, before);
         json_job_now(out, &job);

@@ -275,6 +275,14 @@ static bool add_result(struct buf *out, const struct view *v)
            add_payload(out, &v->job->result, v->job->result_size, v->job->result_type);
 }
 
+static bool add_owner(struct buf *out, const struct view *v)
+{
+    if (!v->job->owner[0])
+        return false;
+    json_text(out, v->job->owner);
+    return true;
+}
+
 static bool add_group(struct buf *out, const struct view *v)
 {
     if (id_is_nil(&v->job->group))
@@ -448,6 +456,7 @@ static const struct {
     {"progress", add_progress},
     {"lease", add_lease},
     {"tags", add_tags},
+    {"owner", add_owner},
     {"group", add_group},
     {"depends_on", add_depends_on},
     {"on_dependency_failure", add_on_dependency_failure},

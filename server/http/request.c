@@ -238,6 +238,17 @@ static void log_request(const struct request *rq)
     access_log(rq, info ? info->client_addr : NULL);
 }
 
+static void check_caller(struct request *rq)
+{
+    struct problem p;
+    int err = auth_enter(&rq->caller, request_header(rq, "Authorization"), rq->route->scope, &p);
+    if (!err)
+        return;
+    request_problem(rq, &p);
+    if (err == -ERR_UNAUTHORIZED)
+        request_add_header(rq, "WWW-Authenticate", "Bearer realm=\"jobmill\"");
+}
+
 /* The first call for a request: its head is there, its body is not. An answer given now closes the
  * connection, so it is kept for the last call but where the body is huge, or its sender asks first.
  */
@@ -259,6 +270,8 @@ static int begin(struct request *rq, const char *method, const char *version)
     }
     bool has_body = g.length > 0 || g.chunked;
     find_route(rq, method, &g);
+    if (rq->reply.status == 0)
+        check_caller(rq);
     if (rq->reply.status == 0)
         read_query(rq);
     if (rq->reply.status != 0 &&
@@ -353,6 +366,7 @@ static int take_body(struct request *rq, const char *data, size_t len)
 int request_step(struct request *rq, const char *method, const char *version, const char *data,
                  size_t *len)
 {
+    auth_caller = &rq->caller;
     if (!rq->begun)
         return begin(rq, method, version);
     if (rq->parked && rq->stream && rq->left)
@@ -430,6 +444,7 @@ void request_free(struct request *rq)
     }
     request_drop_query(rq);
     free(rq->ids);
+    auth_leave(&rq->caller);
     buf_release(&rq->reply.body);
     buf_release(&rq->reply.headers);
     free(rq->reply.type_copy);

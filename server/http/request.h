@@ -12,6 +12,7 @@
 #include "../../common/id.h"
 #include "../waiters.h"
 #include "../writer.h"
+#include "auth.h"
 #include "deadline.h"
 #include "http.h"
 #include "problem.h"
@@ -44,6 +45,7 @@ struct request {
     const char *path, *query_text; /* point into target */
     const struct route *route;
     struct route_part part; /* the path's {id} or {task} */
+    struct caller caller;   /* who asks */
     struct query *query;    /* freed when the request is suspended */
     struct buf body;
     size_t body_limit, body_charged; /* charged: bytes taken from body_memory */

@@ -4,13 +4,14 @@
 #ifndef JOBMILL_HTTP_ROUTE_H
 #define JOBMILL_HTTP_ROUTE_H
 
+#include "../tokens.h"
+
 #include <stddef.h>
 
 struct request;
 struct buf;
 
 enum method { METHOD_GET, METHOD_POST, METHOD_DELETE, METHOD_OPTIONS, METHOD_OTHER };
-enum scope { SCOPE_NONE, SCOPE_READ, SCOPE_SUBMIT };
 enum body_kind { BODY_NONE, BODY_JSON, BODY_RAW, BODY_BATCH };
 
 struct route {

@@ -76,6 +76,7 @@ static struct change *change_of(struct request *rq)
         return NULL;
     }
     c->begin = true;
+    snprintf(c->owner, sizeof(c->owner), "%s", caller_owner(&rq->caller));
     return c;
 }
 

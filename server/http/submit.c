@@ -66,6 +66,7 @@ static void make_unique(struct terms *t)
     struct sha256_ctx ctx;
     uint8_t by = (uint8_t)t->unique.by;
     sha256_init(&ctx);
+    sha256_update(&ctx, strlen(n->job.owner) + 1, (const uint8_t *)n->job.owner);
     sha256_update(&ctx, strlen(n->job.task) + 1, (const uint8_t *)n->job.task);
     sha256_update(&ctx, 1, &by);
     if (t->unique.by == UNIQUE_BY_KEY)
@@ -86,6 +87,36 @@ static int check_task(struct terms *t, const struct taskdef *task)
                        task->name, state->why);
 }
 
+/* May the caller use the task, and see what the job is to wait for? */
+static int check_rights(struct terms *t, const struct taskdef *task)
+{
+    const struct job *job = &t->new->job;
+    if (!auth_caller || !auth_caller->token)
+        return 0;
+    if (!token_may_task(auth_caller->token, task->name))
+        return problem_set(t->problem, ERR_FORBIDDEN, "the token `%s` may not use the task `%s`",
+                           auth_caller->token->name, task->name);
+    for (size_t i = 0; i < job->parents_count - t->new->known; i++) {
+        struct job parent;
+        struct group group;
+        bool seen = true;
+        if (reader_job(&job->parents[i], 0, 0, &parent) == 0) {
+            seen = caller_sees(auth_caller, parent.owner);
+            job_release(&parent);
+        } else if (reader_group(&job->parents[i], &group) == 0) {
+            seen = caller_sees(auth_caller, group.owner);
+            group_release(&group);
+        }
+        if (!seen) {
+            char id[ID_TEXT];
+            id_format(&job->parents[i], id);
+            return problem_field(t->problem, ERR_UNKNOWN_DEPENDENCY, PLACE_POINTER, "/depends_on",
+                                 "the id of a job or group", id);
+        }
+    }
+    return 0;
+}
+
 static int complete(struct terms *t)
 {
     struct new_job *n = t->new;
@@ -99,9 +130,12 @@ static int complete(struct terms *t)
         return problem_set(t->problem, ERR_BAD_FIELD,
                            "`run_at` and `delay` exclude each other: give one");
     const struct taskdef *task = &reader_tasks()->task[n->task_index];
-    int err = check_task(t, task);
+    int err = check_rights(t, task);
+    if (!err)
+        err = check_task(t, task);
     if (err)
         return err;
+    snprintf(job->owner, sizeof(job->owner), "%s", caller_owner(auth_caller));
     if (!t->has_timeout)
         job->timeout_us = task->timeout_us;
     if (!t->has_attempts)
@@ -420,6 +454,7 @@ int submit_batch(struct change *c, const char *body, size_t len, struct problem 
     if (!request_charge(cost))
         return problem_set(p, ERR_OVERLOADED, "no memory for the body now");
     c->begin = true;
+    snprintf(c->owner, sizeof(c->owner), "%s", caller_owner(auth_caller));
     b.lines = submit_lines_new();
     if (!b.lines)
         b.err = problem_set(p, ERR_NOMEM, "no memory for the batch");
@@ -510,7 +545,7 @@ int submit_key(struct change *c, const char *header, struct problem *p)
     if (!ok)
         return problem_field(p, ERR_BAD_HEADER, PLACE_HEADER, "Idempotency-Key",
                              "1 to 255 printable ASCII characters without spaces", header);
-    memcpy(c->key, header, len);
-    c->key[len] = 0;
+    const char *owner = caller_owner(auth_caller); /* keys of different callers do not meet */
+    snprintf(c->key, sizeof(c->key), "%s%s%.*s", owner, owner[0] ? " " : "", (int)len, header);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "../../common/err.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,8 @@ int sqlite_group_add(struct store *base, const struct group *g)
     struct sqlite_store *s = sqlite_of(base);
     return db_run_one(s, STMT_GROUP_ADD,
                       PARAMS(P_INT(id_key(&g->id)), P_INT(id_tail(&g->id)), P_INT(g->created_us),
-                             P_INT(g->open), P_TEXT(g->callback_url.data, g->callback_url.len)));
+                             P_INT(g->open), P_TEXT(g->callback_url.data, g->callback_url.len),
+                             P_STR(g->owner)));
 }
 
 int group_find(const struct sqlite_store *s, const struct db *d, const struct id *id,
@@ -57,6 +59,8 @@ int group_find(const struct sqlite_store *s, const struct db *d, const struct id
     int url_len = sqlite3_column_bytes(st, 4 + JOB_STATES);
     if (url_len > 0)
         buf_add(&out->callback_url, sqlite3_column_text(st, 4 + JOB_STATES), (size_t)url_len);
+    const char *owner = (const char *)sqlite3_column_text(st, 5 + JOB_STATES);
+    snprintf(out->owner, sizeof(out->owner), "%s", owner ? owner : "");
     if (!err && out->callback_url.failed)
         err = -ERR_NOMEM;
     db_done(d, STMT_GROUP_GET);

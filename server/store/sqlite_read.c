@@ -79,6 +79,7 @@ static void row_fill_rest(sqlite3_stmt *st, struct job *out)
     out->gathers = sqlite3_column_int(st, COL_GATHERS) != 0;
     copy_text(st, COL_BACKOFF, out->backoff, sizeof(out->backoff));
     copy_text(st, COL_CONCURRENCY_KEY, out->concurrency_key, sizeof(out->concurrency_key));
+    copy_text(st, COL_OWNER, out->owner, sizeof(out->owner));
     copy_text(st, COL_TRACEPARENT, out->traceparent, sizeof(out->traceparent));
     add_text(st, COL_DEPENDS_ON, &out->depends_on);
     add_text(st, COL_CALLBACK_URL, &out->callback_url);
@@ -278,6 +279,12 @@ static bool scan_matches(const struct scan *sc, sqlite3_stmt *row)
     return !sc->task_id || (uint32_t)sqlite3_column_int64(row, 3) == sc->task_id;
 }
 
+/* The indexes do not know whose a job is. */
+static bool is_anothers(const struct job_filter *f, const struct job *job)
+{
+    return f->owner && strcmp(f->owner, job->owner) != 0;
+}
+
 static bool scan_over(struct scan *sc)
 {
     if (++sc->rows >= SCAN_ROWS_MAX)
@@ -314,6 +321,8 @@ static int scan_page(struct sqlite_reader *r, struct scan *sc, unsigned what, si
             db_done(&r->db, sc->stmt);
             return err;
         }
+        if (match && is_anothers(sc->filter, &page->jobs[page->count - 1]))
+            job_release(&page->jobs[--page->count]);
         if (scan_over(sc)) {
             page->more = true;
             break;

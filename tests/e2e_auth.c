@@ -1,0 +1,311 @@
+/*
+ * e2e_auth.c - tokens by the real service: every route with every scope, whose jobs are whose,
+ * tokens that expire and are changed while the service runs, and that no token shows anywhere.
+ */
+#include "harness.h"
+#include "suite.h"
+
+#include "../server/tokens.h"
+
+#include <dirent.h>
+#include <nettle/sha2.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Nobody's secrets: made for this test. */
+#define A_READ    "jm_read00000000000000000000000000000000000000000000000000000000"
+#define A_SUBMIT  "jm_submit000000000000000000000000000000000000000000000000000000"
+#define A_CONTROL "jm_control00000000000000000000000000000000000000000000000000000"
+#define A_WORK    "jm_work00000000000000000000000000000000000000000000000000000000"
+#define A_ADMIN   "jm_admin0000000000000000000000000000000000000000000000000000000"
+#define OTHER     "jm_other0000000000000000000000000000000000000000000000000000000"
+#define OLD       "jm_old000000000000000000000000000000000000000000000000000000000"
+
+static void add_token(char **conf, const char *name, const char *token, const char *more)
+{
+    struct sha256_ctx ctx;
+    uint8_t hash[32];
+    char hex[65];
+    sha256_init(&ctx);
+    sha256_update(&ctx, strlen(token), (const uint8_t *)token);
+    sha256_digest(&ctx, 32, hash);
+    for (int i = 0; i < 32; i++)
+        snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+    char *old = *conf;
+    ck_assert_int_gt(
+        asprintf(conf, "%s[token %s]\nhash = sha256:%s\n%s\n", old ? old : "", name, hex, more), 0);
+    free(old);
+}
+
+static char *all_tokens(void)
+{
+    char *conf = strdup("[task far]\nkind = remote\n");
+    add_token(&conf, "read", A_READ, "scopes = read");
+    add_token(&conf, "submit", A_SUBMIT, "scopes = read, submit\ntasks = noop, echo");
+    add_token(&conf, "control", A_CONTROL, "scopes = control");
+    add_token(&conf, "work", A_WORK, "scopes = work");
+    add_token(&conf, "admin", A_ADMIN, "scopes = admin");
+    add_token(&conf, "other", OTHER, "scopes = read, submit");
+    add_token(&conf, "old", OLD, "scopes = admin\nexpires = 2020-01-01T00:00:00Z");
+    return conf;
+}
+
+static struct answer *ask(struct server *s, const char *token, const char *method, const char *path,
+                          const char *body)
+{
+    char header[160];
+    snprintf(header, sizeof(header), "Authorization: Bearer %s", token ? token : "");
+    const char *headers[] = {token ? header : NULL, NULL};
+    return http(s, method, path, body, headers);
+}
+
+static int status_of(struct server *s, const char *token, const char *method, const char *path,
+                     const char *body)
+{
+    struct answer *a = ask(s, token, method, path, body);
+    int status = a->status;
+    answer_free(a);
+    return status;
+}
+
+static const struct {
+    const char *method, *path, *scope;
+} routes[] = {
+#define ROUTE(method, pattern, handler, scope, body) {#method, pattern, #scope},
+#include "../server/http/route.def"
+#undef ROUTE
+};
+#define ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+/* {…} of the pattern by something that is not there. */
+static void fill(const char *pattern, char *out)
+{
+    while (*pattern) {
+        if (*pattern == '{') {
+            out = strcpy(out, "01890000-0000-7000-8000-000000000000") + 36;
+            pattern = strchr(pattern, '}') + 1;
+        } else {
+            *out++ = *pattern++;
+        }
+    }
+    *out = 0;
+}
+
+START_TEST(every_route_wants_its_scope)
+{
+    static const struct {
+        const char *token, *scopes;
+    } who[] = {{A_READ, "READ"},
+               {A_SUBMIT, "READ SUBMIT"},
+               {A_CONTROL, "CONTROL"},
+               {A_WORK, "WORK"},
+               {A_ADMIN, "READ SUBMIT CONTROL WORK ADMIN"}};
+    char *conf = all_tokens(), path[300];
+    struct server *s = server_new(conf, NULL);
+    for (size_t i = 0; i < ROUTES; i++) {
+        const char *m = routes[i].method;
+        fill(routes[i].path, path);
+        if (strcmp(routes[i].scope, "NONE") == 0) {
+            int got = status_of(s, NULL, m, path, NULL);
+            ck_assert_msg(got != 401 && got != 403, "%s %s: %d", m, path, got);
+            continue;
+        }
+        ck_assert_int_eq(status_of(s, NULL, m, path, NULL), 401);
+        ck_assert_int_eq(status_of(s, "jm_wrong", m, path, NULL), 401);
+        ck_assert_int_eq(status_of(s, "", m, path, NULL), 401);
+        ck_assert_int_eq(status_of(s, OLD, m, path, NULL), 401);
+        for (size_t k = 0; k < sizeof(who) / sizeof(who[0]); k++) {
+            int got = status_of(s, who[k].token, m, path, NULL);
+            bool may = strstr(who[k].scopes, routes[i].scope) != NULL;
+            ck_assert_msg((got != 401 && got != 403) == may, "%s %s with %s: %d", m, path,
+                          who[k].scopes, got);
+        }
+    }
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
+static char *submit_as(struct server *s, const char *token, const char *body, const char *key)
+{
+    char header[160];
+    snprintf(header, sizeof(header), "Authorization: Bearer %s", token);
+    const char *headers[] = {header, key, NULL};
+    struct answer *a = http(s, "POST", "/v1/jobs?wait=20", body, headers);
+    ck_assert_msg(a->status == 200 || a->status == 202, "%d: %s", a->status, a->body);
+    char *id = strdup(jstr(a->json, "id"));
+    answer_free(a);
+    return id;
+}
+
+START_TEST(a_token_sees_its_own_jobs)
+{
+    char *conf = all_tokens(), path[200];
+    struct server *s = server_new(conf, NULL);
+    char *id = submit_as(s, A_SUBMIT, "{\"task\":\"noop\",\"tags\":[\"t\"]}", NULL);
+    static const char *const tails[] = {"", "/result", "/input"};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "/v1/jobs/%s%s", id, tails[i]);
+        ck_assert_int_eq(status_of(s, A_SUBMIT, "GET", path, NULL), 200);
+        ck_assert_int_eq(status_of(s, A_ADMIN, "GET", path, NULL), 200);
+        ck_assert_int_eq(status_of(s, OTHER, "GET", path, NULL), 404);
+    }
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", id);
+    ck_assert_int_eq(status_of(s, OTHER, "POST", path, NULL), 404);
+    ck_assert_int_eq(status_of(s, A_SUBMIT, "POST", path, NULL), 409);
+    static const char *const lists[] = {"/v1/jobs", "/v1/jobs?tag=t", "/v1/jobs?task=noop"};
+    for (size_t i = 0; i < 3; i++) {
+        struct answer *a = ask(s, OTHER, "GET", lists[i], NULL);
+        ck_assert_int_eq((int)json_array_size(jget(a->json, "jobs")), 0);
+        answer_free(a);
+        a = ask(s, A_SUBMIT, "GET", lists[i], NULL);
+        ck_assert_int_eq((int)json_array_size(jget(a->json, "jobs")), 1);
+        ck_assert_str_eq(jstr(a->json, "jobs.0.owner"), "submit");
+        answer_free(a);
+    }
+    snprintf(path, sizeof(path), "/v1/jobs?ids=%s", id);
+    struct answer *a = ask(s, OTHER, "GET", path, NULL);
+    ck_assert_int_eq((int)json_array_size(jget(a->json, "jobs")), 0);
+    answer_free(a);
+    /* nor can it be depended on, nor its key or uniqueness be met */
+    char body[200];
+    snprintf(body, sizeof(body), "{\"task\":\"noop\",\"depends_on\":[\"%s\"]}", id);
+    ck_assert_int_eq(status_of(s, OTHER, "POST", "/v1/jobs", body), 422);
+    ck_assert_int_eq(status_of(s, A_SUBMIT, "POST", "/v1/jobs", body), 202);
+    char *one = submit_as(s, A_SUBMIT, "{\"task\":\"noop\"}", "Idempotency-Key: k");
+    char *two = submit_as(s, OTHER, "{\"task\":\"noop\"}", "Idempotency-Key: k");
+    char *same = submit_as(s, OTHER, "{\"task\":\"noop\"}", "Idempotency-Key: k");
+    ck_assert_str_ne(one, two);
+    ck_assert_str_eq(two, same);
+    free(one), free(two), free(same);
+    one = submit_as(s, A_SUBMIT, "{\"task\":\"noop\",\"unique\":{\"key\":\"u\",\"period\":99}}",
+                    NULL);
+    two = submit_as(s, OTHER, "{\"task\":\"noop\",\"unique\":{\"key\":\"u\",\"period\":99}}", NULL);
+    ck_assert_str_ne(one, two);
+    free(one), free(two);
+    /* a group, and the tasks that are allowed */
+    a = ask(s, A_SUBMIT, "POST", "/v1/jobs/batch", "{\"jobs\":[{\"task\":\"noop\"}]}");
+    ck_assert_int_eq(a->status, 202);
+    snprintf(path, sizeof(path), "/v1/groups/%s", jstr(a->json, "id"));
+    answer_free(a);
+    ck_assert_int_eq(status_of(s, A_SUBMIT, "GET", path, NULL), 200);
+    ck_assert_int_eq(status_of(s, OTHER, "GET", path, NULL), 404);
+    ck_assert_int_eq(status_of(s, A_SUBMIT, "POST", "/v1/jobs",
+                               "{\"task\":\"sha256\",\"input\":{\"text\":\"x\"}}"),
+                     403);
+    ck_assert_int_eq(status_of(s, A_SUBMIT, "POST", "/v1/tasks/sha256/jobs", "x"), 403);
+    free(id);
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
+/* The configuration is the server's file: see harness.c. */
+static void rewrite(struct server *s, const char *conf)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "%s/conf", s->dir);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(conf, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+    server_signal(s, SIGHUP);
+}
+
+START_TEST(tokens_change_without_a_restart)
+{
+    char *conf = NULL;
+    add_token(&conf, "one", A_SUBMIT, "scopes = read");
+    struct server *s = server_new(conf, NULL);
+    ck_assert_int_eq(status_of(s, A_SUBMIT, "GET", "/v1/jobs", NULL), 200);
+    ck_assert_int_eq(status_of(s, OTHER, "GET", "/v1/jobs", NULL), 401);
+    char *next = NULL;
+    add_token(&next, "one", OTHER, "scopes = read");
+    rewrite(s, next);
+    eventually(status_of(s, OTHER, "GET", "/v1/jobs", NULL) == 200, LONG_MS);
+    ck_assert_int_eq(status_of(s, A_SUBMIT, "GET", "/v1/jobs", NULL), 401);
+    s->errors_ok = true; /* a file that is wrong changes nothing */
+    rewrite(s, "[token one]\nhash = x\n");
+    char *log = NULL;
+    eventually((free(log), log = server_log(s), strstr(log, "nothing is changed") != NULL),
+               LONG_MS);
+    ck_assert_int_eq(status_of(s, OTHER, "GET", "/v1/jobs", NULL), 200);
+    free(log);
+    rewrite(s, conf);
+    eventually(status_of(s, A_SUBMIT, "GET", "/v1/jobs", NULL) == 200, LONG_MS);
+    free(conf);
+    free(next);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(the_outside_needs_tokens)
+{
+    char out[4096];
+    const char *bare[] = {"serve", "--listen", "0.0.0.0:0", "--data-dir", "/nonexistent/x", NULL};
+    ck_assert_int_eq(run_binary(bare, out, sizeof(out)), 78);
+    ck_assert_ptr_nonnull(strstr(out, "jobmill token"));
+    const char *wrong[] = {"[token A]\nhash = x\n",
+                           "[token a]\nscopes = read\n",
+                           "[token a]\nhash = sha256:00\nscopes = read\n",
+                           "[token a]\nscopes = all\n",
+                           "[token a]\nexpires = soon\n",
+                           "[token a]\nx = 1\n"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        const char *check[] = {"check-config", "--config", conf_file(wrong[i]), NULL};
+        ck_assert_int_eq(run_binary(check, out, sizeof(out)), 78);
+    }
+}
+END_TEST
+
+static bool file_holds(const char *path, const char *word)
+{
+    FILE *f = fopen(path, "rb");
+    char *data = f ? malloc(1 << 22) : NULL;
+    size_t n = data ? fread(data, 1, 1 << 22, f) : 0;
+    bool found = n > 0 && memmem(data, n, word, strlen(word)) != NULL;
+    free(data);
+    if (f)
+        fclose(f);
+    return found;
+}
+
+START_TEST(no_token_shows_anywhere)
+{
+    char *conf = all_tokens(), path[600];
+    struct server *s = server_new(conf, NULL);
+    free(submit_as(s, A_SUBMIT, "{\"task\":\"noop\"}", NULL));
+    struct answer *a = ask(s, "jm_secretly_wrong", "GET", "/v1/jobs", NULL);
+    ck_assert_ptr_null(strstr(a->body, "jm_secretly_wrong"));
+    answer_free(a);
+    static const char *const files[] = {"data/jobmill.db", "data/jobmill.db-wal", "log"};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", s->dir, files[i]);
+        ck_assert_msg(!file_holds(path, A_SUBMIT) && !file_holds(path, "jm_secretly"), "%s", path);
+    }
+    pid_t pid[64];
+    size_t n = descendants(s->pid, pid, 63);
+    pid[n++] = s->pid;
+    for (size_t i = 0; i < n; i++) {
+        static const char *const parts[] = {"environ", "cmdline"};
+        for (size_t k = 0; k < 2; k++) {
+            snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid[i], parts[k]);
+            ck_assert_msg(!file_holds(path, A_SUBMIT), "%s", path);
+        }
+    }
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        every_route_wants_its_scope, a_token_sees_its_own_jobs, tokens_change_without_a_restart,
+        the_outside_needs_tokens,    no_token_shows_anywhere,
+    };
+    return run_suite("auth", tests, sizeof(tests) / sizeof(tests[0]));
+}
