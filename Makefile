@@ -387,10 +387,18 @@ cron-diff: build/tests/cron/next ## random cron expressions against two other wa
 # ---- fuzzing: libFuzzer with ASan and UBSan; FUZZ_SECONDS a target ----
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SRCS := $(COMMON) server/conf.c server/conf_command.c server/backoff.c server/conf_file.c server/conf_flow.c server/conf_limits.c server/conf_schema.c server/conf_sections.c server/conf_value.c server/cron.c server/zone.c server/zone_rule.c $(SCHEMA)
-build-fuzz/%: tests/fuzz/%.c $(FUZZ_SRCS) Makefile
+FUZZ_CC := clang -std=c17 -g -O1 -pthread -fno-sanitize-recover=undefined
+FUZZ_SRCS := $(filter-out common/embed.c $(CLI),$(SRCS))
+build-fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(ALL_CPPFLAGS) -o $@ $< $(filter-out common/embed.c,$(FUZZ_SRCS)) tests/fuzz/lib/embed_none.c -linih -ljansson -lpcre2-8 -lm
+	$(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined $(ALL_CPPFLAGS) -MMD -MP -c -o $@ $<
+build-fuzz/all.a: $(FUZZ_SRCS:%.c=build-fuzz/obj/%.o)
+	@rm -f $@
+	ar rcs $@ $^
+# a fuzzer may stand in for a part of the service: its own functions are found first
+build-fuzz/%: tests/fuzz/%.c tests/fuzz/lib/embed_none.c build-fuzz/all.a
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $(ALL_CPPFLAGS) -o $@ $^ -Wl,--allow-multiple-definition $(LIBS)
+.PRECIOUS: build-fuzz/obj/%.o
 fuzz: deps-lint $(FUZZERS) ## fuzz every target for FUZZ_SECONDS
 	@for f in $(FUZZERS); do echo "== $$f"; mkdir -p $$f.corpus; \
 		cp -n tests/fuzz/corpus/$$(basename $$f)/* $$f.corpus/ 2>/dev/null; \

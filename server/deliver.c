@@ -33,6 +33,10 @@
  */
 #define MARGIN_US (2 * US_PER_S)
 
+#define RUN_MAX_US   (INT64_C(86400) * 366 * US_PER_S)
+#define SIGRTMAX_ANY 64
+#define EXIT_MAX     255
+
 /* ---- outcomes ---- */
 
 static struct finish *finish_new(const struct claim *c, enum attempt_end end)
@@ -224,14 +228,54 @@ static void copy_text(char *out, size_t size, struct msg_bytes in)
     out[n] = '\0';
 }
 
-static struct finish *finish_of_done(const struct slot *s, const struct claim *c,
-                                     const struct msg_DONE *m)
+/* A worker runs code that is not ours, and the clock may have been set while it did: its figures
+ * are brought to what can be. */
+static struct msg_DONE plausible(const struct msg_DONE *said)
 {
-    struct finish *f = finish_new(c, m->ok ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED);
+    struct msg_DONE m = *said;
+    int64_t now_us = clock_wall_us();
+    if (m.finished_us <= 0 || m.finished_us > now_us)
+        m.finished_us = now_us;
+    if (m.started_us < 0 || m.started_us > m.finished_us)
+        m.started_us = m.finished_us;
+    if (m.run_us < 0 || m.run_us > RUN_MAX_US)
+        m.run_us = RUN_MAX_US;
+    if (m.signal > SIGRTMAX_ANY)
+        m.signal = 0;
+    if (m.exit_plus_1 > EXIT_MAX + 1)
+        m.exit_plus_1 = 0;
+    return m;
+}
+
+/* Fit to be told as a header's value. */
+static bool is_type(struct msg_bytes type)
+{
+    for (size_t i = 0; i < type.len; i++) {
+        if ((unsigned char)type.data[i] < ' ' || (unsigned char)type.data[i] > '~')
+            return false;
+    }
+    return type.len <= JOB_TYPE_MAX;
+}
+
+/* What the worker itself should have refused. NULL: nothing. */
+static const char *bad_result(const struct taskdef *t, const struct msg_DONE *m)
+{
+    if (m->result.len > t->output_max)
+        return "the worker sent a result that is larger than output_max";
+    return is_type(m->result_type) ? NULL : "the worker sent a content type that is none";
+}
+
+static struct finish *finish_of_done(const struct dispatcher *d, const struct slot *s,
+                                     const struct claim *c, const struct msg_DONE *m)
+{
+    const char *bad = m->ok ? bad_result(&d->defs->task[c->task_index], m) : NULL;
+    struct finish *f = finish_new(c, m->ok && !bad ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED);
     f->attempt.worker = s->pid;
     f->attempt.started_us = m->started_us;
     f->attempt.finished_us = m->finished_us;
-    if (m->ok) {
+    if (bad) {
+        job_error_set(&f->attempt.error, JOB_ERROR_BAD_RESULT, "%s", bad);
+    } else if (m->ok) {
         copy_text(f->attempt.result_type, sizeof(f->attempt.result_type), m->result_type);
         buf_add(&f->attempt.result, m->result.data, m->result.len);
         if (f->attempt.result.failed)
@@ -252,8 +296,9 @@ static struct finish *finish_of_done(const struct slot *s, const struct claim *c
     return f;
 }
 
-static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *m)
+static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *said)
 {
+    const struct msg_DONE plain = plausible(said), *m = &plain;
     unsigned i = 0;
     while (i < s->count && s->held[i].seq != m->seq)
         i++;
@@ -262,7 +307,7 @@ static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *m)
         return;
     }
     struct claim *c = s->held[i].claim;
-    struct finish *f = finish_of_done(s, c, m);
+    struct finish *f = finish_of_done(d, s, c, m);
     (void)slot_take(s, i);
     s->full = false;
     if (i == 0)
