@@ -1,33 +1,45 @@
 /*
  * id.c - makes, reads and writes UUID version 7. Any thread; right after fork() too, since the
- * random bytes that a parent buffered are thrown away when the pid differs.
+ * random bytes that a parent buffered are thrown away in its child.
  */
 #include "id.h"
 
 #include "clock.h"
 #include "err.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 static _Atomic uint64_t last_key;
+static _Atomic unsigned forks; /* of this process's line, as far as ids were made before them */
+
+static void forked(void)
+{
+    atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, forked);
+}
 
 /* 8 random bytes from a buffer of the thread's own: one system call for 32 ids. */
 static int random_u64(uint64_t *out)
 {
     static _Thread_local struct {
         uint64_t word[32];
-        unsigned left;
-        pid_t pid;
+        unsigned left, forks;
     } pool;
-    pid_t pid = getpid();
-    if (pool.left == 0 || pool.pid != pid) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    unsigned now = atomic_load_explicit(&forks, memory_order_relaxed);
+    if (pool.left == 0 || pool.forks != now) {
+        pthread_once(&once, watch_forks);
         if (getrandom(pool.word, sizeof(pool.word), 0) != (ssize_t)sizeof(pool.word))
             return -ERR_SYSTEM;
         pool.left = 32;
-        pool.pid = pid;
+        pool.forks = now;
     }
     *out = pool.word[--pool.left];
     pool.word[pool.left] = 0;

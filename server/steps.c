@@ -257,6 +257,7 @@ static int finish(struct batch *b, struct finish *f, int64_t now_us)
 {
     enum job_state state = JOB_RUNNING;
     int err = steps_finish(b, &f->attempt, now_us, &state);
+    f->succeeded = !err && state == JOB_SUCCEEDED;
     b->credit[f->pool] -= (int32_t)f->credit;
     if (err == -ERR_CONFLICT || err == -ERR_NO_JOB) {
         char id[ID_TEXT];

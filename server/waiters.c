@@ -125,13 +125,19 @@ static void wake_list(struct waiter *w)
     }
 }
 
-void waiters_job_ended(const struct id *job)
+bool waiters_job_ended(const struct id *job, struct finish *finish)
 {
+    bool taken = false;
     pthread_mutex_lock(&table.lock);
     struct waiter *list =
         table.count ? detach(&table.bucket[bucket_of(job, table.buckets)], job) : NULL;
     pthread_mutex_unlock(&table.lock);
+    for (struct waiter *w = list; w && finish && !taken; w = w->next) {
+        taken = w->wants;
+        w->finish = taken ? finish : NULL;
+    }
     wake_list(list);
+    return taken;
 }
 
 void waiters_wake_all(void)

@@ -56,6 +56,13 @@ int writer_post(struct change *c)
     return err == -ERR_CLOSED ? -ERR_DRAINING : err;
 }
 
+void finish_free(struct finish *f)
+{
+    if (f)
+        attempt_release(&f->attempt);
+    free(f);
+}
+
 void change_release(struct change *c)
 {
     job_release(&c->one.job);
@@ -92,8 +99,7 @@ void writer_finish(struct finish *f)
 {
     if (inbox_post_always(&t.inbox, &f->work.node) == 0)
         return;
-    attempt_release(&f->attempt); /* after the end: the store's recovery finds the job running */
-    free(f);
+    finish_free(f); /* after the end: the store's recovery finds the job running */
 }
 
 void writer_credit(uint32_t pool, uint32_t n)
@@ -145,8 +151,8 @@ static void tell_all(struct batch *b)
         struct work *k = INBOX_OWNER(n, struct work, node);
         if (k->kind == CHANGE_FINISH) {
             struct finish *f = INBOX_OWNER(k, struct finish, work);
-            attempt_release(&f->attempt);
-            free(f);
+            if (!f->succeeded || !waiters_job_ended(&f->attempt.job, f))
+                finish_free(f);
             atomic_fetch_add_explicit(&t.finished, 1, memory_order_relaxed);
             continue;
         }
@@ -161,7 +167,7 @@ static void tell_all(struct batch *b)
     }
     tell_served(b, 0);
     for (size_t i = 0; i < b->ended_count; i++)
-        waiters_job_ended(&b->ended[i]);
+        (void)waiters_job_ended(&b->ended[i], NULL);
 }
 
 /* The disk is full and the transaction undone: clients are told; outcomes wait for room. */

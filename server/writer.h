@@ -168,9 +168,11 @@ void claim_free(struct claim *c);
 struct finish {
     struct work work;
     struct attempt attempt;
+    bool succeeded; /* the job did, by it; the writer's */
     uint32_t pool;
     uint32_t credit; /* jobs that this pool can take once this one is over: claimed in the same commit */
 };
+void finish_free(struct finish *f);
 /* Takes f (heap) in every case. */
 void writer_finish(struct finish *f);
 /* `n` more jobs may be claimed for this pool; any thread. */

@@ -39,7 +39,7 @@ static void end_job(uint64_t job)
 {
     struct id id;
     id_make(&id, job, job * 7);
-    waiters_job_ended(&id);
+    waiters_job_ended(&id, NULL);
 }
 
 START_TEST(all_of_a_job_are_woken)
@@ -77,7 +77,7 @@ START_TEST(jobs_of_one_bucket_are_kept_apart)
     end_job(1);
     ck_assert_int_eq(a.woken, 1);
     ck_assert_int_eq(b.woken, 0);
-    waiters_job_ended(&b.waiter.job);
+    waiters_job_ended(&b.waiter.job, NULL);
     ck_assert_int_eq(b.woken, 1);
 }
 END_TEST
@@ -124,7 +124,7 @@ START_TEST(wake_may_free)
         w->wake = free_it;
         waiters_add(w);
     }
-    waiters_job_ended(&(struct id){0});
+    waiters_job_ended(&(struct id){0}, NULL);
     ck_assert_uint_eq(waiters_count(), 0);
 }
 END_TEST

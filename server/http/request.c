@@ -119,10 +119,11 @@ int request_read_wait(struct request *rq, struct problem *p)
     if (p->err)
         return -p->err;
     if (text) {
-        char limit[64];
-        snprintf(limit, sizeof(limit), "a number of seconds from 0 to %g", most);
-        if (!query_number(text, &seconds) || seconds < 0 || seconds > most)
+        if (!query_number(text, &seconds) || seconds < 0 || seconds > most) {
+            char limit[64];
+            snprintf(limit, sizeof(limit), "a number of seconds from 0 to %g", most);
             return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "wait", limit, text);
+        }
     } else {
         const char *prefer = request_header(rq, "Prefer");
         if (!prefer || !preferred_wait(prefer, &seconds))
@@ -445,6 +446,7 @@ void request_free(struct request *rq)
     request_drop_query(rq);
     free(rq->ids);
     auth_leave(&rq->caller);
+    finish_free(rq->waiter.finish);
     buf_release(&rq->reply.body);
     buf_release(&rq->reply.headers);
     free(rq->reply.type_copy);

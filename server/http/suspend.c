@@ -188,6 +188,7 @@ static void attach(struct request *rq, const struct id *job)
 {
     rq->waiting = true;
     rq->waiter.job = *job;
+    rq->waiter.wants = rq->change && rq->change->work.kind == CHANGE_SUBMIT;
     rq->waiter.wake = on_job_ended;
     waiters_add(&rq->waiter);
     deadline_wait(rq->conn, clock_mono_us() + rq->wait_us);
