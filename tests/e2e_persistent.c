@@ -130,7 +130,7 @@ START_TEST(errors_are_the_functions_own)
     fails(s, "{\"do\":\"fail\",\"permanent\":true}", "too_hot", "too hot", 1);
     fails(s, "{\"do\":\"fail\",\"permanent\":false}", "too_hot", "too hot", 2);
     fails(s, "{\"do\":\"divide\"}", "task_error", "ZeroDivisionError: division by zero", 2);
-    ck_assert(log_has(s, "Traceback"));
+    eventually(log_has(s, "Traceback"), LONG_MS);
     fails(s, "{\"do\":\"nan\"}", "bad_result", "cannot be written as JSON", 1);
     ck_assert_int_eq(pid_now(s), before);
     server_free(s);
@@ -187,7 +187,7 @@ START_TEST(a_polite_program_cleans_up)
     struct answer *a = http(s, "POST", path, NULL, NULL);
     ck_assert_msg(!strcmp(jstr(a->json, "state"), "cancelled"), "%s", a->body);
     answer_free(a);
-    ck_assert(log_has(s, "cleaned up"));
+    eventually(log_has(s, "cleaned up"), LONG_MS);
     ck_assert_int_ne(pid_now(s), pid);
     server_free(s);
 }
@@ -310,7 +310,7 @@ START_TEST(programs_are_recycled)
         pid[i] = pid_now(s);
     ck_assert(pid[0] == pid[1] && pid[2] == pid[3] && pid[0] != pid[2] && pid[2] != pid[4]);
     eventually(process_is_gone(pid[0]) && process_is_gone(pid[2]), LONG_MS);
-    ck_assert(log_has(s, "no more jobs")); /* it was let end by itself */
+    eventually(log_has(s, "no more jobs"), LONG_MS); /* it was let end by itself */
     server_free(s);
     s = with_warm("", "recycle_memory = 64MiB\nspares = 0\n", one_worker);
     pid[0] = pid_now(s);
@@ -447,7 +447,7 @@ START_TEST(programs_in_node)
     node_says(s, "{\"do\":\"text\",\"text\":\"\\u00fc \\ud83d\\ude00\"}", "result",
               "\xC3\xBC \xF0\x9F\x98\x80");
     node_says(s, "{\"do\":\"noise\"}", "result", "quiet");
-    ck_assert(log_has(s, "noise of node"));
+    eventually(log_has(s, "noise of node"), LONG_MS);
     node_says(s, "{\"do\":\"fail\"}", "error.code", "too_hot");
     node_says(s, "{\"do\":\"throws\"}", "error.message", "Error: oh");
     node_says(s, "{\"do\":\"big\"}", "error.code", "bad_result");
@@ -459,7 +459,7 @@ START_TEST(programs_in_node)
     struct answer *a = http(s, "POST", path, NULL, NULL);
     ck_assert_msg(!strcmp(jstr(a->json, "state"), "cancelled"), "%s", a->body);
     answer_free(a);
-    ck_assert(log_has(s, "cleaned up in node"));
+    eventually(log_has(s, "cleaned up in node"), LONG_MS);
     eventually(process_is_gone(pid), LONG_MS);
     server_free(s);
 }
