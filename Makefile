@@ -340,8 +340,9 @@ powerloss: $(BUILD)/tests/check_crash ## cut the power IMAGES times at every wri
 	CK_DEFAULT_TIMEOUT=0 CK_TIMEOUT_MULTIPLIER=100 JOBMILL_IMAGES=$(IMAGES) $(BUILD)/tests/check_crash
 
 .PHONY: faults hardening coverage
-faults: $(BUILD)/tests/check_faults ## every read, write, sync and allocation below the store fails once
+faults: $(BUILD)/tests/check_faults $(BUILD)/tests/e2e_faults $(BUILD)/jobmill ## each call below the store, and each system call of the service, fails once
 	CK_TIMEOUT_MULTIPLIER=100 JOBMILL_FAULTS=all $(BUILD)/tests/check_faults
+	JOBMILL_ROUNDS=200 JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_faults
 
 hardening: $(BUILD)/jobmill ## is what was built hardened?
 	./tests/hardening.sh $(BUILD)/jobmill $(TASK_SOS)

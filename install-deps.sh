@@ -23,6 +23,7 @@ test="$build
 check
 curl
 sqlite3
+strace
 tzdata
 nodejs
 python3

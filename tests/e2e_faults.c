@@ -1,0 +1,355 @@
+/*
+ * e2e_faults.c - the real service while its system calls fail (strace injects it), with few
+ * descriptors, with a store that was damaged, or that may only be read. It serves, refuses with 503
+ * or 507, or ends with a status and a sentence; it never dies of a signal, never hangs, and what it
+ * acknowledged is there when the fault is over.
+ *
+ * JOBMILL_ROUNDS (`make faults`): every n-th call of each kind, else a few.
+ */
+#include "harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define JOBS_MAX 64
+
+static char acknowledged[JOBS_MAX][40];
+static int jobs;
+
+/* ---- a start that may fail ---- */
+
+struct fault {
+    const char *call, *error; /* as strace names them */
+    int n;                    /* the n-th call of each thread; 0: none fails */
+    rlim_t fds;               /* RLIMIT_NOFILE; 0: as it is */
+};
+
+static void exec_service(struct server *s, const struct fault *f, int out)
+{
+    char data[300], log[300], trace[300], inject[128];
+    const char *bin = getenv("JOBMILL_BIN"), *argv[24];
+    int n = 0;
+    snprintf(data, sizeof(data), "%s/data", s->dir);
+    snprintf(log, sizeof(log), "%s/log", s->dir);
+    snprintf(trace, sizeof(trace), "%s/trace", s->dir);
+    snprintf(inject, sizeof(inject), "inject=%s:error=%s:when=%d", f->call, f->error, f->n);
+    if (f->n) {
+        const char *const with[] = {"strace", "-f", "-DDD", "-qq", "-o", trace, "-e", inject};
+        for (size_t i = 0; i < sizeof(with) / sizeof(with[0]); i++)
+            argv[n++] = with[i];
+    }
+    const char *const serve[] = {bin,  "serve",           "--listen", "127.0.0.1:0", "--data-dir",
+                                 data, "--drain-timeout", "0.5",      "--workers",   "1",
+                                 NULL};
+    for (size_t i = 0; i < sizeof(serve) / sizeof(serve[0]); i++)
+        argv[n++] = serve[i];
+    int err = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (err < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
+        _exit(126);
+    if (f->fds) {
+        struct rlimit lim = {.rlim_cur = f->fds, .rlim_max = f->fds};
+        if (setrlimit(RLIMIT_NOFILE, &lim) != 0)
+            _exit(126);
+    }
+    execvp(argv[0], (char *const *)(uintptr_t)argv);
+    _exit(126);
+}
+
+/* Starts it; true: it listens, s->port is set. False: it ended, or is about to. */
+static bool try_start(struct server *s, const struct fault *f)
+{
+    int out[2];
+    char line[256];
+    size_t n = 0;
+    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
+    pid_t parent = getpid();
+    s->pid = fork();
+    ck_assert_int_ge(s->pid, 0);
+    if (s->pid == 0) {
+        setpgid(0, 0);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(126);
+        exec_service(s, f, out[1]);
+    }
+    close(out[1]);
+    s->out_fd = out[0];
+    for (int64_t until = now_ms() + 2 * LONG_MS; n < sizeof(line) - 1;) {
+        struct pollfd p = {.fd = s->out_fd, .events = POLLIN};
+        ck_assert_msg(now_ms() < until, "%s %s %d: it neither starts nor ends", f->call, f->error,
+                      f->n);
+        if (poll(&p, 1, 100) > 0 && read(s->out_fd, line + n, 1) != 1)
+            break;
+        if (p.revents && line[n++] == '\n')
+            break;
+    }
+    line[n] = '\0';
+    const char *colon = strrchr(line, ':');
+    s->port = strncmp(line, "listening on", 12) == 0 && colon ? atoi(colon + 1) : 0;
+    return s->port > 0;
+}
+
+/* What the service and strace leave is reaped here; true: nothing lives. */
+static bool all_gone(void)
+{
+    pid_t left[64];
+    size_t n = descendants(getpid(), left, 64);
+    for (size_t i = 0; i < n; i++)
+        waitpid(left[i], NULL, WNOHANG);
+    return n == 0;
+}
+
+/* Waits for the end and looks at how it ended. Not server_wait(): what is said before the log is
+ * there is plain text. */
+static void check_end(struct server *s, const struct fault *f, bool good)
+{
+    char path[300];
+    struct stat st;
+    int status = 0;
+    int64_t until = now_ms() + LONG_MS;
+    while (waitpid(s->pid, &status, WNOHANG) != s->pid) {
+        ck_assert_msg(now_ms() < until, "%s %s %d fds %d: it does not end", f->call, f->error, f->n,
+                      (int)f->fds);
+        pause_ms(2);
+    }
+    s->pid = 0;
+    close(s->out_fd);
+    eventually(all_gone(), LONG_MS);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) != 126, "%s %s %d fds %d: ended with %x",
+                  f->call, f->error, f->n, (int)f->fds, (unsigned)status);
+    snprintf(path, sizeof(path), "%s/log", s->dir);
+    if (!good)
+        ck_assert_msg(WEXITSTATUS(status) != 0 && stat(path, &st) == 0 && st.st_size > 0,
+                      "%s %s %d fds %d: it did not start and did not say why (%d)", f->call,
+                      f->error, f->n, (int)f->fds, WEXITSTATUS(status));
+    ck_assert_int_eq(truncate(path, 0), 0); /* its lines were looked at */
+}
+
+static bool was_hit(struct server *s)
+{
+    char command[400];
+    snprintf(command, sizeof(command), "grep -q INJECTED %s/trace 2>/dev/null", s->dir);
+    return system(command) == 0;
+}
+
+static void submit_some(struct server *s, int n)
+{
+    for (int i = 0; i < n && jobs < JOBS_MAX; i++) {
+        struct answer *a = http_try(s, "POST", i % 3 ? "/v1/jobs" : "/v1/jobs?wait=1",
+                                    "{\"task\":\"noop\"}", NULL);
+        if (!a)
+            return; /* it ended */
+        ck_assert_msg(a->status == 202 || a->status == 200 || a->status == 503 ||
+                          a->status == 507 || a->status == 500,
+                      "%d %s", a->status, a->body);
+        if (a->status < 300)
+            snprintf(acknowledged[jobs++], 40, "%s", jstr(a->json, "id"));
+        answer_free(a);
+    }
+}
+
+static void check_acknowledged(struct server *s)
+{
+    for (int i = 0; i < jobs; i++)
+        answer_free(await_state(s, acknowledged[i], "succeeded"));
+    jobs = 0;
+}
+
+/* One life with the fault, and one without. True: the fault came. */
+static bool live(struct server *s, const struct fault *f)
+{
+    bool started = try_start(s, f);
+    if (started) {
+        submit_some(s, 12);
+        if (s->pid && kill(s->pid, 0) == 0)
+            kill(s->pid, SIGTERM);
+    }
+    check_end(s, f, started);
+    bool hit = was_hit(s);
+    if (jobs > JOBS_MAX / 2 || !hit) {
+        server_restart(s);
+        check_acknowledged(s);
+        server_signal(s, SIGTERM);
+        ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    }
+    return hit;
+}
+
+static struct server *stopped_server(void)
+{
+    struct server *s = server_new(NULL, NULL);
+    s->errors_ok = true;
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    return s;
+}
+
+/* ---- system calls ---- */
+
+/* Not epoll_ctl: libmicrohttpd aborts when a removal fails, which no kernel lets it. */
+static const struct fault faults[] = {
+    {"fdatasync", "EIO", 0, 0},
+    {"pwrite64", "EIO", 0, 0},
+    {"pwrite64", "ENOSPC", 0, 0},
+    {"fsync", "EIO", 0, 0},
+    {"pread64", "EIO", 0, 0},
+    {"ftruncate", "EIO", 0, 0},
+    {"openat", "EMFILE", 0, 0},
+    {"mmap", "ENOMEM", 0, 0},
+    {"clone,clone3,fork,vfork", "EAGAIN", 0, 0},
+    {"socketpair", "EMFILE", 0, 0},
+    {"memfd_create", "EMFILE", 0, 0},
+    {"eventfd2", "EMFILE", 0, 0},
+    {"pipe2", "EMFILE", 0, 0},
+    {"sendmsg", "ENOBUFS", 0, 0},
+    {"accept4", "EMFILE", 0, 0},
+    {"fcntl", "ENOLCK", 0, 0},
+    {"unlink", "EIO", 0, 0},
+    {"mkdir", "EIO", 0, 0},
+};
+
+/* Every n of a call until none is met, or a few. */
+static void fail_calls(struct server *s, struct fault f)
+{
+    bool every = getenv("JOBMILL_ROUNDS") != NULL;
+    int hits = 0;
+    for (f.n = 1; f.n < (every ? 1000 : 20); f.n = every ? f.n + 1 : f.n * 5) {
+        if (!live(s, &f))
+            break;
+        hits++;
+    }
+    printf("%s %s: %d of its calls failed\n", f.call, f.error, hits);
+}
+
+START_TEST(calls_fail)
+{
+    if (SANITIZED || system("strace -o /dev/null true 2>/dev/null") != 0) {
+        puts("no strace here: passed over");
+        return;
+    }
+    struct server *s = stopped_server();
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        fail_calls(s, faults[i]);
+    server_restart(s);
+    check_acknowledged(s);
+    server_free(s);
+}
+END_TEST
+
+/* ---- descriptors ---- */
+
+START_TEST(few_descriptors)
+{
+    struct server *s = stopped_server();
+    bool every = getenv("JOBMILL_ROUNDS") != NULL;
+    for (struct fault f = {.call = "few", .error = "fds", .fds = 4}; f.fds < 90;
+         f.fds += every ? 1 : 9)
+        live(s, &f);
+    server_restart(s);
+    check_acknowledged(s);
+    server_free(s);
+}
+END_TEST
+
+/* ---- a damaged store ---- */
+
+static void damage(const char *path, int round)
+{
+    struct stat st;
+    char junk[4096];
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(fstat(fd, &st), 0);
+    unsigned size = (unsigned)st.st_size;
+    if (round % 4 == 3) {
+        ck_assert_int_eq(ftruncate(fd, (off_t)random_below(size)), 0);
+    } else {
+        for (size_t i = 0; i < sizeof(junk); i++)
+            junk[i] = (char)random_below(256);
+        size_t len = round % 4 == 0 ? 1 : round % 4 == 1 ? 100 : sizeof(junk);
+        for (int i = 0; i < 5; i++)
+            ck_assert_int_gt(pwrite(fd, junk, len, (off_t)random_below(size)), 0);
+    }
+    close(fd);
+}
+
+START_TEST(a_damaged_store)
+{
+    char db[300], good[300], command[1300];
+    struct server *s = server_new(NULL, NULL);
+    s->errors_ok = true;
+    for (int i = 0; i < 30; i++)
+        submit(s, "{\"task\":\"echo\",\"input\":\"some words\",\"tags\":[\"t\"]}");
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    snprintf(db, sizeof(db), "%s/data/jobmill.db", s->dir);
+    snprintf(good, sizeof(good), "%s/good.db", s->dir);
+    snprintf(command, sizeof(command), "cp %s %s", db, good);
+    ck_assert_int_eq(system(command), 0);
+    int refused = 0, served = 0;
+    for (int i = 0; i < rounds(16); i++) {
+        struct fault none = {.call = "no", .error = "call"};
+        snprintf(command, sizeof(command), "rm -f %s-wal %s-shm; cp %s %s", db, db, good, db);
+        ck_assert_int_eq(system(command), 0);
+        damage(db, i);
+        bool started = try_start(s, &none);
+        if (started) {
+            submit_some(s, 5);
+            struct answer *a = http_try(s, "GET", "/v1/jobs", NULL, NULL);
+            answer_free(a);
+            if (kill(s->pid, 0) == 0)
+                kill(s->pid, SIGTERM);
+        }
+        jobs = 0; /* a damaged store promises nothing */
+        served += started;
+        refused += !started;
+        check_end(s, &none, started);
+    }
+    printf("damaged: %d refused, %d served\n", refused, served);
+    ck_assert_int_gt(refused, 0);
+    snprintf(command, sizeof(command), "rm -f %s-wal %s-shm; cp %s %s", db, db, good, db);
+    ck_assert_int_eq(system(command), 0);
+    server_restart(s);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_store_that_may_only_be_read)
+{
+    char data[300];
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
+        puts("not allowed to mount: passed over");
+        return;
+    }
+    struct server *s = stopped_server();
+    struct fault none = {.call = "no", .error = "call"};
+    snprintf(data, sizeof(data), "%s/data", s->dir);
+    ck_assert_int_eq(mount(data, data, NULL, MS_BIND, NULL), 0);
+    ck_assert_int_eq(mount(NULL, data, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), 0);
+    ck_assert(!try_start(s, &none));
+    check_end(s, &none, false);
+    ck_assert_int_eq(umount(data), 0);
+    server_restart(s);
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {calls_fail, few_descriptors, a_damaged_store,
+                                  a_store_that_may_only_be_read};
+    return run_suite("faults", tests, sizeof(tests) / sizeof(tests[0]));
+}
