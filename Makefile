@@ -102,6 +102,9 @@ SERVER := \
 	server/dispatch.c \
 	server/exposition.c \
 	server/inbox.c \
+	server/joblog.c \
+	server/joblog_read.c \
+	server/joblog_sweep.c \
 	server/leases.c \
 	server/metrics.c \
 	server/pool.c \
@@ -138,6 +141,7 @@ HTTP := \
 	server/http/api_jobs.c \
 	server/http/api_leases.c \
 	server/http/api_list.c \
+	server/http/api_logs.c \
 	server/http/api_meta.c \
 	server/http/api_metrics.c \
 	server/http/api_pools.c \

@@ -127,33 +127,72 @@ int cli_list(struct cli *c)
 
 /* ---- logs ---- */
 
+/* *arg counts lines. */
 static bool write_through(void *arg, const char *data, size_t len)
 {
-    (void)arg;
+    size_t *lines = arg;
+    for (size_t i = 0; i < len; i++)
+        *lines += data[i] == '\n';
     if (fwrite(data, 1, len, stdout) == len && fflush(stdout) == 0)
         return true;
     fprintf(stderr, "jobmill: standard output: %s\n", strerror(errno));
     return false;
 }
 
-int cli_logs(struct cli *c)
+/* The server ends a stream after a time of its own: has the job ended too? */
+static bool has_ended(struct cli *c)
+{
+    AUTO_BUF path = BUF_INIT, body = BUF_INIT;
+    json_t *job;
+    job_path(&path, c->args[0], "");
+    if (path.failed || call_get(c, path.data, &job, &body))
+        return true;
+    const char *state = show_string(job, "state");
+    bool goes_on = strcmp(state, "scheduled") == 0 || strcmp(state, "queued") == 0 ||
+                   strcmp(state, "running") == 0;
+    json_decref(job);
+    return !goes_on;
+}
+
+/* One answer, without the lines that were written already. */
+static int logs_once(struct cli *c, size_t *lines, bool *more)
 {
     AUTO_BUF path = BUF_INIT;
     AUTO_REPLY r = {0};
+    char skip[32];
+    *more = false;
     job_path(&path, c->args[0], "/logs");
     if (c->o.follow)
         call_parameter(&path, "follow", "true");
+    snprintf(skip, sizeof(skip), "%zu", *lines);
+    if (*lines > 0)
+        call_parameter(&path, "skip", skip);
     if (path.failed)
         return CLI_SYSTEM;
-    struct http_call call = {
-        .method = "GET", .path = path.data, .endless = c->o.follow, .sink = write_through};
+    struct http_call call = {.method = "GET",
+                             .path = path.data,
+                             .endless = c->o.follow,
+                             .sink = write_through,
+                             .arg = lines};
     int status = call_any(c, &call, &r);
+    *more = !status && c->o.follow && r.status == 200 && !cli_stop;
     if (status || (r.status >= 200 && r.status < 300))
         return status;
     if (!call_not_served(&r))
         return call_refused(c->args[0], &r);
     fputs("jobmill: this server has no logs\n", stderr);
     return CLI_REFUSED;
+}
+
+int cli_logs(struct cli *c)
+{
+    size_t lines = 0;
+    bool more;
+    int status;
+    do
+        status = logs_once(c, &lines, &more);
+    while (more && !has_ended(c));
+    return status;
 }
 
 /* ---- cancel, retry, delete ---- */

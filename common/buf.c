@@ -109,19 +109,21 @@ void buf_add_u64(struct buf *b, unsigned long long v)
     buf_add(b, digits + n, sizeof(digits) - n);
 }
 
-/* The length of the UTF-8 sequence at s (RFC 3629), or 0 when it is not one. */
-static size_t utf8_length(const unsigned char *s, size_t len)
+size_t buf_utf8(const char *text, size_t len)
 {
+    const unsigned char *s = (const unsigned char *)text;
     static const struct {
         unsigned char lo, hi, second_lo, second_hi, length;
     } row[] = {
-        {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3}, {0xE1, 0xEC, 0x80, 0xBF, 3},
-        {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4},
-        {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4},
+        {0x00, 0x7F, 0x00, 0x00, 1}, {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
+        {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3},
+        {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4},
     };
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
         if (s[0] < row[i].lo || s[0] > row[i].hi)
             continue;
+        if (row[i].length == 1)
+            return 1;
         if (len < row[i].length || s[1] < row[i].second_lo || s[1] > row[i].second_hi)
             return 0;
         for (size_t k = 2; k < row[i].length; k++) {
@@ -155,7 +157,7 @@ void buf_add_json_string(struct buf *b, const char *text, size_t len)
             i++;
             continue;
         }
-        size_t n = s[i] >= 0x80 ? utf8_length(s + i, len - i) : 0;
+        size_t n = s[i] >= 0x80 ? buf_utf8(text + i, len - i) : 0;
         if (n) {
             i += n;
             continue;

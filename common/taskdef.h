@@ -64,6 +64,7 @@ struct taskdef {
     int64_t keep_for_us;      /* a job that ended is forgotten after this; 0 = never; -1 = the service's */
     int64_t keep_max;         /* ended jobs that are kept; 0 = all; -1 = the service's */
     uint64_t output_max;                /* bytes of result; more fails the job with bad_result */
+    uint64_t log_bytes;                 /* of an attempt are passed on; 0: 1 MiB */
 
     /* kind command */
     char result_file[FILE_NAME_MAX + 1]; /* of the job's directory, instead of stdout; "": none */

@@ -1,6 +1,7 @@
 /*
  * collector.c - the sole reader of the log pipe. A thread of its own; it reads records as they were
- * written, joins those of one line, and writes whole lines to standard error.
+ * written, joins those of one line, and writes whole lines to standard error, and those of a job to
+ * its file too.
  *
  * When standard error takes nothing for STUCK_MS, lines are dropped and counted rather than that
  * the whole service waits for a terminal; the count is told once it flows again. A line whose rest
@@ -14,7 +15,9 @@
 #include "../common/err.h"
 #include "../common/fdio.h"
 #include "../common/log.h"
+#include "joblog.h"
 #include "metrics.h"
+#include "waiters.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,15 +27,18 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #define PIPE_BYTES (1 << 20)
 #define STUCK_MS   1000
 #define PART_MS    1000
-#define OPEN_LINES 64 /* lines of which only a part came yet */
+#define LOST_MS    60000 /* between two words on lines that could not be kept */
+#define OPEN_LINES 64    /* lines of which only a part came yet */
 #define TEXT_MAX   (PIPE_BUF - sizeof(struct log_record))
 
 struct part {
@@ -45,7 +51,7 @@ struct part {
 static struct {
     pthread_t thread;
     int fd;
-    int stop_fd; /* eventfd: readable once the end is asked for */
+    int wake_fd; /* eventfd: something was asked, see the last lines */
     bool json;
     bool running;
     struct part part[OPEN_LINES];
@@ -55,7 +61,19 @@ static struct {
     char in[65536];
     size_t in_len;
     _Atomic int64_t stop_at_us; /* mono; 0: not asked to stop */
-} c = {.fd = -1, .stop_fd = -1};
+
+    /* tickets: `marked` of those asked pass once `taken` bytes have reached `target` */
+    _Atomic uint64_t asked, passed;
+    uint64_t marked, taken, target;
+    unsigned long long lost; /* lines of jobs */
+    int64_t lost_said_us;
+
+    pthread_mutex_t lock; /* guards forget_* */
+    struct id *forget;
+    size_t forget_count, forget_room;
+} c = {.fd = -1, .wake_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
+
+const struct id collector_key = {{'c', 'o', 'l', 'l', 'e', 'c', 't', 'o', 'r'}};
 
 int collector_pipe(int fds[2])
 {
@@ -227,6 +245,8 @@ static void own_line(const char *fmt, unsigned long long n)
 
 static void put_line(const struct log_record *r, const char *text, size_t len)
 {
+    if (r->flags & LOG_HAS_JOB)
+        joblog_add(r, text, len);
     if (c.dropped > 0) {
         own_line("%llu log lines were dropped: standard error took nothing", c.dropped);
         if (c.line.failed || !write_line()) {
@@ -344,17 +364,106 @@ static int64_t end_old_parts(void)
     return next;
 }
 
+/* ---- tickets ---- */
+
+static void wake(void)
+{
+    (void)eventfd_write(c.wake_fd, 1);
+}
+
+uint64_t collector_ask(void)
+{
+    uint64_t ticket = atomic_fetch_add(&c.asked, 1) + 1;
+    wake();
+    return ticket;
+}
+
+bool collector_passed(uint64_t ticket)
+{
+    return atomic_load(&c.passed) >= ticket;
+}
+
+void collector_forget(const struct id *job)
+{
+    pthread_mutex_lock(&c.lock);
+    if (c.forget_count == c.forget_room) {
+        size_t room = c.forget_room ? c.forget_room * 2 : 64;
+        struct id *more = realloc(c.forget, room * sizeof(*more));
+        if (more) {
+            c.forget = more;
+            c.forget_room = room;
+        }
+    }
+    if (c.forget_count < c.forget_room) /* else the sweep of the next start finds it */
+        c.forget[c.forget_count++] = *job;
+    pthread_mutex_unlock(&c.lock);
+    atomic_fetch_add(&c.asked, 1);
+    wake();
+}
+
+/* Notes how much was in the pipe when the last ticket was asked for; nobody else reads from it. */
+static void mark_tickets(void)
+{
+    uint64_t asked = atomic_load(&c.asked);
+    int left = 0;
+    if (c.marked != atomic_load(&c.passed) || c.marked == asked)
+        return;
+    (void)ioctl(c.fd, FIONREAD, &left);
+    c.marked = asked;
+    c.target = c.taken + (uint64_t)left;
+}
+
+/* All that was to be forgotten when the ticket was marked, and perhaps more, whose turn may be
+ * early: their jobs had ended, and the sweep of the next start finds what comes late. */
+static void pass_tickets(void)
+{
+    if (c.marked == atomic_load(&c.passed) || c.taken < c.target)
+        return;
+    pthread_mutex_lock(&c.lock);
+    struct id *forget = c.forget;
+    size_t n = c.forget_count;
+    c.forget = NULL;
+    c.forget_count = c.forget_room = 0;
+    pthread_mutex_unlock(&c.lock);
+    for (size_t i = 0; i < n; i++)
+        joblog_remove(&forget[i]);
+    free(forget);
+    atomic_store(&c.passed, c.marked);
+    (void)waiters_job_ended(&collector_key, NULL);
+}
+
+static void flush_jobs(void)
+{
+    joblog_flush();
+    c.lost += joblog_lost();
+    int64_t now = clock_mono_us();
+    if (c.lost == 0 || (c.lost_said_us && now - c.lost_said_us < LOST_MS * US_PER_MS))
+        return;
+    own_line("%llu lines could not be written to the logs of their jobs: is the disk full?",
+             c.lost);
+    if (c.line.failed || !write_line())
+        drop_line();
+    c.lost = 0;
+    c.lost_said_us = now;
+}
+
 /* One wait and one read. False: the end of the log. */
 static bool collect_some(void)
 {
     int64_t part_due = end_old_parts();
+    flush_jobs();
+    mark_tickets();
+    pass_tickets();
     int64_t stop_at = atomic_load_explicit(&c.stop_at_us, memory_order_acquire);
     int64_t due = stop_at && stop_at < part_due ? stop_at : part_due;
-    struct pollfd p[2] = {{.fd = c.fd, .events = POLLIN},
-                          {.fd = stop_at ? -1 : c.stop_fd, .events = POLLIN}};
+    struct pollfd p[2] = {{.fd = c.fd, .events = POLLIN}, {.fd = c.wake_fd, .events = POLLIN}};
     int n = poll(p, 2, due == INT64_MAX ? -1 : clock_wait_ms(due, STUCK_MS));
     if (n < 0)
         return errno == EINTR;
+    if (p[1].revents) {
+        eventfd_t ignored;
+        (void)eventfd_read(c.wake_fd, &ignored);
+    }
     if (!p[0].revents)
         return !stop_at || clock_mono_us() < stop_at;
     ssize_t got = read(c.fd, c.in + c.in_len, sizeof(c.in) - c.in_len);
@@ -363,6 +472,7 @@ static bool collect_some(void)
     if (got == 0)
         return false; /* every writer is gone */
     c.in_len += (size_t)got;
+    c.taken += (uint64_t)got;
     take_bytes();
     return !stop_at || clock_mono_us() < stop_at + STUCK_MS * US_PER_MS;
 }
@@ -377,21 +487,22 @@ static void *collect(void *arg)
         if (c.part[i].used)
             end_part(&c.part[i]);
     }
+    joblog_rest();
     buf_release(&c.line);
     return NULL;
 }
 
 int collector_start(int read_fd, bool json)
 {
-    c.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (c.stop_fd < 0)
+    c.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (c.wake_fd < 0)
         return -ERR_SYSTEM;
     c.fd = read_fd;
     c.json = json;
     c.in_len = 0;
     atomic_store(&c.stop_at_us, 0);
     if (pthread_create(&c.thread, NULL, collect, NULL) != 0) {
-        fd_close(&c.stop_fd);
+        fd_close(&c.wake_fd);
         return -ERR_SYSTEM;
     }
     c.running = true;
@@ -400,15 +511,16 @@ int collector_start(int read_fd, bool json)
 
 void collector_stop(int timeout_ms)
 {
-    const uint64_t one = 1;
     if (!c.running)
         return;
     atomic_store_explicit(&c.stop_at_us, clock_mono_us() + timeout_ms * US_PER_MS,
                           memory_order_release);
-    (void)fd_write_all(c.stop_fd, &one,
-                       sizeof(one)); /* to an eventfd that nobody wrote: not full */
+    wake();
     pthread_join(c.thread, NULL);
     c.running = false;
     fd_close(&c.fd);
-    fd_close(&c.stop_fd);
+    fd_close(&c.wake_fd);
+    free(c.forget);
+    c.forget = NULL;
+    c.forget_count = c.forget_room = 0;
 }

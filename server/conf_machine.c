@@ -109,6 +109,8 @@ static int settle_task(struct taskdef *t, const struct machine *m, struct buf *w
     return 0;
 }
 
+#define LOG_BYTES_LEAST (1u << 20) /* go to the service's own log, also when no job keeps them */
+
 int conf_settle(struct conf *c, struct buf *why)
 {
     int err = find_user(c, why);
@@ -117,8 +119,11 @@ int conf_settle(struct conf *c, struct buf *why)
     if (err)
         return err;
     sandbox_probe(&c->defs.machine, c->defs.sandbox_uid, c->defs.sandbox_gid);
-    for (uint32_t i = 0; i < c->defs.tasks && !err; i++)
+    for (uint32_t i = 0; i < c->defs.tasks && !err; i++) {
+        if (c->log_max > LOG_BYTES_LEAST)
+            c->defs.task[i].log_bytes = c->log_max;
         err = settle_task(&c->defs.task[i], &c->defs.machine, why);
+    }
     return err;
 }
 

@@ -21,6 +21,7 @@
 #include "dispatch.h"
 #include "http/auth.h"
 #include "http/http.h"
+#include "joblog.h"
 #include "reader.h"
 #include "store/store.h"
 #include "tokens.h"
@@ -165,6 +166,10 @@ static int open_store(struct service *s, struct buf *why)
     int err = store_open(&o, &s->store, why);
     if (err)
         return err;
+    if (joblog_open(s->conf.data_dir, s->conf.log_max) != 0) {
+        buf_addf(why, "%s/logs cannot be opened: %s", s->conf.data_dir, strerror(errno));
+        return -ERR_STORE;
+    }
     struct recovery r = {0};
     err = store_recover(s->store, clock_wall_us(), &r);
     if (err) {
@@ -221,6 +226,8 @@ static int start_threads(struct service *s, uint16_t *port)
     wait_for_workers(s);
     if (!err)
         err = http_start(&s->conf, port);
+    if (!err)
+        err = joblog_sweep_start();
     return err;
 }
 
@@ -331,6 +338,7 @@ static void end(struct service *s)
     http_stop();
     auth_end();
     writer_stop();
+    joblog_sweep_stop();
     reader_stop();
     waiters_release();
     store_close(s->store);
@@ -338,6 +346,7 @@ static void end(struct service *s)
     log_open(-1, LOG_INFO, "front");
     fd_close(&s->log_write_fd);
     collector_stop(LOG_FLUSH_MS);
+    joblog_close();
     board_unmap(s->board);
     fd_close(&s->board_fd);
     conf_release(&s->conf);

@@ -361,6 +361,11 @@ static int note_ended(struct batch *b)
         b->ended = writer_grow(b->ended, b->ended_count, &b->ended_cap, sizeof(*b->ended));
         store_ended_id(w.store, i, &b->ended[b->ended_count++]);
     }
+    struct id gone;
+    for (size_t i = 0; store_gone(w.store, i, &gone); i++) {
+        b->gone = writer_grow(b->gone, b->gone_count, &b->gone_cap, sizeof(*b->gone));
+        b->gone[b->gone_count++] = gone;
+    }
     return 0;
 }
 

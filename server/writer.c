@@ -11,6 +11,7 @@
 #include "../common/clock.h"
 #include "../common/err.h"
 #include "../common/log.h"
+#include "collector.h"
 #include "dispatch.h"
 #include "metrics.h"
 #include "serve.h"
@@ -168,6 +169,8 @@ static void tell_all(struct batch *b)
     tell_served(b, 0);
     for (size_t i = 0; i < b->ended_count; i++)
         (void)waiters_job_ended(&b->ended[i], NULL);
+    for (size_t i = 0; i < b->gone_count; i++)
+        collector_forget(&b->gone[i]);
 }
 
 /* The disk is full and the transaction undone: clients are told; outcomes wait for room. */
@@ -256,8 +259,12 @@ static bool transact(struct batch *b)
 
 static void batch_reset(struct batch *b)
 {
-    struct batch keep = {
-        .ended = b->ended, .ended_cap = b->ended_cap, .stops = b->stops, .stops_cap = b->stops_cap};
+    struct batch keep = {.gone = b->gone,
+                         .gone_cap = b->gone_cap,
+                         .ended = b->ended,
+                         .ended_cap = b->ended_cap,
+                         .stops = b->stops,
+                         .stops_cap = b->stops_cap};
     *b = keep;
 }
 
@@ -327,6 +334,7 @@ static void *writer_main(void *arg)
             inbox_wait(&t.inbox, idle_ms());
     }
     free(b.ended);
+    free(b.gone);
     free(b.stops);
     return NULL;
 }

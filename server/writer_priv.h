@@ -19,6 +19,8 @@ struct batch {
     size_t claimed;
     struct id *ended; /* jobs and groups */
     size_t ended_count, ended_cap;
+    struct id *gone; /* jobs that ran and were forgotten */
+    size_t gone_count, gone_cap;
     int32_t credit[POOLS_MAX];     /* credit used by it */
     uint32_t taken[TASKS_MAX];     /* jobs of each task that it began */
     struct stop {

@@ -199,6 +199,11 @@ class Service:
         check(kind in content or '*/*' in content, f'{where}: type {kind} is in api.yaml')
         if not kind or 'json' not in kind:
             return data
+        if kind == 'application/x-ndjson':
+            values = [json.loads(line) for line in data.splitlines()]
+            for error in (e for v in values for e in validator(content[kind]['schema']).iter_errors(v)):
+                check(False, f'{where}: {error.message}')
+            return values
         value = json.loads(data)
         schema = content.get(kind, content.get('*/*'))['schema']
         for error in validator(schema).iter_errors(value):
@@ -230,6 +235,14 @@ def live_jobs(s):
     s.call(304, 'GET', job + '/result', at + '/result', headers={'If-None-Match': headers['ETag']})
     headers, _ = s.call(200, 'GET', job + '/input', at + '/input')
     s.call(304, 'GET', job + '/input', at + '/input', headers={'If-None-Match': headers['ETag']})
+    logs = job + '/logs'
+    headers, _ = s.call(200, 'GET', logs, at + '/logs?tail=10&follow=1&attempt=1&skip=1')
+    check(headers['Content-Type'] == 'text/plain; charset=utf-8', 'logs are text')
+    headers, _ = s.call(200, 'GET', logs, at + '/logs?follow=true', headers={'Accept': 'application/x-ndjson'})
+    check(headers['Content-Type'] == 'application/x-ndjson', 'logs are lines of JSON')
+    for wrong in ('tail=x', 'follow=x', 'attempt=0', 'skip=-1', 'x=1'):
+        s.call(400, 'GET', logs, at + '/logs?' + wrong)
+    s.call(404, 'GET', logs, f'/v1/jobs/{NOBODY}/logs')
     s.call(409, 'POST', job + '/cancel', at + '/cancel')
     headers, waited = s.call(200, 'POST', jobs, jobs, '{"task":"echo","input":[1.10,1e2]}', {'Prefer': 'wait=10'})
     check(headers['Preference-Applied'] == 'wait=10' and waited['state'] == 'succeeded', 'Prefer: wait')

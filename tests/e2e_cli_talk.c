@@ -130,16 +130,23 @@ START_TEST(what_other_servers_have_and_lack)
                                         "cannot pause"};
     static const char *const none[] = {NOT_SERVED, NULL};
     static const char *const some[] = {ANSWER("200 OK", "text/plain", "one\ntwo\n"), NULL};
+    /* a stream that the server ended before the job has ended is gone on with */
+    static const char *const cut[] = {ANSWER("200 OK", "text/plain", "one\ntwo\n"),
+                                      JSON("200 OK", JOB(ID)),
+                                      ANSWER("200 OK", "text/plain", "three\n"),
+                                      JSON("200 OK", ENDED(ID, "succeeded", "")), NULL};
     for (size_t i = 0; i < 5; i++) {
         struct canned c;
         struct ran r = talk(&c, 65, NULL, none, commands[i]);
         ck_assert_msg(strstr(r.err, lacks[i]), "%s", r.err);
         ran_free(&r);
         canned_end(&c);
-        r = talk(&c, 0, NULL, some, commands[i]);
+        r = talk(&c, 0, NULL, i == 0 ? cut : some, commands[i]);
         ck_assert_int_eq(strncmp(c.requests[0], asked[i], strlen(asked[i])), 0);
-        if (i == 0)
-            ck_assert_str_eq(r.out, "one\ntwo\n");
+        if (i == 0) {
+            ck_assert_ptr_nonnull(strstr(c.requests[2], "follow=true&skip=2"));
+            ck_assert_str_eq(r.out, "one\ntwo\nthree\n");
+        }
         ran_free(&r);
         canned_end(&c);
     }

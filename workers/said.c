@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOG_MAX_BYTES (1 << 20) /* of a job's log; what comes after is counted, not kept */
-#define DEPTH         512
-#define KEPT_MAX      65536 /* bytes of a line's memory that are kept for the next one */
+#define LOG_BYTES (1u << 20) /* of a job's log, where its task does not say */
+#define DEPTH     512
+#define KEPT_MAX  65536 /* bytes of a line's memory that are kept for the next one */
 
 /* ---- lines ---- */
 
@@ -89,6 +89,12 @@ static enum log_level level_of(const char **text, size_t *len)
     return LOG_INFO;
 }
 
+/* What comes after is counted, not passed on. */
+static size_t log_bytes(const struct taskdef *def)
+{
+    return def->log_bytes ? def->log_bytes : LOG_BYTES;
+}
+
 void said_log_line(void *arg, const char *text, size_t len)
 {
     struct said_log *log = arg;
@@ -100,7 +106,7 @@ void said_log_line(void *arg, const char *text, size_t len)
     size_t keep = len < SAID_LAST_MAX ? len : SAID_LAST_MAX;
     memcpy(log->last, text, keep);
     log->last[keep] = '\0';
-    if (log->logged + len > LOG_MAX_BYTES) {
+    if (log->logged + len > log_bytes(log->def)) {
         log->unlogged++;
         return;
     }
@@ -115,8 +121,8 @@ void said_log_line(void *arg, const char *text, size_t len)
 void said_log_end(struct said_log *log)
 {
     if (log->unlogged)
-        log_write(LOG_WARN, "task %s: %zu log lines beyond %d bytes were not kept", log->def->name,
-                  log->unlogged, LOG_MAX_BYTES);
+        log_write(LOG_WARN, "task %s: %zu log lines beyond %zu bytes were not kept", log->def->name,
+                  log->unlogged, log_bytes(log->def));
     log->logged = log->unlogged = 0;
 }
 

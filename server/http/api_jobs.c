@@ -5,6 +5,7 @@
  * same bytes. A request that waits asks the store only when it is resumed.
  */
 #include "api.h"
+#include "api_jobs.h"
 #include "json.h"
 #include "request.h"
 #include "submit.h"
@@ -29,8 +30,7 @@ static void answer_job(struct request *rq, int status, const struct job *job)
     buf_addc(out, '\n');
 }
 
-/* The job as it is. False: it could not be read, and that is answered. */
-static bool read_job(struct request *rq, unsigned what, size_t inline_max, struct job *job)
+bool jobs_read(struct request *rq, unsigned what, size_t inline_max, struct job *job)
 {
     int err = reader_job(&rq->id, what, inline_max, job);
     if (!err && caller_sees(&rq->caller, job->owner))
@@ -51,7 +51,7 @@ static bool read_job(struct request *rq, unsigned what, size_t inline_max, struc
     return false;
 }
 
-static bool read_id(struct request *rq)
+bool jobs_read_id(struct request *rq)
 {
     if (id_parse(&rq->id, rq->part.text, rq->part.len))
         return true;
@@ -143,7 +143,7 @@ static void answer_waited(struct request *rq)
     struct job job;
     if (answer_finish(rq))
         return;
-    if (!read_job(rq, READ_INPUT | READ_RESULT, http_conf->inline_max, &job))
+    if (!jobs_read(rq, READ_INPUT | READ_RESULT, http_conf->inline_max, &job))
         return;
     answer_job(rq, job_state_final(job.state) ? 200 : 202, &job);
     job_release(&job);
@@ -153,7 +153,7 @@ static void answer_waited(struct request *rq)
 static void wait_or(struct request *rq, void (*then)(struct request *rq))
 {
     struct job job;
-    if (!read_job(rq, 0, 0, &job))
+    if (!jobs_read(rq, 0, 0, &job))
         return;
     bool final = job_state_final(job.state);
     job_release(&job);
@@ -283,7 +283,7 @@ void api_jobs_submit_raw(struct request *rq)
 static void got(struct request *rq)
 {
     struct job job;
-    if (!read_job(rq, READ_INPUT | READ_RESULT, http_conf->inline_max, &job))
+    if (!jobs_read(rq, READ_INPUT | READ_RESULT, http_conf->inline_max, &job))
         return;
     struct attempt_record past[ATTEMPTS_TOLD];
     size_t n = 0;
@@ -302,7 +302,7 @@ static void got(struct request *rq)
 void api_jobs_get(struct request *rq)
 {
     struct problem p = {0};
-    if (!read_id(rq))
+    if (!jobs_read_id(rq))
         return;
     if (request_read_wait(rq, &p) || request_no_more_params(rq, &p))
         request_problem(rq, &p);
@@ -363,7 +363,7 @@ void api_jobs_result(struct request *rq)
 {
     struct job job;
     struct problem p;
-    if (!read_id(rq) || !no_params(rq) || !read_job(rq, READ_RESULT, SIZE_MAX, &job))
+    if (!jobs_read_id(rq) || !no_params(rq) || !jobs_read(rq, READ_RESULT, SIZE_MAX, &job))
         return;
     if (!job_state_final(job.state)) {
         problem_set(&p, ERR_CONFLICT, "the job is %s: it has no result yet",
@@ -381,7 +381,7 @@ void api_jobs_result(struct request *rq)
 void api_jobs_input(struct request *rq)
 {
     struct job job;
-    if (!read_id(rq) || !no_params(rq) || !read_job(rq, READ_INPUT, SIZE_MAX, &job))
+    if (!jobs_read_id(rq) || !no_params(rq) || !jobs_read(rq, READ_INPUT, SIZE_MAX, &job))
         return;
     answer_bytes(rq, &job.input, job.input_type, 0);
     job_release(&job);
@@ -438,7 +438,7 @@ static void change_one(struct request *rq, enum change_kind kind, bool may_wait,
                        void (*then)(struct request *rq))
 {
     struct problem p = {0};
-    if (!read_id(rq))
+    if (!jobs_read_id(rq))
         return;
     if ((may_wait && request_read_wait(rq, &p)) || request_no_more_params(rq, &p)) {
         request_problem(rq, &p);
@@ -446,7 +446,7 @@ static void change_one(struct request *rq, enum change_kind kind, bool may_wait,
     }
     if (rq->caller.token) { /* whose is it? that does not change */
         struct job job;
-        if (!read_job(rq, 0, 0, &job))
+        if (!jobs_read(rq, 0, 0, &job))
             return;
         job_release(&job);
     }

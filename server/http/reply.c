@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STREAM_BLOCK 65536 /* memory of an answer that is made while it is sent */
+
 void request_add_header(struct request *rq, const char *name, const char *fmt, ...)
 {
     struct buf *h = &rq->reply.headers;
@@ -85,6 +87,34 @@ void request_with_etag_of(struct request *rq, const void *data, size_t len)
     }
 }
 
+/* The library asks for the next bytes of an answer, and again after the request was resumed. */
+static ssize_t on_more(void *arg, uint64_t at, char *out, size_t max)
+{
+    struct request *rq = arg;
+    (void)at;
+    auth_caller = &rq->caller;
+    if (rq->parked) {
+        request_unpark(rq);
+        deadline_phase(rq->conn, PHASE_WRITING);
+        if (rq->left)
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
+    ssize_t n = rq->reply.source.more(rq, out, max);
+    if (n < 0)
+        return n == REPLY_END ? MHD_CONTENT_READER_END_OF_STREAM
+                              : MHD_CONTENT_READER_END_WITH_ERROR;
+    rq->sent += (size_t)n;
+    return n;
+}
+
+static struct MHD_Response *streamed_response(struct request *rq)
+{
+    uint64_t length = rq->reply.source.length;
+    return MHD_create_response_from_callback(
+        length == REPLY_LENGTH_UNKNOWN ? MHD_SIZE_UNKNOWN : length, STREAM_BLOCK, on_more, rq,
+        NULL); /* the source goes with the request */
+}
+
 /* The library's response of rq->reply, which gives up its body. NULL: out of memory. */
 static struct MHD_Response *make_response(struct request *rq)
 {
@@ -92,10 +122,13 @@ static struct MHD_Response *make_response(struct request *rq)
     if (reply->body.failed || reply->headers.failed) {
         buf_release(&reply->headers);
         buf_clear(&reply->body);
+        reply->source.more = NULL;
         request_error(rq, -ERR_NOMEM);
         if (reply->body.failed || reply->headers.failed)
             return NULL;
     }
+    if (reply->source.more)
+        return streamed_response(rq);
     rq->sent = reply->fixed ? reply->fixed_len : reply->body.len;
     if (rq->head)
         rq->sent = 0;

@@ -447,6 +447,8 @@ void request_free(struct request *rq)
     free(rq->ids);
     auth_leave(&rq->caller);
     finish_free(rq->waiter.finish);
+    if (rq->reply.source.free)
+        rq->reply.source.free(rq->reply.source.state);
     buf_release(&rq->reply.body);
     buf_release(&rq->reply.headers);
     free(rq->reply.type_copy);

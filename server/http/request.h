@@ -22,15 +22,29 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define REQUEST_ID_MAX 64 /* bytes of a request's name */
 
 struct MHD_Connection;
 struct conf;
+struct request;
+
+/* An answer that is made while it is sent. `more` gives up to `max` bytes of it, REPLY_END, or REPLY_BROKEN;
+ * or it suspends the request (request_wait_any with no `then`), returns 0, and is called again. */
+enum { REPLY_END = -1, REPLY_BROKEN = -2 };
+#define REPLY_LENGTH_UNKNOWN UINT64_MAX
+struct reply_source {
+    ssize_t (*more)(struct request *rq, char *out, size_t max);
+    void (*free)(void *state);
+    void *state;
+    uint64_t length;
+};
 
 struct reply {
     int status; /* 0: not set yet */
     struct buf body;
+    struct reply_source source; /* instead of body: when more is not NULL */
     const void *fixed; /* instead of body: bytes that outlive the service */
     size_t fixed_len;
     const char *type;   /* outlives the request, or is `type_copy` */
@@ -123,6 +137,7 @@ void request_wait(struct request *rq, void (*then)(struct request *rq));
 void request_wait_any(struct request *rq, const struct id *ids, size_t n,
                       void (*then)(struct request *rq));
 void request_wait_not(struct request *rq);
+bool request_ending(void); /* the service ends: nobody waits any more */
 
 /* ---- between request.c and suspend.c ---- */
 void request_unpark(struct request *rq);

@@ -275,6 +275,11 @@ void request_wait_any(struct request *rq, const struct id *ids, size_t n,
         give_up_wait(rq);
 }
 
+bool request_ending(void)
+{
+    return atomic_load(&r.ending);
+}
+
 void request_wait_not(struct request *rq)
 {
     give_up_wait(rq);

@@ -527,6 +527,7 @@ static void sqlite_close(struct store *base)
     if (s->db.c && sqlite3_get_autocommit(s->db.c) == 0)
         sqlite_rollback(base);
     free(s->ended);
+    free(s->gone);
     free(s->moves);
     free(s->running);
     free(s->late);
@@ -565,6 +566,7 @@ static const struct store_ops sqlite_ops = {
     .settle = sqlite_settle,
     .ended_count = sqlite_ended_count,
     .ended_id = sqlite_ended_id,
+    .gone = sqlite_gone,
     .due = sqlite_due,
     .sweep_keys = sqlite_sweep_keys,
     .sweep_jobs = sqlite_sweep_jobs,

@@ -175,6 +175,8 @@ struct sqlite_store {
     _Atomic uint32_t task_count;
     struct ending *ended; /* of the open transaction; the first ended_settled were passed on */
     size_t ended_count, ended_settled, ended_cap;
+    struct id *gone; /* jobs that ran and were forgotten in the open transaction */
+    size_t gone_count, gone_cap;
     struct group_moves *moves;
     size_t moves_count, moves_cap;
     struct running_key *running; /* no order */
@@ -260,6 +262,7 @@ int recover_parents(struct sqlite_store *s, int64_t now_us);
 
 /* ---- sqlite_keep.c ---- */
 int sqlite_delete(struct store *s, const struct id *id, enum job_state *state);
+bool sqlite_gone(const struct store *s, size_t i, struct id *out);
 int sqlite_sweep_jobs(struct store *s, const struct keep_rule *rule, size_t limit, size_t *gone,
                       bool *more);
 int sqlite_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone);

@@ -371,6 +371,7 @@ void sqlite_ended_id(const struct store *base, size_t i, struct id *out)
 void settle_reset(struct sqlite_store *s)
 {
     s->ended_count = s->ended_settled = 0;
+    s->gone_count = 0;
     s->moves_count = 0;
     s->out_of_memory = false;
 }

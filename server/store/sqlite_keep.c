@@ -29,9 +29,24 @@ static int drop_job(struct sqlite_store *s, const struct job *job)
     if (n < 0)
         return n;
     int err = db_run_one(s, STMT_JOB_DROP, PARAMS(P_INT(who.key), P_INT(job->state)));
+    if (err)
+        return err;
+    count_move(s, &who, (int)job->state, -1);
+    if (job->attempt == 0)
+        return 0;
+    err = grow_array((void **)&s->gone, s->gone_count, &s->gone_cap, sizeof(*s->gone));
     if (!err)
-        count_move(s, &who, (int)job->state, -1);
+        s->gone[s->gone_count++] = job->id;
     return err;
+}
+
+bool sqlite_gone(const struct store *base, size_t i, struct id *out)
+{
+    const struct sqlite_store *s = (const struct sqlite_store *)base;
+    if (i >= s->gone_count)
+        return false;
+    *out = s->gone[i];
+    return true;
 }
 
 int sqlite_delete(struct store *base, const struct id *id, enum job_state *state)

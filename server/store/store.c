@@ -161,6 +161,11 @@ void store_ended_id(const struct store *s, size_t i, struct id *out)
     s->ops->ended_id(s, i, out);
 }
 
+bool store_gone(const struct store *s, size_t i, struct id *out)
+{
+    return s->ops->gone(s, i, out);
+}
+
 int store_sweep_jobs(struct store *s, const struct keep_rule *rule, size_t limit, size_t *gone,
                      bool *more)
 {

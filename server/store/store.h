@@ -141,6 +141,8 @@ int store_settle(struct store *s, int64_t now_us, bool *more);
 /* Jobs and groups that ended in the transaction, to be told after its commit: call before. */
 size_t store_ended_count(const struct store *s);
 void store_ended_id(const struct store *s, size_t i, struct id *out);
+/* Likewise the i-th job that ran once and was forgotten in it; false: there are no more. */
+bool store_gone(const struct store *s, size_t i, struct id *out);
 
 /* What is kept of a task's ended jobs. */
 struct keep_rule {

@@ -1,0 +1,467 @@
+/*
+ * e2e_logs.c - what jobs log: kept line by line for each of them, followed as it comes, over the
+ * deaths of workers and of the service, and gone with the job.
+ */
+#include "harness.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char conf[] =
+    "[server]\nretry_delay = 0.01\nlog_max = 20000\n"
+    "[task say]\ncommand = /bin/sh -c 'for i in $(seq {input.n}); do echo \"{input.who} $i\" >&2; "
+    "done; echo {}'\n"
+    /* says one, then, for each line that comes on the fifo, that line */
+    "[task parrot]\ncommand = /bin/sh -c 'echo one >&2; while read l; do echo \"$l\" >&2; done "
+    "<{input.fifo}; echo {}'\n"
+    "[task stay]\ncommand = /bin/sh -c 'echo \"here in $JOBMILL_ATTEMPT\" >&2; "
+    "test $JOBMILL_ATTEMPT = 2 || exec sleep 100; echo {}'\nmax_attempts = 3\n"
+    "[task binary]\ncommand = /bin/sh -c 'printf \"a\\000b\\377\\033[31mc\\303\\251\\r\\n<4>warned"
+    "\\n\" >&2; echo {}'\n"
+    "[task flood]\ncommand = /bin/sh -c 'yes 0123456789abcdef | head -n 3000 >&2; echo {}'\n";
+
+static const char *const one_worker[] = {"--workers", "1", NULL};
+static const char *const two_workers[] = {"--workers", "2", NULL};
+
+/* What GET /v1/jobs/ID/logs?QUERY says; heap. */
+static char *logs_of(struct server *s, const char *id, const char *query)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "/v1/jobs/%s/logs%s", id, query);
+    struct answer *a = get(s, path, 200);
+    char *text = strdup(a->body);
+    answer_free(a);
+    return text;
+}
+
+/* The text of a line without its time, which is looked at: "1 info words". */
+static char *next_line(char **rest)
+{
+    char *line = strsep(rest, "\n");
+    ck_assert_ptr_nonnull(line);
+    ck_assert_msg(strlen(line) > 25 && line[4] == '-' && line[10] == 'T' && line[23] == 'Z' &&
+                      line[24] == ' ',
+                  "`%s`", line);
+    return line + 25;
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
+/* Files of logs in the service's data. */
+static size_t count_files(const struct server *s)
+{
+    char path[512];
+    size_t n = 0;
+    for (unsigned i = 0; i < 256; i++) {
+        snprintf(path, sizeof(path), "%s/data/logs/%02x", s->dir, i);
+        DIR *dir = opendir(path);
+        for (struct dirent *e; dir && (e = readdir(dir));)
+            n += e->d_name[0] != '.';
+        if (dir)
+            closedir(dir);
+    }
+    return n;
+}
+
+static void say(struct server *s, const char *who, int n, char id[40])
+{
+    char body[128];
+    snprintf(body, sizeof(body), "{\"task\":\"say\",\"input\":{\"who\":\"%s\",\"n\":%d}}", who, n);
+    snprintf(id, 40, "%s", submit(s, body));
+}
+
+START_TEST(each_job_has_its_own_lines)
+{
+    struct server *s = server_new(conf, two_workers);
+    char id[8][40], path[80];
+    static const char *const who[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    for (int i = 0; i < 8; i++)
+        say(s, who[i], 50, id[i]);
+    for (int i = 0; i < 8; i++) {
+        answer_free(await_state(s, id[i], "succeeded"));
+        char *text = logs_of(s, id[i], ""), *rest = text, want[64];
+        for (int k = 1; k <= 50; k++) {
+            snprintf(want, sizeof(want), "1 info %s %d", who[i], k);
+            ck_assert_str_eq(next_line(&rest), want);
+        }
+        ck_assert_str_eq(rest, "");
+        free(text);
+    }
+    const char *silent = submit(s, "{\"task\":\"noop\"}");
+    answer_free(await_state(s, silent, "succeeded"));
+    char *text = logs_of(s, silent, "?follow=true");
+    ck_assert_str_eq(text, "");
+    free(text);
+    ck_assert_uint_eq(count_files(s), 8);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/logs", "01890000-0000-7000-8000-000000000000");
+    answer_free(get(s, path, 404));
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_module_logs_too)
+{
+    struct server *s = server_with_task("mis", "misbehave", "", one_worker);
+    struct answer *a = run_job(s, "{\"task\":\"mis\",\"input\":{\"do\":\"talk\"}}");
+    char *text = logs_of(s, jstr(a->json, "id"), ""), *rest = text;
+    size_t n = count_lines(text);
+    ck_assert_uint_gt(n, 1);
+    while (*rest)
+        ck_assert_int_eq(strncmp(next_line(&rest), "1 info ", 7), 0);
+    free(text);
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_part_of_it)
+{
+    static const char *const ndjson[] = {"Accept: application/x-ndjson", NULL};
+    static const char *const bad[] = {"?tail=-1", "?tail=1.5", "?attempt=0",   "?follow=maybe",
+                                      "?x=1",     "?skip=x",   "?follow=99999"};
+    struct server *s = server_new(conf, two_workers);
+    char id[40], path[100];
+    say(s, "w", 30, id);
+    answer_free(await_state(s, id, "succeeded"));
+    char *text = logs_of(s, id, "?tail=2"), *rest = text;
+    ck_assert_str_eq(next_line(&rest), "1 info w 29");
+    ck_assert_str_eq(next_line(&rest), "1 info w 30");
+    ck_assert_str_eq(rest, "");
+    free(text);
+    rest = text = logs_of(s, id, "?skip=28&attempt=1");
+    ck_assert_str_eq(next_line(&rest), "1 info w 29");
+    free(text);
+    text = logs_of(s, id, "?attempt=2");
+    ck_assert_str_eq(text, "");
+    free(text);
+    text = logs_of(s, id, "?tail=0");
+    ck_assert_str_eq(text, "");
+    free(text);
+    text = logs_of(s, id, "?tail=1000&follow=0.1");
+    ck_assert_uint_eq(count_lines(text), 30);
+    free(text);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/logs?tail=1", id);
+    struct answer *a = http(s, "GET", path, NULL, ndjson);
+    ck_assert_str_eq(jstr(a->json, "text"), "w 30");
+    ck_assert_str_eq(jstr(a->json, "level"), "info");
+    ck_assert_int_eq(jint(a->json, "attempt"), 1);
+    answer_free(a);
+    char head[200];
+    int fd = raw_open(s);
+    snprintf(head, sizeof(head), "HEAD %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+             path);
+    raw_send(fd, head);
+    text = raw_read(fd, NULL, LONG_MS);
+    ck_assert_int_eq(strncmp(text, "HTTP/1.1 200 OK\r\n", 17), 0);
+    ck_assert_ptr_null(strstr(text, "info"));
+    free(text);
+    close(fd);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(path, sizeof(path), "/v1/jobs/%s/logs%s", id, bad[i]);
+        answer_free(get(s, path, 400));
+    }
+    server_free(s);
+}
+END_TEST
+
+/* ---- followed ---- */
+
+static int follow(struct server *s, const char *id)
+{
+    char head[200];
+    int fd = raw_open(s);
+    snprintf(head, sizeof(head),
+             "GET /v1/jobs/%s/logs?follow=true HTTP/1.1\r\nHost: localhost\r\n\r\n", id);
+    raw_send(fd, head);
+    return fd;
+}
+
+static void hear(int fd, const char *words)
+{
+    char *text = raw_read(fd, words, LONG_MS);
+    ck_assert_msg(strstr(text, words) != NULL, "not `%s` but `%s`", words, text);
+    free(text);
+}
+
+/* A job that says what is written into `*in`, which is to be closed. */
+static void parrot(struct server *s, char id[40], int *in)
+{
+    char fifo[300], body[400];
+    snprintf(fifo, sizeof(fifo), "%s/fifo", s->dir);
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    snprintf(body, sizeof(body), "{\"task\":\"parrot\",\"input\":{\"fifo\":\"%s\"}}", fifo);
+    snprintf(id, 40, "%s", submit(s, body));
+    *in = open(fifo, O_WRONLY | O_CLOEXEC); /* waits until it is being read */
+    ck_assert_int_ge(*in, 0);
+}
+
+static void tell(int in, const char *words)
+{
+    ck_assert_int_eq(write(in, words, strlen(words)), (ssize_t)strlen(words));
+}
+
+START_TEST(a_follower_sees_lines_as_they_come)
+{
+    struct server *s = server_new(conf, two_workers);
+    char id[40];
+    int in;
+    parrot(s, id, &in);
+    int fd = follow(s, id);
+    hear(fd, "1 info one\n");
+    tell(in, "two\n");
+    hear(fd, "1 info two\n");
+    tell(in, "three\n<3>four\n");
+    hear(fd, "1 error four\n");
+    ck_assert_int_eq(stat_of(s, "http.waiting"), 1);
+    int gone = follow(s, id);
+    hear(gone, "1 error four\n");
+    eventually(stat_of(s, "http.waiting") == 2, LONG_MS);
+    close(gone);
+    eventually(stat_of(s, "http.waiting") == 1, LONG_MS);
+    tell(in, "last\n");
+    close(in);
+    hear(fd, "\r\n0\r\n\r\n"); /* the end of the answer */
+    answer_free(await_state(s, id, "succeeded"));
+    close(fd);
+    char *text = logs_of(s, id, "?follow=true");
+    ck_assert_uint_eq(count_lines(text), 5);
+    free(text);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_hundred_followers_hurt_nobody)
+{
+    struct server *s = server_new(conf, two_workers);
+    char id[40], later[40];
+    int in, fd[100], late[20];
+    parrot(s, id, &in);
+    for (int i = 0; i < 100; i++)
+        fd[i] = follow(s, id);
+    snprintf(later, sizeof(later), "%s", submit(s, "{\"task\":\"noop\",\"delay\":1000}"));
+    for (int i = 0; i < 20; i++)
+        late[i] = follow(s, later);
+    eventually(stat_of(s, "http.waiting") == 120, LONG_MS);
+    for (int i = 0; i < 100; i++)
+        answer_free(run_job(s, "{\"task\":\"noop\"}"));
+    for (int i = 0; i < 200; i++)
+        tell(in, "a line that all of them are told\n");
+    tell(in, "the last one\n");
+    for (int i = 0; i < 100; i++)
+        hear(fd[i], "1 info the last one\n");
+    close(in);
+    for (int i = 0; i < 100; i++) {
+        hear(fd[i], "0\r\n\r\n");
+        close(fd[i]);
+    }
+    server_signal(s, SIGTERM); /* those who would wait for longer do not hold it up */
+    for (int i = 0; i < 20; i++) {
+        hear(late[i], "0\r\n\r\n");
+        close(late[i]);
+    }
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    server_restart(s);
+    server_free(s);
+}
+END_TEST
+
+/* ---- bounds, garbage ---- */
+
+START_TEST(a_log_has_a_limit)
+{
+    struct server *s = server_new(conf, two_workers);
+    struct answer *a = run_job(s, "{\"task\":\"flood\"}");
+    char id[40], path[512];
+    snprintf(id, sizeof(id), "%s", jstr(a->json, "id"));
+    answer_free(a);
+    for (int i = 0; i < 2; i++) { /* nothing is added to it, also not after a restart */
+        char *text = logs_of(s, id, "");
+        ck_assert_uint_lt(strlen(text), 20000 + 200);
+        ck_assert_uint_gt(strlen(text), 19000);
+        char *last = strstr(text, "1 warn (jobmill: log_max = 20000 bytes are reached");
+        ck_assert_ptr_nonnull(last);
+        ck_assert_uint_eq(count_lines(last), 1);
+        free(text);
+        server_kill9(s);
+        server_restart(s);
+    }
+    snprintf(path, sizeof(path), "%s/data/logs/%s/%s", s->dir, id + 34, id);
+    struct stat st;
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0400);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(nothing_is_kept_where_nothing_may_be)
+{
+    static const char *const none[] = {"--log-max", "0", NULL};
+    struct server *s = server_new(NULL, none);
+    struct answer *a = run_job(s, "{\"task\":\"noop\"}");
+    char *text = logs_of(s, jstr(a->json, "id"), "");
+    ck_assert_str_eq(text, "");
+    free(text);
+    answer_free(a);
+    ck_assert_uint_eq(count_files(s), 0);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(garbage_is_shown_not_obeyed)
+{
+    static const char *const ndjson[] = {"Accept: application/x-ndjson", NULL};
+    struct server *s = server_new(conf, two_workers);
+    struct answer *a = run_job(s, "{\"task\":\"binary\"}");
+    char path[100];
+    char *text = logs_of(s, jstr(a->json, "id"), ""), *rest = text;
+    ck_assert_str_eq(next_line(&rest), "1 info a\\x00b\\xff\\x1b[31mc\xC3\xA9");
+    ck_assert_str_eq(next_line(&rest), "1 warn warned");
+    free(text);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/logs", jstr(a->json, "id"));
+    answer_free(a);
+    a = http(s, "GET", path, NULL, ndjson);
+    ck_assert_ptr_nonnull(
+        strstr(a->body, "\"text\":\"a\\u0000b\xEF\xBF\xBD\\u001b[31mc\xC3\xA9\"}\n"));
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
+/* ---- deaths ---- */
+
+START_TEST(lines_outlive_the_worker)
+{
+    struct server *s = server_new(conf, one_worker);
+    char id[40];
+    pid_t pid;
+    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"stay\"}"));
+    int fd = follow(s, id);
+    hear(fd, "1 info here in 1\n");
+    ck_assert_uint_eq(worker_pids(s, &pid, 1), 1);
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    hear(fd, "2 info here in 2\n");
+    hear(fd, "0\r\n\r\n");
+    close(fd);
+    char *text = logs_of(s, id, "?attempt=2"), *rest = text;
+    ck_assert_str_eq(next_line(&rest), "2 info here in 2");
+    ck_assert_str_eq(rest, "");
+    free(text);
+    text = logs_of(s, id, "");
+    ck_assert_uint_eq(count_lines(text), 2);
+    free(text);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(lines_outlive_the_service)
+{
+    struct server *s = server_new(conf, one_worker);
+    char id[40];
+    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"stay\"}"));
+    int fd = follow(s, id);
+    hear(fd, "1 info here in 1\n");
+    close(fd);
+    server_kill9(s);
+    server_restart(s);
+    answer_free(await_state(s, id, "succeeded"));
+    char *text = logs_of(s, id, ""), *rest = text;
+    ck_assert_str_eq(next_line(&rest), "1 info here in 1");
+    ck_assert_str_eq(next_line(&rest), "2 info here in 2");
+    ck_assert_str_eq(rest, "");
+    free(text);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_line_that_was_cut_spoils_no_other)
+{
+    struct server *s = server_new(conf, one_worker);
+    char id[40], path[512];
+    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"stay\"}"));
+    int fd = follow(s, id);
+    hear(fd, "1 info here in 1\n");
+    close(fd);
+    server_kill9(s);
+    snprintf(path, sizeof(path), "%s/data/logs/%s/%s", s->dir, id + 34, id);
+    fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    tell(fd, "2026-11-23T08");
+    close(fd);
+    server_restart(s);
+    answer_free(await_state(s, id, "succeeded"));
+    char *text = logs_of(s, id, ""), *rest = text;
+    ck_assert_str_eq(next_line(&rest), "1 info here in 1");
+    ck_assert_str_eq(next_line(&rest), "2 info here in 2");
+    ck_assert_str_eq(rest, "");
+    free(text);
+    server_free(s);
+}
+END_TEST
+
+/* ---- forgotten ---- */
+
+START_TEST(a_log_goes_with_its_job)
+{
+    struct server *s = server_new(conf, two_workers);
+    char id[3][40], path[512];
+    for (int i = 0; i < 3; i++) {
+        say(s, "x", 3, id[i]);
+        answer_free(await_state(s, id[i], "succeeded"));
+        free(logs_of(s, id[i], ""));
+    }
+    ck_assert_uint_eq(count_files(s), 3);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id[0]);
+    answer_free(http(s, "DELETE", path, NULL, NULL));
+    eventually(count_files(s) == 2, LONG_MS);
+    strcat(path, "/logs");
+    answer_free(get(s, path, 404));
+    /* one of a job that the store does not know, and what is no log of ours */
+    snprintf(path, sizeof(path), "%s/data/logs/00/01890000-0000-7000-8000-000000000000", s->dir);
+    server_kill9(s);
+    *strrchr(path, '/') = '\0';
+    (void)mkdir(path, 0700);
+    strcat(path, "/01890000-0000-7000-8000-000000000000");
+    close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    server_restart(s);
+    eventually(access(path, F_OK) != 0, LONG_MS);
+    ck_assert_uint_eq(count_files(s), 2);
+    free(logs_of(s, id[1], ""));
+    s->flags[2] = strdup("--keep-max"); /* what retention forgets */
+    s->flags[3] = strdup("1");
+    s->flags[4] = NULL;
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    server_restart(s);
+    eventually(count_files(s) == 1, LONG_MS);
+    free(logs_of(s, id[2], ""));
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {each_job_has_its_own_lines,
+                                  a_module_logs_too,
+                                  a_part_of_it,
+                                  a_follower_sees_lines_as_they_come,
+                                  a_hundred_followers_hurt_nobody,
+                                  a_log_has_a_limit,
+                                  nothing_is_kept_where_nothing_may_be,
+                                  garbage_is_shown_not_obeyed,
+                                  lines_outlive_the_worker,
+                                  lines_outlive_the_service,
+                                  a_line_that_was_cut_spoils_no_other,
+                                  a_log_goes_with_its_job};
+    return run_suite("logs", tests, sizeof(tests) / sizeof(tests[0]));
+}
