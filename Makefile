@@ -37,7 +37,7 @@ endif
 ALL_CFLAGS   = -std=c17 -pthread $(OPT) $(WARN) $(HARDEN) $(ALL_CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS  = $(HARDEN_LD) $(SAN_LD) -pthread $(LDFLAGS)
 # asked when a recipe runs, not before the packages are there
-LIBS         = $$(pkg-config --libs $(PKGS)) -linih -lnettle -ldl -lm
+LIBS         = $$(pkg-config --libs $(PKGS)) -linih -lnettle -lz -ldl -lm
 TEST_LIBS    = $$(pkg-config --libs check) -lcurl
 
 COMMON := \
@@ -148,6 +148,7 @@ HTTP := \
 	server/http/api_schedules.c \
 	server/http/api_tasks.c \
 	server/http/api_workers.c \
+	server/http/assets.c \
 	server/http/auth.c \
 	server/http/deadline.c \
 	server/http/guard.c \
@@ -247,12 +248,21 @@ $(BUILD)/tests/programs/%: tests/programs/%.c Makefile
 	$(CC) -std=c17 -O1 $(WARN) -D_GNU_SOURCE -o $@ $<
 
 # ---- files inside the binary: an assembler stub with one .incbin each, and a table ----
-EMBEDDED := $(MIGRATIONS) api.yaml $(TASK_SCHEMAS) $(TASK_SOS)
+$(BUILD)/web/%.gz: web/dist/% Makefile
+	@mkdir -p $(@D)
+	gzip -9nc $< > $@
+WEB := web/index.html $(BUILD)/web/app.js.gz $(BUILD)/web/app.css.gz
+EMBEDDED := $(MIGRATIONS) api.yaml $(WEB) $(TASK_SCHEMAS) $(TASK_SOS)
 $(BUILD)/embed.S: $(EMBEDDED) Makefile embed.sh
 	@mkdir -p $(@D)
 	./embed.sh $(BUILD) $(EMBEDDED) > $@
 $(BUILD)/embed.o: $(BUILD)/embed.S
 	$(CC) $(HARDEN) -c -o $@ $<
+
+web: ## bundle the dashboard anew into web/dist (needs Node and npm)
+	web/build.sh build/web-bundle
+web-check: ## is web/dist the bundle of web/src, and small?
+	web/check.sh
 
 # ---- files made of the binary's tables, kept so that nobody needs the binary to read them ----
 GENERATED := docs/configuration.md docs/man/jobmill.1 completions/jobmill.bash completions/_jobmill
@@ -325,7 +335,7 @@ escape: $(BUILD)/jobmill $(BUILD)/tests/e2e_escape $(TEST_PROGRAMS) ## hostile p
 layers: $(COMMON:%.c=$(BUILD)/%.o) $(WORKERS:%.c=$(BUILD)/%.o) $(BUILD)/embed.o ## who may include whom
 	./tests/layers.sh $(BUILD)
 
-contract: $(BUILD)/jobmill generated-check ## api.yaml against the routes and the answers; documents against their tables
+contract: $(BUILD)/jobmill generated-check web-check ## api.yaml against the routes and the answers; documents against their tables
 	/usr/bin/python3 tests/contract.py $(BUILD)/jobmill
 
 metrics-check: $(BUILD)/jobmill ## /metrics and examples/monitoring, by promtool and a real Prometheus
@@ -428,7 +438,7 @@ tidy: deps-lint ## clang-tidy
 cppcheck: deps-lint ## cppcheck
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr --suppressions-list=tests/cppcheck.supp -D_GNU_SOURCE -DJOBMILL_VERSION='"x"' -Iinclude $(SRCS) server/main.c
 shellcheck: deps-lint ## shellcheck
-	shellcheck install-deps.sh embed.sh run.sh docs/*.sh completions/*.bash tests/*.sh .ci/run
+	shellcheck web/*.sh install-deps.sh embed.sh run.sh docs/*.sh completions/*.bash tests/*.sh .ci/run
 manlint: deps-lint ## the manual page
 	mandoc -Tlint docs/man/*.1
 
@@ -441,4 +451,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all web web-check escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

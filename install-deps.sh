@@ -17,7 +17,7 @@ libpcre2-dev
 libseccomp-dev
 libinih-dev
 libpng-dev
-nettle-dev
+nettle-dev zlib1g-dev
 '
 test="$build
 check

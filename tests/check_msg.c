@@ -180,7 +180,7 @@ END_TEST
 /* Sends the payload through the socket and looks at what comes; large ones go as a memfd. */
 static void ck_carries(size_t len)
 {
-    char *text = malloc(len ? len : 1);
+    char *text = calloc(1, len ? len : 1);
     struct msg m = assign(text, len), back;
     ck_assert_ptr_nonnull(text);
     for (size_t i = 0; i < len; i++)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """contract.py [JOBMILL] - api.yaml against route.def both ways, against err.def, and, given the binary,
 against live answers: every answer must be one that the contract allows, body and headers too."""
+import gzip
 import http.client
 import json
 import os
@@ -517,7 +518,7 @@ def methods_at(target):
 def live_every_address(s):
     """What holds of every row: HEAD, OPTIONS, 405 with Allow, unknown parameters, foreign hosts."""
     for method, path, _, op in operations():
-        target = path.replace('{id}', NOBODY).replace('{task}', 'noop').replace('{pool}', 'default').replace('{name}', 'nightly')
+        target = path.replace('{id}', NOBODY).replace('{task}', 'noop').replace('{pool}', 'default').replace('{name}', 'nightly').replace('{file}', 'x')
         if method == 'GET':
             status, _, data = s.ask('HEAD', target)
             check(data == b'' and str(status) in op['responses'], f'HEAD {target}: {status}')
@@ -553,6 +554,21 @@ def live_rest(s):
     check(text == open(f'{ROOT}/api.yaml', 'rb').read(), '/api.yaml is this api.yaml')
 
 
+def live_dashboard(s):
+    status, headers, page = s.ask('GET', '/', headers={'Accept': 'text/html'})
+    check(status == 200 and headers['Content-Type'].startswith('text/html') and "default-src 'none'" in headers['Content-Security-Policy'], 'the page')
+    status, _, _ = s.ask('GET', '/', headers={'Accept': 'text/html', 'If-None-Match': headers['ETag']})
+    check(status == 304, 'the page again')
+    names = re.findall(rb'/assets/([a-z0-9.-]+)', page)
+    check(len(names) == 2, f'the page names its files: {names}')
+    for name in names:
+        plain, _ = s.call(200, 'GET', '/assets/{file}', '/assets/' + name.decode()), None
+        _, headers, packed = s.ask('GET', '/assets/' + name.decode(), headers={'Accept-Encoding': 'gzip'})
+        check(headers['Content-Encoding'] == 'gzip' and gzip.decompress(packed) == plain[1], f'{name} compressed and not')
+        check('immutable' in headers['Cache-Control'], f'{name} is kept')
+    s.call(404, 'GET', '/assets/{file}', '/assets/app.js')
+
+
 def live_examples(s):
     media = SPEC['paths']['/v1/jobs']['post']['requestBody']['content']['application/json']
     for example in media['examples'].values():
@@ -586,7 +602,7 @@ def live_pages(s):
 def live(binary):
     service = Service(binary)
     try:
-        for part in (live_jobs, live_lives, live_schedules, live_leases, live_keys, live_refusals, live_schemas, live_every_address, live_rest, live_pages, live_examples):
+        for part in (live_jobs, live_lives, live_schedules, live_leases, live_keys, live_refusals, live_schemas, live_every_address, live_rest, live_pages, live_dashboard, live_examples):
             part(service)
         check(service.process.poll() is None, 'the service still runs')
     finally:

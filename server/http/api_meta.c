@@ -212,13 +212,16 @@ void api_meta_contract(struct request *rq)
 
 void api_meta_index(struct request *rq)
 {
-    if (!no_params(rq))
+    if (!no_params(rq) || assets_page(rq))
         return;
     struct buf *out = request_json(rq, 200);
     buf_adds(out, "{\"name\":\"jobmill\",\"version\":\"" JOBMILL_VERSION "\",\"routes\":[");
     for (size_t i = 0; i < route_count; i++)
         buf_addf(out, "%s\n{\"method\":\"%s\",\"path\":\"%s\"}", i ? "," : "",
-                 route_table[i].method == METHOD_POST ? "POST" : "GET", route_table[i].pattern);
+                 route_table[i].method == METHOD_POST     ? "POST"
+                 : route_table[i].method == METHOD_DELETE ? "DELETE"
+                                                          : "GET",
+                 route_table[i].pattern);
     buf_adds(out, "]}\n");
     request_with_etag(rq);
 }

@@ -152,7 +152,9 @@ static bool add_headers(struct MHD_Response *response, const struct request *rq)
     bool ok = !reply->type ||
               (MHD_add_response_header(response, "Content-Type", reply->type) == MHD_YES &&
                MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES);
-    ok = ok && MHD_add_response_header(response, "Cache-Control", "no-cache") == MHD_YES;
+    ok = ok && MHD_add_response_header(response, "Cache-Control",
+                                       reply->keep ? "public, max-age=31536000, immutable"
+                                                   : "no-cache") == MHD_YES;
     ok = ok && MHD_add_response_header(response, "X-Request-Id", rq->request_id) == MHD_YES;
     for (size_t at = 0; ok && at < reply->headers.len;) {
         const char *name = reply->headers.data + at;

@@ -50,6 +50,7 @@ struct reply {
     const char *type;   /* outlives the request, or is `type_copy` */
     char *type_copy;    /* owned */
     struct buf headers; /* name, zero, value, zero, … */
+    bool keep;          /* it never changes: clients may keep it */
 };
 
 struct request {
@@ -116,6 +117,9 @@ int request_read_wait(struct request *rq, struct problem *p);
 int request_no_more_params(struct request *rq, struct problem *p);
 /* The value of a parameter that may stand once; NULL: none, or twice (an error in p). */
 const char *request_param(struct request *rq, const char *name, struct problem *p);
+
+/* The dashboard's page, for a browser: true when it is the answer; in assets.c. */
+bool assets_page(struct request *rq);
 
 /* Takes from, and gives back to, the memory for bodies. False: none left. */
 bool request_charge(size_t bytes);

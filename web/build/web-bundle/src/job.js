@@ -1,0 +1,142 @@
+// job.js - one job: its life as a line of moments, what went in and came out, and what can be done.
+import { useEffect, useState } from 'preact/hooks';
+import { bytes, send, text } from './api.js';
+import { Act, Badge, FINAL, Failure, JobLink, Loading, Progress, Time, Tree, bytesText, duration, html, usePoll } from './ui.js';
+
+const seconds = (from, to) => (new Date(to) - new Date(from)) / 1000;
+
+function Moment({ at, children, kind = '' }) {
+  return html`<li class=${kind}><span class="dim"><${Time} at=${at} /></span><div>${children}</div></li>`;
+}
+
+function Timeline({ job }) {
+  return html`<ol class="timeline">
+    <${Moment} at=${job.created_at}>submitted${job.owner ? ` by ${job.owner}` : ''}</${Moment}>
+    ${job.run_at && job.run_at !== job.created_at && html`<${Moment} at=${job.run_at}>due</${Moment}>`}
+    ${(job.attempts ?? []).map(
+      (a) => html`<${Moment} at=${a.started_at} kind=${a.error ? 'bad' : a.finished_at ? 'good' : 'now'}>
+        attempt ${a.number}${a.worker ? ` in worker ${a.worker}` : ''}${a.finished_at ? `, ${duration(seconds(a.started_at, a.finished_at))}` : ' runs'}
+        ${a.error && html`<div class="error">${a.error.code}: ${a.error.message}</div>`}
+      </${Moment}>`,
+    )}
+    ${FINAL.has(job.state) && html`<${Moment} at=${job.finished_at} kind=${job.state === 'succeeded' ? 'good' : 'bad'}>${job.state}</${Moment}>`}
+  </ol>`;
+}
+
+/** Bytes by their type: a tree, text, a picture, or a file to keep. */
+function Payload({ path, type = 'application/json', size, value }) {
+  const [url, setUrl] = useState(null);
+  const [error, setError] = useState(null);
+  const picture = /^image\/(png|jpeg|gif|webp)\b/.test(type);
+  useEffect(() => {
+    if (!picture) return undefined;
+    let made = null;
+    bytes(path).then((blob) => setUrl((made = URL.createObjectURL(blob))), setError);
+    return () => made && URL.revokeObjectURL(made);
+  }, [path, picture]);
+  const save = async () => {
+    const at = URL.createObjectURL(await bytes(path));
+    const a = document.createElement('a');
+    a.href = at;
+    a.download = path.split('/').slice(-2).join('-');
+    a.click();
+    setTimeout(() => URL.revokeObjectURL(at), 10000);
+  };
+  return html`<div class="payload">
+    <p class="dim small">${type} · ${bytesText(size ?? 0)} <${Act} run=${save}>Save</${Act}></p>
+    <${Failure} error=${error} />
+    ${picture && url && html`<img src=${url} alt="The result as a picture" />`}
+    ${!picture && value !== undefined && (typeof value === 'string' && type.startsWith('text/') ? html`<pre tabindex="0">${value}</pre>` : html`<div class="json"><${Tree} value=${value} /></div>`)}
+    ${!picture && value === undefined && html`<p class="dim">Too large, or not a text: save it to look at it.</p>`}
+  </div>`;
+}
+
+function Log({ id, running }) {
+  const [lines, setLines] = useState(null);
+  useEffect(() => {
+    let timer = 0;
+    let gone = false;
+    const ask = async () => {
+      if (!document.hidden) {
+        try {
+          const got = await text(`/v1/jobs/${id}/logs?tail=500`);
+          if (!gone) setLines(got);
+        } catch {
+          return; // this service keeps none
+        }
+      }
+      if (running && !gone) timer = setTimeout(ask, 2000);
+    };
+    ask();
+    return () => {
+      gone = true;
+      clearTimeout(timer);
+    };
+  }, [id, running]);
+  if (!lines) return null;
+  return html`<section><h2>Log</h2><pre class="log" tabindex="0">${lines}</pre></section>`;
+}
+
+function Curl({ job }) {
+  const body = { task: job.task };
+  for (const k of ['input', 'priority', 'timeout', 'max_attempts', 'tags', 'concurrency_key', 'backoff']) if (job[k] !== undefined && !(k === 'priority' && !job[k])) body[k] = job[k];
+  const line = `curl '${location.origin}/v1/jobs' -d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`;
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    await navigator.clipboard.writeText(line);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 2000);
+  };
+  return html`<section><h2>The same by curl</h2><pre tabindex="0">${line}</pre>
+    ${navigator.clipboard && html`<button type="button" onClick=${copy}>${copied ? 'Copied' : 'Copy'}</button>`}</section>`;
+}
+
+export function Job({ id }) {
+  const [done, setDone] = useState(false);
+  const job = usePoll(`/v1/jobs/${id}`, done ? 15000 : 1000);
+  const j = job.data;
+  useEffect(() => setDone(Boolean(j && FINAL.has(j.state))), [j?.state]);
+  if (!j) return job.error ? html`<h1>Job</h1><${Failure} error=${job.error} />` : html`<${Loading} />`;
+  const post = (tail) => async () => {
+    await send('POST', `/v1/jobs/${id}/${tail}`);
+    setDone(false);
+    job.again();
+  };
+  const forget = async () => {
+    await send('DELETE', `/v1/jobs/${id}`);
+    location.hash = '#/jobs';
+  };
+  const facts = [
+    ['Id', html`<span class="mono wrap">${j.id}</span>`],
+    ['Attempt', `${j.attempt} of ${j.max_attempts}`],
+    ['Priority', j.priority],
+    ['Timeout', j.timeout && duration(j.timeout)],
+    ['Created', html`<${Time} at=${j.created_at} />`],
+    ['Expires', j.expires_at && html`<${Time} at=${j.expires_at} />`],
+    ['Group', j.group && html`<a class="mono" href=${`#/jobs?group=${j.group}`}>…${j.group.slice(-12)}</a>`],
+    ['Depends on', j.depends_on && j.depends_on.map((p) => html`<${JobLink} id=${p} /> `)],
+    ['Concurrency key', j.concurrency_key],
+    ['Lease', j.lease && html`${j.lease.worker ?? 'a worker'}, until <${Time} at=${j.lease.expires_at} />`],
+    ['Calls back', j.callback_url && html`<span class="wrap">${j.callback_url}</span>`],
+    ['Tags', j.tags && j.tags.map((t) => html`<a class="tag" href=${`#/jobs?tag=${encodeURIComponent(t)}`}>${t}</a>`)],
+  ];
+  return html`
+    <h1>${j.task} <${Badge} state=${j.state} /></h1>
+    <${Failure} error=${job.error} />
+    <div class="bar">
+      ${!FINAL.has(j.state) && html`<${Act} run=${post('cancel')} confirm="Cancel this job?" disabled=${j.cancel_requested}>${j.cancel_requested ? 'Being cancelled' : 'Cancel'}</${Act}>`}
+      ${['failed', 'cancelled', 'expired'].includes(j.state) && html`<${Act} run=${post('retry')}>Retry</${Act}>`}
+      ${FINAL.has(j.state) && html`<${Act} run=${forget} confirm="Forget this job, with its result?" kind="danger">Delete</${Act}>`}
+    </div>
+    <${Progress} progress=${j.progress} />
+    ${j.error && html`<div class="note bad"><strong>${j.error.code}</strong> <span>${j.error.message}</span>${j.error.exit_code !== undefined ? html` <code>exit ${j.error.exit_code}</code>` : ''}${j.error.signal ? html` <code>signal ${j.error.signal}</code>` : ''}</div>`}
+    <div class="two">
+      <section class="card"><h2>Facts</h2><dl class="facts">${facts.filter(([, v]) => v !== undefined && v !== null && v !== 0).map(([k, v]) => html`<dt>${k}</dt><dd>${v}</dd>`)}</dl></section>
+      <section class="card"><h2>Life</h2><${Timeline} job=${j} /></section>
+    </div>
+    ${j.result_size !== undefined && html`<section><h2>Result</h2><${Payload} path=${`/v1/jobs/${id}/result`} type=${j.result_type} size=${j.result_size} value=${j.result} /></section>`}
+    <section><h2>Input</h2><${Payload} path=${`/v1/jobs/${id}/input`} type=${j.input_type} size=${j.input_size} value=${j.input} /></section>
+    <${Log} id=${id} running=${!FINAL.has(j.state)} />
+    <${Curl} job=${j} />
+  `;
+}

@@ -1,0 +1,23 @@
+// workers.js - the pools and their worker processes.
+import { send } from './api.js';
+import { Worker } from './overview.js';
+import { Act, Failure, Loading, html, usePoll } from './ui.js';
+
+export function Workers() {
+  const pools = usePoll('/v1/pools');
+  const workers = usePoll('/v1/workers', 1000);
+  if (!pools.data || !workers.data) {
+    const error = pools.error || workers.error;
+    return error ? html`<h1>Workers</h1><${Failure} error=${error} />` : html`<${Loading} />`;
+  }
+  const flip = (p) => async () => (await send('POST', `/v1/pools/${p.name}/${p.paused ? 'resume' : 'pause'}`), pools.again());
+  return html`<h1>Workers</h1>
+    <${Failure} error=${pools.error || workers.error} />
+    ${pools.data.pools.map(
+      (p) => html`<section>
+        <h2>${p.name} <small class="dim">${p.live} of ${p.workers} live · ${p.start_method}</small> ${p.paused && html`<span class="badge cancelled">paused</span>`}</h2>
+        <div class="bar"><${Act} run=${flip(p)}>${p.paused ? 'Resume' : 'Pause'}</${Act}><span class="dim small">${p.tasks.join(', ')}</span></div>
+        <ul class="tiles">${workers.data.workers.filter((w) => w.pool === p.name).map((w) => html`<${Worker} key=${w.slot} w=${w} />`)}</ul>
+      </section>`,
+    )}`;
+}

@@ -1,0 +1,78 @@
+// api.js - the public API and nothing else: fetch with entity tags, the token, and problems as errors.
+
+const cache = new Map(); // path -> {etag, data}
+let token = sessionStorage.getItem('jobmill-token') || '';
+
+export class Problem extends Error {
+  constructor(status, body) {
+    super(body.detail || body.title || `HTTP ${status}`);
+    this.status = status;
+    this.code = body.code || '';
+    this.errors = body.errors || [];
+  }
+}
+
+export function setToken(text) {
+  token = text;
+  cache.clear();
+  if (text) sessionStorage.setItem('jobmill-token', text);
+  else sessionStorage.removeItem('jobmill-token');
+}
+
+export const hasToken = () => token !== '';
+
+function headers(more = {}) {
+  return token ? { ...more, Authorization: `Bearer ${token}` } : more;
+}
+
+async function problem(response) {
+  let body = {};
+  try {
+    body = await response.json();
+  } catch {
+    // not JSON: the status says it all
+  }
+  return new Problem(response.status, body);
+}
+
+/** GET as JSON; what has not changed costs no body. */
+export async function get(path, signal) {
+  const known = cache.get(path);
+  const response = await fetch(path, {
+    headers: headers(known ? { 'If-None-Match': known.etag } : {}),
+    cache: 'no-store',
+    signal,
+  });
+  if (response.status === 304 && known) return known.data;
+  if (!response.ok) throw await problem(response);
+  const data = await response.json();
+  const etag = response.headers.get('ETag');
+  if (etag) {
+    if (cache.size > 100) cache.delete(cache.keys().next().value);
+    cache.set(path, { etag, data });
+  }
+  return data;
+}
+
+export async function send(method, path, body) {
+  const response = await fetch(path, {
+    method,
+    headers: headers(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  if (!response.ok) throw await problem(response);
+  return response.status === 204 ? null : response.json();
+}
+
+/** The bytes of a result or input, as a Blob. */
+export async function bytes(path) {
+  const response = await fetch(path, { headers: headers() });
+  if (!response.ok) throw await problem(response);
+  return response.blob();
+}
+
+export async function text(path) {
+  const response = await fetch(path, { headers: headers() });
+  if (!response.ok) throw await problem(response);
+  return response.text();
+}

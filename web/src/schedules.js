@@ -1,0 +1,55 @@
+// schedules.js - jobs by the clock: what there is, when it runs next, and making one.
+import { useState } from 'preact/hooks';
+import { send } from './api.js';
+import { Act, Failure, JobLink, Loading, Time, html, usePoll } from './ui.js';
+
+function Schedule({ s, again }) {
+  const at = `/v1/schedules/${s.name}`;
+  const flip = async () => (await send('POST', `${at}/${s.paused ? 'resume' : 'pause'}`), again());
+  const drop = async () => (await send('DELETE', at), again());
+  return html`<section class="card">
+    <h2>${s.name} ${s.paused && html`<span class="badge cancelled">paused</span>`}</h2>
+    <p><code>${s.cron}</code> in ${s.time_zone}, runs ${s.job.task}</p>
+    <dl class="facts">
+      <dt>Last</dt><dd>${s.last_run_at ? html`<${Time} at=${s.last_run_at} />` : 'never'} ${s.last_job && html`<${JobLink} id=${s.last_job} />`}</dd>
+      <dt>While it still runs</dt><dd>${s.overlap}</dd>
+      <dt>Missed runs</dt><dd>${s.missed}</dd>
+    </dl>
+    <p class="small">Next:</p>
+    <ol class="small next">${s.next.map((t) => html`<li><time datetime=${t}>${new Date(t).toLocaleString()}</time></li>`)}</ol>
+    <div class="bar"><${Act} run=${flip}>${s.paused ? 'Resume' : 'Pause'}</${Act}>
+      <${Act} run=${drop} confirm=${`Remove the schedule ${s.name}?`} kind="danger">Remove</${Act}></div>
+  </section>`;
+}
+
+function Make({ tasks, again }) {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+  const [v, set] = useState({ name: '', cron: '0 3 * * *', time_zone: zone, overlap: 'skip', missed: 'once', task: '', input: 'null' });
+  const put = (k) => (e) => set({ ...v, [k]: e.target.value });
+  const run = async () => {
+    const { task, input, ...rest } = v;
+    await send('POST', '/v1/schedules', { ...rest, job: { task, input: JSON.parse(input) } });
+    again();
+  };
+  return html`<details class="submit"><summary>Make a schedule</summary><div class="form">
+    <label for="s-name">Name</label><input id="s-name" value=${v.name} onInput=${put('name')} pattern="[a-z0-9][a-z0-9_.\\-]*" maxlength="64" />
+    <label for="s-cron">Cron <span class="dim small">minute hour day month weekday, or @hourly</span></label><input id="s-cron" value=${v.cron} onInput=${put('cron')} />
+    <label for="s-zone">Time zone</label><input id="s-zone" value=${v.time_zone} onInput=${put('time_zone')} />
+    <label for="s-over">While its last job still runs</label><select id="s-over" value=${v.overlap} onChange=${put('overlap')}><option>skip</option><option>queue</option><option>replace</option></select>
+    <label for="s-miss">Missed runs are made up for</label><select id="s-miss" value=${v.missed} onChange=${put('missed')}><option>once</option><option>none</option></select>
+    <label for="s-task">Task</label><select id="s-task" value=${v.task} onChange=${put('task')}><option></option>${tasks.map((t) => html`<option>${t.name}</option>`)}</select>
+    <label for="s-in">Input, as JSON</label><textarea id="s-in" rows="3" value=${v.input} onInput=${put('input')}></textarea>
+    <${Act} run=${run} kind="primary">Make</${Act}>
+  </div></details>`;
+}
+
+export function Schedules() {
+  const all = usePoll('/v1/schedules', 5000);
+  const tasks = usePoll('/v1/tasks', 30000);
+  if (!all.data) return all.error ? html`<h1>Schedules</h1><${Failure} error=${all.error} />` : html`<${Loading} />`;
+  return html`<h1>Schedules</h1>
+    <${Failure} error=${all.error} />
+    <${Make} tasks=${tasks.data?.tasks ?? []} again=${all.again} />
+    ${all.data.schedules.length === 0 && html`<p class="note">There is no schedule yet.</p>`}
+    <div class="cards">${all.data.schedules.map((s) => html`<${Schedule} key=${s.name} s=${s} again=${all.again} />`)}</div>`;
+}

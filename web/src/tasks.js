@@ -1,0 +1,72 @@
+// tasks.js - what can be run: figures, pause, and a form made of the task's input schema.
+import { useState } from 'preact/hooks';
+import { get, send } from './api.js';
+import { Act, Failure, Loading, STATES, count, duration, html, usePoll } from './ui.js';
+
+const simple = (schema) =>
+  schema && schema.type === 'object' && schema.properties &&
+  Object.values(schema.properties).every((p) => ['string', 'number', 'integer', 'boolean'].includes(p.type) || p.enum);
+
+function Field({ name, schema, value, required, set }) {
+  const id = `in-${name}`;
+  const hint = [schema.minimum !== undefined && `from ${schema.minimum}`, schema.maximum !== undefined && `to ${schema.maximum}`].filter(Boolean).join(' ');
+  let input;
+  if (schema.enum) input = html`<select id=${id} value=${value} onChange=${(e) => set(e.target.value)}><option></option>${schema.enum.map((v) => html`<option>${v}</option>`)}</select>`;
+  else if (schema.type === 'boolean') input = html`<input id=${id} type="checkbox" checked=${value === true} onChange=${(e) => set(e.target.checked)} />`;
+  else if (schema.type === 'string') input = html`<input id=${id} value=${value ?? ''} required=${required} onInput=${(e) => set(e.target.value)} />`;
+  else input = html`<input id=${id} type="number" step=${schema.type === 'integer' ? 1 : 'any'} min=${schema.minimum} max=${schema.maximum} required=${required} value=${value ?? ''} onInput=${(e) => set(e.target.value === '' ? undefined : Number(e.target.value))} />`;
+  return html`<label for=${id}>${name}${required ? ' *' : ''} <span class="dim small">${schema.description ?? hint}</span></label>${input}`;
+}
+
+function Submit({ task }) {
+  const [schema, setSchema] = useState(undefined);
+  const [values, setValues] = useState({});
+  const [json, setJson] = useState('{}');
+  const open = async (e) => {
+    if (!e.target.open || schema !== undefined) return;
+    const got = (await get(`/v1/tasks/${task.name}`)).input_schema ?? null;
+    const example = got?.examples?.[0] ?? {};
+    setSchema(got);
+    setJson(JSON.stringify(example, null, 2));
+    if (simple(got)) setValues(example);
+  };
+  const run = async () => {
+    const input = simple(schema) ? values : JSON.parse(json);
+    const job = await send('POST', '/v1/jobs', { task: task.name, input });
+    location.hash = `#/jobs/${job.id}`;
+  };
+  return html`<details class="submit" onToggle=${open}>
+    <summary>Submit a job</summary>
+    ${schema === undefined
+      ? html`<${Loading} />`
+      : html`<div class="form">
+          ${simple(schema)
+            ? Object.entries(schema.properties).map(([name, s]) => html`<${Field} name=${name} schema=${s} required=${(schema.required ?? []).includes(name)} value=${values[name]} set=${(v) => setValues({ ...values, [name]: v })} />`)
+            : html`<label for=${`json-${task.name}`}>Input, as JSON</label><textarea id=${`json-${task.name}`} rows="5" value=${json} onInput=${(e) => setJson(e.target.value)}></textarea>`}
+          <${Act} run=${run} kind="primary">Submit</${Act}>
+        </div>`}
+  </details>`;
+}
+
+function Task({ task, again }) {
+  const flip = async () => {
+    await send('POST', `/v1/tasks/${task.name}/${task.paused ? 'resume' : 'pause'}`);
+    again();
+  };
+  const done = task.attempts.succeeded + task.attempts.failed;
+  return html`<section class="card task">
+    <h2>${task.name} <small class="dim">${task.kind}${task.persistent ? ', warm' : ''} · pool ${task.pool}</small></h2>
+    <p>${task.description}</p>
+    ${!task.available && html`<p class="note bad">${task.error}</p>`}
+    <ul class="mini">${STATES.filter((s) => task.counts[s] > 0).map((s) => html`<li><a href=${`#/jobs?task=${task.name}&state=${s}`}><span class=${`badge ${s}`}>${count(task.counts[s])} ${s}</span></a></li>`)}</ul>
+    <p class="dim small">since the start ${count(done)} attempts, ${done ? ((100 * task.attempts.failed) / done).toFixed(1) : 0} % failed, mean ${duration(task.attempts.mean_seconds)}${task.concurrency ? ` · at most ${task.concurrency} at once` : ''}${task.rate ? ` · at most ${task.rate}/s` : ''}</p>
+    <div class="bar"><${Act} run=${flip}>${task.paused ? 'Resume' : 'Pause'}</${Act}>${task.paused && html`<span class="badge cancelled">paused</span>`}</div>
+    <${Submit} task=${task} />
+  </section>`;
+}
+
+export function Tasks() {
+  const tasks = usePoll('/v1/tasks');
+  if (!tasks.data) return tasks.error ? html`<h1>Tasks</h1><${Failure} error=${tasks.error} />` : html`<${Loading} />`;
+  return html`<h1>Tasks</h1><${Failure} error=${tasks.error} /><div class="cards">${tasks.data.tasks.map((t) => html`<${Task} key=${t.name} task=${t} again=${tasks.again} />`)}</div>`;
+}
