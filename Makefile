@@ -113,6 +113,7 @@ SERVER := \
 	server/serve.c \
 	server/steps.c \
 	server/supervise.c \
+	server/tree.c \
 	server/tokens.c \
 	server/waiters.c \
 	server/writer.c \
@@ -311,10 +312,10 @@ $(BUILD)/tests/check_%: $(BUILD)/tests/check_%.o $(OBJS) $(BUILD)/embed.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS)
 # the layer under SQLite that loses, tears and fails
 CRASH = $(BUILD)/tests/crashvfs.o $(BUILD)/tests/crashdisk.o $(BUILD)/tests/storerun.o
-$(BUILD)/tests/check_crash $(BUILD)/tests/check_faults: $(CRASH)
+$(BUILD)/tests/check_crash $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(CRASH)
 .SECONDARY: $(CRASH) $(BUILD)/tests/wrapalloc.o
-$(BUILD)/tests/check_faults: $(BUILD)/tests/wrapalloc.o
-$(BUILD)/tests/check_faults: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+$(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
+$(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o
 $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson -lsqlite3 -lnettle $(TEST_LIBS)

@@ -3,6 +3,7 @@
 
 #include "../common/err.h"
 #include "schema.h"
+#include "tree.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -325,11 +326,9 @@ int schema_load(const char *text, size_t len, json_t **out, struct buf *why)
     }
     if (marked.failed)
         return -ERR_NOMEM;
-    *out = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
-    if (*out)
-        return 0;
-    if (json_error_code(&e) == json_error_out_of_memory)
-        return -ERR_NOMEM;
+    int err = tree_parse(text, len, 0, out, &e);
+    if (err != -ERR_BAD_JSON)
+        return err;
     buf_addf(why, "at byte %d: %s", e.position, e.text);
     return -ERR_BAD_JSON;
 }

@@ -24,6 +24,7 @@
 #include "joblog.h"
 #include "reader.h"
 #include "store/store.h"
+#include "tree.h"
 #include "tokens.h"
 #include "waiters.h"
 #include "writer.h"
@@ -372,6 +373,7 @@ int serve_main(int argc, char **argv)
     if (auth_use(s.conf.tokens) != 0)
         return fail(EXIT_UNAVAILABLE, "out of memory");
     s.conf.tokens = NULL;
+    tree_setup();
     json_object_seed(0);
     raise_descriptors(&s.conf);
     if (block_signals(&s) != 0 || start_processes(&s) != 0)

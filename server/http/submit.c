@@ -12,6 +12,7 @@
 #include "../../common/jsonscan.h"
 #include "../conf.h"
 #include "../reader.h"
+#include "../tree.h"
 #include "input_check.h"
 #include "json.h"
 #include "request.h"
@@ -183,7 +184,16 @@ static int check_text(const char *body, size_t len, struct problem *p)
     return 0;
 }
 
-/* On success *charged stays charged until the tree is freed. */
+/* Tells why tree_parse() gave no tree. */
+static int unparsed(struct problem *p, int err, const json_error_t *e, const char *prefix)
+{
+    if (err == -ERR_NOMEM)
+        return problem_set(p, ERR_NOMEM, "no memory for the body");
+    const char *quote = prefix[0] ? "`" : "", *colon = prefix[0] ? ": " : "";
+    return problem_set(p, ERR_BAD_JSON, "%s%s%s%sat byte %d: %s", quote, prefix, quote, colon,
+                       e->position, e->text);
+}
+
 int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, struct problem *p)
 {
     int err = check_text(body, len, p);
@@ -197,12 +207,9 @@ int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, s
     if (!request_charge(cost))
         return problem_set(p, ERR_OVERLOADED, "no memory for the body now");
     json_error_t e;
-    *root = json_loadb(body, len,
-                       JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &e);
-    if (!*root && json_error_code(&e) == json_error_out_of_memory)
-        err = problem_set(p, ERR_NOMEM, "no memory for the body");
-    else if (!*root)
-        err = problem_set(p, ERR_BAD_JSON, "at byte %d: %s", e.position, e.text);
+    err = tree_parse(body, len, JSON_DECODE_INT_AS_REAL, root, &e);
+    if (err)
+        err = unparsed(p, err, &e, "");
     else if (!json_is_object(*root))
         err = problem_set(p, ERR_BAD_JSON, "the body must be an object");
     if (err) {
@@ -342,14 +349,13 @@ static struct new_job *next_item(struct submit_lines *l, struct change *c)
 static int take_text(struct terms *t, const char *text, size_t len)
 {
     json_error_t e;
-    json_t *root = json_loadb(
-        text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &e);
-    if (!root)
-        return problem_set(t->problem, ERR_BAD_JSON, "`%s`: at byte %d: %s", t->prefix, e.position,
-                           e.text);
-    int err = json_is_object(root)
-                  ? take_object(t, root, text, len)
-                  : problem_set(t->problem, ERR_BAD_JSON, "`%s` is not an object", t->prefix);
+    json_t *root;
+    int err = tree_parse(text, len, JSON_DECODE_INT_AS_REAL, &root, &e);
+    if (err)
+        return unparsed(t->problem, err, &e, t->prefix);
+    err = json_is_object(root)
+              ? take_object(t, root, text, len)
+              : problem_set(t->problem, ERR_BAD_JSON, "`%s` is not an object", t->prefix);
     const char *ref = json_string_value(json_object_get(root, "ref"));
     if (!err && ref)
         err = refs_add(t->refs, ref, &t->new->job.id, t);

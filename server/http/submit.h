@@ -12,6 +12,7 @@
 
 struct request;
 
+
 /* Names that earlier items of a batch gave themselves, with their ids. */
 struct refs;
 bool refs_find(const struct refs *refs, const char *name, struct id *id);

@@ -1,0 +1,18 @@
+/*
+ * tree.h - JSON text to jansson's tree. jansson does not tell a failed allocation from bad text, and may
+ * even leave out a byte of a string and go on; here it is told.
+ */
+#ifndef JOBMILL_SERVER_TREE_H
+#define JOBMILL_SERVER_TREE_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+/* Before the first thread, and before the first tree that is to be watched. */
+void tree_setup(void);
+
+/* Duplicate names are refused. 0 and *out, the caller's; -ERR_BAD_JSON with *e filled; -ERR_NOMEM. Any
+ * thread. `flags`: further JSON_DECODE_* of jansson. */
+int tree_parse(const char *text, size_t len, size_t flags, json_t **out, json_error_t *e);
+
+#endif
