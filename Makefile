@@ -124,6 +124,7 @@ STORE := \
 	server/store/migrate.c \
 	server/store/sqlite.c \
 	server/store/sqlite_backup.c \
+	server/store/sqlite_bytes.c \
 	server/store/sqlite_claim.c \
 	server/store/sqlite_gather.c \
 	server/store/sqlite_group.c \
@@ -138,6 +139,7 @@ STORE := \
 HTTP := \
 	server/http/access.c \
 	server/http/api_bulk.c \
+	server/http/api_bytes.c \
 	server/http/api_groups.c \
 	server/http/api_jobs.c \
 	server/http/api_leases.c \
@@ -158,6 +160,7 @@ HTTP := \
 	server/http/json.c \
 	server/http/problem.c \
 	server/http/query.c \
+	server/http/range.c \
 	server/http/reply.c \
 	server/http/request.c \
 	server/http/route.c \

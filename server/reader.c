@@ -93,6 +93,13 @@ int reader_job(const struct id *id, unsigned what, size_t inline_max, struct job
     return err ? err : store_read_job(reader, id, what, inline_max, out);
 }
 
+int reader_bytes(const struct id *id, const struct piece *p, void *out)
+{
+    struct store_reader *reader;
+    int err = reader_get(&reader);
+    return err ? err : store_read_bytes(reader, id, p, out);
+}
+
 int reader_list(const struct job_filter *f, unsigned what, size_t inline_max, struct job_page *out)
 {
     *out = (struct job_page){0};

@@ -28,6 +28,16 @@ enum { READ_INPUT = 1, READ_RESULT = 2 };
  * or result larger than `inline_max` is left out even so (its size is told). SIZE_MAX: no limit. */
 int reader_job(const struct id *id, unsigned what, size_t inline_max, struct job *out);
 
+/* A piece of a large input or result: of `size` bytes `len` from `at` on. */
+struct piece {
+    unsigned what;    /* READ_INPUT or READ_RESULT */
+    uint32_t attempt; /* that the result is of */
+    size_t size, at, len;
+};
+/* 0 and the bytes; -ERR_NO_JOB: the job is forgotten, or that attempt's result is no more. Only for those
+ * that are larger than what stands in the job's row: reader_job is for the others, too. */
+int reader_bytes(const struct id *id, const struct piece *p, void *out);
+
 struct job_filter {
     int state;              /* enum job_state, or -1 */
     const char *task;       /* NULL: any */

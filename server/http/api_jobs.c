@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define ATTEMPTS_TOLD 20
 
@@ -310,81 +309,6 @@ void api_jobs_get(struct request *rq)
         wait_or(rq, got);
     else
         got(rq);
-}
-
-/* ---- the bytes ---- */
-
-/* Types that a browser would run or render with scripts are handed out as files. */
-static bool is_inert(const char *type)
-{
-    static const char *const inert[] = {"application/json", "text/plain", "text/csv",  "image/png",
-                                        "image/jpeg",       "image/gif",  "image/webp"};
-    size_t len = strcspn(type, "; \t");
-    for (size_t i = 0; i < sizeof(inert) / sizeof(inert[0]); i++) {
-        if (len == strlen(inert[i]) && strncasecmp(type, inert[i], len) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The bytes of one attempt (0: the input) never change, so the tag needs no look at them: they may
- * be many. */
-static void answer_bytes(struct request *rq, struct buf *bytes, const char *type, unsigned attempt)
-{
-    char version[ID_TEXT + 16], id[ID_TEXT];
-    struct reply *reply = &rq->reply;
-    reply->status = 200;
-    buf_move(&reply->body, bytes);
-    reply->type_copy = strdup(type[0] ? type : "application/json");
-    reply->type = reply->type_copy;
-    if (!reply->type_copy) {
-        request_error(rq, -ERR_NOMEM);
-        return;
-    }
-    if (!is_inert(reply->type)) {
-        request_add_header(rq, "Content-Disposition", "attachment");
-        request_add_header(rq, "Content-Security-Policy", "sandbox; default-src 'none'");
-    }
-    id_format(&rq->id, id);
-    snprintf(version, sizeof(version), "%s %u", id, attempt);
-    request_with_etag_of(rq, version, strlen(version));
-}
-
-static bool no_params(struct request *rq)
-{
-    struct problem p = {0};
-    if (request_no_more_params(rq, &p) == 0)
-        return true;
-    request_problem(rq, &p);
-    return false;
-}
-
-void api_jobs_result(struct request *rq)
-{
-    struct job job;
-    struct problem p;
-    if (!jobs_read_id(rq) || !no_params(rq) || !jobs_read(rq, READ_RESULT, SIZE_MAX, &job))
-        return;
-    if (!job_state_final(job.state)) {
-        problem_set(&p, ERR_CONFLICT, "the job is %s: it has no result yet",
-                    job_state_name(job.state));
-        request_problem(rq, &p);
-    } else if (!job.has_result) {
-        problem_set(&p, ERR_NO_RESULT, "the job is %s", job_state_name(job.state));
-        request_problem(rq, &p);
-    } else {
-        answer_bytes(rq, &job.result, job.result_type, job.attempt);
-    }
-    job_release(&job);
-}
-
-void api_jobs_input(struct request *rq)
-{
-    struct job job;
-    if (!jobs_read_id(rq) || !no_params(rq) || !jobs_read(rq, READ_INPUT, SIZE_MAX, &job))
-        return;
-    answer_bytes(rq, &job.input, job.input_type, 0);
-    job_release(&job);
 }
 
 /* ---- cancel, retry, delete ---- */

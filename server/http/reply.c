@@ -62,6 +62,18 @@ void request_with_etag(struct request *rq)
     request_with_etag_of(rq, rq->reply.body.data, rq->reply.body.len);
 }
 
+const char *request_etag(const struct request *rq)
+{
+    const struct buf *h = &rq->reply.headers;
+    for (size_t at = 0; at < h->len;) {
+        const char *name = h->data + at, *value = name + strlen(name) + 1;
+        if (strcmp(name, "ETag") == 0)
+            return value;
+        at += strlen(name) + strlen(value) + 2;
+    }
+    return "";
+}
+
 void request_with_etag_of(struct request *rq, const void *data, size_t len)
 {
     static const char hex[] = "0123456789abcdef";

@@ -107,6 +107,7 @@ void request_add_header(struct request *rq, const char *name, const char *fmt, .
 void request_with_etag(struct request *rq);
 /* The same with a tag of other bytes, which change whenever the body does. */
 void request_with_etag_of(struct request *rq, const void *data, size_t len);
+const char *request_etag(const struct request *rq); /* that was set; "": none */
 
 /* Answers a change that was refused or failed (rq->change->err); in api_jobs.c. */
 void refuse_change(struct request *rq);

@@ -599,6 +599,7 @@ static const struct store_ops sqlite_ops = {
     .reader_open = sqlite_reader_open,
     .reader_close = sqlite_reader_close,
     .read_job = sqlite_read_job,
+    .read_bytes = sqlite_read_bytes,
     .read_list = sqlite_read_list,
     .read_group = sqlite_read_group,
     .read_attempts = sqlite_read_attempts,

@@ -214,6 +214,10 @@ int db_run_one(struct sqlite_store *s, enum stmt st, const struct param *p, int 
 /* Makes room for one more; 0 or -ERR_NOMEM. */
 int grow_array(void **array, size_t count, size_t *cap, size_t size);
 
+/* ---- sqlite_bytes.c ---- */
+int sqlite_read_bytes(struct store_reader *r, const struct id *id, const struct piece *p,
+                      void *out);
+
 /* ---- sqlite_insert.c ---- */
 int sqlite_replay(struct store *s, const struct store_key *key, struct id *id);
 int sqlite_keep_key(struct store *s, const struct store_key *key, const struct id *id,

@@ -332,6 +332,11 @@ void store_reader_close(struct store_reader *r)
         r->ops->reader_close(r);
 }
 
+int store_read_bytes(struct store_reader *r, const struct id *id, const struct piece *p, void *out)
+{
+    return r->ops->read_bytes(r, id, p, out);
+}
+
 int store_read_job(struct store_reader *r, const struct id *id, unsigned what, size_t inline_max,
                    struct job *out)
 {

@@ -204,6 +204,7 @@ int store_reader_open(struct store *s, struct store_reader **out);
 void store_reader_close(struct store_reader *r);
 int store_read_job(struct store_reader *r, const struct id *id, unsigned what, size_t inline_max,
                    struct job *out);
+int store_read_bytes(struct store_reader *r, const struct id *id, const struct piece *p, void *out);
 int store_read_list(struct store_reader *r, const struct job_filter *f, unsigned what,
                     size_t inline_max, struct job_page *out);
 int store_read_group(struct store_reader *r, const struct id *id, struct group *out);

@@ -73,6 +73,8 @@ struct store_ops {
 
     int (*reader_open)(struct store *s, struct store_reader **out);
     void (*reader_close)(struct store_reader *r);
+    int (*read_bytes)(struct store_reader *r, const struct id *id, const struct piece *p,
+                      void *out);
     int (*read_job)(struct store_reader *r, const struct id *id, unsigned what, size_t inline_max,
                     struct job *out);
     int (*read_list)(struct store_reader *r, const struct job_filter *f, unsigned what,
