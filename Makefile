@@ -265,6 +265,12 @@ $(BUILD)/embed.o: $(BUILD)/embed.S
 
 web: ## bundle the dashboard anew into web/dist (needs Node and npm)
 	web/build.sh build/web-bundle
+web-test: $(BUILD)/jobmill ## the dashboard in Debian's Chromium: every page and action, axe; PICTURES=DIR keeps pictures
+	./install-deps.sh web
+	@mkdir -p $(BUILD)/web-test
+	cp tests/web/package.json tests/web/package-lock.json tests/web/test.js $(BUILD)/web-test
+	cd $(BUILD)/web-test && npm ci --ignore-scripts --no-audit --no-fund --silent
+	node $(BUILD)/web-test/test.js $(BUILD)/jobmill /usr/bin/chromium $(PICTURES)
 web-check: ## is web/dist the bundle of web/src, and small?
 	web/check.sh
 
@@ -455,4 +461,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all web web-check escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

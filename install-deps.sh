@@ -1,5 +1,5 @@
 #!/bin/sh
-# install-deps.sh build|test|lint|monitoring|coverage|bench - installs the Debian packages that are missing, and only those.
+# install-deps.sh build|test|lint|monitoring|coverage|bench|web - installs the Debian packages that are missing, and only those.
 # Somebody without root who has them all is not bothered.
 set -eu
 
@@ -17,7 +17,8 @@ libpcre2-dev
 libseccomp-dev
 libinih-dev
 libpng-dev
-nettle-dev zlib1g-dev
+nettle-dev
+zlib1g-dev
 '
 test="$build
 check
@@ -50,6 +51,14 @@ gcovr
 bench="$build
 python3
 "
+# Node may have come another way than from Debian, whose npm brings hundreds of packages
+web="$build
+chromium
+"
+command -v npm >/dev/null 2>&1 || web="$web
+nodejs
+npm
+"
 
 case "${1:-build}" in
 build) want=$build ;;
@@ -58,8 +67,9 @@ lint) want=$lint ;;
 monitoring) want=$monitoring ;;
 coverage) want=$coverage ;;
 bench) want=$bench ;;
+web) want=$web ;;
 *)
-    echo "usage: install-deps.sh build|test|lint|monitoring|coverage|bench" >&2
+    echo "usage: install-deps.sh build|test|lint|monitoring|coverage|bench|web" >&2
     exit 64
     ;;
 esac

@@ -78,6 +78,12 @@ export function Overview() {
   `;
 }
 
+/** The API's times have milliseconds. */
+function took(j) {
+  const ms = new Date(j.finished_at) - new Date(j.started_at);
+  return ms < 1 ? '< 1 ms' : duration(ms / 1000);
+}
+
 export function JobTable({ jobs, chosen, choose }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Jobs"><table>
     <thead><tr>
@@ -94,7 +100,7 @@ export function JobTable({ jobs, chosen, choose }) {
         <td><${Badge} state=${j.state} />${j.progress && html` <${Progress} progress=${j.progress} />`}${j.error && html` <span class="dim small">${j.error.code}</span>`}</td>
         <td>${j.attempt}/${j.max_attempts}</td>
         <td><${Time} at=${j.created_at} /></td>
-        <td>${j.started_at && j.finished_at ? duration((new Date(j.finished_at) - new Date(j.started_at)) / 1000) : '–'}</td>
+        <td>${j.started_at && j.finished_at ? took(j) : '–'}</td>
         <td>${(j.tags ?? []).map((t) => html`<a class="tag" href=${`#/jobs?tag=${encodeURIComponent(t)}`}>${t}</a>`)}</td>
       </tr>`,
     )}</tbody>

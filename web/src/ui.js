@@ -83,7 +83,8 @@ export function Time({ at }) {
   if (!at) return html`<span class="dim">–</span>`;
   const when = new Date(at);
   const ago = (now - when) / 1000;
-  const text = Math.abs(ago) < 1 ? 'now' : ago < 0 ? `in ${duration(-ago)}` : `${duration(ago)} ago`;
+  const whole = duration(Math.floor(Math.abs(ago))).replace('.0 s', ' s');
+  const text = Math.abs(ago) < 1 ? 'now' : ago < 0 ? `in ${whole}` : `${whole} ago`;
   return html`<time datetime=${at} title=${when.toLocaleString()}>${text}</time>`;
 }
 

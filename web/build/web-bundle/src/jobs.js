@@ -102,7 +102,7 @@ export function Jobs({ query }) {
       : page.data.jobs.length === 0
         ? html`<p class="note">No job fits${query.get('cursor') ? ' on this page' : ''}.</p>`
         : html`<${JobTable} jobs=${page.data.jobs} chosen=${chosen} choose=${choose} />`}
-    <nav class="bar" aria-label="Pages">
+    <nav class="bar" aria-label="Pages of the list">
       ${query.get('cursor') && html`<a class="button" href=${address(query, { cursor: '' })}>Newest</a>`}
       ${query.get('cursor') && html`<button type="button" onClick=${() => history.back()}>Back</button>`}
       ${next && html`<a class="button" href=${address(query, { cursor: next })}>Older</a>`}

@@ -1,0 +1,164 @@
+// test.js JOBMILL CHROMIUM [SCREENSHOTS] - the dashboard in a real browser on the real service: every page
+// and every action, no message on the console, no request to anywhere else, nothing of what clients
+// sent is run, and axe finds nothing. With a directory, pictures of the pages are left there.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
+import { chromium } from 'playwright-core';
+
+const [binary, executablePath, pictures] = process.argv.slice(2);
+const EVIL = '<img src=x onerror="window.evil=1">';
+let failures = 0;
+
+function check(ok, what) {
+  if (ok) return;
+  failures++;
+  console.log('FAIL', what);
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'jobmill-web-'));
+const service = spawn(binary, ['serve', '--listen', '127.0.0.1:0', '--data-dir', join(dir, 'data'), '--workers', '2'], {
+  stdio: ['ignore', 'pipe', 'ignore'],
+});
+const base = await new Promise((resolve, reject) => {
+  service.stdout.on('data', (text) => resolve(String(text).trim().replace('listening on ', '')));
+  service.on('exit', () => reject(new Error('the service did not start')));
+});
+
+async function api(method, path, body) {
+  const answer = await fetch(base + path, { method, body: body && JSON.stringify(body) });
+  return answer.status === 204 ? null : answer.json();
+}
+
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+const page = await context.newPage();
+page.setDefaultTimeout(15000);
+let gone = false;
+page.on('console', (m) => check(gone || !['error', 'warning'].includes(m.type()) || / 4\d\d /.test(m.text()), `console: ${m.text()}`));
+page.on('pageerror', (e) => check(false, `error: ${e.message}`));
+page.on('request', (r) => check(/^(blob:|data:)/.test(r.url()) || r.url().startsWith(base), `request to ${r.url()}`));
+page.on('dialog', (d) => d.accept());
+
+async function axe(name) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  for (const v of violations) check(false, `axe, ${name}: ${v.id}: ${v.help}: ${v.nodes[0].target}`);
+}
+
+async function open(hash, name, wait) {
+  await page.goto(`${base}/#/${hash}`);
+  await page.getByText(wait).first().waitFor();
+  await axe(name);
+  if (pictures) await page.screenshot({ path: join(pictures, `${name}.png`) });
+}
+
+try {
+  await api('POST', '/v1/jobs?wait=10', { task: 'echo', input: { [EVIL]: EVIL }, tags: [EVIL] });
+  const picture = await api('POST', '/v1/jobs?wait=20', { task: 'mandelbrot', input: { width: 320, height: 200, max_iterations: 100 } });
+  const failed = await api('POST', '/v1/jobs?wait=10', { task: 'sleep', input: { seconds: 60 }, timeout: 0.05, max_attempts: 1 });
+  const long = await api('POST', '/v1/jobs', { task: 'sleep', input: { seconds: 600 } });
+
+  await open('', 'overview', 'Newest jobs');
+  await page.getByText('busy', { exact: true }).waitFor();
+  await open('jobs', 'jobs', EVIL);
+  await open(`jobs/${picture.id}`, 'job', 'Life');
+  await page.locator('img[src^="blob:"]').waitFor();
+  check(await page.locator('.payload img').evaluate((i) => i.naturalWidth === 320), 'the result as a picture');
+  await open('tasks', 'tasks', 'counts the primes');
+  await open('schedules', 'schedules', 'Make a schedule');
+  await open('workers', 'workers', 'forkserver');
+  await open('nowhere', 'not-found', 'There is no such page');
+
+  // a job: stop it, run it again, forget it
+  await page.goto(`${base}/#/jobs/${long.id}`);
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.locator('h1 .badge.cancelled').waitFor();
+  await page.getByRole('button', { name: 'Retry' }).click();
+  await page.locator('h1 .badge.running').waitFor();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.locator('h1 .badge.cancelled').waitFor();
+  await page.getByRole('button', { name: 'Delete' }).click();
+  await page.waitForURL(/#\/jobs$/);
+  await page.goto(`${base}/#/jobs/${failed.id}`);
+  await page.getByText('timeout:').waitFor();
+
+  // the list: filter, choose, forget
+  await page.goto(`${base}/#/jobs`);
+  await page.getByLabel('State').selectOption('failed');
+  await page.waitForURL(/state=failed/);
+  await page.getByLabel(`Choose ${failed.id}`).check();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByText('No job fits').waitFor();
+  await api('POST', '/v1/jobs/batch', { jobs: Array.from({ length: 60 }, () => ({ task: 'noop', delay: 900, tags: ['many'] })) });
+  await page.goto(`${base}/#/jobs?tag=many&state=scheduled`);
+  await page.getByText('Older').click();
+  await page.waitForURL(/cursor=/);
+  await page.getByRole('button', { name: 'Cancel all' }).click();
+  await page.getByText('No job fits').waitFor();
+
+  // tasks: hold back, and submit by the form that the schema makes
+  await page.goto(`${base}/#/tasks`);
+  const primes = page.locator('.task', { hasText: 'counts the primes' });
+  await primes.getByRole('button', { name: 'Pause' }).click();
+  await primes.getByRole('button', { name: 'Resume' }).click();
+  await primes.getByRole('button', { name: 'Pause' }).waitFor();
+  await primes.getByText('Submit a job').click();
+  await primes.getByLabel(/limit/).fill('1000');
+  await axe('form');
+  await primes.getByRole('button', { name: 'Submit' }).click();
+  await page.waitForURL(/#\/jobs\/0/);
+  await page.getByText('168').first().waitFor();
+
+  // schedules: make, hold back, remove
+  await page.goto(`${base}/#/schedules`);
+  await page.getByText('Make a schedule').click();
+  await page.getByLabel('Name').fill('nightly');
+  await page.getByLabel('Task', { exact: true }).selectOption('noop');
+  await axe('schedule form');
+  await page.getByRole('button', { name: 'Make', exact: true }).click();
+  await page.getByText('runs noop').waitFor();
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.getByRole('button', { name: 'Remove' }).click();
+  await page.getByText('There is no schedule yet').waitFor();
+
+  // pools
+  await page.goto(`${base}/#/workers`);
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.getByRole('button', { name: 'Pause' }).waitFor();
+
+  // dark, and narrow without a side scroll
+  await page.emulateMedia({ colorScheme: 'dark' });
+  for (const [hash, wait] of [['', 'Newest jobs'], ['jobs', 'Attempt'], [`jobs/${picture.id}`, 'Life'], ['tasks', 'counts the primes']])
+    await open(hash, `${hash.split('/')[0] || 'overview'}${hash.includes('/') ? '-one' : ''}-dark`, wait);
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.emulateMedia({ colorScheme: 'light' });
+  for (const [hash, wait] of [['', 'Newest jobs'], ['jobs', 'Attempt'], [`jobs/${picture.id}`, 'Life']]) {
+    await open(hash, `${hash.split('/')[0] || 'overview'}${hash.includes('/') ? '-one' : ''}-narrow`, wait);
+    check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${hash || 'overview'} fits 360 pixels`);
+  }
+  check(!(await page.evaluate(() => window.evil)), 'nothing of what clients sent is run');
+
+  // a second look costs no body
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await page.goto(`${base}/#/schedules`);
+  const again = await page.waitForResponse((r) => r.url().endsWith('/v1/schedules') && r.status() === 304);
+  check(again.status() === 304, 'polls that find nothing new are 304');
+
+  // the service goes away
+  await page.reload();
+  gone = true;
+  service.kill('SIGKILL');
+  await page.getByText('The service does not answer').first().waitFor();
+} catch (error) {
+  check(false, error.stack);
+} finally {
+  await browser.close();
+  service.kill('SIGKILL');
+  rmSync(dir, { recursive: true, force: true });
+}
+console.log(`web: ${failures} failures`);
+process.exit(failures ? 1 : 0);
