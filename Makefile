@@ -331,7 +331,7 @@ $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 .SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS)
 
 test: deps-test ## install what is missing, build, and pass the tests
-	$(MAKE) --no-print-directory layers contract check e2e
+	$(MAKE) --no-print-directory layers contract docs-test check e2e
 
 check: $(UNIT_BIN) $(TEST_SOS) ## unit tests
 	@for t in $(UNIT_BIN); do echo "== $$t"; JOBMILL_BUILD=$(BUILD) $$t || exit 1; done
@@ -347,6 +347,9 @@ layers: $(COMMON:%.c=$(BUILD)/%.o) $(WORKERS:%.c=$(BUILD)/%.o) $(BUILD)/embed.o 
 
 contract: $(BUILD)/jobmill generated-check web-check ## api.yaml against the routes and the answers; documents against their tables
 	/usr/bin/python3 tests/contract.py $(BUILD)/jobmill
+
+docs-test: $(BUILD)/jobmill ## the commands of docs/jobs.md
+	/usr/bin/python3 tests/docs.py $(BUILD)/jobmill docs/jobs.md
 
 metrics-check: $(BUILD)/jobmill ## /metrics and examples/monitoring, by promtool and a real Prometheus
 	./install-deps.sh monitoring
@@ -461,4 +464,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
