@@ -155,7 +155,7 @@ START_TEST(of_a_service_that_was_killed)
     server_kill9(s);
     ck_assert_int_eq(backup(s, file, out, sizeof(out)), 0);
     ck_assert_ptr_nonnull(strstr(out, ": 1 jobs"));
-    shell("rm %s/data/*", s->dir); /* the log too: the copy stands for itself */
+    shell("rm -r %s/data/*", s->dir); /* the log too: the copy stands for itself */
     shell("cp %s %s/data/jobmill.db", file, s->dir);
     server_restart(s);
     answer_free(await_state(s, id, "scheduled"));
