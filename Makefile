@@ -158,6 +158,7 @@ HTTP := \
 	server/http/http.c \
 	server/http/input_check.c \
 	server/http/json.c \
+	server/http/multipart.c \
 	server/http/problem.c \
 	server/http/query.c \
 	server/http/range.c \
@@ -167,6 +168,7 @@ HTTP := \
 	server/http/stream.c \
 	server/http/submit.c \
 	server/http/submit_fields.c \
+	server/http/submit_raw.c \
 	server/http/submit_schedule.c \
 	server/http/suspend.c \
 	server/http/task_name.c \
@@ -207,7 +209,8 @@ MIGRATIONS := \
 	migrations/sqlite/0003_schedules.sql \
 	migrations/sqlite/0004_leases.sql \
 	migrations/sqlite/0006_trace.sql \
-	migrations/sqlite/0007_owner.sql
+	migrations/sqlite/0007_owner.sql \
+	migrations/sqlite/0009_params.sql
 
 # tests that live in this process, and tests that start the real binary
 UNIT  := $(wildcard tests/check_*.c)

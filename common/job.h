@@ -77,6 +77,7 @@ struct job {
     char owner[JOB_TASK_MAX + 1]; /* name of the token that submitted it; "" = there were no tokens */
     struct buf depends_on;   /* a JSON array of ids as text; empty = none */
     struct buf callback_url; /* empty = none */
+    struct buf params;       /* of a raw submission, a JSON object of strings as text; empty = none */
     struct id *parents;      /* at submission only: what it depends on; owned */
     size_t parents_count;
     struct buf tags;   /* a JSON array of strings as text; empty = no tags */

@@ -128,6 +128,7 @@ static int assign(struct dispatcher *d, struct slot *s, struct claim *c)
         .timeout_us = c->timeout_us,
         .input_type = {c->input_type, strlen(c->input_type)},
         .traceparent = {c->traceparent, strlen(c->traceparent)},
+        .params_len = c->params_len,
         .input = {c->input.data, c->input.len},
     };
     int err = msg_send(s->sock, &m);

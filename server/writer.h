@@ -161,7 +161,8 @@ struct claim {
     bool cancel_requested;
     char input_type[JOB_TYPE_MAX + 1];
     char traceparent[JOB_TRACE_MAX + 1];
-    struct buf input;
+    struct buf input; /* see MSG_ASSIGN */
+    uint32_t params_len;
 };
 void claim_free(struct claim *c);
 

@@ -31,6 +31,7 @@ struct task_run {
     const char *input; /* one zero byte follows it */
     size_t input_len;
     const char *input_type; /* zero-terminated; "" = application/json */
+    const char *params; /* zero-terminated: a JSON object of what stands for {input.x}; "" = the input is asked */
     const char *traceparent; /* zero-terminated; "" = none */
     struct board_slot *slot;
     int sock;                           /* the worker's socket: readable means on_socket is to be called */

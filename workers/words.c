@@ -16,6 +16,10 @@ static bool add_field(struct task_run *r, struct buf *out, const char *name)
 {
     const char *value;
     size_t len;
+    if (r->params[0] && jsonscan_member(r->params, strlen(r->params), name, &value, &len)) {
+        (void)jsonscan_text(out, value, len); /* a string: the front end made it */
+        return true;
+    }
     if (!task_is_json(r->input_type) ||
         !jsonscan_member(r->input, r->input_len, name, &value, &len)) {
         task_fail(r, true, JOB_ERROR_BAD_INPUT, "the input lacks the field `%s`", name);

@@ -154,7 +154,11 @@ static void run_job(struct worker *w, const struct msg *m)
     int64_t wall = clock_wall_us(), mono = clock_mono_us();
     slot_job_begin(w->slot, a->seq, &a->job, a->attempt, a->task, wall);
     r.input = with_zero(w, m);
-    r.input_len = a->input.len;
+    size_t more = a->params_len ? (size_t)a->params_len + 1 : 0;
+    if (more > a->input.len)
+        log_die(1, "a job was assigned whose input is shorter than it says");
+    r.input_len = a->input.len - more;
+    r.params = more && r.input ? r.input + r.input_len + 1 : "";
     r.input_type = type;
     r.traceparent = trace;
     r.sock = w->birth->sock;

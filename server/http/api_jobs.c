@@ -246,7 +246,9 @@ static void submit(struct request *rq, bool raw)
     if (!c)
         return;
     bool validate_only = false;
-    int err = request_read_wait(rq, &p);
+    int err = raw ? submit_multipart(rq, &p) : 0;
+    if (!err)
+        err = request_read_wait(rq, &p);
     if (!err)
         err = read_validate_only(rq, &validate_only, &p);
     if (!err)

@@ -359,6 +359,14 @@ static bool add_callback_url(struct buf *out, const struct view *v)
     return true;
 }
 
+static bool add_parameters(struct buf *out, const struct view *v)
+{
+    if (v->job->params.len == 0)
+        return false;
+    buf_add(out, v->job->params.data, v->job->params.len);
+    return true;
+}
+
 static bool add_traceparent(struct buf *out, const struct view *v)
 {
     if (!v->job->traceparent[0])
@@ -465,6 +473,7 @@ static const struct {
     {"backoff", add_backoff},
     {"callback_url", add_callback_url},
     {"traceparent", add_traceparent},
+    {"parameters", add_parameters},
     {"input_type", add_input_type},
     {"input_size", add_input_size},
     {"input", add_input},

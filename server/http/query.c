@@ -47,7 +47,7 @@ bool query_unescape(char *text, bool plus_is_space)
 int query_parse(struct query *q, const char *raw)
 {
     q->count = 0;
-    q->text = NULL;
+    q->text = q->added = NULL;
     if (!raw || !*raw)
         return 0;
     q->text = strdup(raw);
@@ -71,10 +71,31 @@ int query_parse(struct query *q, const char *raw)
     return 0;
 }
 
+int query_add(struct query *q, const struct query_pair *pairs, size_t n)
+{
+    size_t bytes = 0;
+    if (n > QUERY_MAX - q->count)
+        return -ERR_BAD_PARAMETER;
+    for (size_t i = 0; i < n; i++)
+        bytes += strlen(pairs[i].name) + strlen(pairs[i].value) + 2;
+    char *to = q->added = malloc(bytes ? bytes : 1);
+    if (!to)
+        return -ERR_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        struct query_item *item = &q->item[q->count++];
+        *item = (struct query_item){.name = to};
+        to = stpcpy(to, pairs[i].name) + 1;
+        item->value = to;
+        to = stpcpy(to, pairs[i].value) + 1;
+    }
+    return 0;
+}
+
 void query_release(struct query *q)
 {
     free(q->text);
-    q->text = NULL;
+    free(q->added);
+    q->text = q->added = NULL;
     q->count = 0;
 }
 

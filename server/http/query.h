@@ -17,7 +17,7 @@ struct query_item {
 };
 
 struct query {
-    char *text; /* owns the bytes that the items point into */
+    char *text, *added; /* own the bytes that the items point into */
     size_t count;
     struct query_item item[QUERY_MAX];
 };
@@ -26,6 +26,12 @@ struct query {
  * many; -ERR_NOMEM. */
 int query_parse(struct query *q, const char *raw);
 void query_release(struct query *q);
+
+/* Adds parameters that came another way, already decoded; once. 0, -ERR_BAD_PARAMETER (too many), -ERR_NOMEM. */
+struct query_pair {
+    const char *name, *value; /* zero-terminated; copied */
+};
+int query_add(struct query *q, const struct query_pair *pairs, size_t n);
 
 /* The value of the only parameter of this name, which counts as used. NULL: none; *twice is set when it
  * is given more than once. */

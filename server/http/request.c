@@ -445,6 +445,7 @@ void request_free(struct request *rq)
     }
     request_drop_query(rq);
     free(rq->ids);
+    free(rq->raw_type);
     auth_leave(&rq->caller);
     finish_free(rq->waiter.finish);
     if (rq->reply.source.free)

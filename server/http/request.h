@@ -63,6 +63,7 @@ struct request {
     struct caller caller;   /* who asks */
     struct query *query;    /* freed when the request is suspended */
     struct buf body;
+    char *raw_type;  /* of a body that was a part of another; owned; NULL: its own header tells */
     size_t body_limit, body_charged; /* charged: bytes taken from body_memory */
     size_t body_taken;               /* bytes of it that came */
     size_t dropped;                  /* bytes of a body that was refused already */

@@ -74,6 +74,8 @@ static void make_unique(struct terms *t)
         sha256_update(&ctx, strlen(t->unique.key), (const uint8_t *)t->unique.key);
     else if (t->unique.by == UNIQUE_BY_INPUT)
         sha256_update(&ctx, n->job.input.len, (const uint8_t *)n->job.input.data);
+    if (t->unique.by == UNIQUE_BY_INPUT)
+        sha256_update(&ctx, n->job.params.len, (const uint8_t *)n->job.params.data);
     sha256_digest(&ctx, sizeof(n->same.hash), n->same.hash);
     n->same.until_us = t->unique.period_us ? n->job.created_us + t->unique.period_us : 0;
 }
@@ -118,7 +120,7 @@ static int check_rights(struct terms *t, const struct taskdef *task)
     return 0;
 }
 
-static int complete(struct terms *t)
+int submit_complete(struct terms *t)
 {
     struct new_job *n = t->new;
     struct job *job = &n->job;
@@ -160,8 +162,7 @@ static int complete(struct terms *t)
     return 0;
 }
 
-static void terms_begin(struct terms *t, struct new_job *n, struct problem *p,
-                        enum problem_place place)
+void submit_begin(struct terms *t, struct new_job *n, struct problem *p, enum problem_place place)
 {
     *t = (struct terms){.new = n, .problem = p, .place = place};
     n->asked_run_at_us = 0;
@@ -171,7 +172,7 @@ static void terms_begin(struct terms *t, struct new_job *n, struct problem *p,
 
 /* ---- JSON ---- */
 
-static int check_text(const char *body, size_t len, struct problem *p)
+int submit_check_text(const char *body, size_t len, struct problem *p)
 {
     size_t where = 0;
     const char *why = "";
@@ -196,7 +197,7 @@ static int unparsed(struct problem *p, int err, const json_error_t *e, const cha
 
 int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, struct problem *p)
 {
-    int err = check_text(body, len, p);
+    int err = submit_check_text(body, len, p);
     if (err)
         return err;
     size_t cost = input_parse_cost(body, len);
@@ -220,7 +221,7 @@ int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, s
     return err;
 }
 
-static void fingerprint(struct change *c, const char *what, const char *body, size_t len)
+void submit_fingerprint(struct change *c, const char *what, const char *body, size_t len)
 {
     struct sha256_ctx ctx;
     sha256_init(&ctx);
@@ -251,7 +252,7 @@ static int take_object(struct terms *t, json_t *root, const char *text, size_t l
             return err;
     }
     buf_add(&t->new->job.input, input, input_len);
-    return complete(t);
+    return submit_complete(t);
 }
 
 int submit_json(struct change *c, const char *body, size_t len, struct problem *p)
@@ -259,14 +260,14 @@ int submit_json(struct change *c, const char *body, size_t len, struct problem *
     struct terms t;
     json_t *root = NULL;
     size_t charged = 0;
-    terms_begin(&t, &c->one, p, PLACE_POINTER);
+    submit_begin(&t, &c->one, p, PLACE_POINTER);
     int err = submit_parse(body, len, &root, &charged, p);
     if (err)
         return err;
     err = take_object(&t, root, body, len);
     json_decref(root);
     request_discharge(charged);
-    fingerprint(c, "POST /v1/jobs", body, len);
+    submit_fingerprint(c, "POST /v1/jobs", body, len);
     return err;
 }
 
@@ -367,7 +368,7 @@ int submit_part(struct new_job *n, const char *text, size_t len, const char *pre
                 struct problem *p)
 {
     struct terms t;
-    terms_begin(&t, n, p, PLACE_POINTER);
+    submit_begin(&t, n, p, PLACE_POINTER);
     snprintf(t.prefix, sizeof(t.prefix), "%s", prefix);
     return take_text(&t, text, len);
 }
@@ -380,7 +381,7 @@ static int submit_item(struct submit_lines *l, struct change *c, const char *tex
     struct new_job *n = next_item(l, c);
     if (!n)
         return problem_set(p, ERR_NOMEM, "no memory for the batch");
-    terms_begin(&t, n, p, PLACE_POINTER);
+    submit_begin(&t, n, p, PLACE_POINTER);
     t.refs = &l->refs;
     snprintf(t.prefix, sizeof(t.prefix), "/jobs/%zu", number);
     n->job.group = c->group;
@@ -451,7 +452,7 @@ static bool each_member(void *arg, const char *name, size_t nlen, const char *va
 int submit_batch(struct change *c, const char *body, size_t len, struct problem *p)
 {
     struct batch_walk b = {.change = c, .problem = p};
-    int err = check_text(body, len, p);
+    int err = submit_check_text(body, len, p);
     if (!err && id_new(&c->group) != 0)
         err = problem_set(p, ERR_SYSTEM, "no random bytes for an id");
     if (err)
@@ -471,69 +472,8 @@ int submit_batch(struct change *c, const char *body, size_t len, struct problem 
                               "an array of at least one job", NULL);
     submit_lines_free(b.lines);
     request_discharge(cost);
-    fingerprint(c, "POST /v1/jobs/batch", body, len);
+    submit_fingerprint(c, "POST /v1/jobs/batch", body, len);
     return b.err;
-}
-
-/* ---- raw ---- */
-
-static int take_type(struct terms *t, struct request *rq)
-{
-    struct job *job = &t->new->job;
-    const char *type = request_header(rq, "Content-Type");
-    if (!type || !*type)
-        type = "application/octet-stream";
-    size_t len = strlen(type);
-    if (len > JOB_TYPE_MAX || !strchr(type, '/'))
-        return problem_field(t->problem, ERR_BAD_HEADER, PLACE_HEADER, "Content-Type",
-                             "a media type of at most 127 bytes", type);
-    if (json_type_is_json(type)) {
-        int err = check_text(rq->body.data, rq->body.len, t->problem);
-        if (!err)
-            err = input_check(t->new->task_index, rq->body.data, rq->body.len, "", t->problem);
-        if (err)
-            return err;
-        if (strncmp(type, "application/json", 16) == 0)
-            return 0; /* the empty type */
-    }
-    memcpy(job->input_type, type, len + 1);
-    return 0;
-}
-
-/* What was asked, the wait aside: who asks again may wait another time. */
-static void raw_fingerprint(struct change *c, const struct request *rq)
-{
-    AUTO_BUF what = BUF_INIT;
-    buf_addf(&what, "POST %s\n%s", rq->path, c->one.job.input_type);
-    for (size_t i = 0; rq->query && i < rq->query->count; i++) {
-        const struct query_item *item = &rq->query->item[i];
-        if (strcmp(item->name, "wait") != 0)
-            buf_addf(&what, "\n%s=%s", item->name, item->value);
-    }
-    fingerprint(c, what.data ? what.data : "", rq->body.data, rq->body.len);
-    c->one.job.tags.failed |= what.failed;
-}
-
-int submit_raw(struct change *c, struct request *rq, struct problem *p)
-{
-    struct terms t;
-    terms_begin(&t, &c->one, p, PLACE_PARAMETER);
-    t.has_task = true;
-    int err = task_name_find(rq->part.text, rq->part.len, &c->one.task_index, PLACE_NONE, p);
-    if (!err)
-        err = fields_take_params(&t, rq);
-    if (!err)
-        err = request_no_more_params(rq, p);
-    if (!err)
-        err = take_type(&t, rq);
-    if (err)
-        return err;
-    raw_fingerprint(c, rq);
-    if (rq->body.len <= http_conf->inline_max)
-        buf_add(&c->one.job.input, rq->body.data, rq->body.len);
-    else
-        buf_move(&c->one.job.input, &rq->body);
-    return complete(&t);
 }
 
 int submit_key(struct change *c, const char *header, struct problem *p)

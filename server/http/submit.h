@@ -24,6 +24,9 @@ bool submit_url_ok(const char *text, size_t len); /* text may be NULL */
 int submit_json(struct change *c, const char *body, size_t len, struct problem *p);
 /* A raw body for the task that the path names; takes the request's query parameters, and its body. */
 int submit_raw(struct change *c, struct request *rq, struct problem *p);
+/* Before anything is asked of the query: a body of multipart/form-data becomes the part that is a file, and
+ * its other parts join the query. Another body is left alone. */
+int submit_multipart(struct request *rq, struct problem *p);
 /* {"jobs":[…],"callback_url"}: c->items, and the group's id. */
 int submit_batch(struct change *c, const char *body, size_t len, struct problem *p);
 

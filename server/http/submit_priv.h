@@ -39,6 +39,12 @@ int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, s
 int submit_part(struct new_job *n, const char *text, size_t len, const char *prefix,
                 struct problem *p);
 
+/* The course of one submission: begun, its fields taken, its input put into the job, completed. */
+void submit_begin(struct terms *t, struct new_job *n, struct problem *p, enum problem_place place);
+int submit_complete(struct terms *t);
+int submit_check_text(const char *body, size_t len, struct problem *p); /* is it JSON? */
+void submit_fingerprint(struct change *c, const char *what, const char *body, size_t len);
+
 /* Fills the problem for a field of this submission. */
 int fields_refuse(struct terms *t, const char *name, const char *limit, const char *value);
 

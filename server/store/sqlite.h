@@ -25,7 +25,7 @@ enum blob_kind { BLOB_INPUT, BLOB_RESULT };
     " started_us, finished_us, timeout_us, cancel_requested, input_type, result_type, error_code," \
     " error_message, error_signal, error_exit, tags, input_size, result_size, input, result,"       \
     " rank, held, waits, worker, expires_us, group_key, group_tail, run_anyway, gathers, backoff,"  \
-    " concurrency_key, depends_on, callback_url, traceparent, owner"
+    " concurrency_key, depends_on, callback_url, traceparent, owner, params"
 enum job_column {
     COL_KEY,
     COL_TAIL,
@@ -65,7 +65,8 @@ enum job_column {
     COL_DEPENDS_ON,
     COL_CALLBACK_URL,
     COL_TRACEPARENT,
-    COL_OWNER
+    COL_OWNER,
+    COL_PARAMS
 };
 
 enum stmt_for { FOR_WRITER = 1, FOR_READER = 2, FOR_BOTH = 3 };

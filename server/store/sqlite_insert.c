@@ -102,7 +102,7 @@ static bool is_plain(const struct job *j)
 {
     return j->waits == 0 && j->expires_us == 0 && id_is_nil(&j->group) && !j->gathers &&
            !j->run_anyway && !j->backoff[0] && !j->concurrency_key[0] && j->depends_on.len == 0 &&
-           j->callback_url.len == 0 && !j->owner[0];
+           j->callback_url.len == 0 && !j->owner[0] && j->params.len == 0;
 }
 
 static int add_row(struct sqlite_store *s, const struct job *j)
@@ -110,6 +110,7 @@ static int add_row(struct sqlite_store *s, const struct job *j)
     const struct param none = P_NULL;
     struct param input = P_BLOB(j->input.data, j->input.len);
     struct param trace = P_STR(j->traceparent);
+    struct param params = P_TEXT(j->params.data, j->params.len);
     bool grouped = !id_is_nil(&j->group);
     if (j->input.len > STORE_INLINE)
         input = none;
@@ -143,6 +144,7 @@ static int add_row(struct sqlite_store *s, const struct job *j)
         P_TEXT(j->depends_on.data, j->depends_on.len),
         P_TEXT(j->callback_url.data, j->callback_url.len),
         P_STR(j->owner),
+        j->params.len ? params : none,
     };
     if (is_plain(j))
         return db_run_one(s, STMT_JOB_ADD, p, 17);

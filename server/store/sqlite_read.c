@@ -83,6 +83,7 @@ static void row_fill_rest(sqlite3_stmt *st, struct job *out)
     copy_text(st, COL_TRACEPARENT, out->traceparent, sizeof(out->traceparent));
     add_text(st, COL_DEPENDS_ON, &out->depends_on);
     add_text(st, COL_CALLBACK_URL, &out->callback_url);
+    add_text(st, COL_PARAMS, &out->params);
 }
 
 static int row_fill(const struct sqlite_store *s, sqlite3_stmt *st, struct job *out)
@@ -116,7 +117,10 @@ static int row_fill(const struct sqlite_store *s, sqlite3_stmt *st, struct job *
     out->input_size = (size_t)sqlite3_column_int64(st, COL_INPUT_SIZE);
     out->has_result = sqlite3_column_type(st, COL_RESULT_SIZE) != SQLITE_NULL;
     out->result_size = (size_t)sqlite3_column_int64(st, COL_RESULT_SIZE);
-    return out->tags.failed || out->depends_on.failed || out->callback_url.failed ? -ERR_NOMEM : 0;
+    return out->tags.failed || out->depends_on.failed || out->callback_url.failed ||
+                   out->params.failed
+               ? -ERR_NOMEM
+               : 0;
 }
 
 int row_job(const struct sqlite_store *s, const struct db *d, unsigned what, size_t inline_max,
