@@ -69,6 +69,7 @@ WORKERS := \
 	workers/task_module.c \
 	workers/task_persistent.c \
 	workers/warm.c \
+	workers/where.c \
 	workers/words.c \
 	workers/workdir.c \
 	workers/worker.c
@@ -115,6 +116,7 @@ SERVER := \
 	server/supervise.c \
 	server/tree.c \
 	server/tokens.c \
+	server/usage.c \
 	server/waiters.c \
 	server/writer.c \
 	server/zone.c \

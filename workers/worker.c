@@ -15,6 +15,7 @@
 #include "reaper.h"
 #include "sandbox.h"
 #include "warm.h"
+#include "where.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -153,6 +154,7 @@ static void run_job(struct worker *w, const struct msg *m)
            a->traceparent.len < JOB_TRACE_MAX ? a->traceparent.len : JOB_TRACE_MAX);
     int64_t wall = clock_wall_us(), mono = clock_mono_us();
     slot_job_begin(w->slot, a->seq, &a->job, a->attempt, a->task, wall);
+    where_job(&a->job, a->attempt, w->defs->task[a->task].name);
     r.input = with_zero(w, m);
     size_t more = a->params_len ? (size_t)a->params_len + 1 : 0;
     if (more > a->input.len)
@@ -173,6 +175,7 @@ static void run_job(struct worker *w, const struct msg *m)
         (void)reaper_clear(warm_keeps, NULL, CLEAR_MS);
     int64_t now = clock_mono_us();
     slot_job_end(w->slot);
+    where_idle();
     atomic_fetch_add_explicit(&w->slot->jobs_done, 1, memory_order_relaxed);
     atomic_store_explicit(&w->slot->heartbeat_us, now, memory_order_relaxed);
     if (now - w->usage_at_us >= USAGE_EVERY_US)
@@ -278,6 +281,7 @@ static void be_born(const struct worker_birth *b)
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
+    where_setup();
     limits_worker(b->heritage->defs->pool[b->pool].nice);
     int err = sandbox_worker(b->heritage->defs, b->pool);
     if (err)

@@ -6,6 +6,7 @@
 #include "request.h"
 
 #include "../reader.h"
+#include "../usage.h"
 
 #include <inttypes.h>
 
@@ -38,7 +39,20 @@ static void add_job(struct buf *out, const struct slot_view *v)
     }
 }
 
-static void add_worker(struct buf *out, uint32_t slot, const struct slot_view *v)
+/* `u` may be of another process, or of none: then the board tells what the worker last said of
+ * itself. */
+static void add_usage(struct buf *out, const struct slot_view *v, const struct usage *u)
+{
+    bool live = u->pid > 0 && u->pid == v->pid;
+    buf_adds(out, ",\"cpu_seconds\":");
+    json_seconds(out, live ? u->cpu_us : v->cpu_us);
+    buf_addf(out, ",\"rss_bytes\":%" PRId64, live ? u->rss_bytes : v->rss_bytes);
+    if (live)
+        buf_addf(out, ",\"processes\":%" PRIu32, u->processes);
+}
+
+static void add_worker(struct buf *out, uint32_t slot, const struct slot_view *v,
+                       const struct usage *u)
 {
     buf_addf(out, "{\"slot\":%" PRIu32, slot);
     if (v->pid > 0)
@@ -48,9 +62,9 @@ static void add_worker(struct buf *out, uint32_t slot, const struct slot_view *v
     buf_addf(out, ",\"state\":\"%s\"", state_name(v->state));
     if (v->has_job)
         add_job(out, v);
-    buf_addf(out, ",\"jobs_done\":%" PRIu64 ",\"cpu_seconds\":", v->jobs_done);
-    json_seconds(out, v->cpu_us);
-    buf_addf(out, ",\"rss_bytes\":%" PRId64 ",\"restarts\":%" PRIu32, v->rss_bytes, v->restarts);
+    buf_addf(out, ",\"jobs_done\":%" PRIu64, v->jobs_done);
+    add_usage(out, v, u);
+    buf_addf(out, ",\"restarts\":%" PRIu32, v->restarts);
     if (v->born_us) {
         buf_adds(out, ",\"started_at\":");
         json_time(out, v->born_us);
@@ -68,6 +82,8 @@ void api_workers_list(struct request *rq)
     const struct board *board = reader_board();
     struct buf *out = request_json(rq, 200);
     const char *before = "\n";
+    struct usage usage[SLOTS_MAX];
+    usage_read(board, usage);
     buf_adds(out, "{\"workers\":[");
     for (uint32_t i = 0; i < board->slots; i++) {
         struct slot_view v;
@@ -75,7 +91,7 @@ void api_workers_list(struct request *rq)
         if (v.state == SLOT_EMPTY)
             continue;
         buf_adds(out, before);
-        add_worker(out, i, &v);
+        add_worker(out, i, &v, &usage[i]);
         before = ",\n";
     }
     buf_adds(out, "]}\n");
