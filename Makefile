@@ -128,6 +128,7 @@ STORE := \
 	server/store/sqlite_backup.c \
 	server/store/sqlite_bytes.c \
 	server/store/sqlite_claim.c \
+	server/store/sqlite_delivery.c \
 	server/store/sqlite_gather.c \
 	server/store/sqlite_group.c \
 	server/store/sqlite_insert.c \
@@ -140,6 +141,7 @@ STORE := \
 
 HTTP := \
 	server/http/access.c \
+	server/http/address.c \
 	server/http/api_bulk.c \
 	server/http/api_bytes.c \
 	server/http/api_groups.c \
@@ -174,6 +176,7 @@ HTTP := \
 	server/http/submit_schedule.c \
 	server/http/suspend.c \
 	server/http/task_name.c \
+	server/http/webhook.c \
 	server/http/trace.c
 
 CLI := \
@@ -212,6 +215,7 @@ MIGRATIONS := \
 	migrations/sqlite/0004_leases.sql \
 	migrations/sqlite/0006_trace.sql \
 	migrations/sqlite/0007_owner.sql \
+	migrations/sqlite/0008_deliveries.sql \
 	migrations/sqlite/0009_params.sql
 
 # tests that live in this process, and tests that start the real binary

@@ -128,6 +128,14 @@ int reader_attempts(const struct id *id, size_t most, struct attempt_record *out
     return err ? err : store_read_attempts(reader, id, most, out, n);
 }
 
+int reader_deliveries(const struct id *subject, struct delivery *out, size_t most, size_t *n)
+{
+    struct store_reader *reader;
+    *n = 0;
+    int err = reader_get(&reader);
+    return err ? err : store_read_deliveries(reader, subject, out, most, n);
+}
+
 int reader_lease(const struct id *job, struct lease *out)
 {
     struct store_reader *reader;

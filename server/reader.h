@@ -10,6 +10,7 @@
 #include "../common/job.h"
 #include "../common/taskdef.h"
 
+#include "delivery.h"
 #include "lease.h"
 #include "schedule.h"
 
@@ -72,6 +73,8 @@ struct group {
 void group_release(struct group *g);
 int reader_group(const struct id *id, struct group *out); /* 0, -ERR_NO_GROUP, … */
 
+/* Those of a job or group, oldest first. */
+int reader_deliveries(const struct id *subject, struct delivery *out, size_t most, size_t *n);
 int reader_lease(const struct id *job, struct lease *out); /* -ERR_LEASE_LOST: it has none */
 
 /* 0, -ERR_NO_SCHEDULE; the caller schedule_release()s what is filled. */

@@ -21,6 +21,7 @@
 #include "dispatch.h"
 #include "http/auth.h"
 #include "http/http.h"
+#include "http/webhook.h"
 #include "joblog.h"
 #include "reader.h"
 #include "store/store.h"
@@ -214,17 +215,20 @@ static void wait_for_workers(const struct service *s)
     }
 }
 
-static int start_threads(struct service *s, uint16_t *port)
+static int start_threads(struct service *s, uint16_t *port, struct buf *why)
 {
     int err = waiters_init();
     if (!err)
         err = reader_start(s->store, s->board, &s->conf.defs);
     if (!err)
-        err = writer_start(&s->conf, s->store);
+        err = webhook_start(&s->conf, why);
+    if (!err)
+        err = writer_start(&s->conf, s->store, webhook_call);
     if (!err)
         err = dispatch_start(&s->conf, s->board, s->control_fd);
     s->control_fd = -1; /* dispatch's now */
-    wait_for_workers(s);
+    if (!err)
+        wait_for_workers(s);
     if (!err)
         err = http_start(&s->conf, port);
     if (!err)
@@ -336,6 +340,7 @@ static void end(struct service *s)
 {
     dispatch_stop();
     bury_forkserver(s);
+    webhook_stop();
     http_stop();
     auth_end();
     writer_stop();
@@ -381,7 +386,9 @@ int serve_main(int argc, char **argv)
     if (open_store(&s, &why) != 0)
         serve_die(EXIT_UNAVAILABLE, "%s", why.data ? why.data : "out of memory");
     uint16_t port = 0;
-    int err = start_threads(&s, &port);
+    int err = start_threads(&s, &port, &why);
+    if (err && why.len)
+        serve_die(EXIT_CONFIG, "%s", why.data);
     if (err)
         serve_die(err == -ERR_CONFIG ? EXIT_CONFIG : EXIT_UNAVAILABLE, "cannot serve on %s: %s",
                   s.conf.listen, err == -ERR_SYSTEM ? strerror(errno) : err_sentence(err));

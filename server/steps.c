@@ -20,6 +20,7 @@
 #define SWEEP_IDLE_US (1 * US_PER_S)
 #define SWEEP_GO_US   (10 * US_PER_MS) /* between steps while there is more to forget */
 #define SHRINK_PAGES  512
+#define CALL_AGAIN_US (120 * US_PER_S) /* longer than a call can take */
 
 static int64_t retry_delay(const struct job *job, void *arg)
 {
@@ -343,6 +344,31 @@ static int sweep_all(int64_t now_us)
     return err;
 }
 
+/* ---- calls ---- */
+
+static int delivered(struct batch *b, struct change *c, int64_t now_us)
+{
+    (void)b;
+    (void)now_us;
+    if (c->delivery.state == DELIVERY_WAITING && c->delivery.next_us < w.next_delivery_us)
+        w.next_delivery_us = c->delivery.next_us;
+    return c->err = store_delivery_note(w.store, &c->delivery);
+}
+
+/* Deliveries that are due go to the webhooks' thread after the commit; one that is lost there is
+ * due again after a while. */
+static int calls(struct batch *b, int64_t now_us)
+{
+    if (store_deliveries_new(w.store))
+        w.next_delivery_us = 0;
+    if (now_us < w.next_delivery_us || atomic_load_explicit(&w.draining, memory_order_relaxed))
+        return 0;
+    int err = store_deliveries_due(w.store, now_us, now_us + CALL_AGAIN_US, b->calls, CALLS_AT_ONCE,
+                                   &b->calls_count);
+    b->more = b->more || b->calls_count == CALLS_AT_ONCE;
+    return err ? err : store_delivery_next_us(w.store, &w.next_delivery_us);
+}
+
 /* ---- all ---- */
 
 static int (*const steps[CHANGES])(struct batch *b, struct change *c, int64_t now_us) = {
@@ -351,7 +377,7 @@ static int (*const steps[CHANGES])(struct batch *b, struct change *c, int64_t no
     [CHANGE_DELETE] = act_on_one,    [CHANGE_BULK] = act_on_many,
     [CHANGE_PAUSE] = set_paused,     [CHANGE_SCHEDULE] = clockwork_change,
     [CHANGE_LEASE_ASK] = leases_ask, [CHANGE_LEASE_BEAT] = leases_beat,
-    [CHANGE_LEASE_END] = leases_end,
+    [CHANGE_LEASE_END] = leases_end, [CHANGE_DELIVERY] = delivered,
 };
 
 static int note_ended(struct batch *b)
@@ -391,6 +417,8 @@ int steps_all(struct batch *b, int64_t now_us)
     if (!err)
         err = store_settle(w.store, now_us, &more);
     b->more = b->more || more;
+    if (!err)
+        err = calls(b, now_us);
     if (!err)
         err = claims_make(b, now_us);
     if (!err)

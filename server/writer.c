@@ -79,6 +79,29 @@ void change_release(struct change *c)
     buf_release(&c->callback_url);
 }
 
+static void drop_change(struct change *c)
+{
+    change_release(c);
+    free(c);
+}
+
+struct change *writer_own_change(enum change_kind kind)
+{
+    struct change *c = calloc(1, sizeof(*c));
+    if (!c)
+        return NULL;
+    c->work.kind = kind;
+    c->done = drop_change;
+    job_init(&c->one.job);
+    return c;
+}
+
+void writer_post_own(struct change *c)
+{
+    if (writer_post(c) != 0)
+        drop_change(c);
+}
+
 void writer_wake(void)
 {
     inbox_wake(&t.inbox);
@@ -167,6 +190,8 @@ static void tell_all(struct batch *b)
         c->done(c);
     }
     tell_served(b, 0);
+    if (b->calls_count)
+        w.call(b->calls, b->calls_count);
     for (size_t i = 0; i < b->ended_count; i++)
         (void)waiters_job_ended(&b->ended[i], NULL);
     for (size_t i = 0; i < b->gone_count; i++)
@@ -285,7 +310,8 @@ static int64_t next_wall_us(void)
 {
     int64_t next = w.next_due_us < w.next_sweep_us ? w.next_due_us : w.next_sweep_us;
     next = w.next_schedule_us < next ? w.next_schedule_us : next;
-    return w.next_lease_us < next ? w.next_lease_us : next;
+    next = w.next_lease_us < next ? w.next_lease_us : next;
+    return w.next_delivery_us < next ? w.next_delivery_us : next;
 }
 
 /* Until the next job is due, but not so long that a step of the wall clock goes unseen. */
@@ -341,8 +367,10 @@ static void *writer_main(void *arg)
 
 /* ---- life ---- */
 
-int writer_start(const struct conf *conf, struct store *store)
+int writer_start(const struct conf *conf, struct store *store,
+                 void (*call)(const struct delivery *d, size_t n))
 {
+    w.call = call;
     w.conf = conf;
     w.defs = &conf->defs;
     w.store = store;

@@ -10,6 +10,7 @@
 
 #include "../common/job.h"
 #include "../common/taskdef.h"
+#include "delivery.h"
 #include "inbox.h"
 #include "lease.h"
 #include "schedule.h"
@@ -31,6 +32,7 @@ enum change_kind {
     CHANGE_BULK,   /* cancel, retry or delete of many */
     CHANGE_PAUSE,  /* of a task or a pool */
     CHANGE_SCHEDULE,
+    CHANGE_DELIVERY, /* what became of a call */
     CHANGE_LEASE_ASK,
     CHANGE_LEASE_BEAT,
     CHANGE_LEASE_END,
@@ -116,6 +118,8 @@ struct change {
     /* CHANGE_LEASE_*: heap. _BEAT and _END: out: one.job.id, and after _END one.job.state */
     struct lease_ask *lease_ask;
     struct lease_end *lease_end;
+
+    struct delivery delivery; /* CHANGE_DELIVERY: as it is now */
     struct change *next_waiting; /* the writer's */
     bool kept;                   /* the writer's: it waits there */
 
@@ -138,6 +142,10 @@ void change_release(struct change *c); /* frees what it holds, not itself */
 /* Any thread. Takes the change on 0; on -ERR_OVERLOADED or -ERR_DRAINING it stays the caller's and
  * done is not called. */
 int writer_post(struct change *c);
+
+/* A change that nobody waits for: made here, freed after its commit. NULL: out of memory. */
+struct change *writer_own_change(enum change_kind kind);
+void writer_post_own(struct change *c); /* takes it */
 
 /* ---- for dispatch ---- */
 
@@ -181,7 +189,9 @@ void writer_credit(uint32_t pool, uint32_t n);
 
 /* ---- for serve ---- */
 
-int writer_start(const struct conf *conf, struct store *store);
+/* `call`: takes deliveries that are due, after their commit. */
+int writer_start(const struct conf *conf, struct store *store,
+                 void (*call)(const struct delivery *d, size_t n));
 /* No more changes are taken from clients (-ERR_DRAINING), and nothing is claimed; outcomes still are
  * taken. Returns when the last claims were passed to dispatch (at most timeout_ms). */
 void writer_drain(int timeout_ms);

@@ -11,6 +11,8 @@
 
 #include <stdatomic.h>
 
+#define CALLS_AT_ONCE 16
+
 /* What one transaction did, to be told after its commit. */
 struct batch {
     struct inbox_node *nodes; /* all that were taken, in order */
@@ -29,6 +31,8 @@ struct batch {
     } * stops;
     size_t stops_count, stops_cap;
     struct change *served; /* waited for a lease, and are to be told */
+    struct delivery calls[CALLS_AT_ONCE]; /* that are to be made */
+    size_t calls_count;
     bool more; /* something of its own making is left for the next one */
 };
 
@@ -50,6 +54,7 @@ struct writer {
     const struct conf *conf;
     const struct taskdefs *defs;
     struct store *store;
+    void (*call)(const struct delivery *d, size_t n);
     uint32_t *task_ids; /* by index of the task */
     struct pool_queue queue[POOLS_MAX];
     struct bucket bucket[TASKS_MAX];
@@ -57,6 +62,7 @@ struct writer {
     _Atomic bool draining;
     int64_t next_due_us;   /* wall: of what is scheduled or expires */
     int64_t next_schedule_us; /* wall */
+    int64_t next_delivery_us; /* wall */
     int64_t next_lease_us; /* wall: the next that is lost */
     int64_t next_sweep_us; /* wall */
     int64_t next_token_us; /* mono: when a rate lets the next job go, or a wait is over */

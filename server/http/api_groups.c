@@ -112,6 +112,13 @@ static void answer_group(struct request *rq)
     bool post = rq->route->method == METHOD_POST;
     struct buf *out = request_json(rq, post && !g.finished_us ? 202 : 200);
     json_group(out, &g);
+    if (g.callback_url.len && out->len > 0) { /* into the object */
+        size_t mark = --out->len;
+        buf_adds(out, ",\"deliveries\":");
+        if (!json_deliveries(out, &g.id))
+            out->len = mark;
+        buf_addc(out, '}');
+    }
     buf_addc(out, '\n');
     group_release(&g);
     if (!post)

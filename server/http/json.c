@@ -232,6 +232,45 @@ static bool add_lease(struct buf *out, const struct view *v)
     return true;
 }
 
+static void delivery_json(struct buf *out, const struct delivery *d)
+{
+    static const char *const state[] = {"waiting", "delivered", "given_up"};
+    buf_adds(out, "{\"id\":");
+    json_id(out, &d->id);
+    buf_addf(out, ",\"state\":\"%s\",\"attempts\":%" PRIu32, state[d->state], d->attempts);
+    if (d->state == DELIVERY_WAITING) {
+        buf_adds(out, ",\"next_at\":");
+        json_time(out, d->next_us);
+    }
+    if (d->last_status)
+        buf_addf(out, ",\"last_status\":%d", d->last_status);
+    if (d->last_error[0]) {
+        buf_adds(out, ",\"last_error\":");
+        json_text(out, d->last_error);
+    }
+    buf_addc(out, '}');
+}
+
+bool json_deliveries(struct buf *out, const struct id *subject)
+{
+    struct delivery *all = calloc(DELIVERIES_TOLD, sizeof(*all));
+    size_t n = 0;
+    int err = all ? reader_deliveries(subject, all, DELIVERIES_TOLD, &n) : -1;
+    for (size_t i = 0; i < n && !err; i++) {
+        buf_addc(out, i ? ',' : '[');
+        delivery_json(out, &all[i]);
+    }
+    if (n > 0 && !err)
+        buf_addc(out, ']');
+    free(all);
+    return n > 0 && !err;
+}
+
+static bool add_deliveries(struct buf *out, const struct view *v)
+{
+    return v->whole && v->job->callback_url.len > 0 && json_deliveries(out, &v->job->id);
+}
+
 static bool add_tags(struct buf *out, const struct view *v)
 {
     if (v->job->tags.len == 0)
@@ -472,6 +511,7 @@ static const struct {
     {"concurrency_key", add_concurrency_key},
     {"backoff", add_backoff},
     {"callback_url", add_callback_url},
+    {"deliveries", add_deliveries},
     {"traceparent", add_traceparent},
     {"parameters", add_parameters},
     {"input_type", add_input_type},

@@ -27,6 +27,8 @@ void json_job_whole(struct buf *out, const struct job *job, const struct attempt
  * input is the client's own bytes; NULL: left out. In api_jobs.c. */
 void json_accepted(struct buf *out, const struct new_job *asked, const struct job *kept,
                    const char *input, size_t input_len);
+/* The calls of its callback_url, as an array; false: there are none, and nothing was added. */
+bool json_deliveries(struct buf *out, const struct id *subject);
 void json_group(struct buf *out, const struct group *g);
 /* What a schedule submits. */
 void json_template(struct buf *out, const struct job *job);

@@ -185,6 +185,7 @@ struct sqlite_store {
     struct ending *late; /* parents with more children than one transaction takes; kept over commits */
     size_t late_count, late_cap;
     uint64_t parents;    /* rows of dependencies */
+    bool delivery_hint;  /* a delivery was made */
     bool out_of_memory;  /* an end or a move could not be noted: the transaction must not be kept */
     int64_t due_hint_us; /* the earliest that became due or expires by the open transaction */
     sqlite3_stmt **head; /* cursors for store_claim, grown to the most tasks that were claimed from */
@@ -287,6 +288,18 @@ int sqlite_leases_expired(struct store *s, int64_t now_us, struct lease *out, si
                           size_t *n);
 int sqlite_lease_next_us(struct store *s, int64_t *next_us);
 int sqlite_read_lease(struct store_reader *r, const struct id *job, struct lease *out);
+
+/* ---- sqlite_delivery.c ---- */
+/* The job or group ended, and its callback_url is to be called; len 0: it has none. */
+int note_callback(struct sqlite_store *s, int64_t key, uint64_t tail, bool is_group,
+                  const char *url, size_t len);
+bool sqlite_deliveries_new(struct store *s);
+int sqlite_deliveries_due(struct store *s, int64_t now_us, int64_t again_us,
+                          struct delivery *out, size_t most, size_t *n);
+int sqlite_delivery_next_us(struct store *s, int64_t *next_us);
+int sqlite_delivery_note(struct store *s, const struct delivery *v);
+int sqlite_read_deliveries(struct store_reader *r, const struct id *subject,
+                           struct delivery *out, size_t most, size_t *n);
 
 /* ---- sqlite_schedule.c ---- */
 int sqlite_schedule_put(struct store *s, const struct schedule *g);

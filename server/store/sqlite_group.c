@@ -165,7 +165,12 @@ static int group_told(struct sqlite_store *s, enum stmt which, int64_t key, int6
     int64_t unended = sqlite3_column_int64(st, 1), ended = sqlite3_column_int64(st, 2);
     int64_t bad = sqlite3_column_int64(st, 3);
     bool open = sqlite3_column_int(st, 4) != 0, finished = sqlite3_column_int64(st, 5) > 0;
+    AUTO_BUF url = BUF_INIT;
+    if (!open && unended == 0 && !finished)
+        buf_add(&url, sqlite3_column_text(st, 6), (size_t)sqlite3_column_bytes(st, 6));
     db_done(&s->db, which);
+    if (url.failed)
+        return -ERR_NOMEM;
     if (open || (unended > 0 && !finished))
         return 0;
     if (unended > 0) /* a job of it was retried */
@@ -175,6 +180,8 @@ static int group_told(struct sqlite_store *s, enum stmt which, int64_t key, int6
     if (finished)
         return 0;
     int err = db_run_one(s, STMT_GROUP_FINISH, PARAMS(P_INT(key), P_INT(now_us)));
+    if (!err)
+        err = note_callback(s, key, tail, true, url.data, url.len);
     add_ended(s, (struct ending){.key = key,
                                  .tail = tail,
                                  .end = bad ? PARENT_FAILED : PARENT_SUCCEEDED,
@@ -235,7 +242,9 @@ int end_child(struct sqlite_store *s, const struct job *child, enum parent_end w
                                 P_STR(e.code), P_STR(e.message), P_INT(to == JOB_CANCELLED)));
     if (!err)
         count_move(s, &who, (int)child->state, (int)to);
-    return err;
+    return err ? err
+               : note_callback(s, who.key, who.tail, false, child->callback_url.data,
+                               child->callback_url.len);
 }
 
 /* One of the things that the child waited for has ended well, or that does not matter to it. */

@@ -26,6 +26,8 @@ static int drop_job(struct sqlite_store *s, const struct job *job)
         n = db_run(&s->db, STMT_ATTEMPTS_DROP, key, 1);
     if (n >= 0)
         n = db_run(&s->db, STMT_UNIQUE_DROP, key, 1);
+    if (n >= 0 && job->callback_url.len)
+        n = db_run(&s->db, STMT_DELIVERIES_DROP, key, 1);
     if (n < 0)
         return n;
     int err = db_run_one(s, STMT_JOB_DROP, PARAMS(P_INT(who.key), P_INT(job->state)));

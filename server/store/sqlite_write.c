@@ -182,6 +182,9 @@ int sqlite_finish(struct store *base, const struct attempt *a, const struct fini
     err = end_attempt(s, &job, a, p, to);
     if (!err && job.concurrency_key[0])
         err = key_left(s, job.concurrency_key);
+    if (!err && job_state_final(to))
+        err = note_callback(s, (int64_t)id_key(&job.id), id_tail(&job.id), false,
+                            job.callback_url.data, job.callback_url.len);
     if (!err)
         *state = to;
     job_release(&job);
@@ -208,7 +211,8 @@ static int end_unrun(struct sqlite_store *s, struct job *job, enum job_state to,
     job->held = false;
     job->waits = 0;
     job->finished_us = now_us;
-    return 0;
+    return note_callback(s, who.key, who.tail, false, job->callback_url.data,
+                         job->callback_url.len);
 }
 
 int sqlite_cancel(struct store *base, const struct id *id, int64_t now_us, struct job *job)
@@ -385,6 +389,20 @@ struct orphan {
     bool cancel_requested;
 };
 
+static int recovered_callback(struct sqlite_store *s, const struct leave *l)
+{
+    AUTO_BUF url = BUF_INIT;
+    int got = db_first(&s->db, STMT_JOB_GET, PARAMS(P_INT(l->who.key)));
+    if (got != 1)
+        return got < 0 ? got : -ERR_STORE_CORRUPT;
+    sqlite3_stmt *st = s->db.stmt[STMT_JOB_GET];
+    buf_add(&url, sqlite3_column_text(st, COL_CALLBACK_URL),
+            (size_t)sqlite3_column_bytes(st, COL_CALLBACK_URL));
+    db_done(&s->db, STMT_JOB_GET);
+    return url.failed ? -ERR_NOMEM
+                      : note_callback(s, l->who.key, l->who.tail, false, url.data, url.len);
+}
+
 static int recover_one(struct sqlite_store *s, struct orphan *o, int64_t now_us,
                        struct recovery *out)
 {
@@ -407,7 +425,9 @@ static int recover_one(struct sqlite_store *s, struct orphan *o, int64_t now_us,
     }
     l->finished_us = job_state_final(l->to) ? now_us : 0;
     int err = leave_running(s, l);
-    if (!err && !job_state_final(l->to))
+    if (!err && job_state_final(l->to))
+        err = recovered_callback(s, l);
+    else if (!err)
         err = keep_attempt(s, l->who.key, l->attempt, 0, l->started_us, now_us, &error);
     l->error = NULL;
     return err;
@@ -475,6 +495,8 @@ int sqlite_recover(struct store *base, int64_t now_us, struct recovery *out)
         err = largest_key(s, STMT_GROUP_KEY_MAX, &out->largest_key);
     if (!err)
         err = largest_key(s, STMT_LEASE_KEY_MAX, &out->largest_key);
+    if (!err)
+        err = largest_key(s, STMT_DELIVERY_KEY_MAX, &out->largest_key);
     if (!err)
         return sqlite_commit(base);
     sqlite_rollback(base);

@@ -186,6 +186,30 @@ int store_state_of(struct store *s, const struct id *id, enum job_state *state)
     return s->ops->state_of(s, id, state);
 }
 
+bool store_deliveries_new(struct store *s)
+{
+    return s->ops->deliveries_new(s);
+}
+
+int store_deliveries_due(struct store *s, int64_t now_us, int64_t again_us, struct delivery *out,
+                         size_t most, size_t *n)
+{
+    assert(s->in_transaction);
+    *n = 0;
+    return s->ops->deliveries_due(s, now_us, again_us, out, most, n);
+}
+
+int store_delivery_next_us(struct store *s, int64_t *next_us)
+{
+    return s->ops->delivery_next_us(s, next_us);
+}
+
+int store_delivery_note(struct store *s, const struct delivery *v)
+{
+    assert(s->in_transaction);
+    return s->ops->delivery_note(s, v);
+}
+
 int store_lease_add(struct store *s, const struct lease *l)
 {
     assert(s->in_transaction);
@@ -361,6 +385,13 @@ int store_read_attempts(struct store_reader *r, const struct id *id, size_t most
 {
     *n = 0;
     return r->ops->read_attempts(r, id, most, out, n);
+}
+
+int store_read_deliveries(struct store_reader *r, const struct id *subject, struct delivery *out,
+                          size_t most, size_t *n)
+{
+    *n = 0;
+    return r->ops->read_deliveries(r, subject, out, most, n);
 }
 
 int store_read_lease(struct store_reader *r, const struct id *job, struct lease *out)

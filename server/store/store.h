@@ -158,6 +158,14 @@ int store_shrink(struct store *s, size_t pages);
 
 int store_state_of(struct store *s, const struct id *id, enum job_state *state); /* 0, -ERR_NO_JOB */
 
+/* Calls of callback_urls. They are made by the ends of jobs and groups. new: were there any since the
+ * last question? due: takes those due, which come again at again_us unless noted; note: what became of one. */
+bool store_deliveries_new(struct store *s);
+int store_deliveries_due(struct store *s, int64_t now_us, int64_t again_us, struct delivery *out,
+                         size_t most, size_t *n);
+int store_delivery_next_us(struct store *s, int64_t *next_us); /* INT64_MAX: none */
+int store_delivery_note(struct store *s, const struct delivery *v);
+
 /* Leases. get: -ERR_LEASE_LOST when there is none of this id; drop: of a job, whatever its lease. */
 int store_lease_add(struct store *s, const struct lease *l);
 int store_lease_get(struct store *s, const struct id *id, struct lease *out);
@@ -210,6 +218,8 @@ int store_read_list(struct store_reader *r, const struct job_filter *f, unsigned
 int store_read_group(struct store_reader *r, const struct id *id, struct group *out);
 int store_read_attempts(struct store_reader *r, const struct id *id, size_t most,
                         struct attempt_record *out, size_t *n);
+int store_read_deliveries(struct store_reader *r, const struct id *subject,
+                          struct delivery *out, size_t most, size_t *n);
 int store_read_lease(struct store_reader *r, const struct id *job, struct lease *out);
 int store_read_schedule(struct store_reader *r, const char *name, struct schedule *out);
 int store_read_schedules(struct store_reader *r, struct schedule *out, size_t most, size_t *n);

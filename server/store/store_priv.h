@@ -44,6 +44,13 @@ struct store_ops {
                       bool *more);
     int (*shrink)(struct store *s, size_t pages);
     int (*state_of)(struct store *s, const struct id *id, enum job_state *state);
+    bool (*deliveries_new)(struct store *s);
+    int (*deliveries_due)(struct store *s, int64_t now_us, int64_t again_us, struct delivery *out,
+                          size_t most, size_t *n);
+    int (*delivery_next_us)(struct store *s, int64_t *next_us);
+    int (*delivery_note)(struct store *s, const struct delivery *v);
+    int (*read_deliveries)(struct store_reader *r, const struct id *subject, struct delivery *out,
+                           size_t most, size_t *n);
     int (*lease_add)(struct store *s, const struct lease *l);
     int (*lease_get)(struct store *s, const struct id *id, struct lease *out);
     int (*lease_beat)(struct store *s, const struct lease *l);

@@ -1,0 +1,31 @@
+/*
+ * webhook.h - calls of callback_urls, after the commit that made them: one thread, many at once.
+ *
+ * A delivery is taken from the store for a while; what becomes of it is posted to the writer. If the
+ * service dies meanwhile it is taken again: at least once, with the same webhook-id.
+ */
+#ifndef JOBMILL_HTTP_WEBHOOK_H
+#define JOBMILL_HTTP_WEBHOOK_H
+
+#include "../../common/buf.h"
+#include "../delivery.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct conf;
+
+/* Reads the secrets and the addresses that are allowed; 0, -ERR_CONFIG with *why, -ERR_SYSTEM. */
+int webhook_start(const struct conf *conf, struct buf *why);
+void webhook_stop(void);
+
+/* Any thread. The deliveries are copied. */
+void webhook_call(const struct delivery *d, size_t n);
+
+/* Pure: the value of webhook-signature for one secret's bytes (Standard Webhooks, v1). */
+void webhook_sign(const uint8_t *secret, size_t secret_len, const char *id, int64_t timestamp_s,
+                  const char *body, size_t len, struct buf *out);
+/* Pure: "5s, 5m": the n-th pause (0: the first) in microseconds, or -1 past the last or for a bad text. */
+int64_t webhook_delay(const char *text, unsigned n);
+
+#endif

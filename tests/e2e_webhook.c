@@ -1,0 +1,273 @@
+/*
+ * e2e_webhook.c - calls of callback_urls by the real service, to a receiver of the test's own: made
+ * at the end, made again until they are taken, over restarts, and not to where they must not go.
+ */
+#include "harness.h"
+#include "suite.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Answers each request with `status` and keeps the last one. */
+static struct receiver {
+    int fd, port;
+    pthread_t thread;
+    atomic_int status, calls;
+    pthread_mutex_t lock;
+    char last[65536];
+} rc = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void serve_one(int fd)
+{
+    static char text[65536];
+    size_t n = 0;
+    char *end = NULL;
+    for (ssize_t got; n < sizeof(text) - 1; n += (size_t)got) {
+        got = recv(fd, text + n, sizeof(text) - 1 - n, 0);
+        if (got <= 0)
+            return;
+        text[n + (size_t)got] = 0;
+        end = strstr(text, "\r\n\r\n");
+        const char *len = strcasestr(text, "content-length: ");
+        if (end && len && n + (size_t)got >= (size_t)(end + 4 - text) + strtoul(len + 16, NULL, 10))
+            break;
+    }
+    char answer[160];
+    int status = atomic_load(&rc.status);
+    snprintf(answer, sizeof(answer),
+             "HTTP/1.1 %d x\r\nContent-Length: 0\r\nConnection: close\r\n%s\r\n", status,
+             status == 302 ? "Location: http://127.0.0.1:1/\r\n" : "");
+    pthread_mutex_lock(&rc.lock);
+    memcpy(rc.last, text, sizeof(text));
+    pthread_mutex_unlock(&rc.lock);
+    (void)!write(fd, answer, strlen(answer));
+    atomic_fetch_add(&rc.calls, 1);
+}
+
+static void *receive(void *arg)
+{
+    (void)arg;
+    for (int fd; (fd = accept(rc.fd, NULL, NULL)) >= 0; close(fd))
+        serve_one(fd);
+    return NULL;
+}
+
+static void receiver_start(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(a);
+    rc.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(rc.fd, 0);
+    ck_assert_int_eq(bind(rc.fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    ck_assert_int_eq(listen(rc.fd, 16), 0);
+    ck_assert_int_eq(getsockname(rc.fd, (struct sockaddr *)&a, &len), 0);
+    rc.port = ntohs(a.sin_port);
+    atomic_store(&rc.status, 204);
+    ck_assert_int_eq(pthread_create(&rc.thread, NULL, receive, NULL), 0);
+}
+
+static void receiver_stop(void)
+{
+    shutdown(rc.fd, SHUT_RDWR);
+    close(rc.fd);
+    pthread_join(rc.thread, NULL);
+}
+
+static char *last(void)
+{
+    pthread_mutex_lock(&rc.lock);
+    char *text = strdup(rc.last);
+    pthread_mutex_unlock(&rc.lock);
+    return text;
+}
+
+#define CONF "[server]\nwebhook_delays = 50ms, 50ms, 50ms, 50ms, 50ms, 50ms, 50ms, 50ms\n"
+#define MAY  "webhook_allow = 127.0.0.1\n"
+
+static char *submit_with(struct server *s, const char *host, const char *job)
+{
+    char body[300];
+    snprintf(body, sizeof(body), "{%s,\"callback_url\":\"http://%s:%d/hook\"}", job, host, rc.port);
+    return strdup(submit(s, body));
+}
+
+/* The state of the job's delivery. */
+static bool delivery_is(struct server *s, const char *id, const char *state)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+    struct answer *a = get(s, path, 200);
+    bool is = strcmp(jstr(a->json, "deliveries.0.state"), state) == 0;
+    answer_free(a);
+    return is;
+}
+
+START_TEST(every_end_is_told)
+{
+    receiver_start();
+    struct server *s = server_new(CONF MAY, NULL);
+    char *id = submit_with(s, "127.0.0.1", "\"task\":\"echo\",\"input\":{\"x\":1}");
+    eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    char *got = last();
+    ck_assert_ptr_nonnull(strstr(got, "POST /hook HTTP/1.1\r\n"));
+    ck_assert_ptr_nonnull(strcasestr(got, "content-type: application/cloudevents+json\r\n"));
+    ck_assert_ptr_nonnull(strcasestr(got, "webhook-id: "));
+    ck_assert_ptr_nonnull(strstr(got, "\"type\":\"dev.jobmill.job.succeeded\""));
+    ck_assert_ptr_nonnull(strstr(got, "\"result\":{\"x\":1}"));
+    ck_assert_ptr_nonnull(strstr(got, id));
+    json_error_t e;
+    json_t *event = json_loads(strstr(got, "\r\n\r\n") + 4, 0, &e);
+    ck_assert_msg(event != NULL, "%s", e.text);
+    json_decref(event);
+    free(got);
+    free(id);
+    id = submit_with(
+        s, "127.0.0.1",
+        "\"task\":\"sleep\",\"input\":{\"seconds\":60},\"timeout\":0.05,\"max_attempts\":1");
+    eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    got = last();
+    ck_assert_ptr_nonnull(strstr(got, "dev.jobmill.job.failed"));
+    free(got);
+    free(id);
+    id = submit_with(s, "127.0.0.1", "\"task\":\"noop\",\"delay\":900");
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", id);
+    answer_free(http(s, "POST", path, NULL, NULL));
+    eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    got = last();
+    ck_assert_ptr_nonnull(strstr(got, "dev.jobmill.job.cancelled"));
+    free(got);
+    free(id);
+    char body[200];
+    snprintf(body, sizeof(body),
+             "{\"jobs\":[{\"task\":\"noop\"},{\"task\":\"noop\"}],"
+             "\"callback_url\":\"http://127.0.0.1:%d/group\"}",
+             rc.port);
+    int before = atomic_load(&rc.calls);
+    answer_free(http(s, "POST", "/v1/jobs/batch", body, NULL));
+    eventually(atomic_load(&rc.calls) == before + 1, LONG_MS);
+    got = last();
+    ck_assert_ptr_nonnull(strstr(got, "dev.jobmill.group.done"));
+    free(got);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
+START_TEST(it_is_tried_again_until_it_is_taken)
+{
+    receiver_start();
+    atomic_store(&rc.status, 503);
+    struct server *s = server_new(CONF MAY, NULL);
+    char *id = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
+    eventually(atomic_load(&rc.calls) >= 3, LONG_MS);
+    char *got = last();
+    char *first = strndup(strcasestr(got, "webhook-id: "), 48);
+    free(got);
+    atomic_store(&rc.status, 200);
+    eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    got = last();
+    ck_assert_ptr_nonnull(strstr(got, first)); /* the same call */
+    free(got);
+    free(first);
+    free(id);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
+START_TEST(it_is_given_up)
+{
+    receiver_start();
+    struct server *s = server_new(CONF MAY, NULL);
+    atomic_store(&rc.status, 410);
+    char *id = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
+    eventually(delivery_is(s, id, "given_up"), LONG_MS);
+    ck_assert_int_eq(atomic_load(&rc.calls), 1);
+    free(id);
+    atomic_store(&rc.status, 302); /* nobody goes there */
+    id = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
+    eventually(delivery_is(s, id, "given_up"), LONG_MS);
+    ck_assert_int_eq(atomic_load(&rc.calls), 1 + 9);
+    free(id);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
+START_TEST(addresses_that_are_not_public_are_refused)
+{
+    static const char *const hosts[] = {"127.0.0.1",  "localhost",          "0.0.0.0",
+                                        "[::1]",      "[::ffff:127.0.0.1]", "127.1",
+                                        "2130706433", "0x7f000001"};
+    receiver_start();
+    struct server *s = server_new("[server]\nwebhook_delays = 10ms\n", NULL);
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        char *id = submit_with(s, hosts[i], "\"task\":\"noop\"");
+        eventually(delivery_is(s, id, "given_up"), LONG_MS);
+        free(id);
+    }
+    ck_assert_int_eq(atomic_load(&rc.calls), 0);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
+START_TEST(a_kill_loses_no_call)
+{
+    receiver_start();
+    atomic_store(&rc.status, 500);
+    struct server *s = server_new(
+        "[server]\nwebhook_delays = 300ms, 300ms, 300ms, 300ms, 300ms, 300ms\n" MAY, NULL);
+    char *id = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
+    eventually(atomic_load(&rc.calls) >= 1, LONG_MS);
+    eventually(delivery_is(s, id, "waiting"), LONG_MS);
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+    for (int noted = 0; !noted;) { /* that it failed once is on disk */
+        struct answer *a = get(s, path, 200);
+        noted = jint(a->json, "deliveries.0.attempts") >= 1;
+        answer_free(a);
+    }
+    server_kill9(s);
+    atomic_store(&rc.status, 200);
+    server_restart(s);
+    eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    free(id);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
+START_TEST(wrong_settings_are_refused)
+{
+    static const char *const wrong[] = {"webhook_allow = here\n", "webhook_delays = soon\n",
+                                        "webhook_secret_file = /nonexistent\n"};
+    char out[2048], conf[200];
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        snprintf(conf, sizeof(conf), "[server]\nlisten = 127.0.0.1:0\ndata_dir = ./d%zu\n%s", i,
+                 wrong[i]);
+        const char *args[] = {"serve", "--config", conf_file(conf), NULL};
+        ck_assert_int_eq(run_binary(args, out, sizeof(out)), 78);
+        ck_assert_msg(strstr(out, "webhook_") != NULL, "%s", out);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        every_end_is_told,    it_is_tried_again_until_it_is_taken,
+        it_is_given_up,       addresses_that_are_not_public_are_refused,
+        a_kill_loses_no_call, wrong_settings_are_refused,
+    };
+    return run_suite("webhook", tests, sizeof(tests) / sizeof(tests[0]));
+}
