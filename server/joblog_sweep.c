@@ -24,12 +24,14 @@
 #define PAUSE_NS   5000000 /* after each STEP_FILES, and each directory */
 
 static struct {
-    pthread_t thread;
-    pthread_mutex_t lock; /* guards stop */
-    pthread_cond_t stopped;
+    pthread_mutex_t lock;    /* guards stop and running */
+    pthread_cond_t stopped;  /* stop is set */
+    pthread_cond_t finished; /* running is false */
     bool stop, running;
     unsigned long long gone;
-} s = {.lock = PTHREAD_MUTEX_INITIALIZER, .stopped = PTHREAD_COND_INITIALIZER};
+} s = {.lock = PTHREAD_MUTEX_INITIALIZER,
+       .stopped = PTHREAD_COND_INITIALIZER,
+       .finished = PTHREAD_COND_INITIALIZER};
 
 /* False: it is time to end. */
 static bool pause_a_little(void)
@@ -100,27 +102,39 @@ static void *sweep(void *arg)
     }
     if (s.gone > 0)
         log_info("the logs of %llu jobs that are gone were removed", s.gone);
+    pthread_mutex_lock(&s.lock);
+    s.running = false;
+    pthread_cond_broadcast(&s.finished);
+    pthread_mutex_unlock(&s.lock);
     return NULL;
 }
 
+/* Detached: it ends long before the service, and nobody joins it until then. */
 int joblog_sweep_start(void)
 {
+    pthread_attr_t attr;
+    pthread_t thread;
     s.stop = false;
     s.gone = 0;
     if (joblog_dir() < 0)
         return 0;
-    s.running = pthread_create(&s.thread, NULL, sweep, NULL) == 0;
-    return s.running ? 0 : -ERR_SYSTEM;
+    if (pthread_attr_init(&attr) != 0)
+        return -ERR_SYSTEM;
+    s.running = true;
+    bool started = pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED) == 0 &&
+                   pthread_create(&thread, &attr, sweep, NULL) == 0;
+    pthread_attr_destroy(&attr);
+    if (!started)
+        s.running = false;
+    return started ? 0 : -ERR_SYSTEM;
 }
 
 void joblog_sweep_stop(void)
 {
-    if (!s.running)
-        return;
     pthread_mutex_lock(&s.lock);
     s.stop = true;
     pthread_cond_broadcast(&s.stopped);
+    while (s.running)
+        pthread_cond_wait(&s.finished, &s.lock);
     pthread_mutex_unlock(&s.lock);
-    pthread_join(s.thread, NULL);
-    s.running = false;
 }
