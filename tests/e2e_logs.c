@@ -224,7 +224,7 @@ START_TEST(a_follower_sees_lines_as_they_come)
     hear(fd, "1 info two\n");
     tell(in, "three\n<3>four\n");
     hear(fd, "1 error four\n");
-    ck_assert_int_eq(stat_of(s, "http.waiting"), 1);
+    eventually(stat_of(s, "http.waiting") == 1, LONG_MS);
     int gone = follow(s, id);
     hear(gone, "1 error four\n");
     eventually(stat_of(s, "http.waiting") == 2, LONG_MS);
