@@ -331,6 +331,7 @@ $(BUILD)/tests/check_%: $(BUILD)/tests/check_%.o $(OBJS) $(BUILD)/embed.o
 # the layer under SQLite that loses, tears and fails
 CRASH = $(BUILD)/tests/crashvfs.o $(BUILD)/tests/crashdisk.o $(BUILD)/tests/storerun.o
 $(BUILD)/tests/check_crash $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(CRASH)
+$(BUILD)/tests/check_store $(BUILD)/tests/check_life: $(BUILD)/tests/storekit.o
 .SECONDARY: $(CRASH) $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
@@ -342,11 +343,13 @@ $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 test: deps-test ## install what is missing, build, and pass the tests
 	$(MAKE) --no-print-directory layers contract docs-test check e2e
 
+# All are run, so that one look tells all that is wrong.
+NONE_FAILED = [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 check: $(UNIT_BIN) $(TEST_SOS) ## unit tests
-	@for t in $(UNIT_BIN); do echo "== $$t"; JOBMILL_BUILD=$(BUILD) $$t || exit 1; done
+	@failed=; for t in $(UNIT_BIN); do echo "== $$t"; JOBMILL_BUILD=$(BUILD) $$t || failed="$$failed $$t"; done; $(NONE_FAILED)
 
 e2e: $(BUILD)/jobmill $(STORY_BIN) $(TEST_SOS) $(TEST_PROGRAMS) ## tests of the real binary over real HTTP
-	@for t in $(STORY_BIN); do echo "== $$t"; JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $$t || exit 1; done
+	@failed=; for t in $(STORY_BIN); do echo "== $$t"; JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $$t || failed="$$failed $$t"; done; $(NONE_FAILED)
 
 escape: $(BUILD)/jobmill $(BUILD)/tests/e2e_escape $(TEST_PROGRAMS) ## hostile programs in a sandbox, as this user, and of root also as an ordinary one
 	./tests/escape.sh $(BUILD)

@@ -3,164 +3,13 @@
  * test has a data directory of its own.
  */
 #include "../common/err.h"
-#include "../server/store/store.h"
+#include "storekit.h"
 #include "suite.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static char dir[64];
-static struct store *s;
-static struct store_reader *r;
-static uint32_t alpha, beta;
-
-static int open_store(void)
-{
-    AUTO_BUF why = BUF_INIT;
-    struct store_options o = {.data_dir = dir,
-                              .cache_bytes = 1 << 22,
-                              .reader_cache_bytes = 1 << 20,
-                              .wal_limit = 1 << 20};
-    int err = store_open(&o, &s, &why);
-    ck_assert_msg(err == 0, "%s", why.data ? why.data : "");
-    ck_assert_int_eq(store_task_id(s, "alpha", &alpha), 0);
-    ck_assert_int_eq(store_task_id(s, "beta", &beta), 0);
-    ck_assert_int_eq(store_reader_open(s, &r), 0);
-    return err;
-}
-
-static void close_store(void)
-{
-    store_reader_close(r);
-    store_close(s);
-    r = NULL;
-    s = NULL;
-}
-
-static void setup(void)
-{
-    snprintf(dir, sizeof(dir), "/tmp/check_store.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    open_store();
-}
-
-static void teardown(void)
-{
-    close_store();
-    char path[128];
-    static const char *const names[] = {"jobmill.db", "jobmill.db-wal", "jobmill.db-shm",
-                                        "jobmill.lock"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-        unlink(path);
-    }
-    rmdir(dir);
-}
-
-static void make(struct job *j, uint32_t task, enum job_state state, int priority)
-{
-    job_init(j);
-    ck_assert_int_eq(id_new(&j->id), 0);
-    j->task_id = task;
-    j->state = state;
-    j->priority = priority;
-    j->attempt = state == JOB_RUNNING;
-    j->max_attempts = 2;
-    j->created_us = 1000;
-    j->rank_us = 1000 - priority * INT64_C(60000000);
-    buf_adds(&j->input, "{\"n\":1}");
-}
-
-static int insert(struct job *j, const struct store_key *key)
-{
-    struct store_new new = {.job = j, .key = key};
-    return store_insert(s, &new);
-}
-
-/* Keeps a new job in a transaction of its own. */
-static struct id add(uint32_t task, enum job_state state, int priority)
-{
-    struct job j;
-    make(&j, task, state, priority);
-    ck_assert_int_eq(store_begin(s), 0);
-    ck_assert_int_eq(insert(&j, NULL), 0);
-    ck_assert_int_eq(store_commit(s), 0);
-    struct id id = j.id;
-    job_release(&j);
-    return id;
-}
-
-static struct job get(const struct id *id)
-{
-    struct job j;
-    ck_assert_int_eq(store_read_job(r, id, READ_INPUT | READ_RESULT, SIZE_MAX, &j), 0);
-    return j;
-}
-
-static enum job_state state_of(const struct id *id)
-{
-    struct job j = get(id);
-    enum job_state state = j.state;
-    job_release(&j);
-    return state;
-}
-
-static int64_t backoff(const struct job *job, void *arg)
-{
-    (void)arg;
-    return 1000 * (int64_t)job->attempt;
-}
-
-static int end(const struct id *id, uint32_t number, enum attempt_end how, bool now,
-               enum job_state *state)
-{
-    struct attempt a = {.job = *id, .number = number, .end = how, .retry_now = now};
-    a.error = JOB_ERROR_NONE;
-    if (how == ATTEMPT_FAILED)
-        job_error_set(&a.error, "boom", "it broke");
-    if (how == ATTEMPT_SUCCEEDED)
-        buf_adds(&a.result, "42");
-    struct finish_policy p = {.now_us = 5000, .backoff_us = backoff};
-    ck_assert_int_eq(store_begin(s), 0);
-    int err = store_finish(s, &a, &p, state);
-    ck_assert_int_eq(store_commit(s), 0);
-    attempt_release(&a);
-    return err;
-}
-
-static size_t claim(size_t want, struct job *out)
-{
-    size_t n = 0;
-    ck_assert_int_eq(store_begin(s), 0);
-    const struct claim_quota quota[] = {{alpha, UINT32_MAX, 1}, {beta, UINT32_MAX, 1}};
-    ck_assert_int_eq(store_claim(s, quota, 2, want, 3000, out, &n), 0);
-    ck_assert_int_eq(store_commit(s), 0);
-    return n;
-}
-
-/* The counters must equal a recount through lists. */
-static void recount(void)
-{
-    uint64_t seen[JOB_STATES] = {0};
-    struct job_filter f = {.state = -1, .limit = 3};
-    struct job_page p;
-    do {
-        ck_assert_int_eq(store_read_list(r, &f, 0, 0, &p), 0);
-        for (size_t i = 0; i < p.count; i++)
-            seen[p.jobs[i].state]++;
-        f.has_before = true;
-        f.before = p.last;
-        bool more = p.more;
-        job_page_release(&p);
-        p.more = more;
-    } while (p.more);
-    struct job_counts c;
-    ck_assert_int_eq(store_read_counts(s, NULL, &c), 0);
-    for (int i = 0; i < JOB_STATES; i++)
-        ck_assert_uint_eq(c.state[i], seen[i]);
-}
 
 START_TEST(claims_by_priority_then_age)
 {
@@ -465,7 +314,7 @@ END_TEST
 
 int main(void)
 {
-    return SUITE("store", setup, teardown, claims_by_priority_then_age, finish_is_fenced,
+    return SUITE("store", kit_setup, kit_teardown, claims_by_priority_then_age, finish_is_fenced,
                  failures_are_followed_up, cancels, keys_replay, rollback_restores, recovers,
                  large_payloads_are_exact, lists_see_each_once, one_service_only, reopens_with_all);
 }

@@ -186,7 +186,8 @@ static void *serve_canned(void *arg)
         int fd = poll(&p, 1, LONG_MS) > 0 ? accept(c->fd, NULL, NULL) : -1;
         if (fd < 0)
             break;
-        c->requests[c->seen++] = read_request(fd);
+        c->requests[i] = read_request(fd);
+        c->seen++;
         raw_send(fd, c->answers[i]);
         shutdown(fd, SHUT_WR);
         close(fd);
@@ -199,7 +200,8 @@ void canned_start(struct canned *c, const char *const *answers)
     struct sockaddr_in a = {.sin_family = AF_INET};
     socklen_t len = sizeof(a);
     pthread_t thread;
-    *c = (struct canned){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    memset(c, 0, sizeof(*c));
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     while (answers[c->n]) {
         ck_assert_int_lt(c->n, CANNED_MAX);

@@ -8,6 +8,8 @@
 
 #include "harness.h"
 
+#include <stdatomic.h>
+
 struct ran {
     int status; /* the exit status, or 128 + signal */
     char *out, *err;
@@ -46,7 +48,7 @@ char *client_drawn(int terminal, const char *until, int ms);
 #define CANNED_MAX 16
 struct canned {
     int fd, port, n;                 /* n: answers there are */
-    int seen;                        /* requests that came */
+    atomic_int seen;                 /* requests that came, each there when it is counted */
     const char *answers[CANNED_MAX]; /* whole: status line, header, body */
     char *requests[CANNED_MAX];      /* what came, whole */
     unsigned long thread;

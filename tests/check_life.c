@@ -1,0 +1,627 @@
+/*
+ * check_life.c - the life of a job in the store, by a clock that the test sets: attempts, expiry,
+ * keeping and forgetting, what may be there once, groups, dependencies, concurrency keys,
+ * schedules. Single thread; each test has a data directory of its own.
+ */
+#include "../common/err.h"
+#include "storekit.h"
+#include "suite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHILDREN 5000 /* more than one transaction passes an end on to */
+
+static void begin(void)
+{
+    ck_assert_int_eq(store_begin(s), 0);
+}
+
+static void commit(void)
+{
+    ck_assert_int_eq(store_commit(s), 0);
+}
+
+static struct id keep(struct job *j)
+{
+    begin();
+    ck_assert_int_eq(insert(j, NULL), 0);
+    commit();
+    struct id id = j->id;
+    job_release(j);
+    return id;
+}
+
+/* What is due at this time; how many moved. */
+static size_t due(int64_t now_us)
+{
+    size_t moved;
+    int64_t next;
+    begin();
+    ck_assert_int_eq(store_due(s, now_us, 100, &moved, &next), 0);
+    ck_assert_int_gt(next, now_us);
+    commit();
+    return moved;
+}
+
+static struct id claim_one(void)
+{
+    struct job out[1];
+    size_t n = 0;
+    for (int i = 0; i < 4 && n == 0; i++) /* a claim that finds held ones may come back short */
+        n = claim(1, out);
+    ck_assert_uint_eq(n, 1);
+    struct id id = out[0].id;
+    job_release(&out[0]);
+    return id;
+}
+
+static void ends(const struct id *id, uint32_t number, enum attempt_end how, enum job_state want)
+{
+    enum job_state state;
+    ck_assert_int_eq(end(id, number, how, false, &state), 0);
+    ck_assert_int_eq(state, want);
+}
+
+/* Passes on what ended, in as few transactions as it takes; how many. */
+static int settle(void)
+{
+    for (int n = 1;; n++) {
+        bool more = false;
+        begin();
+        ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+        commit();
+        if (!more)
+            return n;
+    }
+}
+
+/* Ends an attempt and passes it on in the same transaction, as the writer does. */
+static void ends_and_settles(const struct id *id, enum attempt_end how)
+{
+    struct attempt a = {.job = *id, .number = 1, .end = how, .permanent = true};
+    a.error = JOB_ERROR_NONE;
+    if (how == ATTEMPT_FAILED)
+        job_error_set(&a.error, "boom", "it broke");
+    struct finish_policy p = {.now_us = 9000, .backoff_us = backoff};
+    enum job_state state;
+    bool more;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    ck_assert(!more);
+    commit();
+    attempt_release(&a);
+}
+
+/* ---- attempts ---- */
+
+START_TEST(every_attempt_is_kept)
+{
+    struct job j;
+    make(&j, alpha, JOB_RUNNING, 0);
+    j.max_attempts = 3;
+    struct id id = keep(&j);
+    ends(&id, 1, ATTEMPT_FAILED, JOB_SCHEDULED);
+    ck_assert_uint_eq(due(5999), 0); /* ended at 5000, paused for 1000 */
+    ck_assert_uint_eq(due(6000), 1);
+    ck_assert(id_equal(&(struct id[]){claim_one()}[0], &id));
+    ends(&id, 2, ATTEMPT_FAILED, JOB_SCHEDULED);
+    ck_assert_uint_eq(due(6999), 0);
+    ck_assert_uint_eq(due(7000), 1);
+    claim_one();
+    ends(&id, 3, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+
+    struct attempt_record old[4];
+    size_t n;
+    ck_assert_int_eq(store_read_attempts(r, &id, 4, old, &n), 0);
+    ck_assert_uint_eq(n, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        ck_assert_uint_eq(old[i].number, 2 - i);
+        ck_assert_str_eq(old[i].error.code, "boom");
+        ck_assert_str_eq(old[i].error.message, "it broke");
+    }
+    ck_assert_int_eq(store_read_attempts(r, &id, 1, old, &n), 0);
+    ck_assert_uint_eq(n, 1);
+    ck_assert_uint_eq(old[0].number, 2);
+}
+END_TEST
+
+START_TEST(a_retry_by_hand_gives_one_more_attempt)
+{
+    struct job j;
+    make(&j, alpha, JOB_RUNNING, 0);
+    j.max_attempts = 1;
+    struct id id = keep(&j), good = add(alpha, JOB_RUNNING, 0), nil = {{0}};
+    ends(&id, 1, ATTEMPT_FAILED, JOB_FAILED);
+    ends(&good, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    job_init(&j);
+    begin();
+    ck_assert_int_eq(store_retry(s, &id, 8000, &j), 0);
+    ck_assert_int_eq(j.state, JOB_QUEUED);
+    ck_assert_uint_eq(j.max_attempts, 2);
+    ck_assert_int_eq(store_retry(s, &id, 8000, &j), -ERR_CONFLICT);
+    ck_assert_int_eq(store_retry(s, &good, 8000, &j), -ERR_CONFLICT);
+    ck_assert_int_eq(store_retry(s, &nil, 8000, &j), -ERR_NO_JOB);
+    commit();
+    job_release(&j);
+    claim_one();
+    j = get(&id);
+    ck_assert_uint_eq(j.attempt, 2);
+    ck_assert_str_eq(j.error.code, ""); /* that was the attempt before */
+    job_release(&j);
+    ends(&id, 2, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    recount();
+}
+END_TEST
+
+START_TEST(what_has_not_begun_expires)
+{
+    struct job j;
+    make(&j, alpha, JOB_QUEUED, 0);
+    j.expires_us = 4000;
+    struct id queued = keep(&j);
+    make(&j, alpha, JOB_SCHEDULED, 0);
+    j.run_at_us = 90000;
+    j.expires_us = 4000;
+    struct id later = keep(&j);
+    make(&j, alpha, JOB_RUNNING, 0);
+    j.expires_us = 4000;
+    struct id running = keep(&j);
+    due(3999);
+    ck_assert_int_eq(state_of(&queued), JOB_QUEUED);
+    due(4000);
+    ck_assert_int_eq(state_of(&queued), JOB_EXPIRED);
+    ck_assert_int_eq(state_of(&later), JOB_EXPIRED);
+    ck_assert_int_eq(state_of(&running), JOB_RUNNING);
+    struct job out[1];
+    ck_assert_uint_eq(claim(1, out), 0);
+    recount();
+}
+END_TEST
+
+/* ---- order ---- */
+
+START_TEST(age_makes_up_for_priority)
+{
+    /* a point of priority is worth a minute: what is two minutes older overtakes one point */
+    struct job j;
+    make(&j, alpha, JOB_QUEUED, 1);
+    j.created_us = INT64_C(130000000);
+    j.rank_us = j.created_us - INT64_C(60000000);
+    struct id urgent = keep(&j);
+    make(&j, alpha, JOB_QUEUED, 0);
+    j.created_us = j.rank_us = INT64_C(10000000);
+    struct id old = keep(&j);
+    make(&j, beta, JOB_QUEUED, 0);
+    j.created_us = j.rank_us = INT64_C(125000000);
+    struct id young = keep(&j);
+    const struct id *want[] = {&old, &urgent, &young};
+    for (int i = 0; i < 3; i++) {
+        struct id got = claim_one();
+        ck_assert_msg(id_equal(&got, want[i]), "place %d", i);
+    }
+}
+END_TEST
+
+START_TEST(a_key_runs_so_many_at_once)
+{
+    struct job j;
+    struct id id[3];
+    for (int i = 0; i < 3; i++) {
+        make(&j, alpha, JOB_QUEUED, i == 2 ? 5 : 0); /* the last one is first in line */
+        snprintf(j.concurrency_key, sizeof(j.concurrency_key), "customer-7");
+        id[i] = keep(&j);
+    }
+    struct id free_one = add(alpha, JOB_QUEUED, -5), first = claim_one(), second = claim_one();
+    ck_assert(id_equal(&first, &id[2]));
+    ck_assert(id_equal(&second, &free_one)); /* what is held blocks nobody */
+    struct job out[1];
+    ck_assert_uint_eq(claim(1, out), 0);
+    ends(&id[2], 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    settle();
+    struct id third = claim_one();
+    ck_assert(id_equal(&third, &id[0]));
+    ck_assert_uint_eq(claim(1, out), 0);
+    job_init(&j);
+    begin();
+    ck_assert_int_eq(store_cancel(s, &id[1], 9, &j), 0); /* while it is held */
+    commit();
+    job_release(&j);
+    ends(&id[0], 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    settle();
+    ck_assert_uint_eq(claim(1, out), 0);
+    ck_assert_int_eq(state_of(&id[1]), JOB_CANCELLED);
+    recount();
+}
+END_TEST
+
+START_TEST(a_key_holds_over_a_restart)
+{
+    struct job j, out[2];
+    struct id id[2];
+    for (int i = 0; i < 2; i++) {
+        make(&j, alpha, JOB_QUEUED, 0);
+        snprintf(j.concurrency_key, sizeof(j.concurrency_key), "k");
+        id[i] = keep(&j);
+    }
+    ck_assert_uint_eq(claim(2, out), 1);
+    job_release(&out[0]);
+    close_store();
+    open_store();
+    struct recovery rec;
+    ck_assert_int_eq(store_recover(s, 7000, &rec), 0);
+    settle();
+    struct id again = claim_one();
+    ck_assert(id_equal(&again, &id[0]));
+    ck_assert_uint_eq(claim(2, out), 0);
+    ends(&id[0], 2, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    settle();
+    again = claim_one();
+    ck_assert(id_equal(&again, &id[1]));
+}
+END_TEST
+
+/* ---- what may be there once ---- */
+
+static int insert_unique(struct job *j, int64_t until_us, bool queued_only)
+{
+    struct store_unique u = {.hash = {7}, .until_us = until_us, .queued_only = queued_only};
+    struct store_new new = {.job = j, .unique = &u};
+    make(j, alpha, JOB_QUEUED, 0);
+    begin();
+    int err = store_insert(s, &new);
+    commit();
+    return err;
+}
+
+START_TEST(unique_while_it_has_not_ended)
+{
+    struct job a, b;
+    ck_assert_int_eq(insert_unique(&a, 0, false), 0);
+    ck_assert_int_eq(insert_unique(&b, 0, false), STORE_DUPLICATE);
+    ck_assert(id_equal(&a.id, &b.id));
+    job_release(&b);
+    claim_one();
+    ck_assert_int_eq(insert_unique(&b, 0, false), STORE_DUPLICATE);
+    job_release(&b);
+    ends(&a.id, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    ck_assert_int_eq(insert_unique(&b, 0, false), 0);
+    ck_assert(!id_equal(&a.id, &b.id));
+    job_release(&b);
+    job_release(&a);
+    recount();
+}
+END_TEST
+
+START_TEST(unique_until_it_runs)
+{
+    struct job a, b;
+    ck_assert_int_eq(insert_unique(&a, 0, true), 0);
+    ck_assert_int_eq(insert_unique(&b, 0, true), STORE_DUPLICATE);
+    job_release(&b);
+    claim_one();
+    ck_assert_int_eq(insert_unique(&b, 0, true), 0);
+    job_release(&b);
+    job_release(&a);
+}
+END_TEST
+
+START_TEST(unique_for_a_time)
+{
+    struct job a, b;
+    ck_assert_int_eq(insert_unique(&a, 2000, false), 0); /* jobs are made at 1000 */
+    claim_one();
+    ends(&a.id, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    ck_assert_int_eq(insert_unique(&b, 2000, false), STORE_DUPLICATE);
+    ck_assert(id_equal(&a.id, &b.id));
+    job_release(&b);
+    make(&b, alpha, JOB_QUEUED, 0);
+    b.created_us = 2000;
+    struct store_unique u = {.hash = {7}, .until_us = 3000};
+    struct store_new new = {.job = &b, .unique = &u};
+    begin();
+    ck_assert_int_eq(store_insert(s, &new), 0);
+    commit();
+    job_release(&b);
+    job_release(&a);
+}
+END_TEST
+
+/* ---- groups ---- */
+
+static struct id group_of(int n, struct id *jobs)
+{
+    struct group g = {.created_us = 1000};
+    ck_assert_int_eq(id_new(&g.id), 0);
+    begin();
+    ck_assert_int_eq(store_group_add(s, &g), 0);
+    for (int i = 0; i < n; i++) {
+        struct job j;
+        make(&j, alpha, JOB_RUNNING, 0);
+        j.group = g.id;
+        ck_assert_int_eq(insert(&j, NULL), 0);
+        jobs[i] = j.id;
+        job_release(&j);
+    }
+    commit();
+    return g.id;
+}
+
+START_TEST(a_group_ends_with_its_last_job)
+{
+    struct id jobs[3], id = group_of(3, jobs);
+    struct group g;
+    ends_and_settles(&jobs[1], ATTEMPT_SUCCEEDED);
+    ends_and_settles(&jobs[0], ATTEMPT_FAILED);
+    ck_assert_int_eq(store_read_group(r, &id, &g), 0);
+    ck_assert_uint_eq(g.state[JOB_SUCCEEDED], 1);
+    ck_assert_uint_eq(g.state[JOB_FAILED], 1);
+    ck_assert_uint_eq(g.state[JOB_RUNNING], 1);
+    ck_assert_int_eq(g.finished_us, 0);
+    group_release(&g);
+
+    struct attempt a = {.job = jobs[2], .number = 1, .end = ATTEMPT_SUCCEEDED};
+    struct finish_policy p = {.now_us = 9000, .backoff_us = backoff};
+    enum job_state state;
+    bool more, told = false;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    for (size_t i = 0; i < store_ended_count(s); i++) {
+        struct id which;
+        store_ended_id(s, i, &which);
+        told = told || id_equal(&which, &id);
+    }
+    commit();
+    ck_assert(told);
+    ck_assert_int_eq(store_read_group(r, &id, &g), 0);
+    ck_assert_uint_eq(g.state[JOB_RUNNING], 0);
+    ck_assert_int_eq(g.finished_us, 9000);
+    group_release(&g);
+    recount();
+}
+END_TEST
+
+START_TEST(a_group_that_is_open_does_not_end)
+{
+    struct group g = {.created_us = 1000, .open = true}, now;
+    struct job j;
+    ck_assert_int_eq(id_new(&g.id), 0);
+    make(&j, alpha, JOB_RUNNING, 0);
+    j.group = g.id;
+    begin();
+    ck_assert_int_eq(store_group_add(s, &g), 0);
+    ck_assert_int_eq(insert(&j, NULL), 0);
+    commit();
+    ends_and_settles(&j.id, ATTEMPT_SUCCEEDED);
+    job_release(&j);
+    ck_assert_int_eq(store_read_group(r, &g.id, &now), 0);
+    ck_assert_int_eq(now.finished_us, 0);
+    group_release(&now);
+    begin();
+    ck_assert_int_eq(store_group_close(s, &g.id, 8000), 0);
+    commit();
+    settle();
+    ck_assert_int_eq(store_read_group(r, &g.id, &now), 0);
+    ck_assert_int_ne(now.finished_us, 0);
+    group_release(&now);
+}
+END_TEST
+
+/* ---- dependencies ---- */
+
+static struct id child_of(const struct id *parents, size_t n, bool anyway)
+{
+    struct job j;
+    make(&j, beta, JOB_QUEUED, 0);
+    j.parents = malloc(n * sizeof(*parents));
+    ck_assert_ptr_nonnull(j.parents);
+    memcpy(j.parents, parents, n * sizeof(*parents));
+    j.parents_count = n;
+    j.run_anyway = anyway;
+    return keep(&j);
+}
+
+START_TEST(a_child_waits_for_all_its_parents)
+{
+    struct id p[2] = {add(alpha, JOB_RUNNING, 0), add(alpha, JOB_RUNNING, 0)};
+    struct id child = child_of(p, 2, false), grandchild = child_of(&child, 1, false);
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    due(INT64_C(1) << 60); /* no clock lets it go */
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    ends_and_settles(&p[1], ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    ends_and_settles(&p[0], ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_QUEUED);
+    ck_assert_int_eq(state_of(&grandchild), JOB_SCHEDULED);
+    struct id got = claim_one();
+    ck_assert(id_equal(&got, &child));
+    recount();
+}
+END_TEST
+
+START_TEST(a_failure_is_passed_on_or_not)
+{
+    struct id p = add(alpha, JOB_RUNNING, 0);
+    struct id child = child_of(&p, 1, false), anyway = child_of(&p, 1, true);
+    struct id grandchild = child_of(&child, 1, false), cleaner = child_of(&child, 1, true);
+    ends_and_settles(&p, ATTEMPT_FAILED);
+    ck_assert_int_eq(state_of(&child), JOB_FAILED);
+    ck_assert_int_eq(state_of(&grandchild), JOB_FAILED);
+    ck_assert_int_eq(state_of(&anyway), JOB_QUEUED);
+    ck_assert_int_eq(state_of(&cleaner), JOB_QUEUED);
+    struct job j = get(&grandchild);
+    ck_assert_str_eq(j.error.code, JOB_ERROR_DEPENDENCY);
+    job_release(&j);
+    struct id late = child_of(&p, 1, false), late_anyway = child_of(&p, 1, true);
+    ck_assert_int_eq(state_of(&late), JOB_FAILED); /* its parent had ended before it came */
+    ck_assert_int_eq(state_of(&late_anyway), JOB_QUEUED);
+    recount();
+}
+END_TEST
+
+START_TEST(a_cancelled_parent_decides_its_children)
+{
+    struct id p = add(alpha, JOB_QUEUED, 0), child = child_of(&p, 1, false);
+    struct job j;
+    bool more;
+    job_init(&j);
+    begin();
+    ck_assert_int_eq(store_cancel(s, &p, 9, &j), 0);
+    ck_assert_int_eq(store_settle(s, 9, &more), 0);
+    commit();
+    job_release(&j);
+    ck_assert(job_state_final(state_of(&child)));
+    ck_assert_int_ne(state_of(&child), JOB_SUCCEEDED);
+    recount();
+}
+END_TEST
+
+START_TEST(a_group_is_a_parent)
+{
+    struct id jobs[2], g = group_of(2, jobs), child = child_of(&g, 1, false), which, nil = {{1}};
+    begin();
+    ck_assert_int_eq(store_check_parents(s, &g, 1, &which), 0);
+    ck_assert_int_eq(store_check_parents(s, (struct id[]){g, nil}, 2, &which),
+                     -ERR_UNKNOWN_DEPENDENCY);
+    ck_assert(id_equal(&which, &nil));
+    commit();
+    ends_and_settles(&jobs[0], ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    ends_and_settles(&jobs[1], ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_QUEUED);
+}
+END_TEST
+
+START_TEST(many_children_take_several_transactions)
+{
+    struct id p = add(alpha, JOB_RUNNING, 0);
+    begin();
+    for (int i = 0; i < CHILDREN; i++) {
+        struct job j;
+        make(&j, beta, JOB_QUEUED, 0);
+        j.parents = malloc(sizeof(p));
+        ck_assert_ptr_nonnull(j.parents);
+        j.parents[0] = p;
+        j.parents_count = 1;
+        ck_assert_int_eq(insert(&j, NULL), 0);
+        job_release(&j);
+    }
+    commit();
+    struct attempt a = {.job = p, .number = 1, .end = ATTEMPT_SUCCEEDED};
+    struct finish_policy policy = {.now_us = 9000, .backoff_us = backoff};
+    enum job_state state;
+    bool more;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &policy, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    commit();
+    ck_assert(more);
+    ck_assert_uint_gt(store_count(s, beta, JOB_SCHEDULED), 0);
+    close_store(); /* the service dies between the two */
+    open_store();
+    struct recovery rec;
+    ck_assert_int_eq(store_recover(s, 9000, &rec), 0);
+    settle();
+    ck_assert_uint_eq(store_count(s, beta, JOB_QUEUED), CHILDREN);
+    recount();
+}
+END_TEST
+
+/* ---- keeping and forgetting ---- */
+
+/* Finished so many microseconds after it was submitted. */
+static struct id ended_after(int64_t us)
+{
+    struct id id = add(alpha, JOB_RUNNING, 0);
+    int64_t finished_us = id_time_us(&id) + us;
+    struct attempt a = {
+        .job = id, .number = 1, .end = ATTEMPT_SUCCEEDED, .finished_us = finished_us};
+    struct finish_policy p = {.now_us = finished_us, .backoff_us = backoff};
+    enum job_state state;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    commit();
+    return id;
+}
+
+/* Sweeps in steps of 3 until the end; how many went. */
+static size_t sweep(const struct keep_rule *rule)
+{
+    size_t all = 0;
+    bool more;
+    do {
+        size_t gone = 0;
+        begin();
+        ck_assert_int_eq(store_sweep_jobs(s, rule, 3, &gone, &more), 0);
+        ck_assert_uint_le(gone, 3);
+        commit();
+        all += gone;
+    } while (more);
+    return all;
+}
+
+START_TEST(the_old_are_forgotten_step_by_step)
+{
+    struct id old[7], young, waiting = add(alpha, JOB_QUEUED, 0);
+    for (int i = 0; i < 7; i++)
+        old[i] = ended_after(i);
+    young = ended_after(60000000);
+    struct keep_rule rule = {
+        .task_id = alpha, .before_us = id_time_us(&young) + 60000000, .most = UINT64_MAX};
+    ck_assert_uint_eq(sweep(&rule), 7);
+    struct job j;
+    for (int i = 0; i < 7; i++)
+        ck_assert_int_eq(store_read_job(r, &old[i], 0, 0, &j), -ERR_NO_JOB);
+    ck_assert_int_eq(state_of(&young), JOB_SUCCEEDED);
+    ck_assert_int_eq(state_of(&waiting), JOB_QUEUED);
+    ck_assert_uint_eq(sweep(&rule), 0);
+    recount();
+}
+END_TEST
+
+START_TEST(so_many_are_kept)
+{
+    struct id ids[8];
+    for (int i = 0; i < 8; i++)
+        ids[i] = ended_after(i);
+    struct keep_rule rule = {.task_id = alpha, .most = 5};
+    ck_assert_uint_eq(sweep(&rule), 3);
+    struct job j;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(store_read_job(r, &ids[i], 0, 0, &j), -ERR_NO_JOB);
+    for (int i = 3; i < 8; i++)
+        ck_assert_int_eq(state_of(&ids[i]), JOB_SUCCEEDED);
+    recount();
+}
+END_TEST
+
+START_TEST(only_what_has_ended_is_deleted)
+{
+    struct id run = add(alpha, JOB_RUNNING, 0), done = ended_after(1), nil = {{0}};
+    enum job_state state;
+    begin();
+    ck_assert_int_eq(store_delete(s, &run, &state), -ERR_CONFLICT);
+    ck_assert_int_eq(state, JOB_RUNNING);
+    ck_assert_int_eq(store_delete(s, &done, &state), 0);
+    ck_assert_int_eq(store_delete(s, &done, &state), -ERR_NO_JOB);
+    ck_assert_int_eq(store_delete(s, &nil, &state), -ERR_NO_JOB);
+    commit();
+    recount();
+}
+END_TEST
+
+int main(void)
+{
+    return SUITE("life", kit_setup, kit_teardown, every_attempt_is_kept,
+                 a_retry_by_hand_gives_one_more_attempt, what_has_not_begun_expires,
+                 age_makes_up_for_priority, a_key_runs_so_many_at_once, a_key_holds_over_a_restart,
+                 unique_while_it_has_not_ended, unique_until_it_runs, unique_for_a_time,
+                 a_group_ends_with_its_last_job, a_group_that_is_open_does_not_end,
+                 a_child_waits_for_all_its_parents, a_failure_is_passed_on_or_not,
+                 a_cancelled_parent_decides_its_children, a_group_is_a_parent,
+                 many_children_take_several_transactions, the_old_are_forgotten_step_by_step,
+                 so_many_are_kept, only_what_has_ended_is_deleted);
+}

@@ -1,0 +1,39 @@
+/*
+ * storekit.h - a store in a directory of its own, and short words for what tests do with it: each
+ * in a transaction of its own, at the times that the test gives. Single thread; every function ends
+ * the test on an error.
+ */
+#ifndef JOBMILL_TESTS_STOREKIT_H
+#define JOBMILL_TESTS_STOREKIT_H
+
+#include "../server/store/store.h"
+
+extern char dir[64];
+extern struct store *s;
+extern struct store_reader *r;
+extern uint32_t alpha, beta; /* two tasks' numbers */
+
+void kit_setup(void); /* makes the directory, opens store and reader */
+void kit_teardown(void);
+int open_store(void);
+void close_store(void);
+
+/* A job as a submission makes it: created at 1000, 2 attempts, its rank a minute less for each
+ * point of priority. The caller may change it before insert(). */
+void make(struct job *j, uint32_t task, enum job_state state, int priority);
+int insert(struct job *j,
+           const struct store_key *key); /* in the open transaction; store_insert's */
+struct id add(uint32_t task, enum job_state state, int priority);
+
+struct job get(const struct id *id); /* the caller releases it */
+enum job_state state_of(const struct id *id);
+
+int64_t backoff(const struct job *job, void *arg); /* 1000 us times the attempt */
+/* Ends an attempt at 5000, as store_finish. */
+int end(const struct id *id, uint32_t number, enum attempt_end how, bool now,
+        enum job_state *state);
+/* Claims at 3000, of either task, one of each concurrency key; the caller releases them. */
+size_t claim(size_t want, struct job *out);
+void recount(void); /* the store's counters must equal a recount through lists */
+
+#endif
