@@ -64,14 +64,24 @@ static void count(const struct finish *f, const struct claim *c)
         metrics_wait(c->task_index, a->started_us - c->queued_us);
 }
 
-/* Sends the outcome to the writer with the credit that it frees. Takes f and c. */
+void deliver_outcomes(struct dispatcher *d)
+{
+    writer_finish(d->ended);
+    d->ended = d->ended_last = NULL;
+}
+
+/* The outcome is for the writer, with the credit that it frees. Takes f and c. */
 static void post(struct dispatcher *d, struct pool *p, struct finish *f, struct claim *c)
 {
     f->pool = (uint32_t)(p - d->pools);
     count(f, c);
     f->credit = d->draining ? 0 : pool_grant(p);
     claim_free(c);
-    writer_finish(f);
+    if (d->ended)
+        d->ended_last->work.node.next = &f->work.node;
+    else
+        d->ended = f;
+    d->ended_last = f;
 }
 
 void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c)

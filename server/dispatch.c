@@ -41,13 +41,13 @@ void claim_free(struct claim *c)
 
 void dispatch_claimed(struct claim *list)
 {
-    while (list) {
-        struct inbox_node *n = list->order.node.next;
-        struct claim *next = n ? INBOX_OWNER(n, struct claim, order.node) : NULL;
-        list->order.kind = ORDER_CLAIM;
-        if (inbox_post_always(&the->inbox, &list->order.node) != 0)
-            claim_free(list); /* the service ends: the store's recovery finds the job running */
-        list = next;
+    for (struct inbox_node *n = &list->order.node; n; n = n->next)
+        INBOX_OWNER(n, struct claim, order.node)->order.kind = ORDER_CLAIM;
+    if (inbox_post_list(&the->inbox, &list->order.node) == 0)
+        return;
+    for (struct inbox_node *n = &list->order.node, *next; n; n = next) {
+        next = n->next; /* the service ends: the store's recovery finds the job running */
+        claim_free(INBOX_OWNER(n, struct claim, order.node));
     }
 }
 
@@ -189,11 +189,14 @@ static void *dispatch_main(void *arg)
     supervise_begin(d);
     for (;;) {
         take_inbox(d);
-        if (take_orders(d))
+        bool stop = take_orders(d);
+        deliver_outcomes(d);
+        if (stop)
             break;
         int64_t now = clock_mono_us(), next = INT64_MAX;
         deliver_timers(d, now, &next);
         supervise_timers(d, now, &next);
+        deliver_outcomes(d); /* before it is told that none is open */
         drain_timers(d, now, &next);
         int wait_ms = inbox_sleep(&d->inbox) ? clock_wait_ms(next, MAX_WAIT_MS) : 0;
         struct epoll_event ev[EVENTS];

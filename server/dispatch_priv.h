@@ -26,6 +26,7 @@ struct dispatcher {
     pthread_t thread;
     uint64_t next_seq;
     char buf[MSG_MAX]; /* of the message being received */
+    struct finish *ended, *ended_last; /* outcomes for the writer, which gets them once a pass */
 
     bool draining;          /* the thread's own view */
     int64_t drain_until_us; /* mono */
@@ -54,6 +55,7 @@ void deliver_socket(struct dispatcher *d, struct slot *s);       /* a worker's s
 void deliver_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt);
 void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);
 void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH *death);
+void deliver_outcomes(struct dispatcher *d);                     /* to the writer: at the end of each pass */
 void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c); /* unrun, to the queue; takes c */
 void deliver_drain(struct dispatcher *d);                        /* takes back all that has not begun */
 void deliver_drain_over(struct dispatcher *d);                   /* kills what still runs */

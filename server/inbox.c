@@ -44,18 +44,20 @@ static void ring(struct inbox *in)
         ;
 }
 
-static int post(struct inbox *in, struct inbox_node *node, size_t limit)
+/* first..last are chained; all of them or none. */
+static int post(struct inbox *in, struct inbox_node *first, struct inbox_node *last, size_t count,
+                size_t limit)
 {
-    node->next = NULL;
+    last->next = NULL;
     pthread_mutex_lock(&in->lock);
     if (in->closed || (limit > 0 && in->count >= limit)) {
         int err = in->closed ? -ERR_CLOSED : -ERR_OVERLOADED;
         pthread_mutex_unlock(&in->lock);
         return err;
     }
-    *in->last = node;
-    in->last = &node->next;
-    in->count++;
+    *in->last = first;
+    in->last = &last->next;
+    in->count += count;
     bool wake = in->asleep;
     in->asleep = false;
     pthread_mutex_unlock(&in->lock);
@@ -66,12 +68,23 @@ static int post(struct inbox *in, struct inbox_node *node, size_t limit)
 
 int inbox_post(struct inbox *in, struct inbox_node *node)
 {
-    return post(in, node, in->limit);
+    return post(in, node, node, 1, in->limit);
 }
 
 int inbox_post_always(struct inbox *in, struct inbox_node *node)
 {
-    return post(in, node, 0);
+    return post(in, node, node, 1, 0);
+}
+
+int inbox_post_list(struct inbox *in, struct inbox_node *list)
+{
+    if (!list)
+        return 0;
+    struct inbox_node *last = list;
+    size_t count = 1;
+    for (; last->next; last = last->next)
+        count++;
+    return post(in, list, last, count, 0);
 }
 
 void inbox_wake(struct inbox *in)

@@ -32,6 +32,8 @@ void inbox_release(struct inbox *in);
 int inbox_post(struct inbox *in, struct inbox_node *node);
 /* The same without regard to the limit: for what was promised already (outcomes, credit). */
 int inbox_post_always(struct inbox *in, struct inbox_node *node);
+/* A whole list, as inbox_take() gives it, with one wake-up, so that the consumer finds all of it. NULL: none. */
+int inbox_post_list(struct inbox *in, struct inbox_node *list);
 void inbox_wake(struct inbox *in); /* lets a sleeping consumer run without a node; any thread */
 void inbox_close(struct inbox *in); /* later posts fail; what waits is still taken */
 size_t inbox_count(struct inbox *in);

@@ -119,11 +119,14 @@ void *writer_grow(void *old, size_t count, size_t *cap, size_t size)
     return now;
 }
 
-void writer_finish(struct finish *f)
+void writer_finish(struct finish *list)
 {
-    if (inbox_post_always(&t.inbox, &f->work.node) == 0)
+    if (!list || inbox_post_list(&t.inbox, &list->work.node) == 0)
         return;
-    finish_free(f); /* after the end: the store's recovery finds the job running */
+    for (struct inbox_node *n = &list->work.node, *next; n; n = next) {
+        next = n->next; /* after the end: the store's recovery finds the job running */
+        finish_free(INBOX_OWNER(INBOX_OWNER(n, struct work, node), struct finish, work));
+    }
 }
 
 void writer_credit(uint32_t pool, uint32_t n)

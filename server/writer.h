@@ -182,8 +182,8 @@ struct finish {
     uint32_t credit; /* jobs that this pool can take once this one is over: claimed in the same commit */
 };
 void finish_free(struct finish *f);
-/* Takes f (heap) in every case. */
-void writer_finish(struct finish *f);
+/* Takes the list (heap), linked by work.node.next, in every case. NULL: none. */
+void writer_finish(struct finish *list);
 /* `n` more jobs may be claimed for this pool; any thread. */
 void writer_credit(uint32_t pool, uint32_t n);
 

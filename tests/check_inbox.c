@@ -68,6 +68,33 @@ START_TEST(takes_some)
 }
 END_TEST
 
+START_TEST(a_list_comes_as_a_whole)
+{
+    struct letter l[5];
+    ck_assert_int_eq(inbox_post_list(&in, NULL), 0);
+    ck_assert_int_eq(inbox_post(&in, &l[0].node), 0);
+    for (int i = 1; i < 4; i++)
+        l[i].node.next = i < 3 ? &l[i + 1].node : NULL;
+    ck_assert_int_eq(inbox_post_list(&in, &l[1].node), 0); /* without regard to the limit */
+    ck_assert_uint_eq(inbox_count(&in), 4);
+    ck_assert_int_eq(inbox_post_always(&in, &l[4].node), 0); /* behind its last */
+    struct inbox_node *n = inbox_take(&in, 0);
+    for (int i = 0; i < 5; i++, n = n->next)
+        ck_assert_ptr_eq(n, &l[i].node);
+    ck_assert_ptr_null(n);
+    ck_assert(inbox_sleep(&in));
+    l[0].node.next = &l[1].node;
+    l[1].node.next = NULL;
+    ck_assert_int_eq(inbox_post_list(&in, &l[0].node), 0);
+    ck_assert(readable());
+    inbox_drain_event(&in);
+    ck_assert_ptr_eq(inbox_take(&in, 0), &l[0].node);
+    inbox_close(&in);
+    ck_assert_int_eq(inbox_post_list(&in, &l[0].node), -ERR_CLOSED);
+    ck_assert_ptr_eq(l[0].node.next, &l[1].node); /* the poster's as it was */
+}
+END_TEST
+
 START_TEST(a_full_one_refuses)
 {
     struct letter l[5];
@@ -172,7 +199,7 @@ END_TEST
 
 int main(void)
 {
-    return SUITE("inbox", setup, teardown, keeps_order, takes_some, a_full_one_refuses,
-                 a_closed_one_is_emptied, rings_only_for_a_sleeper, a_wake_is_not_lost,
-                 many_producers);
+    return SUITE("inbox", setup, teardown, keeps_order, takes_some, a_list_comes_as_a_whole,
+                 a_full_one_refuses, a_closed_one_is_emptied, rings_only_for_a_sleeper,
+                 a_wake_is_not_lost, many_producers);
 }

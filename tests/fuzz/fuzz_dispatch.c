@@ -47,7 +47,7 @@ static bool clean(const char *text)
     return true;
 }
 
-void writer_finish(struct finish *f)
+static void check_outcome(struct finish *f)
 {
     const struct attempt *a = &f->attempt;
     uint64_t key = id_key(&a->job);
@@ -61,6 +61,14 @@ void writer_finish(struct finish *f)
         abort();
     attempt_release(&f->attempt);
     free(f);
+}
+
+void writer_finish(struct finish *list)
+{
+    for (struct inbox_node *n = list ? &list->work.node : NULL, *next; n; n = next) {
+        next = n->next;
+        check_outcome(INBOX_OWNER(INBOX_OWNER(n, struct work, node), struct finish, work));
+    }
 }
 
 void writer_credit(uint32_t pool, uint32_t n)
@@ -324,6 +332,7 @@ static void end(void)
         fd_close(&s->sock);
         fd_close(&worker[i]);
     }
+    deliver_outcomes(d);
     for (uint32_t i = 0; i < claims; i++) {
         if (outcomes[i] != 1)
             abort(); /* a job without an outcome */
@@ -366,6 +375,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     for (int i = 0; i < 200 && in.at < in.end; i++) {
         act(&in);
         listen_all();
+        deliver_outcomes(d);
     }
     end();
     return 0;
