@@ -154,7 +154,8 @@ static int start_processes(struct service *s)
     if (s->forkserver < 0)
         return -ERR_SYSTEM;
     log_pipe_read = s->log_read_fd;
-    return collector_start(s->log_read_fd, want_json_log(&s->conf));
+    int err = waiters_init(); /* the collector wakes those who follow a log */
+    return err ? err : collector_start(s->log_read_fd, want_json_log(&s->conf));
 }
 
 static int open_store(struct service *s, struct buf *why)
@@ -217,9 +218,7 @@ static void wait_for_workers(const struct service *s)
 
 static int start_threads(struct service *s, uint16_t *port, struct buf *why)
 {
-    int err = waiters_init();
-    if (!err)
-        err = reader_start(s->store, s->board, &s->conf.defs);
+    int err = reader_start(s->store, s->board, &s->conf.defs);
     if (!err)
         err = webhook_start(&s->conf, why);
     if (!err)
@@ -346,12 +345,12 @@ static void end(struct service *s)
     writer_stop();
     joblog_sweep_stop();
     reader_stop();
-    waiters_release();
     store_close(s->store);
     log_info("ended in good order");
     log_open(-1, LOG_INFO, "front");
     fd_close(&s->log_write_fd);
     collector_stop(LOG_FLUSH_MS);
+    waiters_release();
     joblog_close();
     board_unmap(s->board);
     fd_close(&s->board_fd);
