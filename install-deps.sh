@@ -23,6 +23,7 @@ zlib1g-dev
 test="$build
 check
 curl
+graphicsmagick
 jq
 sqlite3
 strace
