@@ -119,7 +119,7 @@ END_TEST
 
 START_TEST(polling_with_an_etag_costs_no_body)
 {
-    char path[128], tag[80], header[128];
+    char path[128], tag[80], header[128], length[32], whole[32];
     struct server *s = server_new(NULL, two_workers);
     struct answer *a = run_job(s, "{\"task\":\"noop\",\"input\":1}");
     snprintf(path, sizeof(path), "/v1/jobs/%s", jstr(a->json, "id"));
@@ -131,6 +131,9 @@ START_TEST(polling_with_an_etag_costs_no_body)
     struct answer *b = http(s, "GET", path, NULL, headers);
     ck_assert_int_eq(b->status, 304);
     ck_assert_uint_eq(b->len, 0);
+    snprintf(whole, sizeof(whole), "%zu", a->len);
+    ck_assert(answer_header(b, "Content-Length", length, sizeof(length)));
+    ck_assert_str_eq(length, whole); /* RFC 9110, 8.6: that of the 200, or none */
     answer_free(b);
     b = http(s, "HEAD", path, NULL, NULL);
     ck_assert_int_eq(b->status, 200);

@@ -152,8 +152,10 @@ static void answer_bytes(struct request *rq, struct buf *bytes, const char *type
         request_add_header(rq, "Content-Disposition", "attachment");
         request_add_header(rq, "Content-Security-Policy", "sandbox; default-src 'none'");
     }
-    if (reply->status == 304)
+    if (reply->status == 304) {
+        reply->unsent = piece->size;
         return;
+    }
     if (piece->size > AT_ONCE) {
         send_large(rq, piece, from, len);
         return;

@@ -136,8 +136,10 @@ bool assets_page(struct request *rq)
     rq->reply.fixed_len = page->len;
     harden(rq);
     request_with_etag_of(rq, page->data, page->len);
-    if (rq->reply.status == 304)
+    if (rq->reply.status == 304) {
+        rq->reply.unsent = rq->reply.fixed_len;
         rq->reply.fixed = NULL;
+    }
     return true;
 }
 

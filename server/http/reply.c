@@ -95,6 +95,7 @@ void request_with_etag_of(struct request *rq, const void *data, size_t len)
     if (rq->reply.status == 200 && known && tag_in(known, tag)) {
         rq->reply.status = 304;
         rq->reply.type = NULL;
+        rq->reply.unsent = rq->reply.body.len;
         buf_clear(&rq->reply.body);
     }
 }
@@ -127,6 +128,12 @@ static struct MHD_Response *streamed_response(struct request *rq)
         NULL); /* the source goes with the request */
 }
 
+static ssize_t no_more(void *arg, uint64_t at, char *out, size_t max)
+{
+    (void)arg, (void)at, (void)out, (void)max;
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
 /* The library's response of rq->reply, which gives up its body. NULL: out of memory. */
 static struct MHD_Response *make_response(struct request *rq)
 {
@@ -141,6 +148,8 @@ static struct MHD_Response *make_response(struct request *rq)
     }
     if (reply->source.more)
         return streamed_response(rq);
+    if (reply->status == 304) /* the library tells the length, and asks for none of the bytes */
+        return MHD_create_response_from_callback(reply->unsent, STREAM_BLOCK, no_more, NULL, NULL);
     rq->sent = reply->fixed ? reply->fixed_len : reply->body.len;
     if (rq->head)
         rq->sent = 0;

@@ -30,8 +30,9 @@ struct MHD_Connection;
 struct conf;
 struct request;
 
-/* An answer that is made while it is sent. `more` gives up to `max` bytes of it, REPLY_END, or REPLY_BROKEN;
- * or it suspends the request (request_wait_any with no `then`), returns 0, and is called again. */
+/* An answer that is made while it is sent. `more` gives up to `max` bytes of it, REPLY_END, or
+ * REPLY_BROKEN; or it suspends the request (request_wait_any with no `then`), returns 0, and is
+ * called again. */
 enum { REPLY_END = -1, REPLY_BROKEN = -2 };
 #define REPLY_LENGTH_UNKNOWN UINT64_MAX
 struct reply_source {
@@ -45,12 +46,13 @@ struct reply {
     int status; /* 0: not set yet */
     struct buf body;
     struct reply_source source; /* instead of body: when more is not NULL */
-    const void *fixed; /* instead of body: bytes that outlive the service */
+    const void *fixed;          /* instead of body: bytes that outlive the service */
     size_t fixed_len;
     const char *type;   /* outlives the request, or is `type_copy` */
     char *type_copy;    /* owned */
     struct buf headers; /* name, zero, value, zero, … */
     bool keep;          /* it never changes: clients may keep it */
+    uint64_t unsent; /* of a 304: bytes of the body that stays unsent, whose Content-Length it is */
 };
 
 struct request {
@@ -63,11 +65,11 @@ struct request {
     struct caller caller;   /* who asks */
     struct query *query;    /* freed when the request is suspended */
     struct buf body;
-    char *raw_type;  /* of a body that was a part of another; owned; NULL: its own header tells */
+    char *raw_type; /* of a body that was a part of another; owned; NULL: its own header tells */
     size_t body_limit, body_charged; /* charged: bytes taken from body_memory */
     size_t body_taken;               /* bytes of it that came */
     size_t dropped;                  /* bytes of a body that was refused already */
-    struct stream *stream; /* NULL: the body is one piece */
+    struct stream *stream;           /* NULL: the body is one piece */
     struct reply reply;
     int64_t began_us; /* mono: when its head was there */
     bool begun, close, head, noted;
@@ -100,7 +102,7 @@ const char *request_header(const struct request *rq, const char *name); /* NULL:
 
 /* Answers. */
 void request_problem(struct request *rq, const struct problem *p);
-void request_error(struct request *rq, int err); /* with its general sentence */
+void request_error(struct request *rq, int err);          /* with its general sentence */
 struct buf *request_json(struct request *rq, int status); /* the body to be filled */
 void request_add_header(struct request *rq, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -127,17 +129,17 @@ bool assets_page(struct request *rq);
 bool request_charge(size_t bytes);
 void request_discharge(size_t bytes);
 
-/* A change for request_commit, which belongs to the request: freed with it. NULL: out of memory, and the
- * answer is set. */
+/* A change for request_commit, which belongs to the request: freed with it. NULL: out of memory,
+ * and the answer is set. */
 struct change *request_change(struct request *rq, enum change_kind kind);
 
 /* Suspends until rq->change is committed or refused and, with wait_us > 0, until the job or group
- * `wait_for` has ended (NULL: no waiting) or the time is over. Then `then` runs: rq->change->err tells. When too many wait, the answer is set and `then`
- * does not run. */
+ * `wait_for` has ended (NULL: no waiting) or the time is over. Then `then` runs: rq->change->err
+ * tells. When too many wait, the answer is set and `then` does not run. */
 void request_commit(struct request *rq, const struct id *wait_for,
                     void (*then)(struct request *rq));
-/* Suspends until the job rq->id has ended or wait_us is over. The caller then looks once more whether the
- * job has ended meanwhile, and calls request_wait_not if so: `then` still runs. */
+/* Suspends until the job rq->id has ended or wait_us is over. The caller then looks once more
+ * whether the job has ended meanwhile, and calls request_wait_not if so: `then` still runs. */
 void request_wait(struct request *rq, void (*then)(struct request *rq));
 /* The same for any of n jobs. */
 void request_wait_any(struct request *rq, const struct id *ids, size_t n,
@@ -155,7 +157,7 @@ void suspend_opened(void); /* a request's head was seen */
 void suspend_closed(void); /* it is over */
 
 /* ---- between request.c and reply.c ---- */
-int reply_send(struct request *rq);  /* queues rq->reply; 1, or 0: close the connection */
+int reply_send(struct request *rq); /* queues rq->reply; 1, or 0: close the connection */
 void request_note(struct request *rq, int status); /* counts its answer; 0: none was given */
 
 /* ---- for http.c ---- */
