@@ -264,7 +264,18 @@ $(BUILD)/tests/programs/%: tests/programs/%.c Makefile
 $(BUILD)/web/%.gz: web/dist/% Makefile
 	@mkdir -p $(@D)
 	gzip -9nc $< > $@
-WEB := web/index.html $(BUILD)/web/app.js.gz $(BUILD)/web/app.css.gz
+$(BUILD)/web/%.gz: web/docs/% Makefile
+	@mkdir -p $(@D)
+	gzip -9nc $< > $@
+$(BUILD)/web/%.html.gz: $(BUILD)/web/%.html
+	gzip -9nc $< > $@
+WEB_STYLES := $(BUILD)/web/app.css.gz $(BUILD)/web/docs.css.gz
+# the pages of the API, made of its tables
+DOC_PAGES := $(BUILD)/web/docs.html $(BUILD)/web/errors.html
+$(DOC_PAGES) &: api.yaml common/err.def server/http/route.def web/docs/errors.yaml $(wildcard web/docs/*.py) $(WEB_STYLES)
+	@mkdir -p $(@D)
+	/usr/bin/python3 -B web/docs/gen.py $(@D) $(WEB_STYLES)
+WEB := web/index.html $(BUILD)/web/app.js.gz $(WEB_STYLES) $(DOC_PAGES:%=%.gz)
 EMBEDDED := $(MIGRATIONS) api.yaml $(WEB) $(TASK_SCHEMAS) $(TASK_SOS)
 $(BUILD)/embed.S: $(EMBEDDED) Makefile embed.sh
 	@mkdir -p $(@D)

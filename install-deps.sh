@@ -18,6 +18,8 @@ libseccomp-dev
 libinih-dev
 libpng-dev
 nettle-dev
+python3
+python3-yaml
 zlib1g-dev
 '
 test="$build
@@ -29,9 +31,7 @@ sqlite3
 strace
 tzdata
 nodejs
-python3
 python3-jsonschema
-python3-yaml
 procps
 "
 lint="$test
@@ -51,7 +51,6 @@ coverage="$test
 gcovr
 "
 bench="$build
-python3
 "
 # Node may have come another way than from Debian, whose npm brings hundreds of packages
 web="$build

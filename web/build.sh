@@ -3,10 +3,9 @@
 # needs neither Node nor a network. DIR is for what is downloaded (as package-lock.json says) and made.
 # web/dist/SOURCES holds the digest of what the bundle was made of: see web/check.sh.
 set -eu
+mkdir -p "$1"
+dir=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
-dir=$1
-mkdir -p "$dir"
-dir=$(cd "$dir" && pwd)
 rm -rf "$dir/src"
 cp -r package.json package-lock.json src "$dir"
 (cd "$dir" && npm ci --ignore-scripts --no-audit --no-fund --silent)

@@ -1,10 +1,12 @@
 /*
- * assets.c - the dashboard's files, which are part of the binary, compressed: the page at `/`, and
- * what it names. HTTP threads; the table of files never changes after its first use.
+ * assets.c - the pages, which are part of the binary, compressed: the dashboard at `/`, those of
+ * the API at `/docs`, and what they name. HTTP threads; the table of files never changes after its
+ * first use.
  *
- * The page names its files with a part of their digests, so that a browser keeps them for ever; the
- * page itself is asked for again each time, and answered with 304. A client that takes no gzip gets
- * the bytes inflated.
+ * The pages name their files with a part of their digests, so that a browser keeps them for ever;
+ * the pages themselves are asked for again each time, and answered with 304. A client that takes no
+ * gzip gets the bytes inflated. The pages of the API have the names of their files from
+ * web/docs/gen.py, which makes them as name_file() does.
  */
 #include "api.h"
 #include "request.h"
@@ -25,21 +27,34 @@
 #define CSP                                                                                        \
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "                \
     "img-src 'self' blob: data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+#define CSP_DOCS                                                                                   \
+    "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'none'; "                \
+    "base-uri 'none'; form-action 'none'"
 
-enum { PAGE, SCRIPT, STYLE, FILES };
+enum { PAGE, SCRIPT, STYLE, DOCS_STYLE, FILES };
 
 static struct {
     const char *embedded, *mark, *type; /* mark: what the page has in place of the digest */
-    char name[40];                      /* under /assets/ */
+    const char *stem, *ending;
+    char name[40]; /* under /assets/ */
     struct buf plain;
 } files[FILES] = {
     [PAGE] = {.embedded = "web/index.html", .type = "text/html; charset=utf-8"},
     [SCRIPT] = {.embedded = "web/app.js.gz",
                 .mark = "app-JS.js",
+                .stem = "app",
+                .ending = "js",
                 .type = "text/javascript; charset=utf-8"},
     [STYLE] = {.embedded = "web/app.css.gz",
                .mark = "app-CSS.css",
+               .stem = "app",
+               .ending = "css",
                .type = "text/css; charset=utf-8"},
+    [DOCS_STYLE] = {.embedded = "web/docs.css.gz",
+                    .mark = "docs-CSS.css",
+                    .stem = "docs",
+                    .ending = "css",
+                    .type = "text/css; charset=utf-8"},
 };
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -66,7 +81,7 @@ static void name_file(int i, const struct embed *e)
     sha256_digest(&ctx, sizeof(hash), hash);
     for (size_t k = 0; k < sizeof(hash); k++)
         snprintf(hex + 2 * k, 3, "%02x", hash[k]);
-    snprintf(files[i].name, sizeof(files[i].name), "app-%s.%s", hex, i == SCRIPT ? "js" : "css");
+    snprintf(files[i].name, sizeof(files[i].name), "%s-%s.%s", files[i].stem, hex, files[i].ending);
 }
 
 /* The page with the names of its files; names of one length would be too lucky to rely on. */
@@ -116,9 +131,9 @@ static bool wants_html(const struct request *rq)
     return accept && strstr(accept, "text/html");
 }
 
-static void harden(struct request *rq)
+static void harden(struct request *rq, const char *csp)
 {
-    request_add_header(rq, "Content-Security-Policy", "%s", CSP);
+    request_add_header(rq, "Content-Security-Policy", "%s", csp);
     request_add_header(rq, "Referrer-Policy", "no-referrer");
     request_add_header(rq, "Cross-Origin-Opener-Policy", "same-origin");
     request_add_header(rq, "Cross-Origin-Resource-Policy", "same-origin");
@@ -134,7 +149,7 @@ bool assets_page(struct request *rq)
     rq->reply.type = files[PAGE].type;
     rq->reply.fixed = page->data;
     rq->reply.fixed_len = page->len;
-    harden(rq);
+    harden(rq, CSP);
     request_with_etag_of(rq, page->data, page->len);
     if (rq->reply.status == 304) {
         rq->reply.unsent = rq->reply.fixed_len;
@@ -167,5 +182,46 @@ void api_assets_get(struct request *rq)
     if (gzip)
         request_add_header(rq, "Content-Encoding", "gzip");
     request_add_header(rq, "Vary", "Accept-Encoding");
-    harden(rq);
+    harden(rq, CSP);
+}
+
+/* A page of the API. Its tag is of the bytes that are sent, so that the codings have their own. */
+static void answer_page(struct request *rq, const char *name)
+{
+    struct problem p = {0};
+    if (request_no_more_params(rq, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    const struct embed *e = embed_find(name);
+    bool gzip = takes_gzip(rq);
+    rq->reply.status = 200;
+    rq->reply.type = files[PAGE].type;
+    if (!e || (!gzip && !inflate_all(e, &rq->reply.body))) {
+        buf_clear(&rq->reply.body);
+        request_error(rq, e ? -ERR_NOMEM : -ERR_NOT_FOUND);
+        return;
+    }
+    request_add_header(rq, "Vary", "Accept-Encoding");
+    harden(rq, CSP_DOCS);
+    if (!gzip) {
+        request_with_etag(rq);
+        return;
+    }
+    request_with_etag_of(rq, e->data, e->len);
+    if (rq->reply.status == 304)
+        return;
+    rq->reply.fixed = e->data;
+    rq->reply.fixed_len = e->len;
+    request_add_header(rq, "Content-Encoding", "gzip");
+}
+
+void api_docs_reference(struct request *rq)
+{
+    answer_page(rq, "web/docs.html.gz");
+}
+
+void api_docs_errors(struct request *rq)
+{
+    answer_page(rq, "web/errors.html.gz");
 }

@@ -54,6 +54,31 @@ async function open(hash, name, wait) {
   if (pictures) await page.screenshot({ path: join(pictures, `${name}.png`) });
 }
 
+/** A page of the API: light and dark, wide and narrow, unfolded, by the keyboard. */
+async function openDocs(path, name, wait) {
+  await page.goto(`${base}/`);
+  await page.getByRole('link', { name: 'API', exact: true }).click();
+  if (path !== '/docs') await page.getByRole('link', { name: 'Errors', exact: true }).click();
+  await page.getByText(wait).first().waitFor();
+  check(page.url() === base + path, `the dashboard leads to ${path}`);
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  check(page.url() === `${base}${path}#content` && (await page.evaluate(() => document.activeElement.id)) === 'content', `${path}: the keyboard goes to the content`);
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    await axe(`${name}, ${colorScheme}`);
+    if (pictures) await page.screenshot({ path: join(pictures, `${name}-${colorScheme}.png`) });
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.locator('details').evaluateAll((all) => all.forEach((d) => (d.open = true)));
+  await axe(`${name}, unfolded`);
+  await page.setViewportSize({ width: 360, height: 740 });
+  check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${path} fits 360 pixels`);
+  await axe(`${name}, narrow`);
+  if (pictures) await page.screenshot({ path: join(pictures, `${name}-narrow.png`) });
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
 try {
   await api('POST', '/v1/jobs?wait=10', { task: 'echo', input: { [EVIL]: EVIL }, tags: [EVIL] });
   const picture = await api('POST', '/v1/jobs?wait=20', { task: 'mandelbrot', input: { width: 320, height: 200, max_iterations: 100 } });
@@ -69,6 +94,7 @@ try {
   await open('tasks', 'tasks', 'counts the primes');
   await open('schedules', 'schedules', 'Make a schedule');
   await open('workers', 'workers', 'forkserver');
+  for (const [path, name, wait] of [['/docs', 'docs', 'The API of jobmill'], ['/docs/errors', 'errors', 'What to do']]) await openDocs(path, name, wait);
   await open('nowhere', 'not-found', 'There is no such page');
 
   // a job: stop it, run it again, forget it

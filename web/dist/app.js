@@ -187,6 +187,6 @@ var b,ze,St,U,ge,ae,qe,oe,Ve,be,ve,Ct,Q=Symbol.for("pv"),ie={},le=[],jt=/^m(i|n|
   </form></main>`}function sn(){let e=nn(),[t,n]=v(!1),[o,s]=v(!1);C(()=>{let c=()=>n(!1),p=()=>n(!0),f=()=>s(!0);return addEventListener("jobmill-online",c),addEventListener("jobmill-offline",p),addEventListener("jobmill-token",f),()=>{removeEventListener("jobmill-online",c),removeEventListener("jobmill-offline",p),removeEventListener("jobmill-token",f)}},[]);let[r="",a]=e.parts,i=Tt.find(([c])=>c===r);C(()=>{document.title=`${i?i[1]:"Not found"} \xB7 jobmill`},[i]);let _=l`<header>
     <a class="brand" href="#/">jobmill</a>
     <nav aria-label="Pages">${Tt.map(([c,p])=>l`<a href=${`#/${c}`} aria-current=${c===r?"page":void 0}>${p}</a>`)}</nav>
-    <span class="end"><a href="/api.yaml">API</a>${pt()&&l`<button type="button" onClick=${()=>(Ae(""),s(!0))}>Leave</button>`}</span>
+    <span class="end"><a href="/docs">API</a>${pt()&&l`<button type="button" onClick=${()=>(Ae(""),s(!0))}>Leave</button>`}</span>
   </header>
   ${t&&l`<div class="offline" role="alert">The service does not answer. What you see is old; this page goes on trying.</div>`}`;if(o)return l`${_}<${on} done=${()=>s(!1)} />`;let d;return r==="jobs"&&a?d=l`<${vt} key=${a} id=${a} />`:i?d=l`<${i[2]} query=${e.query} />`:d=l`<h1>Not found</h1><p>There is no such page. <a href="#/">Overview</a></p>`,l`${_}<main tabindex="-1">${d}</main>`}Se(l`<${sn} />`,document.getElementById("app"));
