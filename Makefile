@@ -86,6 +86,7 @@ SCHEMA := \
 SERVER := \
 	server/backoff.c \
 	server/backup.c \
+	server/bucket.c \
 	server/claims.c \
 	server/clockwork.c \
 	server/collector.c \

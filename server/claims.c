@@ -23,31 +23,11 @@ static int32_t credit_left(const struct batch *b, uint32_t pool)
 
 /* ---- what limits a task ---- */
 
-static void fill(struct bucket *k, const struct taskdef *t, int64_t now_us)
-{
-    double full = t->burst > 0 ? t->burst : 1;
-    if (k->filled_us == 0)
-        k->tokens = full;
-    else
-        k->tokens += (double)(now_us - k->filled_us) * t->rate / (double)US_PER_S;
-    if (k->tokens > full)
-        k->tokens = full;
-    k->filled_us = now_us;
-}
-
 /* Whole tokens; notes when the next comes if there is none. */
 static uint32_t tokens(uint32_t task)
 {
     const struct taskdef *t = &w.defs->task[task];
-    struct bucket *k = &w.bucket[task];
-    int64_t now_us = clock_mono_us();
-    fill(k, t, now_us);
-    if (k->tokens >= 1)
-        return (uint32_t)k->tokens;
-    int64_t at = now_us + 1 + (int64_t)((1 - k->tokens) / t->rate * (double)US_PER_S);
-    if (at < w.next_token_us)
-        w.next_token_us = at;
-    return 0;
+    return bucket_tokens(&w.bucket[task], t->rate, t->burst, clock_mono_us(), &w.next_token_us);
 }
 
 /* How many jobs of the task may begin now, as far as its own limits go. */
@@ -108,7 +88,7 @@ void claims_took(uint32_t task_id)
 {
     for (uint32_t i = 0; i < w.defs->tasks; i++) {
         if (w.task_ids[i] == task_id && w.defs->task[i].rate > 0)
-            w.bucket[i].tokens -= 1;
+            bucket_take(&w.bucket[i], 1);
     }
 }
 
@@ -174,7 +154,7 @@ int claims_add(struct batch *b, struct job *job, uint32_t task_index, bool copy_
     b->credit[w.defs->task[task_index].pool]++;
     b->taken[task_index]++;
     if (w.defs->task[task_index].rate > 0)
-        w.bucket[task_index].tokens -= 1;
+        bucket_take(&w.bucket[task_index], 1);
     *b->claims_end = &c->order.node;
     b->claims_end = &c->order.node.next;
     b->claimed++;
@@ -225,7 +205,7 @@ int claims_make(struct batch *b, int64_t now_us)
 void claims_undone(const struct batch *b)
 {
     for (uint32_t i = 0; i < w.defs->tasks; i++)
-        w.bucket[i].tokens += b->taken[i];
+        bucket_take(&w.bucket[i], -(double)b->taken[i]);
 }
 
 /* ---- life ---- */

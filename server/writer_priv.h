@@ -5,6 +5,7 @@
 #ifndef JOBMILL_SERVER_WRITER_PRIV_H
 #define JOBMILL_SERVER_WRITER_PRIV_H
 
+#include "bucket.h"
 #include "conf.h"
 #include "store/store.h"
 #include "writer.h"
@@ -44,12 +45,6 @@ struct pool_queue {
     _Atomic bool paused;       /* written by the writer's thread */
 };
 
-/* A task's token bucket. */
-struct bucket {
-    double tokens;
-    int64_t filled_us; /* mono */
-};
-
 struct writer {
     const struct conf *conf;
     const struct taskdefs *defs;
@@ -57,7 +52,7 @@ struct writer {
     void (*call)(const struct delivery *d, size_t n);
     uint32_t *task_ids; /* by index of the task */
     struct pool_queue queue[POOLS_MAX];
-    struct bucket bucket[TASKS_MAX];
+    struct bucket bucket[TASKS_MAX]; /* by index of the task; mono */
     _Atomic int32_t credit[POOLS_MAX];
     _Atomic bool draining;
     int64_t next_due_us;   /* wall: of what is scheduled or expires */
