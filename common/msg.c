@@ -4,7 +4,7 @@
  *
  * On the wire: u32 kind, then the row's fields in native byte order (both ends are the same
  * binary). STR: u32 length, bytes. BYTES: u32 length, bytes; or UINT32_MAX, and the bytes in the
- * passed fd.
+ * passed fd. So a message says itself where it ends, and several stand one behind the other.
  */
 #include "msg.h"
 
@@ -89,9 +89,9 @@ static void get_bytes(struct unpacker *u, struct msg_bytes *b, bool may_be_in_fd
     u->at += len;
 }
 
-static int pack(const struct msg *m, char *buf, bool in_fd)
+static int pack(const struct msg *m, char *buf, size_t size, bool in_fd)
 {
-    struct packer p = {buf, buf + MSG_MAX, true};
+    struct packer p = {buf, buf + size, true};
     uint32_t kind = (uint32_t)m->kind;
     put(&p, &kind, sizeof(kind));
     switch (m->kind) {
@@ -124,9 +124,10 @@ static int pack(const struct msg *m, char *buf, bool in_fd)
 
 int msg_pack(const struct msg *m, void *buf)
 {
-    return pack(m, buf, false);
+    return pack(m, buf, MSG_MAX, false);
 }
 
+/* The first message of buf. Returns its length, or -ERR_PROTOCOL. */
 static int unpack(struct msg *m, const void *buf, size_t len, struct msg_bytes **in_fd)
 {
     struct unpacker u = {buf, (const char *)buf + len, true, NULL};
@@ -159,14 +160,14 @@ static int unpack(struct msg *m, const void *buf, size_t len, struct msg_bytes *
         return -ERR_PROTOCOL;
     }
     *in_fd = u.in_fd;
-    return u.ok && u.at == u.end ? 0 : -ERR_PROTOCOL;
+    return u.ok ? (int)(u.at - (const char *)buf) : -ERR_PROTOCOL;
 }
 
 int msg_unpack(struct msg *m, const void *buf, size_t len)
 {
-    struct msg_bytes *in_fd;
-    int err = unpack(m, buf, len, &in_fd);
-    return err == 0 && in_fd ? -ERR_PROTOCOL : err;
+    struct msg_bytes *in_fd = NULL;
+    int used = unpack(m, buf, len, &in_fd);
+    return used < 0 || (size_t)used != len || in_fd ? -ERR_PROTOCOL : 0;
 }
 
 /* The payload of the kinds that have one. */
@@ -234,13 +235,30 @@ int msg_send(int sock, const struct msg *m)
         if (memfd < 0)
             return -ERR_SYSTEM;
     }
-    int len = pack(m, buf, memfd >= 0);
+    int len = pack(m, buf, sizeof(buf), memfd >= 0);
     if (len < 0)
         return len;
     return send_packed(sock, buf, (size_t)len,
                        memfd >= 0            ? memfd
                        : carries_fd(m->kind) ? m->fd
                                              : -1);
+}
+
+int packet_add(void *buf, size_t *len, const struct msg *m)
+{
+    const struct msg_bytes *big = payload(m);
+    if ((big && big->len > MSG_INLINE) || (carries_fd(m->kind) && m->fd >= 0))
+        return -ERR_PROTOCOL;
+    int more = pack(m, (char *)buf + *len, MSG_MAX - *len, false);
+    if (more < 0)
+        return more;
+    *len += (size_t)more;
+    return 0;
+}
+
+int packet_send(int sock, const void *buf, size_t len)
+{
+    return send_packed(sock, buf, len, -1);
 }
 
 /* Keeps the first fd that came, closes all others. */
@@ -263,8 +281,9 @@ static int take_fd(struct msghdr *h)
     return kept;
 }
 
-static int receive(int sock, struct msg *m, void *buf, size_t *len)
+int packet_recv(int sock, struct packet *p, void *buf)
 {
+    *p = (struct packet){.at = buf, .fd = -1};
     struct iovec v = {buf, MSG_MAX};
     union {
         struct cmsghdr align;
@@ -282,34 +301,69 @@ static int receive(int sock, struct msg *m, void *buf, size_t *len)
             return -ERR_TIMEOUT;
         return errno == ECONNRESET ? 0 : -ERR_SYSTEM;
     }
-    m->fd = take_fd(&h);
-    *len = (size_t)n;
-    if (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-        return -ERR_PROTOCOL;
-    return n == 0 ? 0 : 1;
+    p->fd = take_fd(&h);
+    p->left = (size_t)n;
+    if (n > 0 && !(h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+        return 1;
+    packet_release(p);
+    return n == 0 ? 0 : -ERR_PROTOCOL;
 }
 
-int msg_recv(int sock, struct msg *m, void *buf)
+/* A descriptor comes with a packet of one message. Hands it on, or maps what it holds. */
+static int take_descriptor(struct packet *p, struct msg *m, struct msg_bytes *in_fd)
 {
-    size_t len = 0;
+    if (p->fd >= 0 && (p->left || !carries_fd(m->kind)))
+        return -ERR_PROTOCOL;
+    m->fd = p->fd;
+    p->fd = -1;
+    if (!in_fd)
+        return 0;
+    int err = m->fd < 0 ? -ERR_PROTOCOL : fd_memfd_map(m->fd, &m->map, &m->map_len);
+    fd_close(&m->fd);
+    in_fd->data = m->map;
+    in_fd->len = m->map_len;
+    return err;
+}
+
+int packet_next(struct packet *p, struct msg *m)
+{
     m->fd = -1;
     m->map = NULL;
     m->map_len = 0;
     m->kind = MSG_NONE;
-    int got = receive(sock, m, buf, &len);
+    if (p->left == 0)
+        return 0;
     struct msg_bytes *in_fd = NULL;
-    if (got == 1 && unpack(m, buf, len, &in_fd) != 0)
-        got = -ERR_PROTOCOL;
-    if (got == 1 && m->fd >= 0 && !carries_fd(m->kind))
-        got = -ERR_PROTOCOL;
-    if (got == 1 && in_fd) {
-        int err = m->fd < 0 ? -ERR_PROTOCOL : fd_memfd_map(m->fd, &m->map, &m->map_len);
-        fd_close(&m->fd);
-        if (err)
-            got = err;
-        in_fd->data = m->map;
-        in_fd->len = m->map_len;
+    int used = unpack(m, p->at, p->left, &in_fd), err = used < 0 ? used : 0;
+    if (!err) {
+        p->at += used;
+        p->left -= (size_t)used;
+        err = take_descriptor(p, m, in_fd);
     }
+    if (!err)
+        return 1;
+    packet_release(p);
+    msg_release(m);
+    return err;
+}
+
+void packet_release(struct packet *p)
+{
+    fd_close(&p->fd);
+    p->left = 0;
+}
+
+int msg_recv(int sock, struct msg *m, void *buf)
+{
+    struct packet p;
+    int got = packet_recv(sock, &p, buf);
+    *m = (struct msg){.kind = MSG_NONE, .fd = -1};
+    if (got <= 0)
+        return got;
+    got = packet_next(&p, m);
+    if (got == 1 && p.left)
+        got = -ERR_PROTOCOL;
+    packet_release(&p);
     if (got <= 0)
         msg_release(m);
     return got;

@@ -72,6 +72,26 @@ int msg_send(int sock, const struct msg *m);
 int msg_recv(int sock, struct msg *m, void *buf);
 void msg_release(struct msg *m); /* closes the fd, unmaps; legal twice */
 
+/*
+ * Several messages in one packet, for one system call and one wake-up: what waits for the same
+ * receiver at the same time. A message with a descriptor goes alone.
+ */
+struct packet { /* received */
+    const char *at; /* the next message */
+    size_t left;    /* bytes from there */
+    int fd;         /* came with it, not taken yet; -1: none */
+};
+
+/* Puts m behind the *len bytes of buf (MSG_MAX). 0; -ERR_PROTOCOL: no room, or it has to go by msg_send(). */
+int packet_add(void *buf, size_t *len, const struct msg *m);
+int packet_send(int sock, const void *buf, size_t len); /* returns as msg_send() */
+/* As msg_recv(): 1: a packet of at least a byte, in buf (MSG_MAX, the caller's). */
+int packet_recv(int sock, struct packet *p, void *buf);
+/* Its next message, as if it had come alone. 1: the caller msg_release()s it; 0: no more;
+ * -ERR_PROTOCOL, -ERR_SYSTEM: the rest is dropped. */
+int packet_next(struct packet *p, struct msg *m);
+void packet_release(struct packet *p); /* drops the rest; legal twice */
+
 const char *msg_kind_name(enum msg_kind kind);
 
 #endif

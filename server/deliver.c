@@ -120,18 +120,31 @@ static void head_starts(struct slot *s)
     s->kill_at_us = INT64_MAX;
 }
 
-/* 0; -ERR_TIMEOUT: its socket is full; else the worker is broken or the job cannot be sent. */
-static int assign(struct dispatcher *d, struct slot *s, struct claim *c)
+/* The worker holds the job from now on; it is told with the others of this pass. Takes c. */
+static void hold(struct dispatcher *d, struct slot *s, struct claim *c)
 {
     unsigned cell = slot_free_cell(s);
     uint64_t seq = ++d->next_seq;
     atomic_store_explicit(&s->board->cell[cell], cell_word(seq, CELL_ASSIGNED),
                           memory_order_release);
+    s->held[s->count] = (struct assignment){.claim = c, .seq = seq, .cell = cell};
+    s->count++;
+    s->untold++;
+    s->pool->held++;
+    if (s->count == 1)
+        head_starts(s);
+    if (s->state == SLOT_IDLE)
+        slot_set_state(s, SLOT_BUSY);
+}
+
+static struct msg assign_of(const struct slot *s, const struct assignment *a)
+{
+    const struct claim *c = a->claim;
     struct msg m = {.kind = MSG_ASSIGN, .fd = -1};
     m.u.ASSIGN = (struct msg_ASSIGN){
         .generation = s->generation,
-        .seq = seq,
-        .cell = cell,
+        .seq = a->seq,
+        .cell = a->cell,
         .job = c->job,
         .attempt = c->attempt,
         .task = c->task_index,
@@ -141,17 +154,36 @@ static int assign(struct dispatcher *d, struct slot *s, struct claim *c)
         .params_len = c->params_len,
         .input = {c->input.data, c->input.len},
     };
-    int err = msg_send(s->sock, &m);
-    if (err)
-        return err;
-    s->held[s->count] = (struct assignment){.claim = c, .seq = seq, .cell = cell};
-    s->count++;
-    s->pool->held++;
-    if (s->count == 1)
-        head_starts(s);
-    if (s->state == SLOT_IDLE)
-        slot_set_state(s, SLOT_BUSY);
-    return 0;
+    return m;
+}
+
+/* Sends what it was not sent yet, as many jobs in a packet as fit. 0; -ERR_TIMEOUT: its socket is
+ * full; else the worker is broken or the first of the untold cannot be sent. */
+static int tell(struct dispatcher *d, struct slot *s)
+{
+    size_t len = 0;
+    unsigned packed = 0;
+    int err = 0;
+    while (s->untold && !err) {
+        if (packed < s->untold) {
+            struct msg m = assign_of(s, &s->held[s->count - s->untold + packed]);
+            if (packet_add(d->out, &len, &m) == 0) {
+                packed++;
+                continue;
+            }
+            if (packed == 0) { /* too large to share a packet */
+                err = msg_send(s->sock, &m);
+                s->untold -= err == 0;
+                continue;
+            }
+        }
+        err = packet_send(s->sock, d->out, len);
+        if (!err)
+            s->untold -= packed;
+        packed = 0;
+        len = 0;
+    }
+    return err;
 }
 
 /* Its DEATH is on the way; until then it gets nothing more. */
@@ -172,28 +204,48 @@ static void cannot_send(struct dispatcher *d, struct pool *p, struct claim *c, i
     post(d, p, f, c);
 }
 
-void deliver_pending(struct dispatcher *d, struct pool *p)
+/* It took no more, or one job cannot be sent: what it was not sent is not its. */
+static void untell(struct dispatcher *d, struct slot *s, int err)
 {
-    while (p->pending) {
-        struct slot *s = pool_choose(p);
-        if (!s)
-            break;
+    bool full = err == -ERR_TIMEOUT && s->count > s->untold;
+    unsigned first = s->count - s->untold;
+    if (err == -ERR_CLOSED)
+        socket_closed(s);
+    else if (full)
+        s->full = true;
+    else
+        cannot_send(d, s->pool, slot_take(s, first), err);
+    while (s->count > first)
+        pool_pend_first(s->pool, slot_take(s, s->count - 1));
+    s->untold = 0;
+    if (s->count == 0 && s->state == SLOT_BUSY)
+        slot_set_state(s, SLOT_IDLE);
+}
+
+/* Shares the pending claims out. False: nothing changed hands. */
+static bool share_out(struct dispatcher *d, struct pool *p)
+{
+    bool any = false;
+    struct slot *s;
+    while (p->pending && (s = pool_choose(p))) {
         struct claim *c = pool_unpend(p);
         if (c->cancel_requested) {
             deliver_return(d, p, c);
             continue;
         }
-        int err = assign(d, s, c);
-        if (err == 0)
-            continue;
-        if (err == -ERR_TIMEOUT && s->count > 0) {
-            s->full = true;
-            pool_pend_first(p, c);
-        } else if (err == -ERR_CLOSED) {
-            pool_pend_first(p, c);
-            socket_closed(s);
-        } else {
-            cannot_send(d, p, c, err);
+        hold(d, s, c);
+        any = true;
+    }
+    return any;
+}
+
+void deliver_pending(struct dispatcher *d, struct pool *p)
+{
+    while (share_out(d, p)) { /* again, when one took less than it was given */
+        for (uint32_t k = 0; k < p->def->workers; k++) {
+            int err = tell(d, &p->slots[k]);
+            if (err)
+                untell(d, &p->slots[k], err);
         }
     }
     uint32_t credit = d->draining ? 0 : pool_grant(p);
@@ -337,23 +389,13 @@ static void task_state(struct dispatcher *d, const struct msg_TASK_STATE *m)
         board_trouble_set(&d->board->task[m->task], m->why.data, m->ok ? 0 : m->why.len);
 }
 
-void deliver_socket(struct dispatcher *d, struct slot *s)
+/* What came from a worker in one packet. 0; -ERR_PROTOCOL, -ERR_SYSTEM: it cannot be read. */
+static int hear(struct dispatcher *d, struct slot *s, struct packet *p)
 {
     bool freed = false;
-    for (int i = 0; i < 2 * BOARD_DEPTH; i++) {
-        struct msg m;
-        int got = msg_recv(s->sock, &m, d->buf);
-        if (got == -ERR_TIMEOUT)
-            break;
-        if (got <= 0) {
-            epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, s->sock, NULL);
-            socket_closed(s);
-            if (got < 0 && s->state != SLOT_DYING) {
-                log_error("worker %d sent what cannot be read: %s", s->pid, err_sentence(got));
-                supervise_kill(d, s);
-            }
-            break;
-        }
+    struct msg m;
+    int got;
+    while ((got = packet_next(p, &m)) == 1) {
         if (m.kind == MSG_READY && m.u.READY.generation == s->generation)
             supervise_ready(d, s);
         else if (m.kind == MSG_DONE && m.u.DONE.generation == s->generation)
@@ -364,6 +406,33 @@ void deliver_socket(struct dispatcher *d, struct slot *s)
     }
     if (freed)
         deliver_pending(d, s->pool);
+    return got;
+}
+
+/* Its socket is at its end, or what it sent cannot be read. */
+static void deaf(struct dispatcher *d, struct slot *s, int err)
+{
+    epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, s->sock, NULL);
+    socket_closed(s);
+    if (err < 0 && s->state != SLOT_DYING) {
+        log_error("worker %d sent what cannot be read: %s", s->pid, err_sentence(err));
+        supervise_kill(d, s);
+    }
+}
+
+void deliver_socket(struct dispatcher *d, struct slot *s)
+{
+    for (int i = 0; i < 2 * BOARD_DEPTH; i++) {
+        struct packet p;
+        int got = packet_recv(s->sock, &p, d->in);
+        if (got == -ERR_TIMEOUT)
+            break;
+        int err = got == 1 ? hear(d, s, &p) : got;
+        if (got <= 0 || err) {
+            deaf(d, s, err);
+            break;
+        }
+    }
 }
 
 /* The worker and its whole tree are dead: its jobs get their outcomes. */

@@ -25,7 +25,8 @@ struct dispatcher {
     struct inbox inbox;
     pthread_t thread;
     uint64_t next_seq;
-    char buf[MSG_MAX]; /* of the message being received */
+    char in[MSG_MAX];  /* the packet being received */
+    char out[MSG_MAX]; /* the packet being sent */
     struct finish *ended, *ended_last; /* outcomes for the writer, which gets them once a pass */
 
     bool draining;          /* the thread's own view */

@@ -33,6 +33,7 @@ struct slot {
 
     struct assignment held[BOARD_DEPTH];
     unsigned count;
+    unsigned untold; /* the last of them that the worker was not sent yet: none between deliver's passes */
     bool full; /* its socket took no more: nothing is sent before its next DONE */
 
     int64_t head_since_us;  /* mono: since when the first held job may run */

@@ -195,7 +195,7 @@ void supervise_control(struct dispatcher *d)
 {
     for (int i = 0; i < 64; i++) {
         struct msg m;
-        int got = msg_recv(d->control_fd, &m, d->buf);
+        int got = msg_recv(d->control_fd, &m, d->in);
         if (got == -ERR_TIMEOUT)
             return;
         if (got <= 0)
@@ -209,7 +209,7 @@ void supervise_control(struct dispatcher *d)
             unborn(d, &m.u.UNBORN);
             break;
         case MSG_DEATH:
-            /* died() receives into d->buf; the fixed fields of m stay what they are */
+            /* died() receives into d->in; the fixed fields of m stay what they are */
             died(d, &m.u.DEATH);
             break;
         default:

@@ -300,6 +300,69 @@ START_TEST(hostile_payloads_are_refused)
 }
 END_TEST
 
+START_TEST(several_in_a_packet)
+{
+    static char large[MSG_INLINE + 1];
+    struct msg all[MSG_KINDS], back;
+    struct packet p;
+    size_t n = samples(all), len = 0, count = 0;
+    for (size_t i = 0; i < n; i++)
+        ck_assert_int_eq(packet_add(wire, &len, &all[i]), 0);
+    ck_assert_int_eq(packet_send(pair[0], wire, len), 0);
+    ck_assert_int_eq(msg_recv(pair[1], &back, again), -ERR_PROTOCOL); /* who wants one gets none */
+    ck_assert_int_eq(packet_send(pair[0], wire, len), 0);
+    ck_assert_int_eq(packet_recv(pair[1], &p, again), 1);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_int_eq(packet_next(&p, &back), 1);
+        ck_assert_int_eq(back.kind, all[i].kind);
+        ck_assert_int_eq(msg_pack(&back, wire), msg_pack(&all[i], large));
+        msg_release(&back);
+    }
+    ck_assert_int_eq(packet_next(&p, &back), 0);
+    struct msg m = assign(large, sizeof(large));
+    ck_assert_int_eq(packet_add(wire, &len, &m), -ERR_PROTOCOL); /* needs a descriptor */
+    m = assign(large, 1000);
+    for (len = 0; packet_add(wire, &len, &m) == 0;)
+        count++;
+    ck_assert_uint_gt(count, MSG_MAX / 1200);
+    ck_assert_uint_le(len, MSG_MAX); /* and what did not fit left nothing behind */
+    ck_assert_int_eq(packet_send(pair[0], wire, len), 0);
+    ck_assert_int_eq(packet_recv(pair[1], &p, again), 1);
+    while (packet_next(&p, &back) == 1)
+        count--;
+    ck_assert_uint_eq(count, 0);
+}
+END_TEST
+
+START_TEST(a_packet_that_is_wrong_in_its_middle)
+{
+    struct msg m = {.kind = MSG_READY, .fd = -1, .u.READY = {1}}, back;
+    struct msg birth = {.kind = MSG_BORN, .fd = -1, .u.BORN = {1, 2, 3}};
+    struct packet p;
+    size_t len = 0;
+    int before = lowest_free(), fd = 0;
+    ck_assert_int_eq(packet_add(wire, &len, &m), 0);
+    memset(wire + len, 0xff, 8);
+    send_raw(wire, len + 8, NULL, 0);
+    ck_assert_int_eq(packet_recv(pair[1], &p, again), 1);
+    ck_assert_int_eq(packet_next(&p, &back), 1);
+    ck_assert_int_eq(packet_next(&p, &back), -ERR_PROTOCOL);
+    ck_assert_int_eq(packet_next(&p, &back), 0); /* the rest is dropped */
+    len = 0;
+    ck_assert_int_eq(packet_add(wire, &len, &birth), 0);
+    ck_assert_int_eq(packet_add(wire, &len, &m), 0);
+    send_raw(wire, len, &fd, 1); /* a descriptor in company: whose is it? */
+    ck_assert_int_eq(packet_recv(pair[1], &p, again), 1);
+    ck_assert_int_eq(packet_next(&p, &back), -ERR_PROTOCOL);
+    ck_assert_int_eq(packet_next(&p, &back), 0);
+    send_raw(wire, len, &fd, 1);
+    ck_assert_int_eq(packet_recv(pair[1], &p, again), 1);
+    packet_release(&p);
+    packet_release(&p);
+    ck_assert_int_eq(lowest_free(), before);
+}
+END_TEST
+
 START_TEST(ends_and_full_sockets)
 {
     struct msg m = assign("abc", 3), back;
@@ -375,5 +438,7 @@ int main(void)
     return SUITE("msg", setup, teardown, each_kind_there_and_back, nothing_shorter_or_longer,
                  no_unknown_kind, lengths_that_lie, too_long_does_not_pack, payloads_of_any_size,
                  a_descriptor_travels, descriptors_nobody_asked_for_are_closed,
-                 hostile_payloads_are_refused, ends_and_full_sockets, another_process_answers);
+                 hostile_payloads_are_refused, several_in_a_packet,
+                 a_packet_that_is_wrong_in_its_middle, ends_and_full_sockets,
+                 another_process_answers);
 }

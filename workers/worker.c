@@ -1,9 +1,9 @@
 /*
  * worker.c - a worker's whole life: READY, then ASSIGN, run, DONE, until end of file.
  *
- * What arrives while a program runs is kept in `kept`, in order, and taken before the socket is
- * read again. The worker decides nothing about time or cancelling: it reports, and is told or
- * killed.
+ * Jobs come several in a packet, and are run one after the other. What arrives while a program runs
+ * is kept in `kept`, in order, and taken before the socket is read again. The worker decides
+ * nothing about time or cancelling: it reports, and is told or killed.
  */
 #include "worker.h"
 
@@ -32,8 +32,8 @@
 
 struct kept {
     struct kept *next;
-    struct msg msg; /* points into buf */
-    char buf[MSG_MAX];
+    struct packet packet; /* points into data */
+    char data[];
 };
 
 struct worker {
@@ -46,6 +46,7 @@ struct worker {
     char *padded;    /* a copy of the input with a zero byte behind it */
     size_t padded_cap;
     char buf[MSG_MAX + 1]; /* one more: a zero byte can stand behind an input at its end */
+    char later[MSG_MAX];   /* what comes while a program runs, before it is kept */
 };
 
 static void end(struct worker *w, int status)
@@ -91,12 +92,11 @@ static void tell_usage(struct worker *w)
 
 /* ---- one job ---- */
 
-/* The ABI promises a zero byte behind the input. */
-static const char *with_zero(struct worker *w, const struct msg *m)
+/* The ABI promises a zero byte behind the input. `last`: no message stands behind it in w->buf. */
+static const char *with_zero(struct worker *w, const struct msg *m, bool last)
 {
     struct msg_bytes in = m->u.ASSIGN.input;
-    if (!m->map && in.data + in.len < w->buf + sizeof(w->buf) && in.data >= w->buf) {
-        /* the input is the last field of its message */
+    if (last && !m->map) { /* the input is the last field of its message */
         ((char *)(uintptr_t)in.data)[in.len] = '\0';
         return in.data;
     }
@@ -139,7 +139,7 @@ static void send_done(struct worker *w, const struct msg_ASSIGN *a, const struct
 
 static void on_socket(void *arg);
 
-static void run_job(struct worker *w, const struct msg *m)
+static void run_job(struct worker *w, const struct msg *m, bool last)
 {
     const struct msg_ASSIGN *a = &m->u.ASSIGN;
     if (a->generation != w->birth->generation || a->task >= w->defs->tasks)
@@ -155,7 +155,7 @@ static void run_job(struct worker *w, const struct msg *m)
     int64_t wall = clock_wall_us(), mono = clock_mono_us();
     slot_job_begin(w->slot, a->seq, &a->job, a->attempt, a->task, wall);
     where_job(&a->job, a->attempt, w->defs->task[a->task].name);
-    r.input = with_zero(w, m);
+    r.input = with_zero(w, m, last);
     size_t more = a->params_len ? (size_t)a->params_len + 1 : 0;
     if (more > a->input.len)
         log_die(1, "a job was assigned whose input is shorter than it says");
@@ -191,34 +191,46 @@ static void run_job(struct worker *w, const struct msg *m)
 static void on_socket(void *arg)
 {
     struct worker *w = arg;
-    struct kept *k = malloc(sizeof(*k));
-    if (!k)
-        log_die(1, "out of memory");
-    int got = msg_recv(w->birth->sock, &k->msg, k->buf);
+    struct packet p;
+    int got = packet_recv(w->birth->sock, &p, w->later);
     if (got <= 0) {
         reaper_kill_tree(getpid());
         (void)reaper_clear(NULL, NULL, CLEAR_MS);
         _exit(got == 0 ? 0 : 1);
     }
-    if (k->msg.kind != MSG_ASSIGN) { /* CANCEL: it only woke us, the flag is on the board */
-        msg_release(&k->msg);
-        free(k);
-        return;
-    }
-    k->next = NULL;
+    struct kept *k = malloc(sizeof(*k) + p.left);
+    if (!k)
+        log_die(1, "out of memory");
+    *k = (struct kept){.packet = {.at = k->data, .left = p.left, .fd = p.fd}};
+    memcpy(k->data, p.at, p.left);
     *w->kept_end = k;
     w->kept_end = &k->next;
 }
 
-static void next_message(struct worker *w)
+/* `buffered`: the packet is in w->buf. */
+static void take_packet(struct worker *w, struct packet *p, bool buffered)
+{
+    struct msg m;
+    int got;
+    while ((got = packet_next(p, &m)) == 1) {
+        if (m.kind == MSG_ASSIGN)
+            run_job(w, &m, buffered && p->left == 0);
+        else if (m.kind != MSG_CANCEL) /* that one only woke us, the flag is on the board */
+            log_die(1, "a %s is nothing for a worker", msg_kind_name(m.kind));
+        msg_release(&m);
+    }
+    if (got < 0)
+        log_die(1, "the worker's socket: %s", err_sentence(got));
+}
+
+static void next_packet(struct worker *w)
 {
     struct kept *k = w->kept;
     if (k) {
         w->kept = k->next;
         if (!w->kept)
             w->kept_end = &w->kept;
-        run_job(w, &k->msg);
-        msg_release(&k->msg);
+        take_packet(w, &k->packet, false);
         free(k);
         return;
     }
@@ -229,17 +241,13 @@ static void next_message(struct worker *w)
         w->usage_told = true;
     }
     warm_wait(w->birth->sock);
-    struct msg m;
-    int got = msg_recv(w->birth->sock, &m, w->buf);
+    struct packet packet;
+    int got = packet_recv(w->birth->sock, &packet, w->buf);
     if (got == 0)
         end(w, 0);
     if (got < 0)
         log_die(1, "the worker's socket: %s", err_sentence(got));
-    if (m.kind == MSG_ASSIGN)
-        run_job(w, &m);
-    else if (m.kind != MSG_CANCEL)
-        log_die(1, "a %s is nothing for a worker", msg_kind_name(m.kind));
-    msg_release(&m);
+    take_packet(w, &packet, true);
 }
 
 /* ---- programs kept warm ---- */
@@ -305,5 +313,5 @@ _Noreturn void worker_main(const struct worker_birth *b)
     send_or_end(&w, &m);
     begin_warm(&w);
     for (;;)
-        next_message(&w);
+        next_packet(&w);
 }
