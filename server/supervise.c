@@ -165,9 +165,9 @@ static void died(struct dispatcher *d, const struct msg_DEATH *m)
     slot_set_state(s, SLOT_EMPTY);
     atomic_store_explicit(&s->board->pid, 0, memory_order_release);
     atomic_fetch_add_explicit(&s->board->restarts, 1, memory_order_relaxed);
-    s->pid = 0;
     s->full = false;
-    deliver_buried(d, s, m);
+    deliver_buried(d, s, m); /* names it */
+    s->pid = 0;
     s->stop = STOP_NONE;
     s->kill_at_us = INT64_MAX;
     if (d->draining)

@@ -38,7 +38,7 @@ START_TEST(every_way_to_end_badly_is_told_apart)
     };
     struct server *s = misbehaving();
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-        char body[128];
+        char body[128], path[80];
         snprintf(body, sizeof(body), "{\"task\":\"bad\",\"input\":{\"do\":\"%s\"}}", ways[i].what);
         struct answer *a = run_job(s, body);
         ck_assert_msg(!strcmp(jstr(a->json, "state"), ways[i].state) &&
@@ -46,6 +46,11 @@ START_TEST(every_way_to_end_badly_is_told_apart)
                       "%s: %s", ways[i].what, a->body);
         ck_assert_int_eq(jint(a->json, "error.signal"), ways[i].signal);
         ck_assert_int_eq(jint(a->json, "attempt"), ways[i].attempt);
+        snprintf(path, sizeof(path), "/v1/jobs/%s", jstr(a->json, "id"));
+        answer_free(a);
+        a = get(s, path, 200);
+        ck_assert_msg(jint(a->json, "attempts.0.worker") > 0, "%s: which worker? %s", ways[i].what,
+                      a->body);
         answer_free(a);
     }
     eventually(pool_is_whole(s, 2), LONG_MS);
