@@ -4,8 +4,8 @@
     remote_worker.py [URL] [TASK…]
 
 Python's standard library alone. Replace work() by what you want done; tell() reports progress and
-raises Lost when the job was cancelled or the lease was lost. JOBMILL_TOKEN names a token, if the
-service wants one.
+raises Lost when the job was cancelled or the lease was lost. What it raises fails the attempt, and
+Error says how. JOBMILL_TOKEN names a token, if the service wants one.
 """
 import json
 import os
@@ -24,6 +24,14 @@ DURATION = float(os.environ.get('LEASE_DURATION', '30'))
 
 class Lost(Exception):
     """The lease is not ours any more: drop what was computed."""
+
+
+class Error(Exception):
+    """Fails the attempt with a code of a-z, 0-9 and _; permanent: it would fail again, so it is not tried again."""
+
+    def __init__(self, message, code='task_error', permanent=False):
+        super().__init__(message)
+        self.code, self.permanent = code, permanent
 
 
 def call(path, body, timeout=60.0):
@@ -70,6 +78,8 @@ def run(lease):
         end, body = '/complete', {'result': work(lease['job'], tell)}
     except Lost:
         return
+    except Error as error:
+        end, body = '/fail', {'error': {'code': error.code, 'message': str(error), 'permanent': error.permanent}}
     except Exception as error:  # whatever the work raises is the job's error
         end, body = '/fail', {'error': {'code': 'task_error', 'message': f'{type(error).__name__}: {error}'}}
     finally:
