@@ -376,6 +376,10 @@ SEQUENCES ?= 1000
 model: $(BUILD)/jobmill ## random sequences of calls and kills against a model, SEQUENCES of them
 	/usr/bin/python3 tests/model/model.py $(BUILD)/jobmill --sequences $(SEQUENCES)
 
+JOBS ?= 200
+pipelines: $(BUILD)/jobmill ## pictures by a command, a warm program and remote workers, JOBS jobs of each, under kills
+	/usr/bin/python3 tests/pipelines.py $(BUILD)/jobmill --jobs $(JOBS)
+
 docs-test: $(BUILD)/jobmill ## the commands of docs/jobs.md
 	/usr/bin/python3 tests/docs.py $(BUILD)/jobmill docs/jobs.md
 
@@ -492,4 +496,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all model docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all model pipelines docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
