@@ -110,6 +110,35 @@ try {
   await page.goto(`${base}/#/jobs/${failed.id}`);
   await page.getByText('timeout:').waitFor();
 
+  // what belongs together: a group, what a job depends on, the calls of its callback_url, one like it
+  const batch = await api('POST', '/v1/jobs/batch', { callback_url: 'http://127.0.0.1:9/hook', jobs: [{ task: 'primes', ref: 'a', input: { limit: 1000 } }, { task: 'echo', depends_on: ['a'] }] });
+  await api('GET', `/v1/groups/${batch.id}?wait=20`);
+  const [parent, child] = batch.jobs;
+  await page.goto(`${base}/#/jobs/${child.id}`);
+  await page.locator('.parents').getByText('primes succeeded').waitFor();
+  await axe('dependencies');
+  await page.locator('.parents a').click();
+  await page.waitForURL(new RegExp(`#/jobs/${parent.id}$`));
+  await page.locator(`.facts a[href="#/groups/${batch.id}"]`).click();
+  await page.getByText('2 of 2 have ended').waitFor();
+  await page.getByRole('region', { name: 'Calls of the callback_url' }).getByText(/waiting|given up/).waitFor();
+  await open(`groups/${batch.id}`, 'group', 'http://127.0.0.1:9/hook');
+  const [kept] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save its results' }).click()]);
+  check(kept.suggestedFilename().startsWith(`${batch.id}-results`), 'the results of the group are a file');
+  const called = await api('POST', '/v1/jobs?wait=10', { task: 'noop', callback_url: 'http://127.0.0.1:9/one' });
+  await page.goto(`${base}/#/jobs/${called.id}`);
+  await page.getByRole('region', { name: 'Calls of the callback_url' }).getByText(/waiting|given up/).waitFor();
+  await page.goto(`${base}/#/jobs/${parent.id}`);
+  await page.getByRole('link', { name: 'Submit a changed one' }).click();
+  const like = page.locator('.task').first();
+  await like.getByText(/^As …/).waitFor();
+  check((await like.getByLabel(/limit/).inputValue()) === '1000', 'the form has the input of the job');
+  await axe('a changed one');
+  await like.getByLabel(/limit/).fill('100');
+  await like.getByRole('button', { name: 'Submit' }).click();
+  await page.waitForURL(/#\/jobs\/0/);
+  await page.locator('.json', { hasText: '25' }).waitFor();
+
   // the list: filter, choose, forget
   await page.goto(`${base}/#/jobs`);
   await page.getByLabel('State').selectOption('failed');

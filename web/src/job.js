@@ -1,6 +1,7 @@
 // job.js - one job: its life as a line of moments, what went in and came out, and what can be done.
 import { useEffect, useState } from 'preact/hooks';
-import { bytes, send, text } from './api.js';
+import { bytes, save, send, text } from './api.js';
+import { Deliveries } from './group.js';
 import { Act, Badge, FINAL, Failure, JobLink, Loading, Progress, Time, Tree, bytesText, duration, html, usePoll } from './ui.js';
 
 const seconds = (from, to) => (new Date(to) - new Date(from)) / 1000;
@@ -34,16 +35,8 @@ function Payload({ path, type = 'application/json', size, value }) {
     bytes(path).then((blob) => setUrl((made = URL.createObjectURL(blob))), setError);
     return () => made && URL.revokeObjectURL(made);
   }, [path, picture]);
-  const save = async () => {
-    const at = URL.createObjectURL(await bytes(path));
-    const a = document.createElement('a');
-    a.href = at;
-    a.download = path.split('/').slice(-2).join('-');
-    a.click();
-    setTimeout(() => URL.revokeObjectURL(at), 10000);
-  };
   return html`<div class="payload">
-    <p class="dim small">${type} · ${bytesText(size ?? 0)} <${Act} run=${save}>Save</${Act}></p>
+    <p class="dim small">${type} · ${bytesText(size ?? 0)} <${Act} run=${() => save(path)}>Save</${Act}></p>
     <${Failure} error=${error} />
     ${picture && url && html`<img src=${url} alt="The result as a picture" />`}
     ${!picture && value !== undefined && (typeof value === 'string' && type.startsWith('text/') ? html`<pre tabindex="0">${value}</pre>` : html`<div class="json"><${Tree} value=${value} /></div>`)}
@@ -75,6 +68,20 @@ function Log({ id, running }) {
   }, [id, running]);
   if (!lines) return null;
   return html`<section><h2>Log</h2><pre class="log" tabindex="0">${lines}</pre></section>`;
+}
+
+/** What the job waits for or has waited for: jobs with their states, and groups. */
+function Parents({ ids }) {
+  const asked = (ids ?? []).slice(0, 100);
+  const jobs = usePoll(asked.length ? `/v1/jobs?ids=${asked.join(',')}` : null);
+  if (!asked.length) return null;
+  const known = new Map((jobs.data?.jobs ?? []).map((j) => [j.id, j]));
+  // an id that is of no job is of a group, or of a job that was forgotten
+  const other = (id) => (jobs.data ? html`<a class="mono" href=${`#/groups/${id}`} title=${id}>…${id.slice(-12)}</a> <span class="dim">group, or forgotten</span>` : html`<${JobLink} id=${id} />`);
+  return html`<section><h2>Depends on</h2><ul class="parents">
+    ${asked.map((id) => html`<li>${known.has(id) ? html`<${JobLink} id=${id} /> ${known.get(id).task} <${Badge} state=${known.get(id).state} />` : other(id)}</li>`)}
+    ${ids.length > asked.length && html`<li class="dim">… ${ids.length - asked.length} more</li>`}
+  </ul></section>`;
 }
 
 function Curl({ job }) {
@@ -113,11 +120,14 @@ export function Job({ id }) {
     ['Timeout', j.timeout && duration(j.timeout)],
     ['Created', html`<${Time} at=${j.created_at} />`],
     ['Expires', j.expires_at && html`<${Time} at=${j.expires_at} />`],
-    ['Group', j.group && html`<a class="mono" href=${`#/jobs?group=${j.group}`}>…${j.group.slice(-12)}</a>`],
-    ['Depends on', j.depends_on && j.depends_on.map((p) => html`<${JobLink} id=${p} /> `)],
+    ['Group', j.group && html`<a class="mono" href=${`#/groups/${j.group}`} title=${j.group}>…${j.group.slice(-12)}</a>`],
+    ['Owner', j.owner],
+    ['Waits for', j.waiting_for && `${j.waiting_for} of ${j.depends_on?.length ?? j.waiting_for} to end`],
+    ['When one of them fails', j.on_dependency_failure && 'it runs even so'],
     ['Concurrency key', j.concurrency_key],
     ['Lease', j.lease && html`${j.lease.worker ?? 'a worker'}, until <${Time} at=${j.lease.expires_at} />`],
-    ['Calls back', j.callback_url && html`<span class="wrap">${j.callback_url}</span>`],
+    ['Trace', j.traceparent && html`<span class="mono wrap" title=${j.traceparent}>${j.traceparent.split('-')[1]}</span>`],
+    ['Parameters', j.parameters && Object.entries(j.parameters).map(([k, v]) => html`<code>${k}=${v}</code> `)],
     ['Tags', j.tags && j.tags.map((t) => html`<a class="tag" href=${`#/jobs?tag=${encodeURIComponent(t)}`}>${t}</a>`)],
   ];
   return html`
@@ -126,6 +136,7 @@ export function Job({ id }) {
     <div class="bar">
       ${!FINAL.has(j.state) && html`<${Act} run=${post('cancel')} confirm="Cancel this job?" disabled=${j.cancel_requested}>${j.cancel_requested ? 'Being cancelled' : 'Cancel'}</${Act}>`}
       ${['failed', 'cancelled', 'expired'].includes(j.state) && html`<${Act} run=${post('retry')}>Retry</${Act}>`}
+      ${!j.input_type && j.input !== undefined && html`<a class="button" href=${`#/tasks?task=${encodeURIComponent(j.task)}&from=${id}`}>Submit a changed one</a>`}
       ${FINAL.has(j.state) && html`<${Act} run=${forget} confirm="Forget this job, with its result?" kind="danger">Delete</${Act}>`}
     </div>
     <${Progress} progress=${j.progress} />
@@ -134,8 +145,10 @@ export function Job({ id }) {
       <section class="card"><h2>Facts</h2><dl class="facts">${facts.filter(([, v]) => v !== undefined && v !== null && v !== 0).map(([k, v]) => html`<dt>${k}</dt><dd>${v}</dd>`)}</dl></section>
       <section class="card"><h2>Life</h2><${Timeline} job=${j} /></section>
     </div>
+    <${Parents} ids=${j.depends_on} />
     ${j.result_size !== undefined && html`<section><h2>Result</h2><${Payload} path=${`/v1/jobs/${id}/result`} type=${j.result_type} size=${j.result_size} value=${j.result} /></section>`}
     <section><h2>Input</h2><${Payload} path=${`/v1/jobs/${id}/input`} type=${j.input_type} size=${j.input_size} value=${j.input} /></section>
+    <${Deliveries} url=${j.callback_url} deliveries=${j.deliveries} />
     <${Log} id=${id} running=${!FINAL.has(j.state)} />
     <${Curl} job=${j} />
   `;

@@ -1,6 +1,7 @@
 // main.js - the frame: which page, the way between them, whether the service answers, and the token.
 import { useEffect, useState } from 'preact/hooks';
 import { hasToken, setToken } from './api.js';
+import { Group } from './group.js';
 import { Job } from './job.js';
 import { Jobs } from './jobs.js';
 import { Overview } from './overview.js';
@@ -70,7 +71,7 @@ function App() {
   }, []);
   const [first = '', second] = route.parts;
   const page = pages.find(([path]) => path === first);
-  useEffect(() => void (document.title = `${page ? page[1] : 'Not found'} · jobmill`), [page]);
+  useEffect(() => void (document.title = `${page ? page[1] : first === 'groups' ? 'Group' : 'Not found'} · jobmill`), [page, first]);
   const head = html`<header>
     <a class="brand" href="#/">jobmill</a>
     <nav aria-label="Pages">${pages.map(([path, name]) => html`<a href=${`#/${path}`} aria-current=${path === first ? 'page' : undefined}>${name}</a>`)}</nav>
@@ -80,6 +81,7 @@ function App() {
   if (wanted) return html`${head}<${LogIn} done=${() => setWanted(false)} />`;
   let body;
   if (first === 'jobs' && second) body = html`<${Job} key=${second} id=${second} />`;
+  else if (first === 'groups' && second) body = html`<${Group} key=${second} id=${second} />`;
   else if (page) body = html`<${page[2]} query=${route.query} />`;
   else body = html`<h1>Not found</h1><p>There is no such page. <a href="#/">Overview</a></p>`;
   return html`${head}<main tabindex="-1">${body}</main>`;
