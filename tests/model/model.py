@@ -160,26 +160,25 @@ class Sequence:
             must(now['state'] in FINAL, f'409 for a job that is {now["state"]}')
             must(not job.cancelled or now['state'] == 'cancelled', 'an acknowledged cancel stands')
         elif not (job.kind == 'child' and told['error']['code'] == 'dependency_failed' if told.get('error') else False):
+            self.longs -= job.kind == 'long' and not job.cancelled
             job.cancelled = True
             job.decided = True
-            if job.kind == 'long':
-                self.longs -= 1
 
     def retry(self):
         job = self.some()
-        if not job:
+        if not job or job.kind == 'long' and self.longs > 0:  # two of these would hold both workers for ever
             return
         _, now, _ = self.s.ask('GET', f'/v1/jobs/{job.id}')
         status, told, _ = self.s.ask('POST', f'/v1/jobs/{job.id}/retry')
         if now['state'] in ('failed', 'cancelled', 'expired'):
-            must(status == 202, f'retry of one that is {now["state"]}: {status}')
+            must(status in (200, 202), f'retry of one that is {now["state"]}: {status}')
             if job.kind == 'late' or job.kind == 'child':
                 job.kind, job.parents = 'quick', []  # it runs at once, whatever it waited for
             self.longs += job.kind == 'long' and job.cancelled
             job.cancelled = False
         else:
-            must(status in (202, 409), f'retry: {status} {told}')
-            if status == 202:
+            must(status in (200, 202, 409), f'retry: {status} {told}')
+            if status != 409:
                 job.cancelled = False
                 if job.kind in ('late', 'child'):
                     job.kind, job.parents = 'quick', []
