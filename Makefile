@@ -393,7 +393,11 @@ crash: $(BUILD)/jobmill $(BUILD)/tests/e2e_crash $(BUILD)/tests/e2e_workers $(TE
 	JOBMILL_ROUNDS=$(ROUNDS) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_crash
 	JOBMILL_ROUNDS=$(ROUNDS) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_workers
 
-.PHONY: powerloss
+.PHONY: soak powerloss
+SOAK ?= 3600
+soak: $(BUILD)/jobmill $(BUILD)/bench/load ## a mixed load for SOAK seconds: memory, descriptors and files must not grow
+	/usr/bin/python3 tests/soak.py $(BUILD)/jobmill $(BUILD)/bench/load --seconds $(SOAK)
+
 IMAGES ?= 20000
 powerloss: $(BUILD)/tests/check_crash ## cut the power IMAGES times at every write and sync of recorded runs
 	CK_DEFAULT_TIMEOUT=0 CK_TIMEOUT_MULTIPLIER=100 JOBMILL_IMAGES=$(IMAGES) $(BUILD)/tests/check_crash
