@@ -217,7 +217,8 @@ MIGRATIONS := \
 	migrations/sqlite/0006_trace.sql \
 	migrations/sqlite/0007_owner.sql \
 	migrations/sqlite/0008_deliveries.sql \
-	migrations/sqlite/0009_params.sql
+	migrations/sqlite/0009_params.sql \
+	migrations/sqlite/0011_plain_conditions.sql
 
 # tests that live in this process, and tests that start the real binary
 UNIT  := $(wildcard tests/check_*.c)
