@@ -52,6 +52,7 @@ COMMON := \
 	common/jsonscan.c \
 	common/log.c \
 	common/msg.c \
+	common/ring.c \
 	common/taskdef.c
 
 WORKERS := \

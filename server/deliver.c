@@ -26,6 +26,10 @@
  * taken back and given to a worker that is free, or to the queue. */
 #define STUCK_US (10 * US_PER_MS)
 
+/* A worker that has more to do puts outcomes in its ring and does not wake dispatch at once. When
+ * what it does then takes long, they are found after this time. */
+#define LOOK_US US_PER_MS
+
 /* A worker whose socket is closed is dead or dying; one that lives on after this is killed. */
 #define CLOSED_US (100 * US_PER_MS)
 
@@ -397,7 +401,7 @@ static int hear(struct dispatcher *d, struct slot *s, struct packet *p)
     int got;
     while ((got = packet_next(p, &m)) == 1) {
         if (m.kind == MSG_READY && m.u.READY.generation == s->generation)
-            supervise_ready(d, s);
+            supervise_ready(d, s, m.fd);
         else if (m.kind == MSG_DONE && m.u.DONE.generation == s->generation)
             done(d, s, &m.u.DONE), freed = true;
         else if (m.kind == MSG_TASK_STATE && m.u.TASK_STATE.generation == s->generation)
@@ -420,19 +424,65 @@ static void deaf(struct dispatcher *d, struct slot *s, int err)
     }
 }
 
+/* One packet from its socket. False: there is no more, or it is deaf now. */
+static bool receive(struct dispatcher *d, struct slot *s)
+{
+    struct packet p;
+    int got = packet_recv(s->sock, &p, d->in);
+    if (got == -ERR_TIMEOUT)
+        return false;
+    int err = got == 1 ? hear(d, s, &p) : got;
+    if (got == 1 && !err)
+        return true;
+    deaf(d, s, err);
+    return false;
+}
+
+/* Where more waits, epoll tells again: no call only to hear that there is none. */
 void deliver_socket(struct dispatcher *d, struct slot *s)
 {
-    for (int i = 0; i < 2 * BOARD_DEPTH; i++) {
-        struct packet p;
-        int got = packet_recv(s->sock, &p, d->in);
-        if (got == -ERR_TIMEOUT)
-            break;
-        int err = got == 1 ? hear(d, s, &p) : got;
-        if (got <= 0 || err) {
-            deaf(d, s, err);
-            break;
+    (void)receive(d, s);
+}
+
+static void look(struct dispatcher *d, struct slot *s)
+{
+    _Static_assert(RING_BYTES <= MSG_MAX, "a ring is a packet");
+    int got = ring_take(&s->ring, d->in);
+    struct packet p = {.at = d->in, .left = got > 0 ? (size_t)got : 0, .fd = -1};
+    int err = got > 0 ? hear(d, s, &p) : got;
+    if (!err)
+        return;
+    ring_close(&s->ring);
+    deaf(d, s, err);
+}
+
+void deliver_last_words(struct dispatcher *d, struct slot *s)
+{
+    for (int i = 0; i < 2 * BOARD_DEPTH && receive(d, s); i++)
+        ;
+    look(d, s);
+    ring_close(&s->ring);
+}
+
+void deliver_look(struct dispatcher *d)
+{
+    for (uint32_t i = 0; i < d->defs->pools; i++) {
+        for (uint32_t k = 0; k < d->pools[i].def->workers; k++) {
+            struct slot *s = &d->pools[i].slots[k];
+            ring_awake(&s->ring);
+            look(d, s);
         }
     }
+}
+
+bool deliver_sleep(struct dispatcher *d)
+{
+    bool may = true;
+    for (uint32_t i = 0; i < d->defs->pools; i++) {
+        for (uint32_t k = 0; k < d->pools[i].def->workers; k++)
+            may = ring_sleep(&d->pools[i].slots[k].ring) && may;
+    }
+    return may;
 }
 
 /* The worker and its whole tree are dead: its jobs get their outcomes. */
@@ -558,6 +608,8 @@ static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, in
         else if (deadline < *next_us)
             *next_us = deadline;
     }
+    if (s->count > 1 && now_us + LOOK_US < *next_us)
+        *next_us = now_us + LOOK_US;
     if (s->count > 1 && s->stop == STOP_NONE) {
         if (s->head_since_us + STUCK_US <= now_us) {
             s->pool->run_ewma_us = STUCK_US;

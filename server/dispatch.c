@@ -188,6 +188,7 @@ static void *dispatch_main(void *arg)
     prctl(PR_SET_NAME, "dispatch");
     supervise_begin(d);
     for (;;) {
+        deliver_look(d);
         take_inbox(d);
         bool stop = take_orders(d);
         deliver_outcomes(d);
@@ -198,7 +199,8 @@ static void *dispatch_main(void *arg)
         supervise_timers(d, now, &next);
         deliver_outcomes(d); /* before it is told that none is open */
         drain_timers(d, now, &next);
-        int wait_ms = inbox_sleep(&d->inbox) ? clock_wait_ms(next, MAX_WAIT_MS) : 0;
+        bool may = deliver_sleep(d) && inbox_sleep(&d->inbox);
+        int wait_ms = may ? clock_wait_ms(next, MAX_WAIT_MS) : 0;
         struct epoll_event ev[EVENTS];
         int n = epoll_wait(d->epoll_fd, ev, EVENTS, wait_ms);
         if (n < 0 && errno != EINTR)

@@ -47,12 +47,15 @@ void supervise_begin(struct dispatcher *d);                      /* asks for all
 void supervise_control(struct dispatcher *d);                    /* the control socket is readable */
 void supervise_kill(struct dispatcher *d, struct slot *s);       /* the worker and its tree, for certain */
 void supervise_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);
-void supervise_ready(struct dispatcher *d, struct slot *s);      /* READY came */
+void supervise_ready(struct dispatcher *d, struct slot *s, int ring_fd); /* READY came; the fd stays the caller's */
 struct slot *supervise_slot(struct dispatcher *d, uint32_t index); /* NULL: no such slot */
 
 /* ---- deliver.c ---- */
 void deliver_pending(struct dispatcher *d, struct pool *p);      /* pending claims to workers, credit to the writer */
 void deliver_socket(struct dispatcher *d, struct slot *s);       /* a worker's socket is readable */
+void deliver_look(struct dispatcher *d);                         /* what the workers put in their rings */
+bool deliver_sleep(struct dispatcher *d);                        /* from now on LOOK wakes; false: look first */
+void deliver_last_words(struct dispatcher *d, struct slot *s);   /* all that a dead worker had sent */
 void deliver_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt);
 void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);
 void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH *death);

@@ -60,6 +60,8 @@ void pools_free(struct pool *pools, const struct taskdefs *defs)
             while (p->slots[k].count)
                 claim_free(slot_take(&p->slots[k], 0));
         }
+        for (uint32_t k = 0; p->slots && k < p->def->workers; k++)
+            ring_close(&p->slots[k].ring);
         free(p->slots);
     }
     free(pools);

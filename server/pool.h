@@ -6,6 +6,7 @@
 #define JOBMILL_SERVER_POOL_H
 
 #include "../common/board.h"
+#include "../common/ring.h"
 #include "../common/taskdef.h"
 #include "writer.h"
 
@@ -29,6 +30,7 @@ struct slot {
     uint32_t generation;
     int pid;
     int sock;   /* -1: none */
+    struct ring ring; /* where the worker's small messages come; read beside the socket */
     bool ready; /* it said READY: what it dies of from now on is not its birth */
 
     struct assignment held[BOARD_DEPTH];

@@ -91,11 +91,17 @@ static void pause_births(struct dispatcher *d, struct slot *s)
              p->failures, (long long)(pause / US_PER_MS));
 }
 
-void supervise_ready(struct dispatcher *d, struct slot *s)
+void supervise_ready(struct dispatcher *d, struct slot *s, int ring_fd)
 {
     struct pool *p = s->pool;
     if (s->state != SLOT_STARTING)
         return;
+    int err = ring_fd >= 0 ? ring_open(&s->ring, ring_fd) : 0;
+    if (err) {
+        log_error("worker %d cannot be listened to: its ring: %s", s->pid, err_sentence(err));
+        supervise_kill(d, s);
+        return;
+    }
     s->ready = true;
     p->failures = 0;
     atomic_store_explicit(&p->board->failures, 0, memory_order_relaxed);
@@ -145,9 +151,8 @@ static void died(struct dispatcher *d, const struct msg_DEATH *m)
     bool at_birth = !s->ready;
     slot_set_state(s, SLOT_DYING); /* so that it is given nothing more */
     /* What it sent before it died is still in its socket. */
-    if (s->sock >= 0)
-        deliver_socket(d, s);
     if (s->sock >= 0) {
+        deliver_last_words(d, s);
         epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, s->sock, NULL);
         fd_close(&s->sock);
     }

@@ -78,6 +78,7 @@ static size_t samples(struct msg *out)
     out[n++] = (struct msg){.kind = MSG_CANCEL, .fd = -1, .u.CANCEL = {1, UINT64_MAX}};
     out[n++] = (struct msg){.kind = MSG_READY, .fd = -1, .u.READY = {9}};
     out[n++] = done();
+    out[n++] = (struct msg){.kind = MSG_LOOK, .fd = -1, .u.LOOK = {9}};
     out[n++] = (struct msg){
         .kind = MSG_TASK_STATE, .fd = -1, .u.TASK_STATE = {1, 2, 0, bytes("not ready")}};
     return n;
@@ -261,7 +262,7 @@ static void send_raw(const void *data, size_t len, const int *fds, size_t n)
 
 START_TEST(descriptors_nobody_asked_for_are_closed)
 {
-    struct msg m = {.kind = MSG_READY, .fd = -1, .u.READY = {1}}, back;
+    struct msg m = {.kind = MSG_LOOK, .fd = -1, .u.LOOK = {1}}, back;
     static const int many[8] = {0};
     int len = msg_pack(&m, wire), before = lowest_free();
     send_raw(wire, (size_t)len, many, 1);

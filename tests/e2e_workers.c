@@ -166,6 +166,75 @@ START_TEST(spawned_workers_do_the_same)
 }
 END_TEST
 
+/* So many short jobs that a worker is handed several at once. */
+static void warm_up(struct server *s)
+{
+    char body[16384] = "{\"jobs\":[{\"task\":\"noop\"}";
+    for (int i = 1; i < 500; i++)
+        strcat(body, ",{\"task\":\"noop\"}");
+    strcat(body, "]}");
+    answer_free(post(s, "/v1/jobs/batch", body, 202));
+    eventually(stat_of(s, "jobs.succeeded") >= 500, LONG_MS);
+}
+
+/* One after the other on one worker: short ones, one of another kind, a short one. */
+static void in_a_row(struct server *s, const char *other, char ids[5][64])
+{
+    char body[512];
+    snprintf(body, sizeof(body),
+             "{\"jobs\":[{\"task\":\"noop\"},{\"task\":\"noop\"},{\"task\":\"noop\"},%s,"
+             "{\"task\":\"noop\"}]}",
+             other);
+    struct answer *a = post(s, "/v1/jobs/batch", body, 202);
+    for (size_t i = 0; i < 5; i++)
+        snprintf(ids[i], 64, "%s",
+                 json_string_value(
+                     json_object_get(json_array_get(json_object_get(a->json, "jobs"), i), "id")));
+    answer_free(a);
+}
+
+START_TEST(no_outcome_waits_behind_a_long_job)
+{
+    static const char *const one_worker[] = {"--workers", "1", NULL};
+    char ids[5][64], path[128];
+    struct server *s = server_new(NULL, one_worker);
+    warm_up(s);
+    for (int round = 0; round < 3; round++) {
+        in_a_row(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":3600}}", ids);
+        for (int i = 0; i < 3; i++)
+            answer_free(await_state(s, ids[i], "succeeded"));
+        answer_free(await_state(s, ids[3], "running"));
+        snprintf(path, sizeof(path), "/v1/jobs/%s", ids[4]);
+        struct answer *a = get(s, path, 200); /* what had not begun may still */
+        ck_assert_str_ne(jstr(a->json, "state"), "succeeded");
+        answer_free(a);
+        snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", ids[3]);
+        answer_free(post(s, path, NULL, 202));
+        answer_free(await_state(s, ids[3], "cancelled"));
+        answer_free(await_state(s, ids[4], "succeeded"));
+    }
+    server_free(s);
+}
+END_TEST
+
+START_TEST(the_last_words_of_a_worker_count)
+{
+    static const char *const one_worker[] = {"--workers", "1", NULL};
+    char ids[5][64];
+    struct server *s = server_with_task("bad", "misbehave", "", one_worker);
+    warm_up(s);
+    for (int round = 0; round < 20; round++) {
+        in_a_row(s, "{\"task\":\"bad\",\"input\":{\"do\":\"exit\"},\"max_attempts\":1}", ids);
+        for (int i = 0; i < 5; i++) {
+            struct answer *a = await_state(s, ids[i], i == 3 ? "failed" : "succeeded");
+            ck_assert_int_eq(jint(a->json, "attempt"), 1); /* its neighbours lost nothing */
+            answer_free(a);
+        }
+    }
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -174,6 +243,8 @@ int main(void)
         workers_that_die_at_birth_are_started_ever_later,
         a_task_that_cannot_be_loaded_says_so,
         spawned_workers_do_the_same,
+        no_outcome_waits_behind_a_long_job,
+        the_last_words_of_a_worker_count,
     };
     return run_suite("workers", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -4,13 +4,19 @@
  * Jobs come several in a packet, and are run one after the other. What arrives while a program runs
  * is kept in `kept`, in order, and taken before the socket is read again. The worker decides
  * nothing about time or cancelling: it reports, and is told or killed.
+ *
+ * Outcomes go into the ring, which dispatch reads whenever it is awake. While more jobs are at hand
+ * it is not woken for each of them, as a short job costs less than a wake-up; it is before the
+ * worker waits. Should the next job turn out long, dispatch looks by itself (deliver.c, LOOK_US).
  */
 #include "worker.h"
 
 #include "../common/clock.h"
 #include "../common/err.h"
+#include "../common/fdio.h"
 #include "../common/log.h"
 #include "../common/msg.h"
+#include "../common/ring.h"
 #include "limits.h"
 #include "reaper.h"
 #include "sandbox.h"
@@ -30,6 +36,10 @@
 #define USAGE_EVERY_US (100 * US_PER_MS)
 #define CLEAR_MS       5000
 
+/* Outcomes that dispatch was not woken for are at most this old when the next job begins, and the
+ * job before it was shorter than this. */
+#define UNTOLD_US INT64_C(100)
+
 struct kept {
     struct kept *next;
     struct packet packet; /* points into data */
@@ -43,10 +53,14 @@ struct worker {
     struct kept *kept, **kept_end;
     int64_t usage_at_us;
     bool usage_told; /* since the last job */
-    char *padded;    /* a copy of the input with a zero byte behind it */
+    struct ring ring;
+    int64_t
+        untold_us; /* mono: since when the ring holds what dispatch was not woken for; 0: nothing */
+    char *padded;  /* a copy of the input with a zero byte behind it */
     size_t padded_cap;
     char buf[MSG_MAX + 1]; /* one more: a zero byte can stand behind an input at its end */
-    char later[MSG_MAX];   /* what comes while a program runs, before it is kept */
+    char out[MSG_MAX];
+    char later[MSG_MAX]; /* what comes while a program runs, before it is kept */
 };
 
 static void end(struct worker *w, int status)
@@ -68,6 +82,30 @@ static void send_or_end(struct worker *w, const struct msg *m)
     if (err)
         log_die(1, "a %s cannot be sent: %s: %s", msg_kind_name(m->kind), err_sentence(err),
                 strerror(errno));
+}
+
+/* Dispatch is to see now what is in the ring. No system call while it is awake. */
+static void wake_dispatch(struct worker *w)
+{
+    if (w->untold_us && ring_wake(&w->ring)) {
+        struct msg m = {.kind = MSG_LOOK, .fd = -1};
+        m.u.LOOK.generation = w->birth->generation;
+        send_or_end(w, &m);
+    }
+    w->untold_us = 0;
+}
+
+/* Puts it in the ring; what does not fit there goes through the socket. */
+static void say(struct worker *w, const struct msg *m, int64_t now_us)
+{
+    size_t len = 0;
+    if (packet_add(w->out, &len, m) == 0 && ring_put(&w->ring, w->out, len)) {
+        if (!w->untold_us)
+            w->untold_us = now_us;
+        return;
+    }
+    wake_dispatch(w);
+    send_or_end(w, m);
 }
 
 /* ---- figures on the board ---- */
@@ -134,7 +172,10 @@ static void send_done(struct worker *w, const struct msg_ASSIGN *a, const struct
         .result_type = {r->result_type, strlen(r->result_type)},
         .result = {r->result.data, r->result.len},
     };
-    send_or_end(w, &m);
+    int64_t now_us = clock_mono_us();
+    say(w, &m, now_us);
+    if (run_us >= UNTOLD_US || now_us - w->untold_us >= UNTOLD_US)
+        wake_dispatch(w);
 }
 
 static void on_socket(void *arg);
@@ -167,6 +208,8 @@ static void run_job(struct worker *w, const struct msg *m, bool last)
     r.on_socket = on_socket;
     r.arg = w;
     r.kill_grace_us = w->defs->kill_grace_us;
+    if (w->defs->task[a->task].kind != TASK_MODULE)
+        wake_dispatch(w); /* none of the other kinds is over soon */
     if (r.input)
         task_do(&w->birth->tasks[a->task], &r);
     else
@@ -234,6 +277,7 @@ static void next_packet(struct worker *w)
         free(k);
         return;
     }
+    wake_dispatch(w);
     /* Before it falls asleep it says what it used; while jobs wait there is no time for that. */
     struct pollfd p = {.fd = w->birth->sock, .events = POLLIN};
     if (!w->usage_told && poll(&p, 1, 0) == 0) {
@@ -308,9 +352,10 @@ _Noreturn void worker_main(const struct worker_birth *b)
     atomic_store_explicit(&w.slot->jobs_done, 0, memory_order_relaxed);
     atomic_store_explicit(&w.slot->cpu_us, 0, memory_order_relaxed);
     tell_usage(&w);
-    struct msg m = {.kind = MSG_READY, .fd = -1};
+    struct msg m = {.kind = MSG_READY, .fd = ring_new(&w.ring)};
     m.u.READY.generation = b->generation;
     send_or_end(&w, &m);
+    fd_close(&m.fd);
     begin_warm(&w);
     for (;;)
         next_packet(&w);

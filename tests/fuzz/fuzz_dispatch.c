@@ -1,7 +1,7 @@
 /*
  * fuzz_dispatch.c - libFuzzer: dispatch with hostile workers. The input is a list of acts: claims come,
- * cancels come, time passes, workers start jobs, send well-formed lies or any bytes, close their
- * sockets, die. The fork server's side is played honestly. Whatever they do, each claim gets one outcome,
+ * cancels come, time passes, workers start jobs, send well-formed lies or any bytes through socket or
+ * ring, break the ring, close their sockets, die. The fork server's side is played honestly. Whatever they do, each claim gets one outcome,
  * and no outcome holds what the store or a client could choke on.
  */
 #include "../../common/clock.h"
@@ -33,6 +33,8 @@ static struct board *board;
 static struct dispatcher *d;
 static int control; /* the fork server's end */
 static int worker[8];
+static struct ring ring[8];         /* the workers' ends */
+static uint32_t *positions[8];      /* the first page of the same memory */
 static uint32_t outcomes[CLAIMS], claims;
 static int64_t mono_us;
 
@@ -182,6 +184,16 @@ static struct msg_bytes take_bytes(struct input *in)
     return b;
 }
 
+static void say(const struct slot *s, const struct msg *m, bool in_ring)
+{
+    static char packed[MSG_MAX];
+    size_t len = 0;
+    if (in_ring && packet_add(packed, &len, m) == 0 && ring_put(&ring[s->index], packed, len))
+        (void)ring_wake(&ring[s->index]);
+    else if (worker[s->index] >= 0)
+        (void)msg_send(worker[s->index], m);
+}
+
 static void say_done(struct input *in)
 {
     static char large[60000];
@@ -204,8 +216,7 @@ static void say_done(struct input *in)
     x->error_message = take_bytes(in);
     x->result_type = take_bytes(in);
     x->result = how == 16 + 8 + 1 ? (struct msg_bytes){large, sizeof(large)} : take_bytes(in);
-    if (worker[s->index] >= 0)
-        (void)msg_send(worker[s->index], &m);
+    say(s, &m, (how & 4) != 0);
 }
 
 static void say_other(struct input *in)
@@ -221,15 +232,18 @@ static void say_other(struct input *in)
                                                  .ok = (uint32_t)take(in, 1) % 2,
                                                  .why = take_bytes(in)};
     }
-    if (worker[s->index] >= 0)
-        (void)msg_send(worker[s->index], &m);
+    say(s, &m, (s->index & 1) != 0);
 }
 
 static void say_anything(struct input *in)
 {
     struct slot *s = take_slot(in);
     struct msg_bytes b = take_bytes(in);
-    if (worker[s->index] >= 0 && b.len)
+    if (b.len % 8 == 5)
+        (void)ring_put(&ring[s->index], b.data, b.len);
+    else if (b.len % 8 == 6 && positions[s->index])
+        memcpy(positions[s->index], b.data, 4);
+    else if (worker[s->index] >= 0 && b.len)
         (void)send(worker[s->index], b.data, b.len, MSG_NOSIGNAL);
 }
 
@@ -285,10 +299,23 @@ static void listen_all(void)
         if (s->sock >= 0)
             deliver_socket(d, s);
     }
+    if (!deliver_sleep(d))
+        deliver_look(d);
     serve_control();
 }
 
 /* ---- one run ---- */
+
+/* Ready, with a ring whose positions can be broken. */
+static void begin_well(uint32_t i)
+{
+    struct msg m = {.kind = MSG_READY, .fd = ring_new(&ring[i])};
+    m.u.READY.generation = supervise_slot(d, i)->generation;
+    (void)msg_send(worker[i], &m);
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, m.fd, 0);
+    positions[i] = page == MAP_FAILED ? NULL : page;
+    close(m.fd);
+}
 
 static void begin(void)
 {
@@ -311,11 +338,8 @@ static void begin(void)
         abort();
     supervise_begin(d);
     serve_control();
-    for (uint32_t i = 0; i < conf.defs.slots; i++) { /* the workers begin well */
-        struct msg m = {.kind = MSG_READY, .fd = -1};
-        m.u.READY.generation = supervise_slot(d, i)->generation;
-        (void)msg_send(worker[i], &m);
-    }
+    for (uint32_t i = 0; i < conf.defs.slots; i++)
+        begin_well(i);
     listen_all();
 }
 
@@ -331,6 +355,10 @@ static void end(void)
         supervise_control(d);
         fd_close(&s->sock);
         fd_close(&worker[i]);
+        ring_close(&ring[i]);
+        if (positions[i])
+            munmap(positions[i], 4096);
+        positions[i] = NULL;
     }
     deliver_outcomes(d);
     for (uint32_t i = 0; i < claims; i++) {
