@@ -291,7 +291,7 @@ web: ## bundle the dashboard anew into web/dist (needs Node and npm)
 web-test: $(BUILD)/jobmill ## the dashboard in Debian's Chromium: every page and action, axe; PICTURES=DIR keeps pictures
 	./install-deps.sh web
 	@mkdir -p $(BUILD)/web-test
-	cp tests/web/package.json tests/web/package-lock.json tests/web/test.js $(BUILD)/web-test
+	cp tests/web/package.json tests/web/package-lock.json tests/web/test.js web/src/cronwords.js web/src/prometheus.js $(BUILD)/web-test
 	cd $(BUILD)/web-test && npm ci --ignore-scripts --no-audit --no-fund --silent
 	node $(BUILD)/web-test/test.js $(BUILD)/jobmill /usr/bin/chromium $(PICTURES)
 web-check: ## is web/dist the bundle of web/src, and small?

@@ -6,6 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
+import { cronWords } from './cronwords.js';
+import { parse, quantile } from './prometheus.js';
 import { chromium } from 'playwright-core';
 
 const [binary, executablePath, pictures] = process.argv.slice(2);
@@ -17,6 +19,16 @@ function check(ok, what) {
   failures++;
   console.log('FAIL', what);
 }
+
+// what needs no browser: cron in words, figures of histograms
+for (const [cron, words] of [
+  ['30 3 * * 1-5', 'at 3:30, Monday to Friday'], ['@daily', 'at 0:00'], ['*/15 * * * *', 'every 15 minutes'], ['0 */6 * * *', 'every 6 hours'],
+  ['5 8,20 1 jan,JUL *', 'at 8:05 and 20:05, on day 1 of the month, in January and July'], ['0 0 1 * SUN', 'at 0:00, on day 1 of the month or Sunday'],
+  ['*/7 * * * *', ''], ['0 0 */2 * *', ''], ['1-9/2 * * * *', ''], ['nonsense', ''], ['0 0 * * 8', ''], ['* * * * *', 'every minute'],
+]) check(cronWords(cron) === words, `${cron} in words: ${cronWords(cron)}`);
+const series = parse('# HELP x y\nx_total{task="a\\"b",le="0.5"} 3\nx_total{task="c"} +Inf\nrest 1.5e3\n');
+check(series.get('x_total')[0].labels.task === 'a"b' && series.get('x_total')[1].value === Infinity && series.get('rest')[0].value === 1500, 'the text format');
+check(quantile([[1, 0], [2, 10], [Infinity, 10]], 0.5).at === 1.5 && quantile([[1, 1], [Infinity, 4]], 0.95).over && quantile([[1, 0], [Infinity, 0]], 0.5) === null, 'quantiles');
 
 const dir = mkdtempSync(join(tmpdir(), 'jobmill-web-'));
 const service = spawn(binary, ['serve', '--listen', '127.0.0.1:0', '--data-dir', join(dir, 'data'), '--workers', '2'], {
@@ -87,6 +99,12 @@ try {
 
   await open('', 'overview', 'Newest jobs');
   await page.getByText('busy', { exact: true }).waitFor();
+  const times = page.getByRole('region', { name: 'Times by task' });
+  await times.getByText('mandelbrot').waitFor();
+  await times.locator('tr', { hasText: 'sleep' }).getByText('100.0 %').waitFor();
+  await page.getByLabel(/^since/).selectOption('tab');
+  await page.getByText('Nothing has run.').waitFor();
+  await page.getByLabel(/^since/).selectOption('start');
   await open('jobs', 'jobs', EVIL);
   await open(`jobs/${picture.id}`, 'job', 'Life');
   await page.locator('img[src^="blob:"]').waitFor();
@@ -174,6 +192,8 @@ try {
   await axe('schedule form');
   await page.getByRole('button', { name: 'Make', exact: true }).click();
   await page.getByText('runs noop').waitFor();
+  await page.locator('.words').getByText('at 3:00').waitFor();
+  check((await page.locator('.next li').count()) === 5, 'its next five runs');
   await page.getByRole('button', { name: 'Pause' }).click();
   await page.getByRole('button', { name: 'Resume' }).click();
   await page.getByRole('button', { name: 'Remove' }).click();

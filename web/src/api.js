@@ -81,8 +81,8 @@ export async function save(path) {
   setTimeout(() => URL.revokeObjectURL(at), 10000);
 }
 
-export async function text(path) {
-  const response = await fetch(path, { headers: headers() });
+export async function text(path, signal) {
+  const response = await fetch(path, { headers: headers(), signal });
   if (!response.ok) throw await problem(response);
   return response.text();
 }

@@ -1,5 +1,6 @@
 // overview.js - what goes on: counts, throughput and depth while the tab is open, workers, last jobs.
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { Figures } from './metrics.js';
 import { Badge, Failure, JobLink, Loading, Progress, STATES, Spark, Time, bytesText, count, duration, html, usePoll } from './ui.js';
 
 const KEPT = 450; // samples: 15 minutes of one each 2 s
@@ -27,7 +28,7 @@ export function Worker({ w }) {
     ${w.job
       ? html`<div>${w.task} <${JobLink} id=${w.job} /></div><${Progress} progress=${w.progress} />`
       : html`<div class="dim">${w.state === 'idle' ? 'waits for a job' : '…'}</div>`}
-    <div class="dim small">pid ${w.pid ?? '–'} · ${count(w.jobs_done)} jobs · ${bytesText(w.rss_bytes)}</div>
+    <div class="dim small">pid ${w.pid ?? '–'} · ${count(w.jobs_done)} jobs · ${bytesText(w.rss_bytes)} · CPU ${w.cpu_seconds < 0.01 ? '0 s' : duration(w.cpu_seconds)}${w.started_at && html` · born <${Time} at=${w.started_at} />`}${w.restarts > 0 && ` · replaced ${count(w.restarts)}×`}</div>
   </li>`;
 }
 
@@ -69,6 +70,7 @@ export function Overview() {
         </dl>
       </section>
     </div>
+    <${Figures} />
     <h2>Workers</h2>
     <ul class="tiles">${(workers.data?.workers ?? []).slice(0, 64).map((w) => html`<${Worker} key=${w.slot} w=${w} />`)}</ul>
     <h2>Newest jobs</h2>

@@ -1,6 +1,7 @@
 // schedules.js - jobs by the clock: what there is, when it runs next, and making one.
 import { useState } from 'preact/hooks';
 import { send } from './api.js';
+import { cronWords } from './cronwords.js';
 import { Act, Failure, JobLink, Loading, Time, html, usePoll } from './ui.js';
 
 function Schedule({ s, again }) {
@@ -9,7 +10,7 @@ function Schedule({ s, again }) {
   const drop = async () => (await send('DELETE', at), again());
   return html`<section class="card">
     <h2>${s.name} ${s.paused && html`<span class="badge cancelled">paused</span>`}</h2>
-    <p><code>${s.cron}</code> in ${s.time_zone}, runs ${s.job.task}</p>
+    <p>${cronWords(s.cron) && html`<span class="words">${cronWords(s.cron)}</span><br />`}<code>${s.cron}</code> in ${s.time_zone}, runs ${s.job.task}</p>
     <dl class="facts">
       <dt>Last</dt><dd>${s.last_run_at ? html`<${Time} at=${s.last_run_at} />` : 'never'} ${s.last_job && html`<${JobLink} id=${s.last_job} />`}</dd>
       <dt>While it still runs</dt><dd>${s.overlap}</dd>
@@ -33,7 +34,7 @@ function Make({ tasks, again }) {
   };
   return html`<details class="submit"><summary>Make a schedule</summary><div class="form">
     <label for="s-name">Name</label><input id="s-name" value=${v.name} onInput=${put('name')} pattern="[a-z0-9][a-z0-9_.\\-]*" maxlength="64" />
-    <label for="s-cron">Cron <span class="dim small">minute hour day month weekday, or @hourly</span></label><input id="s-cron" value=${v.cron} onInput=${put('cron')} />
+    <label for="s-cron">Cron <span class="dim small">minute hour day month weekday, or @hourly</span></label><input id="s-cron" value=${v.cron} onInput=${put('cron')} aria-describedby="s-words" /><span id="s-words" class="dim small">${cronWords(v.cron)}</span>
     <label for="s-zone">Time zone</label><input id="s-zone" value=${v.time_zone} onInput=${put('time_zone')} />
     <label for="s-over">While its last job still runs</label><select id="s-over" value=${v.overlap} onChange=${put('overlap')}><option>skip</option><option>queue</option><option>replace</option></select>
     <label for="s-miss">Missed runs are made up for</label><select id="s-miss" value=${v.missed} onChange=${put('missed')}><option>once</option><option>none</option></select>

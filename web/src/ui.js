@@ -11,7 +11,7 @@ export const STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 
 export const FINAL = new Set(['succeeded', 'failed', 'cancelled', 'expired']);
 
 /** Polls a path while the tab is seen. {data, error, again}: the last answer stays while one fails. */
-export function usePoll(path, ms = 2000) {
+export function usePoll(path, ms = 2000, read = get) {
   const [state, setState] = useState({ data: null, error: null });
   const [turn, setTurn] = useState(0);
   useEffect(() => {
@@ -22,7 +22,7 @@ export function usePoll(path, ms = 2000) {
       clearTimeout(timer);
       if (document.hidden) return;
       try {
-        const data = await get(path, abort.signal);
+        const data = await read(path, abort.signal);
         setState((old) => (old.data === data && !old.error ? old : { data, error: null }));
         window.dispatchEvent(new CustomEvent('jobmill-online'));
       } catch (error) {
