@@ -478,6 +478,8 @@ $(BUILD)/bench/%: bench/%.c Makefile
 bench: all $(BUILD)/bench/load $(BUILD)/bench/floors ## jobmill beside this machine's floors
 	BUILD=$(BUILD) python3 bench/run.py $(BENCH_ARGS)
 
+bench-speedup: all $(BUILD)/bench/load $(BUILD)/bench/floors ## CPU-bound work on 1 and on 2 workers, beside the bare computation (SPEEDUP_ARGS)
+	BUILD=$(BUILD) python3 bench/speedup.py $(SPEEDUP_ARGS)
 bench-growth: all $(BUILD)/bench/load ## what a job costs with millions kept, and queued (GROWTH_ARGS)
 	BUILD=$(BUILD) python3 bench/growth.py $(GROWTH_ARGS)
 bench-profile: all $(BUILD)/bench/load ## CPU time and system calls of a request, by thread (PROFILE_ARGS)
@@ -507,4 +509,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all model pipelines docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-growth bench-profile fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all model pipelines docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-growth bench-profile bench-speedup fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

@@ -1,11 +1,14 @@
 /*
- * floors.c - what the machine and the libraries allow, with nothing of jobmill in between:
+ * floors.c - what this machine and the libraries allow, with nothing of jobmill in between.
  *
- *   floors http            an empty libmicrohttpd handler (epoll, one thread); prints "listening on
- * PORT", ends at end of file on standard input floors sqlite DIR N S  bare group commit: N inserts
- * of 200 bytes a transaction, WAL and FULL, S seconds floors socketpair S    round trips of 200
- * bytes with one forked process, S seconds floors primes N P      the bare computation of `primes`
- * below N in P processes at once: wall seconds floors fsync DIR S     append 4 KiB and fdatasync
+ *   floors http               an empty libmicrohttpd handler (epoll, one thread); prints
+ *                             "listening on PORT", ends at end of file on standard input
+ *   floors sqlite DIR N S     bare group commit: N inserts of 200 bytes a transaction, WAL and
+ *                             FULL, S seconds
+ *   floors socketpair S       round trips of 200 bytes with one forked process, S seconds
+ *   floors primes SO N P [R]  the bare computation of `primes` below N, R times in each of P
+ *                             processes at once: wall and CPU seconds
+ *   floors fsync DIR S        append 4 KiB and fdatasync
  *
  * Each but http prints one line of JSON.
  */
@@ -19,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -235,7 +239,7 @@ static int any_failure(struct jobmill_call *c, const char *code, const char *tex
     return 1;
 }
 
-static int primes(const char *object, const char *limit, int processes)
+static int primes(const char *object, const char *limit, int processes, int repeats)
 {
     void *so = dlopen(object, RTLD_NOW);
     const struct jobmill_task *task = so ? dlsym(so, "jobmill_task") : NULL;
@@ -258,8 +262,12 @@ static int primes(const char *object, const char *limit, int processes)
         pid_t pid = fork();
         if (pid < 0)
             return fail("fork");
-        if (pid == 0)
-            _exit(task->run(&call, NULL));
+        if (pid == 0) {
+            int err = 0;
+            for (int k = 0; k < repeats && !err; k++)
+                err = task->run(&call, NULL);
+            _exit(err ? 1 : 0);
+        }
     }
     int bad = 0;
     for (int i = 0; i < processes; i++) {
@@ -267,7 +275,13 @@ static int primes(const char *object, const char *limit, int processes)
         if (wait(&status) < 0 || status != 0)
             bad = 1;
     }
-    printf("{\"seconds\":%.6f}\n", (double)(now_ns() - begin) / 1e9);
+    double took = (double)(now_ns() - begin) / 1e9;
+    struct rusage u;
+    if (getrusage(RUSAGE_CHILDREN, &u) < 0)
+        return fail("getrusage");
+    double cpu = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+                 (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    printf("{\"seconds\":%.6f,\"cpu_seconds\":%.6f}\n", took, cpu);
     return bad;
 }
 
@@ -281,9 +295,9 @@ int main(int argc, char **argv)
         return socketpair_floor(atof(argv[2]));
     if (argc == 4 && strcmp(argv[1], "fsync") == 0)
         return fsync_floor(argv[2], atof(argv[3]));
-    if (argc == 5 && strcmp(argv[1], "primes") == 0)
-        return primes(argv[2], argv[3], atoi(argv[4]));
+    if ((argc == 5 || argc == 6) && strcmp(argv[1], "primes") == 0)
+        return primes(argv[2], argv[3], atoi(argv[4]), argc == 6 ? atoi(argv[5]) : 1);
     fprintf(stderr, "usage: floors http | sqlite DIR GROUP SECONDS | socketpair SECONDS | "
-                    "fsync DIR SECONDS | primes OBJECT LIMIT PROCESSES\n");
+                    "fsync DIR SECONDS | primes OBJECT LIMIT PROCESSES [REPEATS]\n");
     return 64;
 }

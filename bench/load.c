@@ -2,7 +2,9 @@
  * load.c - a closed-loop HTTP/1.1 load generator: CONNS keep-alive connections, one request in
  * flight on each, one thread. Prints one line of JSON: requests a second and latency percentiles.
  *
- *   load PORT CONNS SECONDS METHOD PATH [BODY] [HEADER]...
+ *   load PORT CONNS SECONDS[@RATE] METHOD PATH [BODY] [HEADER]...
+ *
+ * With a RATE at most so many requests a second are begun. SIGTERM ends it before its time.
  *
  * The latency of a closed loop leaves out what would have waited had the load been open; it is good
  * for ratios between servers under the same loop, which is what it is used for here.
@@ -11,6 +13,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -37,6 +40,8 @@ static size_t request_len;
 static uint32_t *samples;
 static size_t sample_count;
 static uint64_t answers, bad;
+static int64_t pace_ns, next_ns; /* between two requests, and when the next is due; 0: at once */
+static volatile sig_atomic_t stopped;
 
 static int64_t now_ns(void)
 {
@@ -51,9 +56,27 @@ static void fail(const char *what)
     exit(1);
 }
 
+static void on_term(int sig)
+{
+    (void)sig;
+    stopped = 1;
+}
+
+static void keep_pace(void)
+{
+    int64_t now = now_ns();
+    if (next_ns < now)
+        next_ns = now;
+    struct timespec t = {next_ns / 1000000000, next_ns % 1000000000};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+    next_ns += pace_ns;
+}
+
 static void send_request(struct conn *c)
 {
     size_t off = 0;
+    if (pace_ns)
+        keep_pace();
     c->got = c->want = 0;
     c->sent_ns = now_ns();
     while (off < request_len) {
@@ -91,6 +114,8 @@ static void find_length(struct conn *c)
         if (strncasecmp(p, "Content-Length:", 15) == 0)
             body = (size_t)strtoull(p + 15, NULL, 10);
     }
+    if (memcmp(c->buf + 9, "304", 3) == 0) /* tells the length of what it does not send */
+        body = 0;
     c->want = (size_t)(end - c->buf) + 4 + body;
     if (c->buf[9] != '2' && c->buf[9] != '3')
         bad++;
@@ -149,11 +174,15 @@ static void make_request(int argc, char **argv)
 int main(int argc, char **argv)
 {
     if (argc < 6) {
-        fprintf(stderr, "usage: load PORT CONNS SECONDS METHOD PATH [BODY] [HEADER]...\n");
+        fprintf(stderr, "usage: load PORT CONNS SECONDS[@RATE] METHOD PATH [BODY] [HEADER]...\n");
         return 64;
     }
     int port = atoi(argv[1]), conns = atoi(argv[2]);
-    double seconds = atof(argv[3]);
+    char *more;
+    double seconds = strtod(argv[3], &more);
+    if (*more == '@')
+        pace_ns = (int64_t)(1e9 / atof(more + 1));
+    signal(SIGTERM, on_term);
     make_request(argc, argv);
     samples = malloc(SAMPLES * sizeof(*samples));
     struct conn *c = calloc((size_t)conns, sizeof(*c));
@@ -187,7 +216,7 @@ int main(int argc, char **argv)
             answers++;
             if (sample_count < SAMPLES)
                 samples[sample_count++] = (uint32_t)(t - k->sent_ns);
-            if (t < end)
+            if (t < end && !stopped)
                 send_request(k);
             else
                 open--;
