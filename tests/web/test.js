@@ -3,6 +3,7 @@
 // sent is run, and axe finds nothing. With a directory, pictures of the pages are left there.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
@@ -49,9 +50,10 @@ const context = await browser.newContext({ viewport: { width: 1280, height: 900 
 const page = await context.newPage();
 page.setDefaultTimeout(15000);
 let gone = false;
+let proxied = null;
 page.on('console', (m) => check(gone || !['error', 'warning'].includes(m.type()) || / 4\d\d /.test(m.text()), `console: ${m.text()}`));
 page.on('pageerror', (e) => check(false, `error: ${e.message}`));
-page.on('request', (r) => check(/^(blob:|data:)/.test(r.url()) || r.url().startsWith(base), `request to ${r.url()}`));
+page.on('request', (r) => check(/^(blob:|data:)/.test(r.url()) || r.url().startsWith(base) || (proxied && r.url().startsWith(proxied)) || r.url() === 'about:blank', `request to ${r.url()}`));
 page.on('dialog', (d) => d.accept());
 
 async function axe(name) {
@@ -111,7 +113,7 @@ try {
   check(await page.locator('.payload img').evaluate((i) => i.naturalWidth === 320), 'the result as a picture');
   await open('tasks', 'tasks', 'counts the primes');
   await open('schedules', 'schedules', 'Make a schedule');
-  await open('workers', 'workers', 'forkserver');
+  await open('workers', 'workers', '1 of 2 busy');
   for (const [path, name, wait] of [['/docs', 'docs', 'The API of jobmill'], ['/docs/errors', 'errors', 'What to do']]) await openDocs(path, name, wait);
   await open('nowhere', 'not-found', 'There is no such page');
 
@@ -216,6 +218,33 @@ try {
     check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${hash || 'overview'} fits 360 pixels`);
   }
   check(!(await page.evaluate(() => window.evil)), 'nothing of what clients sent is run');
+
+  // below a path of a proxy's own
+  const proxy = createServer((rq, answer) => {
+    if (!rq.url.startsWith('/below/jobmill/')) return answer.writeHead(404).end();
+    const onward = request(base + rq.url.slice('/below/jobmill'.length), { method: rq.method, headers: { ...rq.headers, host: new URL(base).host } }, (got) => {
+      answer.writeHead(got.statusCode, got.headers);
+      got.pipe(answer);
+    });
+    onward.on('error', () => answer.destroy());
+    rq.pipe(onward);
+  });
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const below = `http://127.0.0.1:${proxy.address().port}/below/jobmill/`;
+  proxied = below;
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await page.goto(below);
+  await page.locator('tbody a.mono').first().click();
+  await page.getByText('Life').waitFor();
+  check((await page.locator('pre', { hasText: `curl '${below}v1/jobs'` }).count()) === 1, 'curl goes by the proxy');
+  await page.getByRole('link', { name: 'API', exact: true }).click();
+  await page.getByRole('link', { name: 'Errors', exact: true }).click();
+  check(page.url() === `${below}docs/errors` && (await page.locator('#bad_field').evaluate((e) => getComputedStyle(e).borderTopWidth)) === '1px', 'the pages of the API below a path');
+  await page.getByRole('link', { name: 'Dashboard' }).click();
+  await page.getByText('Newest jobs').waitFor();
+  await page.goto('about:blank');
+  proxy.closeAllConnections();
+  proxy.close();
 
   // a second look costs no body
   await page.setViewportSize({ width: 1280, height: 900 });

@@ -73,6 +73,12 @@ def read_needs():
 # ---- the frame of a page ----
 
 def page(title, styles, here, side, body):
+    """The addresses in it are below where it is, so that a proxy may serve all below a path of its own."""
+    up = '../' * (here.count('/') - 1)
+    return re.sub(r'href="/([^"]*)"', lambda m: f'href="{up + m.group(1) or "./"}"', frame(title, styles, here, side, body))
+
+
+def frame(title, styles, here, side, body):
     links = [('/docs', 'Reference'), ('/docs/errors', 'Errors')]
     nav = ''.join(tag('a', name, href=path, aria_current='page' if path == here else None) for path, name in links)
     return f'''<!doctype html>

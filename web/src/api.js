@@ -1,6 +1,9 @@
 // api.js - the public API and nothing else: fetch with entity tags, the token, and problems as errors.
 
 const cache = new Map(); // path -> {etag, data}
+/** An address of the API beside this page, which a proxy may serve below a path of its own. */
+export const beside = (path) => new URL(path.slice(1), document.baseURI).href;
+
 let token = sessionStorage.getItem('jobmill-token') || '';
 
 export class Problem extends Error {
@@ -38,7 +41,7 @@ async function problem(response) {
 /** GET as JSON; what has not changed costs no body. */
 export async function get(path, signal) {
   const known = cache.get(path);
-  const response = await fetch(path, {
+  const response = await fetch(beside(path), {
     headers: headers(known ? { 'If-None-Match': known.etag } : {}),
     cache: 'no-store',
     signal,
@@ -55,7 +58,7 @@ export async function get(path, signal) {
 }
 
 export async function send(method, path, body) {
-  const response = await fetch(path, {
+  const response = await fetch(beside(path), {
     method,
     headers: headers(body === undefined ? {} : { 'Content-Type': 'application/json' }),
     body: body === undefined ? undefined : JSON.stringify(body),
@@ -66,7 +69,7 @@ export async function send(method, path, body) {
 
 /** The bytes of a result or input, as a Blob. */
 export async function bytes(path) {
-  const response = await fetch(path, { headers: headers() });
+  const response = await fetch(beside(path), { headers: headers() });
   if (!response.ok) throw await problem(response);
   return response.blob();
 }
@@ -82,7 +85,7 @@ export async function save(path) {
 }
 
 export async function text(path, signal) {
-  const response = await fetch(path, { headers: headers(), signal });
+  const response = await fetch(beside(path), { headers: headers(), signal });
   if (!response.ok) throw await problem(response);
   return response.text();
 }

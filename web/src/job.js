@@ -1,6 +1,6 @@
 // job.js - one job: its life as a line of moments, what went in and came out, and what can be done.
 import { useEffect, useState } from 'preact/hooks';
-import { bytes, save, send, text } from './api.js';
+import { beside, bytes, save, send, text } from './api.js';
 import { Deliveries } from './group.js';
 import { Act, Badge, FINAL, Failure, JobLink, Loading, Progress, Time, Tree, bytesText, duration, html, usePoll } from './ui.js';
 
@@ -87,7 +87,7 @@ function Parents({ ids }) {
 function Curl({ job }) {
   const body = { task: job.task };
   for (const k of ['input', 'priority', 'timeout', 'max_attempts', 'tags', 'concurrency_key', 'backoff']) if (job[k] !== undefined && !(k === 'priority' && !job[k])) body[k] = job[k];
-  const line = `curl '${location.origin}/v1/jobs' -d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`;
+  const line = `curl '${beside('/v1/jobs')}' -d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`;
   const [copied, setCopied] = useState(false);
   const copy = async () => {
     await navigator.clipboard.writeText(line);

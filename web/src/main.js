@@ -75,7 +75,7 @@ function App() {
   const head = html`<header>
     <a class="brand" href="#/">jobmill</a>
     <nav aria-label="Pages">${pages.map(([path, name]) => html`<a href=${`#/${path}`} aria-current=${path === first ? 'page' : undefined}>${name}</a>`)}</nav>
-    <span class="end"><a href="/docs">API</a>${hasToken() && html`<button type="button" onClick=${() => (setToken(''), setWanted(true))}>Leave</button>`}</span>
+    <span class="end"><a href="docs">API</a>${hasToken() && html`<button type="button" onClick=${() => (setToken(''), setWanted(true))}>Leave</button>`}</span>
   </header>
   ${offline && html`<div class="offline" role="alert">The service does not answer. What you see is old; this page goes on trying.</div>`}`;
   if (wanted) return html`${head}<${LogIn} done=${() => setWanted(false)} />`;

@@ -1,5 +1,6 @@
 // overview.js - what goes on: counts, throughput and depth while the tab is open, workers, last jobs.
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { beside } from './api.js';
 import { Figures } from './metrics.js';
 import { Badge, Failure, JobLink, Loading, Progress, STATES, Spark, Time, bytesText, count, duration, html, usePoll } from './ui.js';
 
@@ -75,7 +76,7 @@ export function Overview() {
     <ul class="tiles">${(workers.data?.workers ?? []).slice(0, 64).map((w) => html`<${Worker} key=${w.slot} w=${w} />`)}</ul>
     <h2>Newest jobs</h2>
     ${jobs.data?.jobs.length === 0
-      ? html`<div class="note">There is no job yet. Try: <code>curl ${location.origin}/v1/jobs -d '{"task":"primes","input":{"limit":10000000}}'</code>, or submit one from <a href="#/tasks">Tasks</a>.</div>`
+      ? html`<div class="note">There is no job yet. Try: <code>curl ${beside('/v1/jobs')} -d '{"task":"primes","input":{"limit":10000000}}'</code>, or submit one from <a href="#/tasks">Tasks</a>.</div>`
       : html`<${JobTable} jobs=${jobs.data?.jobs ?? []} />`}
   `;
 }
