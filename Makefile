@@ -395,7 +395,16 @@ crash: $(BUILD)/jobmill $(BUILD)/tests/e2e_crash $(BUILD)/tests/e2e_workers $(TE
 	JOBMILL_ROUNDS=$(ROUNDS) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_crash
 	JOBMILL_ROUNDS=$(ROUNDS) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_workers
 
-.PHONY: soak powerloss
+.PHONY: analyze valgrind soak powerloss
+analyze: deps-lint ## gcc's static analyzer
+	./tests/analyze.sh
+
+# Not those that count allocations, cut the power or begin a sandbox: their own tools watch them.
+VALGRIND_BIN := $(filter-out %check_crash %check_faults %check_oom %check_sandbox,$(UNIT_BIN))
+valgrind: $(VALGRIND_BIN) $(TEST_SOS) ## unit tests under valgrind
+	./install-deps.sh lint
+	@failed=; for t in $(VALGRIND_BIN); do echo "== $$t"; CK_TIMEOUT_MULTIPLIER=20 JOBMILL_BUILD=$(BUILD) valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite $$t || failed="$$failed $$t"; done; $(NONE_FAILED)
+
 SOAK ?= 3600
 soak: $(BUILD)/jobmill $(BUILD)/bench/load ## a mixed load for SOAK seconds: memory, descriptors and files must not grow
 	/usr/bin/python3 tests/soak.py $(BUILD)/jobmill $(BUILD)/bench/load --seconds $(SOAK)

@@ -42,6 +42,7 @@ cppcheck
 libclang-rt-14-dev
 mandoc
 shellcheck
+valgrind
 "
 # a real Prometheus, with promtool; apart from lint because Debian starts it as a service where systemd runs
 monitoring="$test

@@ -99,7 +99,7 @@ BODY = {
 class Sequence:
     def __init__(self, service, rng):
         self.s, self.rng, self.jobs, self.keys, self.paused = service, rng, [], {}, False
-        self.longs = 0
+        self.longs = self.kills = 0
         self.trace = []
 
     def alive(self):
@@ -200,6 +200,7 @@ class Sequence:
         must(status == 200 and task['paused'] == self.paused, 'pause')
 
     def kill(self):
+        self.kills += 1
         self.s.end(self.rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
         self.s.start()
         _, task, _ = self.s.ask('GET', '/v1/tasks/echo')
@@ -250,6 +251,11 @@ class Sequence:
                 seen[job['id']] = job['state']
             path = page['next']
         must(set(seen) == {j.id for j in self.alive()}, 'the pages hold what is there')
+        for job in self.alive():  # one that ran at each of three kills has no attempt left
+            if job.kind == 'quick' and seen[job.id] == 'failed' and self.kills >= 3:
+                _, now, _ = self.s.ask('GET', f'/v1/jobs/{job.id}')
+                if now['error']['code'] == 'crashed' and now['attempt'] == now['max_attempts']:
+                    job.kind = 'bad'
         self.decide()
         for job in self.alive():
             state = seen[job.id]
