@@ -57,6 +57,9 @@ static const struct {
     {{"POST", "HTTP/1.1", "/", "Host=localhost;Transfer-Encoding=Chunked"}, 0},
     {{"POST", "HTTP/1.1", "/", "Host=localhost:9;Origin=http://localhost:9"}, 0},
     {{"POST", "HTTP/1.1", "/", "Host=localhost;Sec-Fetch-Site=same-origin"}, 0},
+    {{"POST", "HTTP/1.1", "/",
+      "Host=localhost;Origin=https://example.org;Sec-Fetch-Site=same-origin"},
+     0},
     {{"GET", "HTTP/1.1", "/", "Host=localhost;Origin=http://evil"}, 0},
 
     {{"GET", "HTTP/1.1", "/", ""}, ERR_BAD_REQUEST},
@@ -108,6 +111,8 @@ static const struct {
     {{"POST", "HTTP/1.1", "/", "Host=localhost:9;Origin=http://localhost:10"},
      ERR_FORBIDDEN_ORIGIN},
     {{"POST", "HTTP/1.1", "/", "Host=localhost;Origin=null"}, ERR_FORBIDDEN_ORIGIN},
+    {{"POST", "HTTP/1.1", "/", "Host=localhost;Origin=https://localhost.evil;Sec-Fetch-Site=none"},
+     ERR_FORBIDDEN_ORIGIN},
     {{"DELETE", "HTTP/1.1", "/", "Host=localhost;Sec-Fetch-Site=cross-site"}, ERR_FORBIDDEN_ORIGIN},
 };
 

@@ -203,7 +203,9 @@ int guard_end(struct guard *g)
     if (g->loopback && g->hosts && !host_is_ours(g))
         return problem_field(&g->problem, ERR_WRONG_HOST, PLACE_HEADER, "Host",
                              "localhost, an IP address or the address listened on", g->host);
-    if (!g->changes)
+    /* behind a proxy that sends a Host of its own the Origin is another; what the browser says of
+     * it then stands, which no page can set */
+    if (!g->changes || strcmp(g->site, "same-origin") == 0)
         return 0;
     bool foreign = strcmp(g->site, "cross-site") == 0 || strcmp(g->site, "same-site") == 0;
     if (g->origin[0]) {

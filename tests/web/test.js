@@ -242,6 +242,10 @@ try {
   check(page.url() === `${below}docs/errors` && (await page.locator('#bad_field').evaluate((e) => getComputedStyle(e).borderTopWidth)) === '1px', 'the pages of the API below a path');
   await page.getByRole('link', { name: 'Dashboard' }).click();
   await page.getByText('Newest jobs').waitFor();
+  await page.getByRole('link', { name: 'Workers', exact: true }).click();
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.getByRole('button', { name: 'Pause' }).waitFor();
   await page.goto('about:blank');
   proxy.closeAllConnections();
   proxy.close();
