@@ -359,7 +359,7 @@ def submit_all(jobs, rounds, seed):
 
 
 def run(service, args):
-    rounds = 2000
+    rounds = 8000  # some milliseconds: long enough to be killed in
     remotes = Remotes(service, 3)
     killer = Killer(service, remotes, args.pause, args.seed)
     begin = time.monotonic()
