@@ -112,6 +112,7 @@ SERVER := \
 	server/metrics.c \
 	server/pool.c \
 	server/reader.c \
+	server/reload.c \
 	server/schedule.c \
 	server/serve.c \
 	server/steps.c \
@@ -158,6 +159,7 @@ HTTP := \
 	server/http/api_tasks.c \
 	server/http/api_workers.c \
 	server/http/assets.c \
+	server/http/audit.c \
 	server/http/auth.c \
 	server/http/deadline.c \
 	server/http/guard.c \

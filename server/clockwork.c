@@ -49,6 +49,7 @@ static int make_job(const struct schedule *g, struct new_job *n, int64_t now_us)
     job->timeout_us = g->job.timeout_us;
     job->created_us = now_us - now_us % US_PER_MS;
     job->run_at_us = g->next_us;
+    memcpy(job->owner, g->job.owner, sizeof(job->owner));
     memcpy(job->backoff, g->job.backoff, sizeof(job->backoff));
     memcpy(job->concurrency_key, g->job.concurrency_key, sizeof(job->concurrency_key));
     buf_add(&job->tags, g->job.tags.data, g->job.tags.len);

@@ -24,9 +24,9 @@
 #include "http/webhook.h"
 #include "joblog.h"
 #include "reader.h"
+#include "reload.h"
 #include "store/store.h"
 #include "tree.h"
-#include "tokens.h"
 #include "waiters.h"
 #include "writer.h"
 
@@ -63,8 +63,6 @@ struct service {
     pid_t forkserver;
     struct store *store;
     sigset_t signals;
-    int argc;
-    char **argv;
 };
 
 static int log_pipe_read = -1; /* for serve_die: what is still to be written out */
@@ -250,43 +248,6 @@ static int announce(const struct service *s, uint16_t port)
     return 0;
 }
 
-static int check_address(const struct conf *c, struct buf *why)
-{
-    char host[64];
-    uint16_t port;
-    if (!conf_split_address(c->listen, host, sizeof(host), &port)) {
-        buf_addf(why, "listen = %s: not ADDRESS:PORT", c->listen);
-        return -ERR_CONFIG;
-    }
-    if (!conf_is_loopback(host) && !c->insecure && !c->tokens) {
-        buf_addf(why,
-                 "listen = %s: not a loopback address, and anybody who reaches it could run tasks: "
-                 "make tokens (jobmill token), or say --insecure",
-                 c->listen);
-        return -ERR_CONFIG;
-    }
-    return 0;
-}
-
-/* Tokens are read anew; what is wrong leaves the old ones in use. */
-static void reload(const struct service *s)
-{
-    AUTO_BUF why = BUF_INIT;
-    struct conf c;
-    if (conf_load(&c, s->argc, s->argv, &why) != 0) {
-        log_error("audit: SIGHUP: nothing is changed: %s", why.data ? why.data : "out of memory");
-        return;
-    }
-    size_t n = c.tokens ? c.tokens->count : 0;
-    if (n == 0 && check_address(&c, &why) != 0) {
-        log_error("audit: SIGHUP: the tokens stay: %s", why.data ? why.data : "out of memory");
-    } else if (auth_use(c.tokens) == 0) {
-        c.tokens = NULL;
-        log_info("audit: SIGHUP: %zu tokens are in use; other settings are read at start only", n);
-    }
-    conf_release(&c);
-}
-
 static void wait_for_signal(const struct service *s)
 {
     for (;;) {
@@ -297,7 +258,7 @@ static void wait_for_signal(const struct service *s)
             return;
         }
         if (sig == SIGHUP)
-            reload(s);
+            reload_now();
     }
 }
 
@@ -342,6 +303,7 @@ static void end(struct service *s)
     webhook_stop();
     http_stop();
     auth_end();
+    reload_end();
     writer_stop();
     joblog_sweep_stop();
     reader_stop();
@@ -369,11 +331,9 @@ int serve_main(int argc, char **argv)
     AUTO_BUF why = BUF_INIT;
     s = (struct service){.board_fd = -1, .log_read_fd = -1, .log_write_fd = -1, .control_fd = -1};
     umask(077);
-    if (conf_load(&s.conf, argc, argv, &why) != 0 || check_address(&s.conf, &why) != 0 ||
-        conf_settle(&s.conf, &why) != 0)
+    if (conf_load(&s.conf, argc, argv, &why) != 0 || reload_check_address(&s.conf, &why) != 0 ||
+        reload_begin(&s.conf, argc, argv) != 0 || conf_settle(&s.conf, &why) != 0)
         return fail(EXIT_CONFIG, why.data ? why.data : "out of memory");
-    s.argc = argc;
-    s.argv = argv;
     if (auth_use(s.conf.tokens) != 0)
         return fail(EXIT_UNAVAILABLE, "out of memory");
     s.conf.tokens = NULL;

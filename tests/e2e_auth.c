@@ -242,6 +242,98 @@ START_TEST(tokens_change_without_a_restart)
 }
 END_TEST
 
+#define CRON "{\"name\":\"%s\",\"cron\":\"0 3 * * *\",\"job\":{\"task\":\"noop\"}}"
+
+/* A schedule is its maker's, and so are its jobs. */
+START_TEST(a_token_has_its_own_schedules)
+{
+    char *conf = NULL, body[200];
+    add_token(&conf, "one", A_CONTROL, "scopes = read, submit, control");
+    add_token(&conf, "two", OTHER, "scopes = read, submit, control");
+    add_token(&conf, "admin", A_ADMIN, "scopes = admin");
+    struct server *s = server_new(conf, NULL);
+    snprintf(body, sizeof(body), CRON, "mine");
+    ck_assert_int_eq(status_of(s, A_CONTROL, "POST", "/v1/schedules", body), 200);
+    ck_assert_int_eq(status_of(s, A_CONTROL, "POST", "/v1/schedules", body), 200);
+    ck_assert_int_eq(status_of(s, OTHER, "POST", "/v1/schedules", body), 409);
+    static const struct {
+        const char *method, *path;
+    } acts[] = {{"GET", "/v1/schedules/mine"},
+                {"POST", "/v1/schedules/mine/pause"},
+                {"POST", "/v1/schedules/mine/resume"},
+                {"DELETE", "/v1/schedules/mine"}};
+    for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
+        ck_assert_int_eq(status_of(s, OTHER, acts[i].method, acts[i].path, NULL), 404);
+    struct answer *a = ask(s, OTHER, "GET", "/v1/schedules", NULL);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "schedules")), 0);
+    answer_free(a);
+    a = ask(s, A_ADMIN, "GET", "/v1/schedules", NULL);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "schedules")), 1);
+    answer_free(a);
+    for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
+        ck_assert_int_lt(status_of(s, A_CONTROL, acts[i].method, acts[i].path, NULL), 300);
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
+/* The record of an act in the log, which holds all of `words`. */
+static bool told(struct server *s, const char *const *words)
+{
+    char *log = server_log(s), *save = NULL;
+    bool found = false;
+    for (char *l = strtok_r(log, "\n", &save); l && !found; l = strtok_r(NULL, "\n", &save)) {
+        found = strstr(l, "audit") != NULL;
+        for (size_t i = 0; words[i] && found; i++)
+            found = strstr(l, words[i]) != NULL;
+    }
+    free(log);
+    return found;
+}
+#define TOLD(...) eventually(told(s, (const char *const[]){__VA_ARGS__, NULL}), LONG_MS)
+
+START_TEST(every_act_of_control_is_told)
+{
+    char *conf = all_tokens(), path[100], body[100];
+    struct server *s = server_new(conf, NULL);
+    char *id = submit_as(s, A_ADMIN, "{\"task\":\"noop\",\"delay\":3600}", NULL);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", id);
+    ck_assert_int_eq(status_of(s, A_ADMIN, "POST", path, NULL), 200);
+    TOLD("\"act\":\"cancel\"", "\"who\":\"admin\"", path, "\"result\":\"ok\"");
+    ck_assert_int_eq(status_of(s, A_ADMIN, "POST", path, NULL), 200);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/retry", id);
+    ck_assert_int_lt(status_of(s, A_ADMIN, "POST", path, NULL), 300);
+    TOLD("\"act\":\"retry\"", path);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+    eventually(status_of(s, A_ADMIN, "DELETE", path, NULL) == 204, LONG_MS);
+    TOLD("\"act\":\"delete\"", path, "\"result\":\"ok\"");
+    ck_assert_int_eq(status_of(s, A_CONTROL, "POST", "/v1/tasks/noop/pause", NULL), 200);
+    TOLD("\"act\":\"pause\"", "\"who\":\"control\"", "/v1/tasks/noop/pause");
+    ck_assert_int_eq(status_of(s, A_ADMIN, "POST", "/v1/pools/default/resume", NULL), 200);
+    TOLD("\"act\":\"resume\"", "/v1/pools/default/resume");
+    ck_assert_int_eq(status_of(s, A_ADMIN, "POST", "/v1/jobs/cancel?task=noop", NULL), 200);
+    TOLD("\"act\":\"cancel\"", "task=noop", "\"changed\":0");
+    snprintf(body, sizeof(body), CRON, "night");
+    ck_assert_int_eq(status_of(s, A_ADMIN, "POST", "/v1/schedules", body), 200);
+    TOLD("\"act\":\"schedule\"", "/v1/schedules/night");
+    /* what failed, and who was refused */
+    ck_assert_int_eq(status_of(s, A_CONTROL, "POST", "/v1/pools/none/pause", NULL), 404);
+    TOLD("\"act\":\"pause\"", "/v1/pools/none/pause", "\"status\":404");
+    ck_assert_int_eq(status_of(s, A_READ, "POST", "/v1/tasks/noop/pause", NULL), 403);
+    TOLD("\"who\":\"read\"", "\"result\":\"forbidden\"");
+    ck_assert_int_eq(status_of(s, OLD, "GET", "/v1/jobs", NULL), 401);
+    TOLD("\"who\":\"\"", "\"result\":\"unauthorized\"");
+    server_signal(s, SIGHUP);
+    TOLD("\"act\":\"reload\"", "\"result\":\"ok\"");
+    /* reading is no act */
+    ck_assert_int_eq(status_of(s, A_READ, "GET", "/v1/pools", NULL), 200);
+    ck_assert(!told(s, (const char *const[]){"\"GET\"", NULL}));
+    free(id);
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(the_outside_needs_tokens)
 {
     char out[4096];
@@ -304,8 +396,10 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        every_route_wants_its_scope, a_token_sees_its_own_jobs, tokens_change_without_a_restart,
-        the_outside_needs_tokens,    no_token_shows_anywhere,
+        every_route_wants_its_scope,     a_token_sees_its_own_jobs,
+        tokens_change_without_a_restart, a_token_has_its_own_schedules,
+        every_act_of_control_is_told,    the_outside_needs_tokens,
+        no_token_shows_anywhere,
     };
     return run_suite("auth", tests, sizeof(tests) / sizeof(tests[0]));
 }

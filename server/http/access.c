@@ -38,7 +38,7 @@ void access_id_make(uint64_t n, char out[REQUEST_ID_MAX + 1])
     snprintf(out, REQUEST_ID_MAX + 1, "%08" PRIx32 "-%" PRIx64, prefix, n);
 }
 
-static void address_text(const struct sockaddr *from, char out[INET6_ADDRSTRLEN])
+void access_address(const struct sockaddr *from, char out[ACCESS_ADDRESS_MAX])
 {
     const void *address = NULL;
     out[0] = 0;
@@ -46,18 +46,18 @@ static void address_text(const struct sockaddr *from, char out[INET6_ADDRSTRLEN]
         address = &((const struct sockaddr_in *)(const void *)from)->sin_addr;
     else if (from && from->sa_family == AF_INET6)
         address = &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr;
-    if (address && !inet_ntop(from->sa_family, address, out, INET6_ADDRSTRLEN))
+    if (address && !inet_ntop(from->sa_family, address, out, ACCESS_ADDRESS_MAX))
         out[0] = 0;
 }
 
 void access_log(const struct request *rq, const struct sockaddr *from)
 {
-    char path[LOG_VALUE_MAX + 1], remote[INET6_ADDRSTRLEN], status[12], bytes[24], seconds[32];
+    char path[LOG_VALUE_MAX + 1], remote[ACCESS_ADDRESS_MAX], status[12], bytes[24], seconds[32];
     int64_t took_us = clock_mono_us() - rq->began_us;
     size_t len = strcspn(rq->path, "?");
     snprintf(path, sizeof(path), "%.*s", (int)(len < LOG_VALUE_MAX ? len : LOG_VALUE_MAX),
              rq->path);
-    address_text(from, remote);
+    access_address(from, remote);
     snprintf(status, sizeof(status), "%d", rq->answered);
     snprintf(bytes, sizeof(bytes), "%zu", rq->answered ? rq->sent : 0);
     snprintf(seconds, sizeof(seconds), "%" PRId64 ".%06" PRId64, took_us / US_PER_S,

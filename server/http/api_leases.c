@@ -57,6 +57,8 @@ static int take_tasks(struct lease_ask *a, json_t *v, struct problem *p)
         const char *name = json_string_value(each);
         int err =
             task_name_find(name ? name : "", name ? strlen(name) : 0, &index, PLACE_POINTER, p);
+        if (!err)
+            err = caller_may_task(auth_caller, name, p);
         if (err)
             return err;
         if (reader_tasks()->task[index].kind != TASK_REMOTE)
@@ -130,7 +132,9 @@ static int read_ask(struct request *rq, struct lease_ask *a, json_t *root, struc
             return err;
     }
     for (uint32_t i = 0; !json_object_get(root, "tasks") && i < reader_tasks()->tasks; i++) {
-        if (reader_tasks()->task[i].kind == TASK_REMOTE)
+        const struct taskdef *t = &reader_tasks()->task[i];
+        struct problem other; /* those that the token is not for are left out */
+        if (t->kind == TASK_REMOTE && caller_may_task(auth_caller, t->name, &other) == 0)
             a->tasks[a->tasks_count++] = i;
     }
     return 0;

@@ -243,11 +243,12 @@ static bool any_ended(const struct request *rq)
         int err = reader_job(&rq->ids[i], 0, 0, &job);
         if (err == -ERR_NO_JOB)
             continue;
-        any = true;
+        bool seen = err || caller_sees(&rq->caller, job.owner);
         bool final = err || job_state_final(job.state);
         if (!err)
             job_release(&job);
-        if (final)
+        any = any || seen;
+        if (seen && final)
             return true;
     }
     return !any;

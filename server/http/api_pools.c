@@ -74,6 +74,10 @@ static void pause(struct request *rq, bool paused)
     if (i == defs->pools)
         problem_set(&p, ERR_NOT_FOUND, "there is no pool `%.*s`",
                     (int)(rq->part.len < 80 ? rq->part.len : 80), rq->part.text);
+    for (uint32_t t = 0; t < defs->tasks && !p.err; t++) { /* a pool is held back with all in it */
+        if (defs->task[t].pool == i)
+            (void)caller_may_task(&rq->caller, defs->task[t].name, &p);
+    }
     if (request_no_more_params(rq, &p)) {
         request_problem(rq, &p);
         return;

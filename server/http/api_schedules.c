@@ -94,9 +94,13 @@ void api_schedules_list(struct request *rq)
     int err = all ? reader_schedules(all, SCHEDULES_MAX, &n) : -ERR_NOMEM;
     struct buf *out = request_json(rq, 200);
     buf_adds(out, "{\"schedules\":[");
+    const char *before = "\n";
     for (size_t i = 0; i < n; i++) {
-        buf_adds(out, i ? ",\n" : "\n");
-        add_schedule(out, &all[i]);
+        if (caller_sees(&rq->caller, all[i].job.owner)) {
+            buf_adds(out, before);
+            add_schedule(out, &all[i]);
+            before = ",\n";
+        }
         schedule_release(&all[i]);
     }
     buf_adds(out, "]}\n");
@@ -107,10 +111,20 @@ void api_schedules_list(struct request *rq)
         request_with_etag(rq);
 }
 
+/* Of the caller's own, or any that it may read. */
+static int read_own(const struct request *rq, const char *name, struct schedule *g)
+{
+    int err = reader_schedule(name, g);
+    if (err || caller_sees(&rq->caller, g->job.owner))
+        return err;
+    schedule_release(g);
+    return -ERR_NO_SCHEDULE;
+}
+
 static void answer_schedule(struct request *rq, const char *name)
 {
     struct schedule g;
-    int err = reader_schedule(name, &g);
+    int err = read_own(rq, name, &g);
     if (err) {
         answer_error(rq, err, name);
         return;
@@ -170,6 +184,18 @@ static struct change *change_new(struct request *rq, enum schedule_act act)
     return c;
 }
 
+/* A schedule of somebody else's is not replaced; one that is, keeps its owner. */
+static int check_owner(const struct request *rq, struct schedule *g, struct problem *p)
+{
+    struct schedule old;
+    if (!rq->caller.token || reader_schedule(g->name, &old) != 0)
+        return 0;
+    bool sees = caller_sees(&rq->caller, old.job.owner);
+    memcpy(g->job.owner, old.job.owner, sizeof(g->job.owner));
+    schedule_release(&old);
+    return sees ? 0 : problem_set(p, ERR_CONFLICT, "the name `%s` is taken", g->name);
+}
+
 void api_schedules_put(struct request *rq)
 {
     struct problem p = {0};
@@ -179,6 +205,8 @@ void api_schedules_put(struct request *rq)
     int err = request_no_more_params(rq, &p);
     if (!err)
         err = submit_schedule(c, rq->body.data, rq->body.len, &p);
+    if (!err)
+        err = check_owner(rq, c->schedule, &p);
     if (err)
         request_problem(rq, &p);
     else
@@ -188,8 +216,17 @@ void api_schedules_put(struct request *rq)
 void api_schedules_delete(struct request *rq)
 {
     struct change *c = change_new(rq, SCHEDULE_DELETE);
-    if (c && path_name(rq, c->schedule->name))
-        request_commit(rq, NULL, changed);
+    struct schedule g;
+    if (!c || !path_name(rq, c->schedule->name))
+        return;
+    int err = rq->caller.token ? read_own(rq, c->schedule->name, &g) : 0;
+    if (err) {
+        answer_error(rq, err, c->schedule->name);
+        return;
+    }
+    if (rq->caller.token)
+        schedule_release(&g);
+    request_commit(rq, NULL, changed);
 }
 
 static void hold(struct request *rq, bool paused)
@@ -198,7 +235,7 @@ static void hold(struct request *rq, bool paused)
     struct change *c = path_name(rq, name) ? change_new(rq, SCHEDULE_PAUSE) : NULL;
     if (!c)
         return;
-    int err = reader_schedule(name, c->schedule);
+    int err = read_own(rq, name, c->schedule);
     if (err) {
         answer_error(rq, err, name);
         return;

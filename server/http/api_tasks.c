@@ -169,7 +169,14 @@ static void task_paused(struct request *rq)
 static void pause_task(struct request *rq, bool paused)
 {
     uint32_t index;
-    struct change *c = find_task(rq, &index) ? request_change(rq, CHANGE_PAUSE) : NULL;
+    struct problem p;
+    if (!find_task(rq, &index))
+        return;
+    if (caller_may_task(&rq->caller, reader_tasks()->task[index].name, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    struct change *c = request_change(rq, CHANGE_PAUSE);
     if (!c)
         return;
     c->index = index;

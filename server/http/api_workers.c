@@ -51,8 +51,21 @@ static void add_usage(struct buf *out, const struct slot_view *v, const struct u
         buf_addf(out, ",\"processes\":%" PRIu32, u->processes);
 }
 
-static void add_worker(struct buf *out, uint32_t slot, const struct slot_view *v,
-                       const struct usage *u)
+/* Of somebody else's job only that there is one is told. */
+static bool may_see(const struct request *rq, const struct slot_view *v)
+{
+    struct job job;
+    if (caller_sees(&rq->caller, ""))
+        return true;
+    if (reader_job(&v->job, 0, 0, &job) != 0)
+        return false;
+    bool sees = caller_sees(&rq->caller, job.owner);
+    job_release(&job);
+    return sees;
+}
+
+static void add_worker(struct request *rq, struct buf *out, uint32_t slot,
+                       const struct slot_view *v, const struct usage *u)
 {
     buf_addf(out, "{\"slot\":%" PRIu32, slot);
     if (v->pid > 0)
@@ -60,7 +73,7 @@ static void add_worker(struct buf *out, uint32_t slot, const struct slot_view *v
     buf_adds(out, ",\"pool\":");
     json_text(out, v->pool < reader_tasks()->pools ? reader_tasks()->pool[v->pool].name : "");
     buf_addf(out, ",\"state\":\"%s\"", state_name(v->state));
-    if (v->has_job)
+    if (v->has_job && may_see(rq, v))
         add_job(out, v);
     buf_addf(out, ",\"jobs_done\":%" PRIu64, v->jobs_done);
     add_usage(out, v, u);
@@ -91,7 +104,7 @@ void api_workers_list(struct request *rq)
         if (v.state == SLOT_EMPTY)
             continue;
         buf_adds(out, before);
-        add_worker(out, i, &v, &usage[i]);
+        add_worker(rq, out, i, &v, &usage[i]);
         before = ",\n";
     }
     buf_adds(out, "]}\n");

@@ -2,13 +2,12 @@
  * auth.c - a request's token -> what it may do. HTTP threads, but for auth_use.
  *
  * Every token's digests are compared, each in constant time, so that the time of an answer says
- * nothing about them. A refused token is told to the log, never the token itself.
+ * nothing about them.
  */
 #include "auth.h"
 
 #include "../../common/clock.h"
 #include "../../common/err.h"
-#include "../../common/log.h"
 
 #include <nettle/memops.h>
 #include <pthread.h>
@@ -93,14 +92,10 @@ static int check(struct caller *c, const char *header, enum scope scope, struct 
     header += 7;
     header += strspn(header, " ");
     c->token = find(c->snapshot->tokens, header, strlen(header));
-    if (!c->token) {
-        log_warn("audit: a token was refused: it is not known, or has expired");
+    if (!c->token)
         return refuse(p, "the token is not known, or has expired");
-    }
     if (c->token->scopes & (1u << scope | 1u << SCOPE_ADMIN))
         return 0;
-    log_warn("audit: token %s was refused: it lacks the scope %s", c->token->name,
-             scope_name(scope));
     return problem_set(p, ERR_FORBIDDEN, "the token `%s` lacks the scope `%s`", c->token->name,
                        scope_name(scope));
 }
@@ -127,6 +122,14 @@ void auth_leave(struct caller *c)
 const char *caller_owner(const struct caller *c)
 {
     return c && c->token ? c->token->name : "";
+}
+
+int caller_may_task(const struct caller *c, const char *task, struct problem *p)
+{
+    if (!c || !c->token || token_may_task(c->token, task))
+        return 0;
+    return problem_set(p, ERR_FORBIDDEN, "the token `%s` may not use the task `%s`", c->token->name,
+                       task);
 }
 
 bool caller_sees(const struct caller *c, const char *owner)

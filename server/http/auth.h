@@ -28,6 +28,8 @@ void auth_leave(struct caller *c);
 /* The name under which what it makes is kept; "": none. */
 const char *caller_owner(const struct caller *c);
 bool caller_sees(const struct caller *c, const char *owner);
+/* 0, or -ERR_FORBIDDEN with p: the token is for other tasks. */
+int caller_may_task(const struct caller *c, const char *task, struct problem *p);
 
 /* Of the request that this HTTP thread handles; set around its handlers. */
 extern _Thread_local const struct caller *auth_caller;

@@ -161,6 +161,9 @@ int guard_header(struct guard *g, const char *name, size_t nlen, const char *val
         if (!g->chunked)
             return problem_set(&g->problem, ERR_NOT_IMPLEMENTED,
                                "the only transfer coding is `chunked`");
+    } else if (is(name, nlen, "Authorization")) {
+        if (++g->authorizations > 1)
+            return problem_set(&g->problem, ERR_BAD_REQUEST, "more than one Authorization header");
     } else if (is(name, nlen, "Origin")) {
         keep(g->origin, sizeof(g->origin), value, vlen);
     } else if (is(name, nlen, "Sec-Fetch-Site")) {

@@ -36,6 +36,7 @@ struct buf *request_json(struct request *rq, int status)
 void request_problem(struct request *rq, const struct problem *p)
 {
     struct buf *out = request_json(rq, err_status(p->err));
+    rq->err = p->err;
     rq->reply.type = "application/problem+json";
     problem_json(p, rq->request_id, out);
     if (p->retry_after)

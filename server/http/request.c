@@ -12,6 +12,7 @@
 #include "../conf.h"
 #include "../metrics.h"
 #include "access.h"
+#include "audit.h"
 #include "guard.h"
 #include "stream.h"
 
@@ -236,7 +237,10 @@ static void log_request(const struct request *rq)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    access_log(rq, info ? info->client_addr : NULL);
+    const struct sockaddr *from = info ? info->client_addr : NULL;
+    if (http_conf->access_log)
+        access_log(rq, from);
+    audit_request(rq, from);
 }
 
 static void check_caller(struct request *rq)
@@ -430,8 +434,7 @@ void request_free(struct request *rq)
     request_unpark(rq);
     if (rq->begun) {
         request_note(rq, 0);
-        if (http_conf->access_log)
-            log_request(rq);
+        log_request(rq);
         suspend_closed();
     }
     deadline_phase(rq->conn, PHASE_IDLE);

@@ -74,6 +74,7 @@ struct request {
     int64_t began_us; /* mono: when its head was there */
     bool begun, close, head, noted;
     int answered;                        /* the status of its answer; 0: none */
+    int err;                             /* of the problem it was answered with; 0: none */
     size_t sent;                         /* bytes of its answer's body */
     char method[12];                     /* cut */
     char request_id[REQUEST_ID_MAX + 1]; /* X-Request-Id: the client's, or ours */

@@ -96,9 +96,8 @@ static int check_rights(struct terms *t, const struct taskdef *task)
     const struct job *job = &t->new->job;
     if (!auth_caller || !auth_caller->token)
         return 0;
-    if (!token_may_task(auth_caller->token, task->name))
-        return problem_set(t->problem, ERR_FORBIDDEN, "the token `%s` may not use the task `%s`",
-                           auth_caller->token->name, task->name);
+    if (caller_may_task(auth_caller, task->name, t->problem))
+        return -ERR_FORBIDDEN;
     for (size_t i = 0; i < job->parents_count - t->new->known; i++) {
         struct job parent;
         struct group group;

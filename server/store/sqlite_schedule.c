@@ -31,7 +31,8 @@ enum {
     C_BACKOFF,
     C_CONCURRENCY_KEY,
     C_CALLBACK_URL,
-    C_INPUT
+    C_INPUT,
+    C_OWNER
 };
 
 int sqlite_schedule_put(struct store *base, const struct schedule *g)
@@ -45,7 +46,7 @@ int sqlite_schedule_put(struct store *base, const struct schedule *g)
                P_STR(j->task), P_INT(j->priority), P_INT(j->max_attempts), P_INT(j->timeout_us),
                P_TEXT(j->tags.data, j->tags.len), P_STR(j->backoff), P_STR(j->concurrency_key),
                P_TEXT(j->callback_url.data, j->callback_url.len),
-               P_BLOB(j->input.data, j->input.len)));
+               P_BLOB(j->input.data, j->input.len), P_STR(j->owner)));
 }
 
 int sqlite_schedule_delete(struct store *base, const char *name)
@@ -107,6 +108,7 @@ static int row_schedule(sqlite3_stmt *st, struct schedule *g)
     text(st, C_CONCURRENCY_KEY, j->concurrency_key, sizeof(j->concurrency_key));
     bytes(st, C_CALLBACK_URL, &j->callback_url);
     bytes(st, C_INPUT, &j->input);
+    text(st, C_OWNER, j->owner, sizeof(j->owner));
     j->input_size = j->input.len;
     bool ok = g->overlap <= OVERLAP_REPLACE && !j->tags.failed && !j->callback_url.failed &&
               !j->input.failed;

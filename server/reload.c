@@ -1,0 +1,179 @@
+/*
+ * reload.c - SIGHUP: the configuration is read again, tokens and certificate are put in the place
+ * of the old ones, and what only a restart changes is named. Main thread.
+ */
+#include "reload.h"
+
+#include "../common/err.h"
+#include "../common/log.h"
+#include "http/auth.h"
+#include "tokens.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+    int argc;
+    char **argv;
+    char *settings; /* as conf_print told them at the start */
+} r;
+
+static char *print_settings(const struct conf *c)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&text, &len);
+    if (!f)
+        return NULL;
+    conf_print(c, f);
+    if (fclose(f) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+int reload_begin(const struct conf *c, int argc, char **argv)
+{
+    r.argc = argc;
+    r.argv = argv;
+    r.settings = print_settings(c);
+    return r.settings ? 0 : -ERR_NOMEM;
+}
+
+void reload_end(void)
+{
+    free(r.settings);
+    r.settings = NULL;
+}
+
+int reload_check_address(const struct conf *c, struct buf *why)
+{
+    char host[64];
+    uint16_t port;
+    if (!conf_split_address(c->listen, host, sizeof(host), &port)) {
+        buf_addf(why, "listen = %s: not ADDRESS:PORT", c->listen);
+        return -ERR_CONFIG;
+    }
+    if (!conf_is_loopback(host) && !c->insecure && !c->tokens) {
+        buf_addf(why,
+                 "listen = %s: not a loopback address, and anybody who reaches it could run tasks: "
+                 "make tokens (jobmill token), or say --insecure",
+                 c->listen);
+        return -ERR_CONFIG;
+    }
+    return 0;
+}
+
+/* ---- what changed ---- */
+
+struct line {
+    const char *section, *text; /* into the text; not ended by a zero */
+    size_t section_len, len, name_len;
+};
+
+/* The next line with a setting of a section that is not a token's; false: none is left. */
+static bool next_line(const char **at, struct line *l)
+{
+    while (**at) {
+        const char *text = *at;
+        size_t len = strcspn(text, "\n");
+        *at += len + (text[len] == '\n');
+        if (len > 0 && text[0] == '[') {
+            l->section = text;
+            l->section_len = len;
+        } else if (len > 0 && text[0] != ';' && strncmp(l->section, "[token ", 7) != 0) {
+            l->text = text;
+            l->len = len;
+            l->name_len = strcspn(text, " =\n");
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_in(const char *all, const struct line *want)
+{
+    struct line l = {.section = ""};
+    while (next_line(&all, &l)) {
+        if (l.len == want->len && l.section_len == want->section_len &&
+            memcmp(l.text, want->text, l.len) == 0 &&
+            memcmp(l.section, want->section, l.section_len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void name_missing(const char *from, const char *in, struct buf *out)
+{
+    struct line l = {.section = ""};
+    while (next_line(&from, &l)) {
+        if (is_in(in, &l))
+            continue;
+        AUTO_BUF name = BUF_INIT;
+        if (strncmp(l.section, "[server]", 8) != 0)
+            buf_addf(&name, "%.*s ", (int)l.section_len, l.section);
+        buf_add(&name, l.text, l.name_len);
+        if (name.data && out->data && memmem(out->data, out->len, name.data, name.len))
+            continue; /* named as one that was there before */
+        buf_adds(out, out->len ? ", " : "");
+        buf_add(out, name.data ? name.data : "", name.len);
+    }
+}
+
+void reload_changes(const char *before, const char *now, struct buf *out)
+{
+    name_missing(before, now, out);
+    name_missing(now, before, out);
+}
+
+/* ---- the reload ---- */
+
+static void tell(enum log_level level, const char *result, const char *text)
+{
+    const struct log_field f[] = {
+        {.name = "act", .value = "reload"},
+        {.name = "who", .value = "SIGHUP"},
+        {.name = "what", .value = text},
+        {.name = "result", .value = result},
+    };
+    log_fields(level, "audit", f, sizeof(f) / sizeof(f[0]));
+}
+
+static void fail(const struct buf *why)
+{
+    AUTO_BUF text = BUF_INIT;
+    buf_addf(&text, "nothing is changed: %s", why->data ? why->data : "out of memory");
+    tell(LOG_ERROR, "failed", text.data ? text.data : "nothing is changed");
+}
+
+static void tell_restart(const struct conf *c)
+{
+    AUTO_BUF names = BUF_INIT;
+    char *settings = print_settings(c);
+    if (settings && r.settings)
+        reload_changes(r.settings, settings, &names);
+    if (names.len > 0)
+        log_warn("SIGHUP: only a restart changes %s", names.data);
+    free(settings);
+}
+
+void reload_now(void)
+{
+    AUTO_BUF why = BUF_INIT;
+    AUTO_BUF done = BUF_INIT;
+    struct conf c;
+    if (conf_load(&c, r.argc, r.argv, &why) != 0) {
+        fail(&why);
+        return;
+    }
+    size_t n = c.tokens ? c.tokens->count : 0;
+    if (reload_check_address(&c, &why) != 0 || auth_use(c.tokens) != 0) {
+        fail(&why);
+    } else {
+        c.tokens = NULL;
+        buf_addf(&done, "%zu tokens are in use", n);
+        tell(LOG_INFO, "ok", done.data ? done.data : "");
+        tell_restart(&c);
+    }
+    conf_release(&c);
+}
