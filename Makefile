@@ -290,11 +290,18 @@ $(BUILD)/embed.o: $(BUILD)/embed.S
 
 web: ## bundle the dashboard anew into web/dist (needs Node and npm)
 	web/build.sh build/web-bundle
-web-test: $(BUILD)/jobmill ## the dashboard in Debian's Chromium: every page and action, axe; PICTURES=DIR keeps pictures
+# the packages of the browser's tests
+$(BUILD)/web-test: tests/web/package-lock.json
 	./install-deps.sh web
-	@mkdir -p $(BUILD)/web-test
-	cp tests/web/package.json tests/web/package-lock.json tests/web/test.js web/src/cronwords.js web/src/prometheus.js $(BUILD)/web-test
-	cd $(BUILD)/web-test && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@mkdir -p $@
+	cp tests/web/package.json tests/web/package-lock.json $@
+	cd $@ && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+pictures: $(BUILD)/jobmill $(BUILD)/web-test ## the pictures of docs/screenshots anew (takes a minute)
+	cp tests/web/pictures.js $(BUILD)/web-test
+	node $(BUILD)/web-test/pictures.js $(BUILD)/jobmill /usr/bin/chromium docs/screenshots
+web-test: $(BUILD)/jobmill $(BUILD)/web-test ## the dashboard in Debian's Chromium: every page and action, axe; PICTURES=DIR keeps pictures
+	cp tests/web/test.js web/src/cronwords.js web/src/prometheus.js $(BUILD)/web-test
 	node $(BUILD)/web-test/test.js $(BUILD)/jobmill /usr/bin/chromium $(PICTURES)
 web-check: ## is web/dist the bundle of web/src, and small?
 	web/check.sh
@@ -520,4 +527,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all model pipelines docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-growth bench-profile bench-speedup fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all pictures model pipelines docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-growth bench-profile bench-speedup fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
