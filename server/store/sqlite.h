@@ -15,6 +15,8 @@
 
 #define STORE_TASKS_MAX 4096 /* names that a store can know over its life */
 #define STORE_INLINE    1024 /* bytes of a payload that stays in its job's row */
+#define ROOM_START      8    /* bytes by which a job's row grows when it begins: started_us */
+#define ROOM_END        13   /* and when it succeeds, without the result */
 #define STORE_BATCH     256  /* rows that are collected before they are changed */
 
 enum blob_kind { BLOB_INPUT, BLOB_RESULT };
@@ -125,6 +127,7 @@ struct store_task {
     int64_t held;                   /* queued jobs that wait for their concurrency key; likewise */
     int64_t held_delta;             /* of the open transaction */
     int64_t swept_key;              /* how far store_sweep_jobs came */
+    size_t result_guess;            /* length of an inline result of late; the same */
 };
 
 /* What the books of counters, groups and waits need to know of a job. */
@@ -227,6 +230,9 @@ int sqlite_keep_key(struct store *s, const struct store_key *key, const struct i
 int sqlite_check_parents(struct store *s, const struct id *parents, size_t n, struct id *which);
 int sqlite_insert(struct store *s, struct store_new *new);
 int put_blob(struct sqlite_store *s, uint64_t key, enum blob_kind kind, const struct buf *b);
+/* What a row holds in place of a result, so that it does not grow later. */
+struct param row_room(const struct sqlite_store *s, uint32_t task_id, bool runs);
+void guess_result(struct sqlite_store *s, uint32_t task_id, size_t len); /* one was that long */
 
 /* ---- sqlite_claim.c ---- */
 int sqlite_claim(struct store *s, const struct claim_quota *quota, size_t quotas, size_t want,

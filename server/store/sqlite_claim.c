@@ -252,7 +252,8 @@ static int start_job(struct sqlite_store *s, const struct pick *p, int64_t now_u
         err = gather_input(s, out);
     if (!err)
         err = db_run_one(s, STMT_JOB_START,
-                         PARAMS(P_INT(p->key), P_INT(out->attempt + 1), P_INT(now_us)));
+                         PARAMS(P_INT(p->key), P_INT(out->attempt + 1), P_INT(now_us),
+                                row_room(s, out->task_id, true)));
     if (err) {
         job_release(out);
         return err;

@@ -105,6 +105,25 @@ static bool is_plain(const struct job *j)
            j->callback_url.len == 0 && !j->owner[0] && j->params.len == 0;
 }
 
+/* A row that grows at its job's end overflows a page that is full, and SQLite then lays out three
+ * anew. So it is written with as many zeros for a result (without a size: there is none) as its end
+ * will need: for finished_us, result_size and worker, for the result, and for the start. */
+struct param row_room(const struct sqlite_store *s, uint32_t task_id, bool runs)
+{
+    static const char zeros[STORE_INLINE + ROOM_START + ROOM_END];
+    size_t n = sqlite_task(s, task_id)->result_guess + ROOM_END + (runs ? 0 : ROOM_START);
+    return (struct param)P_BLOB(zeros, n);
+}
+
+void guess_result(struct sqlite_store *s, uint32_t task_id, size_t len)
+{
+    struct store_task *t = sqlite_task(s, task_id);
+    size_t now = len <= STORE_INLINE ? len : 0;
+    if (t)
+        t->result_guess =
+            now >= t->result_guess ? now : t->result_guess - (t->result_guess - now + 7) / 8;
+}
+
 static int add_row(struct sqlite_store *s, const struct job *j)
 {
     const struct param none = P_NULL;
@@ -130,6 +149,7 @@ static int add_row(struct sqlite_store *s, const struct job *j)
         P_TEXT(j->tags.data, j->tags.len),
         P_INT(j->input.len),
         input,
+        row_room(s, j->task_id, j->state == JOB_RUNNING),
         P_INT(j->rank_us),
         j->traceparent[0] ? trace : none,
         /* what only JOB_ADD_FULL takes */
@@ -147,7 +167,7 @@ static int add_row(struct sqlite_store *s, const struct job *j)
         j->params.len ? params : none,
     };
     if (is_plain(j))
-        return db_run_one(s, STMT_JOB_ADD, p, 17);
+        return db_run_one(s, STMT_JOB_ADD, p, 18);
     return db_run_one(s, STMT_JOB_ADD_FULL, p, sizeof(p) / sizeof(p[0]));
 }
 

@@ -72,6 +72,7 @@ static int succeed(struct sqlite_store *s, const struct job *job, const struct a
                                 result, P_INT(a->worker)));
     if (!err)
         count_move(s, &who, JOB_RUNNING, JOB_SUCCEEDED);
+    guess_result(s, who.task_id, a->result.len);
     return err;
 }
 
@@ -154,6 +155,7 @@ static int succeed_at_once(struct sqlite_store *s, const struct attempt *a)
                       .task_id = a->task_id,
                       .group_key = (int64_t)a->group_key};
     count_move(s, &who, JOB_RUNNING, JOB_SUCCEEDED);
+    guess_result(s, who.task_id, a->result.len);
     int err = put_blob(s, key, BLOB_RESULT, &a->result);
     return err ? err : 1;
 }
