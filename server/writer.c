@@ -285,15 +285,18 @@ static bool transact(struct batch *b)
 
 /* ---- the thread ---- */
 
+/* All but the arrays, which are kept for the next, and the deliveries, whose number tells what
+ * holds. */
 static void batch_reset(struct batch *b)
 {
-    struct batch keep = {.gone = b->gone,
-                         .gone_cap = b->gone_cap,
-                         .ended = b->ended,
-                         .ended_cap = b->ended_cap,
-                         .stops = b->stops,
-                         .stops_cap = b->stops_cap};
-    *b = keep;
+    memset(b->credit, 0, w.defs->pools * sizeof(*b->credit));
+    memset(b->taken, 0, w.defs->tasks * sizeof(*b->taken));
+    b->nodes = b->claims = NULL;
+    b->claims_end = &b->claims;
+    b->served = NULL;
+    b->count = b->claimed = 0;
+    b->ended_count = b->gone_count = b->stops_count = b->calls_count = 0;
+    b->more = false;
 }
 
 /* What waits: first the outcomes that found the disk full, then the inbox. */

@@ -648,11 +648,21 @@ static int open_db(struct sqlite_store *s, const struct store_options *o, struct
     return err;
 }
 
+/* Of the library, before its first use: no count of its memory, which takes a lock at each
+ * allocation, and no lock of a connection's, for each has one thread. */
+static void configure(void)
+{
+    /* Refused when the library is in use already (a second store of a test): then it stays. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    (void)sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+}
+
 int sqlite_open(const struct store_options *o, struct store **out, struct buf *why)
 {
     struct sqlite_store *s = calloc(1, sizeof(*s));
     if (!s)
         return -ERR_NOMEM;
+    configure();
     s->base.ops = &sqlite_ops;
     s->lock_fd = -1;
     s->due_hint_us = INT64_MAX;
