@@ -139,6 +139,7 @@ STORE := \
 	server/store/sqlite_lease.c \
 	server/store/sqlite_read.c \
 	server/store/sqlite_schedule.c \
+	server/store/sqlite_wal.c \
 	server/store/sqlite_write.c \
 	server/store/store.c
 

@@ -138,11 +138,14 @@ int db_run(const struct db *d, enum stmt st, const struct param *p, int n)
 
 int sqlite_open_connection(struct db *d, const char *path, int flags, uint64_t cache_bytes)
 {
-    int rc = sqlite3_open_v2(path, &d->c, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    const char *layer = NULL;
+    bool writer = (flags & SQLITE_OPEN_READWRITE) != 0;
+    int rc = writer ? wal_layer(&layer) : SQLITE_OK;
+    if (rc == SQLITE_OK)
+        rc = sqlite3_open_v2(path, &d->c, flags | SQLITE_OPEN_NOMUTEX, layer);
     if (rc != SQLITE_OK)
         return db_error(d, rc, "open");
     char pragmas[400];
-    bool writer = (flags & SQLITE_OPEN_READWRITE) != 0;
     snprintf(pragmas, sizeof(pragmas),
              "PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0; PRAGMA cache_size = -%llu;"
              "PRAGMA temp_store = MEMORY;%s",

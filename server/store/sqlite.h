@@ -219,6 +219,10 @@ int db_run_one(struct sqlite_store *s, enum stmt st, const struct param *p, int 
 /* Makes room for one more; 0 or -ERR_NOMEM. */
 int grow_array(void **array, size_t count, size_t *cap, size_t size);
 
+/* ---- sqlite_wal.c ---- */
+/* The VFS of the write connection, on top of what is the default now. An SQLite result code. */
+int wal_layer(const char **name);
+
 /* ---- sqlite_bytes.c ---- */
 int sqlite_read_bytes(struct store_reader *r, const struct id *id, const struct piece *p,
                       void *out);
