@@ -110,6 +110,7 @@ SERVER := \
 	server/joblog_sweep.c \
 	server/leases.c \
 	server/metrics.c \
+	server/outcome.c \
 	server/pool.c \
 	server/reader.c \
 	server/reload.c \

@@ -1,6 +1,6 @@
 /*
- * deliver.c - one job's way to a worker and back: assign, take back, stop, time out, and make
- * exactly one outcome of each attempt. Dispatch's thread.
+ * deliver.c - one job's way to a worker and back: assign, hear, take back, stop, time out.
+ * Dispatch's thread.
  *
  * A claim lives in one place at a time: pending in its pool, held by a slot, or on its way back to
  * the writer as a finish. `open attempts` are the first two.
@@ -11,23 +11,19 @@
 #include "../common/err.h"
 #include "../common/log.h"
 #include "../workers/limits.h"
-#include "metrics.h"
-#include "serve.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
 /* A job that runs this long while others wait behind it in the same worker is not short: they are
- * taken back and given to a worker that is free, or to the queue. */
+ * taken back and given to another worker, or to the queue. */
 #define STUCK_US (10 * US_PER_MS)
 
 /* A worker that has more to do puts outcomes in its ring and does not wake dispatch at once. When
- * what it does then takes long, they are found after this time. */
+ * what it does then takes long, they are found after this time; and what waits behind that job goes
+ * to a worker that is idle, if there is one. */
 #define LOOK_US US_PER_MS
 
 /* A worker whose socket is closed is dead or dying; one that lives on after this is killed. */
@@ -37,82 +33,10 @@
  */
 #define MARGIN_US (2 * US_PER_S)
 
-#define RUN_MAX_US   (INT64_C(86400) * 366 * US_PER_S)
-#define SIGRTMAX_ANY 64
-#define EXIT_MAX     255
-
-/* ---- outcomes ---- */
-
-static struct finish *finish_new(const struct claim *c, enum attempt_end end)
-{
-    struct finish *f = calloc(1, sizeof(*f));
-    if (!f)
-        serve_die(71, "out of memory: the outcome of a job cannot be kept");
-    f->work.kind = CHANGE_FINISH;
-    f->attempt.job = c->job;
-    f->attempt.task_id = c->task_id;
-    f->attempt.number = c->attempt;
-    f->attempt.group_key = c->group_key;
-    f->attempt.end = end;
-    f->attempt.error = JOB_ERROR_NONE;
-    f->attempt.finished_us = clock_wall_us();
-    return f;
-}
-
-static void count(const struct finish *f, const struct claim *c)
-{
-    const struct attempt *a = &f->attempt;
-    bool ran = a->started_us > 0;
-    metrics_attempt(c->task_index, a, ran ? a->finished_us - a->started_us : -1);
-    if (ran && c->queued_us > 0)
-        metrics_wait(c->task_index, a->started_us - c->queued_us);
-}
-
-void deliver_outcomes(struct dispatcher *d)
-{
-    writer_finish(d->ended);
-    d->ended = d->ended_last = NULL;
-}
-
-/* The outcome is for the writer, with the credit that it frees. Takes f and c. */
-static void post(struct dispatcher *d, struct pool *p, struct finish *f, struct claim *c)
-{
-    f->pool = (uint32_t)(p - d->pools);
-    count(f, c);
-    f->credit = d->draining ? 0 : pool_grant(p);
-    claim_free(c);
-    if (d->ended)
-        d->ended_last->work.node.next = &f->work.node;
-    else
-        d->ended = f;
-    d->ended_last = f;
-}
-
 void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c)
 {
-    post(d, p, finish_new(c, c->cancel_requested ? ATTEMPT_CANCELLED : ATTEMPT_RETURNED), c);
-}
-
-/* The error of an attempt that was stopped, for a task that failed or died of it. */
-static void stopped_error(struct finish *f, enum stop_reason why, const struct claim *c)
-{
-    switch (why) {
-    case STOP_CANCEL:
-        f->attempt.end = ATTEMPT_CANCELLED;
-        job_error_set(&f->attempt.error, JOB_ERROR_CANCELLED, "cancelled while it ran");
-        break;
-    case STOP_TIMEOUT:
-        f->attempt.end = ATTEMPT_FAILED;
-        f->attempt.retry_now = false;
-        job_error_set(&f->attempt.error, JOB_ERROR_TIMEOUT, "attempt %u ran longer than %.3f s",
-                      c->attempt, (double)c->timeout_us / (double)US_PER_S);
-        break;
-    case STOP_DRAIN:
-        f->attempt.end = ATTEMPT_RETURNED;
-        break;
-    case STOP_NONE:
-        break;
-    }
+    outcome_post(d, p, outcome_new(c, c->cancel_requested ? ATTEMPT_CANCELLED : ATTEMPT_RETURNED),
+                 c);
 }
 
 /* ---- to the worker ---- */
@@ -133,8 +57,9 @@ static void hold(struct dispatcher *d, struct slot *s, struct claim *c)
                           memory_order_release);
     s->held[s->count] = (struct assignment){.claim = c, .seq = seq, .cell = cell};
     s->count++;
-    s->untold++;
     s->pool->held++;
+    slot_untold(
+        s, atomic_load_explicit(&d->board->task[c->task_index].run_ewma_us, memory_order_relaxed));
     if (s->count == 1)
         head_starts(s);
     if (s->state == SLOT_IDLE)
@@ -201,11 +126,11 @@ static void socket_closed(struct slot *s)
 /* The job cannot be sent at all, by no fault of its own (no descriptors, no memory). */
 static void cannot_send(struct dispatcher *d, struct pool *p, struct claim *c, int err)
 {
-    struct finish *f = finish_new(c, ATTEMPT_FAILED);
+    struct finish *f = outcome_new(c, ATTEMPT_FAILED);
     job_error_set(&f->attempt.error, err_code(err), "the job could not be sent to a worker: %s",
                   strerror(errno));
     log_error("a job could not be sent to a worker: %s", strerror(errno));
-    post(d, p, f, c);
+    outcome_post(d, p, f, c);
 }
 
 /* It took no more, or one job cannot be sent: what it was not sent is not its. */
@@ -274,98 +199,9 @@ static void return_pending(struct dispatcher *d, struct pool *p)
         deliver_return(d, p, c);
 }
 
-static void note_outcome(struct dispatcher *d, uint32_t task, const struct finish *f,
-                         int64_t run_us)
-{
-    struct board_task *t = &d->board->task[task];
-    if (f->attempt.end == ATTEMPT_SUCCEEDED)
-        atomic_fetch_add_explicit(&t->succeeded, 1, memory_order_relaxed);
-    else if (f->attempt.end == ATTEMPT_FAILED)
-        atomic_fetch_add_explicit(&t->failed, 1, memory_order_relaxed);
-    int64_t ewma = atomic_load_explicit(&t->run_ewma_us, memory_order_relaxed);
-    ewma = ewma ? ewma + (run_us - ewma) / 8 : run_us;
-    atomic_store_explicit(&t->run_ewma_us, ewma, memory_order_relaxed);
-}
-
-static void copy_text(char *out, size_t size, struct msg_bytes in)
-{
-    size_t n = in.len < size - 1 ? in.len : size - 1;
-    if (n)
-        memcpy(out, in.data, n);
-    out[n] = '\0';
-}
-
-/* A worker runs code that is not ours, and the clock may have been set while it did: its figures
- * are brought to what can be. */
-static struct msg_DONE plausible(const struct msg_DONE *said)
-{
-    struct msg_DONE m = *said;
-    int64_t now_us = clock_wall_us();
-    if (m.finished_us <= 0 || m.finished_us > now_us)
-        m.finished_us = now_us;
-    if (m.started_us < 0 || m.started_us > m.finished_us)
-        m.started_us = m.finished_us;
-    if (m.run_us < 0 || m.run_us > RUN_MAX_US)
-        m.run_us = RUN_MAX_US;
-    if (m.signal > SIGRTMAX_ANY)
-        m.signal = 0;
-    if (m.exit_plus_1 > EXIT_MAX + 1)
-        m.exit_plus_1 = 0;
-    return m;
-}
-
-/* Fit to be told as a header's value. */
-static bool is_type(struct msg_bytes type)
-{
-    for (size_t i = 0; i < type.len; i++) {
-        if ((unsigned char)type.data[i] < ' ' || (unsigned char)type.data[i] > '~')
-            return false;
-    }
-    return type.len <= JOB_TYPE_MAX;
-}
-
-/* What the worker itself should have refused. NULL: nothing. */
-static const char *bad_result(const struct taskdef *t, const struct msg_DONE *m)
-{
-    if (m->result.len > t->output_max)
-        return "the worker sent a result that is larger than output_max";
-    return is_type(m->result_type) ? NULL : "the worker sent a content type that is none";
-}
-
-static struct finish *finish_of_done(const struct dispatcher *d, const struct slot *s,
-                                     const struct claim *c, const struct msg_DONE *m)
-{
-    const char *bad = m->ok ? bad_result(&d->defs->task[c->task_index], m) : NULL;
-    struct finish *f = finish_new(c, m->ok && !bad ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED);
-    f->attempt.worker = s->pid;
-    f->attempt.started_us = m->started_us;
-    f->attempt.finished_us = m->finished_us;
-    if (bad) {
-        job_error_set(&f->attempt.error, JOB_ERROR_BAD_RESULT, "%s", bad);
-    } else if (m->ok) {
-        copy_text(f->attempt.result_type, sizeof(f->attempt.result_type), m->result_type);
-        buf_add(&f->attempt.result, m->result.data, m->result.len);
-        if (f->attempt.result.failed)
-            serve_die(71, "out of memory: the result of a job cannot be kept");
-    } else {
-        struct job_error *e = &f->attempt.error;
-        f->attempt.permanent = m->permanent != 0;
-        f->attempt.retry_now = m->retry_now != 0;
-        copy_text(e->code, sizeof(e->code), m->error_code);
-        copy_text(e->message, sizeof(e->message), m->error_message);
-        e->signal = (int)m->signal;
-        e->exit_code = (int)m->exit_plus_1 - 1;
-    }
-    /* A task that ended because it was told to give up, or too late: what it says is not its
-     * outcome. */
-    if (s->stop == STOP_CANCEL || s->stop == STOP_TIMEOUT || (s->stop == STOP_DRAIN && !m->ok))
-        stopped_error(f, s->stop, c);
-    return f;
-}
-
 static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *said)
 {
-    const struct msg_DONE plain = plausible(said), *m = &plain;
+    const struct msg_DONE plain = outcome_plausible(said), *m = &plain;
     unsigned i = 0;
     while (i < s->count && s->held[i].seq != m->seq)
         i++;
@@ -374,7 +210,7 @@ static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *sa
         return;
     }
     struct claim *c = s->held[i].claim;
-    struct finish *f = finish_of_done(d, s, c, m);
+    struct finish *f = outcome_of_done(d, s, c, m);
     (void)slot_take(s, i);
     s->full = false;
     if (i == 0)
@@ -382,8 +218,8 @@ static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *sa
     if (s->count == 0 && s->state == SLOT_BUSY)
         slot_set_state(s, SLOT_IDLE);
     pool_ran(s->pool, m->run_us);
-    note_outcome(d, c->task_index, f, m->run_us);
-    post(d, s->pool, f, c);
+    outcome_note(d, c->task_index, f, m->run_us);
+    outcome_post(d, s->pool, f, c);
 }
 
 /* What the workers say of a program that is to be kept warm: the last word stands. */
@@ -491,7 +327,7 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
     take_back(s, 0); /* what had not begun has lost nothing */
     while (s->count) {
         struct claim *c = slot_take(s, 0);
-        struct finish *f = finish_new(c, ATTEMPT_FAILED);
+        struct finish *f = outcome_new(c, ATTEMPT_FAILED);
         int st = (int)death->status;
         f->attempt.retry_now = true;
         f->attempt.worker = s->pid;
@@ -516,11 +352,11 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
                           WEXITSTATUS(st));
             e->exit_code = WEXITSTATUS(st);
         }
-        stopped_error(f, s->stop, c);
+        outcome_stopped(f, s->stop, c);
         if (c->cancel_requested)
             f->attempt.end = ATTEMPT_CANCELLED;
         atomic_fetch_add_explicit(&d->board->task[c->task_index].failed, 1, memory_order_relaxed);
-        post(d, s->pool, f, c);
+        outcome_post(d, s->pool, f, c);
     }
     atomic_store_explicit(&s->board->cancel_seq, 0, memory_order_release);
     if (d->draining)
@@ -594,6 +430,24 @@ void deliver_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt
 
 /* ---- time ---- */
 
+/* The worker holds more than it runs: is the one that runs long, and are its outcomes unread? */
+static void long_head(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
+{
+    int64_t since_us = now_us - s->head_since_us;
+    if (s->stop == STOP_NONE && since_us >= STUCK_US) {
+        s->pool->run_ewma_us = STUCK_US;
+        s->pool->depth = 1;
+        take_back(s, 1);
+        deliver_pending(d, s->pool);
+        return_pending(d, s->pool);
+    } else if (s->stop == STOP_NONE && since_us >= LOOK_US && pool_has_idle(s->pool)) {
+        take_back(s, 1);
+        deliver_pending(d, s->pool);
+    }
+    if (now_us + LOOK_US < *next_us)
+        *next_us = now_us + LOOK_US;
+}
+
 static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
 {
     if (s->state != SLOT_BUSY || s->count == 0)
@@ -608,19 +462,8 @@ static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, in
         else if (deadline < *next_us)
             *next_us = deadline;
     }
-    if (s->count > 1 && now_us + LOOK_US < *next_us)
-        *next_us = now_us + LOOK_US;
-    if (s->count > 1 && s->stop == STOP_NONE) {
-        if (s->head_since_us + STUCK_US <= now_us) {
-            s->pool->run_ewma_us = STUCK_US;
-            s->pool->depth = 1;
-            take_back(s, 1);
-            deliver_pending(d, s->pool);
-            return_pending(d, s->pool);
-        } else if (s->head_since_us + STUCK_US < *next_us) {
-            *next_us = s->head_since_us + STUCK_US;
-        }
-    }
+    if (s->count > 1)
+        long_head(d, s, now_us, next_us);
 }
 
 void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)

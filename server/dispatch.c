@@ -191,13 +191,13 @@ static void *dispatch_main(void *arg)
         deliver_look(d);
         take_inbox(d);
         bool stop = take_orders(d);
-        deliver_outcomes(d);
+        outcomes_send(d);
         if (stop)
             break;
         int64_t now = clock_mono_us(), next = INT64_MAX;
         deliver_timers(d, now, &next);
         supervise_timers(d, now, &next);
-        deliver_outcomes(d); /* before it is told that none is open */
+        outcomes_send(d); /* before it is told that none is open */
         drain_timers(d, now, &next);
         bool may = deliver_sleep(d) && inbox_sleep(&d->inbox);
         int wait_ms = may ? clock_wait_ms(next, MAX_WAIT_MS) : 0;

@@ -1,6 +1,6 @@
 /*
- * dispatch_priv.h - what dispatch.c (jobs), supervise.c (workers' births and deaths) and deliver.c
- * (one job's way to a worker and back) share. Dispatch's thread alone, but for `inbox`, `drain_*`
+ * dispatch_priv.h - what dispatch.c (jobs), supervise.c (workers' births and deaths), deliver.c (one
+ * job's way to a worker and back) and outcome.c (what came of it) share. Dispatch's thread alone, but for `inbox`, `drain_*`
  * and `open_attempts`.
  */
 #ifndef JOBMILL_SERVER_DISPATCH_PRIV_H
@@ -59,9 +59,21 @@ void deliver_last_words(struct dispatcher *d, struct slot *s);   /* all that a d
 void deliver_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt);
 void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);
 void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH *death);
-void deliver_outcomes(struct dispatcher *d);                     /* to the writer: at the end of each pass */
 void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c); /* unrun, to the queue; takes c */
 void deliver_drain(struct dispatcher *d);                        /* takes back all that has not begun */
 void deliver_drain_over(struct dispatcher *d);                   /* kills what still runs */
+
+/* ---- outcome.c ---- */
+struct finish *outcome_new(const struct claim *c, enum attempt_end end); /* never NULL */
+/* What a worker runs is not ours, and the clock may have been set meanwhile: its figures brought to what can be. */
+struct msg_DONE outcome_plausible(const struct msg_DONE *said);
+struct finish *outcome_of_done(const struct dispatcher *d, const struct slot *s, const struct claim *c,
+                               const struct msg_DONE *m);
+/* The error of an attempt that was stopped, for a task that failed or died of it. */
+void outcome_stopped(struct finish *f, enum stop_reason why, const struct claim *c);
+void outcome_note(struct dispatcher *d, uint32_t task, const struct finish *f, int64_t run_us); /* for the board */
+/* For the writer at the end of the pass, with the credit that it frees. Takes f and c. */
+void outcome_post(struct dispatcher *d, struct pool *p, struct finish *f, struct claim *c);
+void outcomes_send(struct dispatcher *d); /* all of them, to the writer: at the end of each pass */
 
 #endif

@@ -18,6 +18,13 @@
 #define PREFETCH_US   INT64_C(2000)
 #define ROUND_TRIP_US INT64_C(30)
 
+/*
+ * Waking a worker costs more than a short job. So one that has to be woken anyway is handed what it
+ * does in about that time, before another one is woken.
+ */
+#define WAKE_US INT64_C(50)
+#define EACH_US INT64_C(3) /* what a job costs a worker beside its run */
+
 struct pool *pools_new(const struct taskdefs *defs, struct board *board)
 {
     struct pool *pools = calloc(defs->pools, sizeof(*pools));
@@ -126,12 +133,25 @@ struct slot *pool_choose(struct pool *p)
         struct slot *s = &p->slots[k];
         if (!counts_as_live(s->state) || s->stop != STOP_NONE || s->full || s->count >= p->depth)
             continue;
+        bool being_woken = s->untold > 0 && s->untold == s->count;
+        if (being_woken && s->untold_us < WAKE_US)
+            return s;
         if (!best || s->count < best->count)
             best = s;
         if (best->count == 0)
-            break;
+            break; /* who is being woken stands before the first that is idle */
     }
     return best;
+}
+
+bool pool_has_idle(const struct pool *p)
+{
+    for (uint32_t k = 0; k < p->def->workers; k++) {
+        const struct slot *s = &p->slots[k];
+        if (s->state == SLOT_IDLE && s->stop == STOP_NONE && !s->full)
+            return true;
+    }
+    return false;
 }
 
 uint32_t pool_grant(struct pool *p)
@@ -163,6 +183,14 @@ unsigned slot_free_cell(const struct slot *s)
         cell++;
     assert(cell < BOARD_DEPTH);
     return cell;
+}
+
+void slot_untold(struct slot *s, int64_t run_us)
+{
+    if (s->untold == 0)
+        s->untold_us = 0;
+    s->untold++;
+    s->untold_us += EACH_US + (run_us > 0 ? run_us : WAKE_US);
 }
 
 struct claim *slot_take(struct slot *s, unsigned i)

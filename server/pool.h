@@ -35,6 +35,7 @@ struct slot {
 
     struct assignment held[BOARD_DEPTH];
     unsigned count;
+    int64_t untold_us; /* what these are thought to take it */
     unsigned untold; /* the last of them that the worker was not sent yet: none between deliver's passes */
     bool full; /* its socket took no more: nothing is sent before its next DONE */
 
@@ -68,9 +69,10 @@ void pool_pend(struct pool *p, struct claim *c);       /* at the end; takes c */
 void pool_pend_first(struct pool *p, struct claim *c); /* at the front; takes c */
 struct claim *pool_unpend(struct pool *p);             /* the first, the caller's; NULL: none */
 
-/* The slot that should get the next job: an idle one, else the one that holds the fewest below the
- * pool's depth; NULL: none can take one. */
+/* The slot that should get the next job: one that has to be woken in this pass and has little to do yet,
+ * else an idle one, else the one that holds the fewest below the pool's depth; NULL: none can take one. */
 struct slot *pool_choose(struct pool *p);
+bool pool_has_idle(const struct pool *p); /* is there a worker that could begin at once? */
 
 /* Credit that may be granted now, and is hereby taken as granted. */
 uint32_t pool_grant(struct pool *p);
@@ -80,6 +82,8 @@ void pool_ran(struct pool *p, int64_t run_us);
 
 /* A cell of this slot that no held job uses. count < BOARD_DEPTH. */
 unsigned slot_free_cell(const struct slot *s);
+/* One more is not told yet, of a task whose jobs run this long on average; 0: not known. */
+void slot_untold(struct slot *s, int64_t run_us);
 /* Takes the i-th held job out; the claim is the caller's. */
 struct claim *slot_take(struct slot *s, unsigned i);
 

@@ -122,6 +122,39 @@ START_TEST(the_emptiest_worker_is_chosen)
 }
 END_TEST
 
+START_TEST(one_wake_up_for_several_short_jobs)
+{
+    struct pool *p = &pools[0];
+    p->depth = BOARD_DEPTH;
+    slot_set_state(&p->slots[0], SLOT_IDLE);
+    slot_set_state(&p->slots[1], SLOT_IDLE);
+    ck_assert(pool_has_idle(p));
+    uint32_t n = 0;
+    for (struct slot *s; (s = pool_choose(p)) == &p->slots[0]; n++) {
+        hold(s, claim(n));
+        slot_untold(s, 2);
+        slot_set_state(s, SLOT_BUSY);
+    }
+    ck_assert_uint_gt(n, 3); /* then it has enough to do that the next one is worth waking */
+    ck_assert_uint_lt(n, BOARD_DEPTH);
+    ck_assert_ptr_eq(pool_choose(p), &p->slots[1]);
+    p->slots[0].untold = 0; /* what it does may be long: who is idle comes first */
+    while (p->slots[0].count > 1)
+        claim_free(slot_take(&p->slots[0], 0));
+    ck_assert_ptr_eq(pool_choose(p), &p->slots[1]);
+    for (int64_t run_us = 0; run_us < 3000; run_us += 1000) { /* not known, or long: shared out */
+        p->slots[0].untold = 0;
+        slot_untold(&p->slots[0], run_us);
+        ck_assert_ptr_eq(pool_choose(p), &p->slots[1]);
+    }
+    p->slots[0].untold = 0;
+    slot_untold(&p->slots[0], 1);
+    ck_assert_ptr_eq(pool_choose(p), &p->slots[0]);
+    slot_set_state(&p->slots[1], SLOT_BUSY);
+    ck_assert(!pool_has_idle(p));
+}
+END_TEST
+
 START_TEST(depth_follows_run_time)
 {
     struct pool *p = &pools[0];
@@ -159,6 +192,6 @@ END_TEST
 int main(void)
 {
     return SUITE("pool", setup, teardown, pending_keeps_order, credit_is_what_live_workers_can_take,
-                 board_follows_the_state, the_emptiest_worker_is_chosen, depth_follows_run_time,
-                 cells_are_not_shared);
+                 board_follows_the_state, the_emptiest_worker_is_chosen,
+                 one_wake_up_for_several_short_jobs, depth_follows_run_time, cells_are_not_shared);
 }

@@ -217,6 +217,23 @@ START_TEST(no_outcome_waits_behind_a_long_job)
 }
 END_TEST
 
+START_TEST(no_job_waits_behind_a_long_one)
+{
+    char ids[5][64], path[128];
+    struct server *s = server_new(NULL, two_workers);
+    warm_up(s);
+    for (int round = 0; round < 5; round++) {
+        in_a_row(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":3600}}", ids);
+        answer_free(await_state(s, ids[4], "succeeded")); /* by the other worker */
+        answer_free(await_state(s, ids[3], "running"));
+        snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", ids[3]);
+        answer_free(post(s, path, NULL, 202));
+        answer_free(await_state(s, ids[3], "cancelled"));
+    }
+    server_free(s);
+}
+END_TEST
+
 START_TEST(the_last_words_of_a_worker_count)
 {
     static const char *const one_worker[] = {"--workers", "1", NULL};
@@ -244,6 +261,7 @@ int main(void)
         a_task_that_cannot_be_loaded_says_so,
         spawned_workers_do_the_same,
         no_outcome_waits_behind_a_long_job,
+        no_job_waits_behind_a_long_one,
         the_last_words_of_a_worker_count,
     };
     return run_suite("workers", tests, sizeof(tests) / sizeof(tests[0]));

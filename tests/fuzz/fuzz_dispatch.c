@@ -360,7 +360,7 @@ static void end(void)
             munmap(positions[i], 4096);
         positions[i] = NULL;
     }
-    deliver_outcomes(d);
+    outcomes_send(d);
     for (uint32_t i = 0; i < claims; i++) {
         if (outcomes[i] != 1)
             abort(); /* a job without an outcome */
@@ -403,7 +403,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     for (int i = 0; i < 200 && in.at < in.end; i++) {
         act(&in);
         listen_all();
-        deliver_outcomes(d);
+        outcomes_send(d);
     }
     end();
     return 0;

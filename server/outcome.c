@@ -1,0 +1,167 @@
+/*
+ * outcome.c - exactly one outcome of each attempt, for the writer: what a worker said of its job,
+ * what was taken from it, what stopped it. Dispatch's thread.
+ */
+#include "dispatch_priv.h"
+
+#include "../common/clock.h"
+#include "metrics.h"
+#include "serve.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RUN_MAX_US   (INT64_C(86400) * 366 * US_PER_S)
+#define SIGRTMAX_ANY 64
+#define EXIT_MAX     255
+
+struct finish *outcome_new(const struct claim *c, enum attempt_end end)
+{
+    struct finish *f = calloc(1, sizeof(*f));
+    if (!f)
+        serve_die(71, "out of memory: the outcome of a job cannot be kept");
+    f->work.kind = CHANGE_FINISH;
+    f->attempt.job = c->job;
+    f->attempt.task_id = c->task_id;
+    f->attempt.number = c->attempt;
+    f->attempt.group_key = c->group_key;
+    f->attempt.end = end;
+    f->attempt.error = JOB_ERROR_NONE;
+    f->attempt.finished_us = clock_wall_us();
+    return f;
+}
+
+static void count(const struct finish *f, const struct claim *c)
+{
+    const struct attempt *a = &f->attempt;
+    bool ran = a->started_us > 0;
+    metrics_attempt(c->task_index, a, ran ? a->finished_us - a->started_us : -1);
+    if (ran && c->queued_us > 0)
+        metrics_wait(c->task_index, a->started_us - c->queued_us);
+}
+
+void outcomes_send(struct dispatcher *d)
+{
+    writer_finish(d->ended);
+    d->ended = d->ended_last = NULL;
+}
+
+void outcome_post(struct dispatcher *d, struct pool *p, struct finish *f, struct claim *c)
+{
+    f->pool = (uint32_t)(p - d->pools);
+    count(f, c);
+    f->credit = d->draining ? 0 : pool_grant(p);
+    claim_free(c);
+    if (d->ended)
+        d->ended_last->work.node.next = &f->work.node;
+    else
+        d->ended = f;
+    d->ended_last = f;
+}
+
+void outcome_stopped(struct finish *f, enum stop_reason why, const struct claim *c)
+{
+    switch (why) {
+    case STOP_CANCEL:
+        f->attempt.end = ATTEMPT_CANCELLED;
+        job_error_set(&f->attempt.error, JOB_ERROR_CANCELLED, "cancelled while it ran");
+        break;
+    case STOP_TIMEOUT:
+        f->attempt.end = ATTEMPT_FAILED;
+        f->attempt.retry_now = false;
+        job_error_set(&f->attempt.error, JOB_ERROR_TIMEOUT, "attempt %u ran longer than %.3f s",
+                      c->attempt, (double)c->timeout_us / (double)US_PER_S);
+        break;
+    case STOP_DRAIN:
+        f->attempt.end = ATTEMPT_RETURNED;
+        break;
+    case STOP_NONE:
+        break;
+    }
+}
+
+void outcome_note(struct dispatcher *d, uint32_t task, const struct finish *f, int64_t run_us)
+{
+    struct board_task *t = &d->board->task[task];
+    if (f->attempt.end == ATTEMPT_SUCCEEDED)
+        atomic_fetch_add_explicit(&t->succeeded, 1, memory_order_relaxed);
+    else if (f->attempt.end == ATTEMPT_FAILED)
+        atomic_fetch_add_explicit(&t->failed, 1, memory_order_relaxed);
+    int64_t ewma = atomic_load_explicit(&t->run_ewma_us, memory_order_relaxed);
+    ewma = ewma ? ewma + (run_us - ewma) / 8 : run_us;
+    atomic_store_explicit(&t->run_ewma_us, ewma, memory_order_relaxed);
+}
+
+static void copy_text(char *out, size_t size, struct msg_bytes in)
+{
+    size_t n = in.len < size - 1 ? in.len : size - 1;
+    if (n)
+        memcpy(out, in.data, n);
+    out[n] = '\0';
+}
+
+struct msg_DONE outcome_plausible(const struct msg_DONE *said)
+{
+    struct msg_DONE m = *said;
+    int64_t now_us = clock_wall_us();
+    if (m.finished_us <= 0 || m.finished_us > now_us)
+        m.finished_us = now_us;
+    if (m.started_us < 0 || m.started_us > m.finished_us)
+        m.started_us = m.finished_us;
+    if (m.run_us < 0 || m.run_us > RUN_MAX_US)
+        m.run_us = RUN_MAX_US;
+    if (m.signal > SIGRTMAX_ANY)
+        m.signal = 0;
+    if (m.exit_plus_1 > EXIT_MAX + 1)
+        m.exit_plus_1 = 0;
+    return m;
+}
+
+/* Fit to be told as a header's value. */
+static bool is_type(struct msg_bytes type)
+{
+    for (size_t i = 0; i < type.len; i++) {
+        if ((unsigned char)type.data[i] < ' ' || (unsigned char)type.data[i] > '~')
+            return false;
+    }
+    return type.len <= JOB_TYPE_MAX;
+}
+
+/* What the worker itself should have refused. NULL: nothing. */
+static const char *bad_result(const struct taskdef *t, const struct msg_DONE *m)
+{
+    if (m->result.len > t->output_max)
+        return "the worker sent a result that is larger than output_max";
+    return is_type(m->result_type) ? NULL : "the worker sent a content type that is none";
+}
+
+struct finish *outcome_of_done(const struct dispatcher *d, const struct slot *s,
+                               const struct claim *c, const struct msg_DONE *m)
+{
+    const char *bad = m->ok ? bad_result(&d->defs->task[c->task_index], m) : NULL;
+    struct finish *f = outcome_new(c, m->ok && !bad ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED);
+    f->attempt.worker = s->pid;
+    f->attempt.started_us = m->started_us;
+    f->attempt.finished_us = m->finished_us;
+    if (bad) {
+        job_error_set(&f->attempt.error, JOB_ERROR_BAD_RESULT, "%s", bad);
+    } else if (m->ok) {
+        copy_text(f->attempt.result_type, sizeof(f->attempt.result_type), m->result_type);
+        buf_add(&f->attempt.result, m->result.data, m->result.len);
+        if (f->attempt.result.failed)
+            serve_die(71, "out of memory: the result of a job cannot be kept");
+    } else {
+        struct job_error *e = &f->attempt.error;
+        f->attempt.permanent = m->permanent != 0;
+        f->attempt.retry_now = m->retry_now != 0;
+        copy_text(e->code, sizeof(e->code), m->error_code);
+        copy_text(e->message, sizeof(e->message), m->error_message);
+        e->signal = (int)m->signal;
+        e->exit_code = (int)m->exit_plus_1 - 1;
+    }
+    /* A task that ended because it was told to give up, or too late: what it says is not its
+     * outcome. */
+    if (s->stop == STOP_CANCEL || s->stop == STOP_TIMEOUT || (s->stop == STOP_DRAIN && !m->ok))
+        outcome_stopped(f, s->stop, c);
+    return f;
+}
