@@ -131,6 +131,7 @@ STORE := \
 	server/store/sqlite.c \
 	server/store/sqlite_backup.c \
 	server/store/sqlite_bytes.c \
+	server/store/sqlite_checkpoint.c \
 	server/store/sqlite_claim.c \
 	server/store/sqlite_delivery.c \
 	server/store/sqlite_gather.c \
@@ -223,6 +224,7 @@ MIGRATIONS := \
 	migrations/sqlite/0007_owner.sql \
 	migrations/sqlite/0008_deliveries.sql \
 	migrations/sqlite/0009_params.sql \
+	migrations/sqlite/0010_checkpoints.sql \
 	migrations/sqlite/0011_plain_conditions.sql
 
 # tests that live in this process, and tests that start the real binary

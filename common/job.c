@@ -30,6 +30,7 @@ void job_release(struct job *job)
     buf_release(&job->depends_on);
     buf_release(&job->callback_url);
     buf_release(&job->params);
+    buf_release(&job->checkpoint);
     free(job->parents);
     job->parents = NULL;
     job->parents_count = 0;

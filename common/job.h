@@ -26,6 +26,7 @@ enum job_state {
 #define JOB_TAGS_MAX         16
 #define JOB_TAG_MAX          64  /* bytes of a tag; printable UTF-8 without control characters */
 #define JOB_TYPE_MAX         127 /* bytes of a content type */
+#define JOB_CHECKPOINT_MAX 65536 /* bytes */
 #define JOB_TRACE_MAX      55  /* bytes of a traceparent of version 00 */
 #define JOB_ERROR_CODE_MAX   63
 #define JOB_ERROR_TEXT_MAX   1023
@@ -77,6 +78,7 @@ struct job {
     char owner[JOB_TASK_MAX + 1]; /* name of the token that submitted it; "" = there were no tokens */
     struct buf depends_on;   /* a JSON array of ids as text; empty = none */
     struct buf callback_url; /* empty = none */
+    struct buf checkpoint;   /* of a job that is claimed: what its last attempt left it, JSON; empty = nothing */
     struct buf params;       /* of a raw submission, a JSON object of strings as text; empty = none */
     struct id *parents;      /* at submission only: what it depends on; owned */
     size_t parents_count;

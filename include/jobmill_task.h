@@ -32,8 +32,8 @@
 extern "C" {
 #endif
 
-/* 2: struct jobmill_call has traceparent. A host takes tasks of its own version and of all before. */
-#define JOBMILL_TASK_ABI 2
+/* 2: struct jobmill_call has traceparent. 3: checkpoints. A host takes tasks of its own version and of all before. */
+#define JOBMILL_TASK_ABI 3
 
 enum jobmill_log_level { JOBMILL_DEBUG, JOBMILL_INFO, JOBMILL_WARN, JOBMILL_ERROR };
 
@@ -49,6 +49,7 @@ struct jobmill_call {
     const struct jobmill_host *host;
     void *host_data;
     const char *traceparent; /* the submission's trace, as in W3C Trace Context; "" where it had none */
+    const char *checkpoint;  /* JSON that an attempt before this one left; "" where there is none */
 };
 
 /* The host's functions; call them through the jobmill_* helpers below. Only from the thread in which
@@ -60,6 +61,7 @@ struct jobmill_host {
     int (*cancelled)(struct jobmill_call *);
     int (*result)(struct jobmill_call *, const char *content_type, const void *data, size_t len);
     int (*fail)(struct jobmill_call *, const char *code, const char *message, int permanent);
+    int (*checkpoint)(struct jobmill_call *, const char *json, size_t len);
 };
 
 /* What a shared object exports as `jobmill_task`. */
@@ -97,6 +99,15 @@ static inline void jobmill_log(struct jobmill_call *call, int level, const char 
 static inline int jobmill_cancelled(struct jobmill_call *call)
 {
     return call->host->cancelled(call);
+}
+
+/* Leaves JSON text of at most 65536 bytes for the job's next attempt, should there be one: how far this one
+ * has got. The last one stands. It is on disk within a second or so, so the next attempt may be given an
+ * earlier one; after a failure of the task's own it is the last. At most 50 a second: more wait. Returns 0,
+ * or non-zero where it is not JSON or too large. */
+static inline int jobmill_checkpoint(struct jobmill_call *call, const char *json, size_t len)
+{
+    return call->host->checkpoint(call, json, len);
 }
 
 /* The job's result: bytes of any content type. The bytes are copied. Returns 0, or non-zero when they

@@ -142,10 +142,13 @@ int claims_add(struct batch *b, struct job *job, uint32_t task_index, bool copy_
         buf_add(&c->input, job->input.data, job->input.len);
     else
         buf_move(&c->input, &job->input);
-    if (job->params.len > 0) {
+    if (job->params.len > 0 || job->checkpoint.len > 0) {
         buf_addc(&c->input, 0);
         buf_add(&c->input, job->params.data, job->params.len);
+        buf_addc(&c->input, 0);
+        buf_add(&c->input, job->checkpoint.data, job->checkpoint.len);
         c->params_len = (uint32_t)job->params.len;
+        c->checkpoint_len = (uint32_t)job->checkpoint.len;
     }
     if (c->input.failed) {
         claim_free(c);

@@ -33,6 +33,24 @@
  */
 #define MARGIN_US (2 * US_PER_S)
 
+/* ---- checkpoints ---- */
+
+static void checkpoint(struct slot *s, const struct msg_CHECKPOINT *m)
+{
+    struct claim *c = NULL;
+    for (unsigned i = 0; i < s->count && !c; i++)
+        c = s->held[i].seq == m->seq ? s->held[i].claim : NULL;
+    if (!c || m->data.len > JOB_CHECKPOINT_MAX)
+        return;
+    buf_clear(&c->left);
+    buf_add(&c->left, m->data.data, m->data.len);
+    c->has_left = !c->left.failed;
+    if (c->has_left && clock_mono_us() >= c->left_due_us)
+        outcome_left(c);
+}
+
+/* ---- back to the queue ---- */
+
 void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c)
 {
     outcome_post(d, p, outcome_new(c, c->cancel_requested ? ATTEMPT_CANCELLED : ATTEMPT_RETURNED),
@@ -81,6 +99,7 @@ static struct msg assign_of(const struct slot *s, const struct assignment *a)
         .input_type = {c->input_type, strlen(c->input_type)},
         .traceparent = {c->traceparent, strlen(c->traceparent)},
         .params_len = c->params_len,
+        .checkpoint_len = c->checkpoint_len,
         .input = {c->input.data, c->input.len},
     };
     return m;
@@ -242,6 +261,8 @@ static int hear(struct dispatcher *d, struct slot *s, struct packet *p)
             done(d, s, &m.u.DONE), freed = true;
         else if (m.kind == MSG_TASK_STATE && m.u.TASK_STATE.generation == s->generation)
             task_state(d, &m.u.TASK_STATE);
+        else if (m.kind == MSG_CHECKPOINT && m.u.CHECKPOINT.generation == s->generation)
+            checkpoint(s, &m.u.CHECKPOINT);
         msg_release(&m);
     }
     if (freed)
@@ -453,6 +474,10 @@ static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, in
     if (s->state != SLOT_BUSY || s->count == 0)
         return;
     struct claim *c = s->held[0].claim;
+    if (c->has_left && c->left_due_us <= now_us)
+        outcome_left(c);
+    if (c->has_left && c->left_due_us < *next_us)
+        *next_us = c->left_due_us;
     if (s->stop == STOP_NONE) {
         int64_t deadline = c->timeout_us > 0 ? s->head_since_us + c->timeout_us : INT64_MAX;
         if (c->cancel_requested)

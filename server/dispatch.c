@@ -33,6 +33,7 @@ void claim_free(struct claim *c)
 {
     if (!c)
         return;
+    buf_release(&c->left);
     buf_release(&c->input);
     free(c);
 }

@@ -73,6 +73,7 @@ struct finish *outcome_of_done(const struct dispatcher *d, const struct slot *s,
 void outcome_stopped(struct finish *f, enum stop_reason why, const struct claim *c);
 void outcome_note(struct dispatcher *d, uint32_t task, const struct finish *f, int64_t run_us); /* for the board */
 /* For the writer at the end of the pass, with the credit that it frees. Takes f and c. */
+void outcome_left(struct claim *c); /* posts the checkpoint that it has told; has_left */
 void outcome_post(struct dispatcher *d, struct pool *p, struct finish *f, struct claim *c);
 void outcomes_send(struct dispatcher *d); /* all of them, to the writer: at the end of each pass */
 

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How often a job's checkpoint is written, however often it tells one: the last one stands. */
+#define LEFT_EVERY_US (500 * US_PER_MS)
+
 #define RUN_MAX_US   (INT64_C(86400) * 366 * US_PER_S)
 #define SIGRTMAX_ANY 64
 #define EXIT_MAX     255
@@ -46,11 +49,27 @@ void outcomes_send(struct dispatcher *d)
     d->ended = d->ended_last = NULL;
 }
 
+void outcome_left(struct claim *c)
+{
+    struct checkpoint *k = calloc(1, sizeof(*k));
+    c->has_left = false;
+    c->left_due_us = clock_mono_us() + LEFT_EVERY_US;
+    if (!k)
+        return; /* the next one may have more luck: nothing is promised of it */
+    k->work.kind = CHANGE_CHECKPOINT;
+    k->job = c->job;
+    k->attempt = c->attempt;
+    buf_move(&k->data, &c->left);
+    writer_checkpoint(k);
+}
+
 void outcome_post(struct dispatcher *d, struct pool *p, struct finish *f, struct claim *c)
 {
     f->pool = (uint32_t)(p - d->pools);
     count(f, c);
     f->credit = d->draining ? 0 : pool_grant(p);
+    if (c->has_left && f->attempt.end != ATTEMPT_SUCCEEDED)
+        outcome_left(c); /* before the outcome: then it is no longer that attempt's job */
     claim_free(c);
     if (d->ended)
         d->ended_last->work.node.next = &f->work.node;

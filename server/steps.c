@@ -270,6 +270,11 @@ static int finish(struct batch *b, struct finish *f, int64_t now_us)
     return err;
 }
 
+static int keep_checkpoint(const struct checkpoint *c)
+{
+    return store_checkpoint_keep(w.store, &c->job, c->attempt, &c->data);
+}
+
 /* ---- what time brings ---- */
 
 static int due(struct batch *b, int64_t now_us)
@@ -403,6 +408,8 @@ int steps_all(struct batch *b, int64_t now_us)
         struct work *k = INBOX_OWNER(n, struct work, node);
         if (k->kind == CHANGE_FINISH)
             err = finish(b, INBOX_OWNER(k, struct finish, work), now_us);
+        else if (k->kind == CHANGE_CHECKPOINT)
+            err = keep_checkpoint(INBOX_OWNER(k, struct checkpoint, work));
         else
             err = steps[k->kind](b, INBOX_OWNER(k, struct change, work), now_us);
     }

@@ -129,6 +129,18 @@ void writer_finish(struct finish *list)
     }
 }
 
+void checkpoint_free(struct checkpoint *c)
+{
+    buf_release(&c->data);
+    free(c);
+}
+
+void writer_checkpoint(struct checkpoint *c)
+{
+    if (inbox_post_always(&t.inbox, &c->work.node) != 0)
+        checkpoint_free(c);
+}
+
 void writer_credit(uint32_t pool, uint32_t n)
 {
     atomic_fetch_add_explicit(&w.credit[pool], (int32_t)n, memory_order_release);
@@ -183,6 +195,10 @@ static void tell_all(struct batch *b)
             atomic_fetch_add_explicit(&t.finished, 1, memory_order_relaxed);
             continue;
         }
+        if (k->kind == CHANGE_CHECKPOINT) {
+            checkpoint_free(INBOX_OWNER(k, struct checkpoint, work));
+            continue;
+        }
         struct change *c = INBOX_OWNER(k, struct change, work);
         if (c->kept) {
             c->kept = false;
@@ -218,6 +234,10 @@ static void refuse_all(struct batch *b, int err)
             n->next = NULL;
             *kept = n;
             kept = &n->next;
+            continue;
+        }
+        if (k->kind == CHANGE_CHECKPOINT) {
+            checkpoint_free(INBOX_OWNER(k, struct checkpoint, work));
             continue;
         }
         struct change *c = INBOX_OWNER(k, struct change, work);

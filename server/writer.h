@@ -37,6 +37,7 @@ enum change_kind {
     CHANGE_LEASE_BEAT,
     CHANGE_LEASE_END,
     CHANGE_FINISH,
+    CHANGE_CHECKPOINT,
     CHANGES
 };
 
@@ -170,7 +171,10 @@ struct claim {
     char input_type[JOB_TYPE_MAX + 1];
     char traceparent[JOB_TRACE_MAX + 1];
     struct buf input; /* see MSG_ASSIGN */
-    uint32_t params_len;
+    uint32_t params_len, checkpoint_len;
+    struct buf left; /* the checkpoint that it told last, and that is not yet posted */
+    bool has_left;
+    int64_t left_due_us; /* mono: not before */
 };
 void claim_free(struct claim *c);
 
@@ -184,6 +188,16 @@ struct finish {
 void finish_free(struct finish *f);
 /* Takes the list (heap), linked by work.node.next, in every case. NULL: none. */
 void writer_finish(struct finish *list);
+/* What an attempt leaves for the next one; of a job the last one stands. */
+struct checkpoint {
+    struct work work;
+    struct id job;
+    uint32_t attempt;
+    struct buf data;
+};
+/* Takes c (heap) in every case. One that finds the disk full is lost. */
+void writer_checkpoint(struct checkpoint *c);
+void checkpoint_free(struct checkpoint *c);
 /* `n` more jobs may be claimed for this pool; any thread. */
 void writer_credit(uint32_t pool, uint32_t n);
 

@@ -78,6 +78,8 @@ static size_t samples(struct msg *out)
     out[n++] = (struct msg){.kind = MSG_CANCEL, .fd = -1, .u.CANCEL = {1, UINT64_MAX}};
     out[n++] = (struct msg){.kind = MSG_READY, .fd = -1, .u.READY = {9}};
     out[n++] = done();
+    out[n++] = (struct msg){
+        .kind = MSG_CHECKPOINT, .fd = -1, .u.CHECKPOINT = {1, UINT64_MAX, bytes("[1]")}};
     out[n++] = (struct msg){.kind = MSG_LOOK, .fd = -1, .u.LOOK = {9}};
     out[n++] = (struct msg){
         .kind = MSG_TASK_STATE, .fd = -1, .u.TASK_STATE = {1, 2, 0, bytes("not ready")}};

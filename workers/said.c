@@ -203,7 +203,7 @@ struct piece {
 };
 
 struct message {
-    struct piece ready, progress, result, result_file, type, error, id;
+    struct piece ready, progress, checkpoint, result, result_file, type, error, id;
 };
 
 static bool note_member(void *arg, const char *name, size_t nlen, const char *value, size_t vlen)
@@ -215,7 +215,7 @@ static bool note_member(void *arg, const char *name, size_t nlen, const char *va
     } known[] = {{"ready", &m->ready},   {"progress", &m->progress},
                  {"result", &m->result}, {"result_file", &m->result_file},
                  {"type", &m->type},     {"error", &m->error},
-                 {"id", &m->id}};
+                 {"id", &m->id},         {"checkpoint", &m->checkpoint}};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (nlen == strlen(known[i].name) && memcmp(name, known[i].name, nlen) == 0)
             *known[i].to = (struct piece){value, vlen};
@@ -320,7 +320,7 @@ enum said said_message(const struct taskdef *def, struct task_run *r, const char
     *why = "its `id` is not that of the job";
     if (!is_for(r, m.id))
         return SAID_BAD;
-    *why = "it has none of ready, progress, result, result_file, error";
+    *why = "it has none of ready, progress, checkpoint, result, result_file, error";
     if (m.error.at) {
         take_error(r, m.error);
         return SAID_ERROR;
@@ -331,9 +331,11 @@ enum said said_message(const struct taskdef *def, struct task_run *r, const char
         take_result(def, r, m.result);
         return SAID_RESULT;
     }
-    if (m.progress.at) {
+    if (m.checkpoint.at && !task_checkpoint(r, m.checkpoint.at, m.checkpoint.len, why))
+        return SAID_BAD;
+    if (m.progress.at)
         take_progress(r, m.progress);
+    if (m.progress.at || m.checkpoint.at)
         return SAID_PROGRESS;
-    }
     return SAID_BAD;
 }

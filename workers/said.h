@@ -38,7 +38,7 @@ void said_log_end(struct said_log *log);
 
 enum said { SAID_BAD, SAID_READY, SAID_PROGRESS, SAID_RESULT, SAID_ERROR };
 
-/* A line of fd 4: puts progress on the board, a result or an error into the run. `dir`: where the file
+/* A line of fd 4: puts progress on the board, a checkpoint, a result or an error into the run. `dir`: where the file
  * of a `result_file` is. SAID_BAD: it is none of these; *why is a static phrase. */
 enum said said_message(const struct taskdef *def, struct task_run *r, const char *dir,
                        const char *text, size_t len, const char **why);

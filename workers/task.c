@@ -2,6 +2,7 @@
 #include "task.h"
 
 #include "../common/err.h"
+#include "../common/clock.h"
 #include "../common/jsonscan.h"
 #include "../common/log.h"
 
@@ -10,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESULT_DEPTH 512
+/* Checkpoints of a job, to the front end: one in this time, but for some that come together. */
+#define LEFT_EVERY_US (20 * US_PER_MS)
+#define LEFT_TOGETHER 8
+#define RESULT_DEPTH  512
 
 /* Its jobs never come here: they are leased to workers elsewhere. */
 static int remote_load(struct task *t)
@@ -121,6 +125,29 @@ static void judge(const struct task *t, struct task_run *r)
     if (jsonscan(r->result.data ? r->result.data : "", r->result.len, RESULT_DEPTH, &where, &why))
         task_fail(r, true, JOB_ERROR_BAD_RESULT, "the result is not JSON: %s, at byte %zu", why,
                   where);
+}
+
+bool task_checkpoint(struct task_run *r, const char *json, size_t len, const char **why)
+{
+    size_t where;
+    *why = "its checkpoint is larger than 65536 bytes";
+    if (len > JOB_CHECKPOINT_MAX || jsonscan(json, len, RESULT_DEPTH, &where, why) != 0)
+        return false;
+    buf_clear(&r->left);
+    buf_add(&r->left, json, len);
+    r->has_left = !r->left.failed;
+    task_checkpoint_send(r);
+    return true;
+}
+
+void task_checkpoint_send(struct task_run *r)
+{
+    int64_t now_us = clock_mono_us();
+    if (!r->has_left || !r->send_left || now_us + LEFT_TOGETHER * LEFT_EVERY_US < r->left_due_us)
+        return;
+    r->left_due_us = (r->left_due_us > now_us ? r->left_due_us : now_us) + LEFT_EVERY_US;
+    r->has_left = false;
+    r->send_left(r);
 }
 
 void task_do(struct task *t, struct task_run *r)

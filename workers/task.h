@@ -31,6 +31,7 @@ struct task_run {
     const char *input; /* one zero byte follows it */
     size_t input_len;
     const char *input_type; /* zero-terminated; "" = application/json */
+    const char *checkpoint; /* zero-terminated: JSON that the last attempt left; "" = none */
     const char *params; /* zero-terminated: a JSON object of what stands for {input.x}; "" = the input is asked */
     const char *traceparent; /* zero-terminated; "" = none */
     struct board_slot *slot;
@@ -38,6 +39,12 @@ struct task_run {
     void (*on_socket)(void *arg);       /* may not return: the front end is gone */
     void *arg;
     int64_t kill_grace_us; /* from SIGTERM to SIGKILL, for kinds that run a program */
+
+    /* out: what it leaves for the next attempt */
+    struct buf left; /* told last; the caller releases it */
+    bool has_left;   /* and not yet sent */
+    int64_t left_due_us; /* mono: not before */
+    void (*send_left)(struct task_run *r); /* sends `left` */
 
     /* out: a result or an error */
     bool has_result;
@@ -69,6 +76,10 @@ void task_do(struct task *t, struct task_run *r);
 
 void task_fail(struct task_run *r, bool permanent, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* Takes a checkpoint, which is sent at once, or, where many come, a little later: call task_checkpoint_send
+ * in turns, at the latest at r->left_due_us when r->has_left. False and *why: it is not JSON, or too large. */
+bool task_checkpoint(struct task_run *r, const char *json, size_t len, const char **why);
+void task_checkpoint_send(struct task_run *r);
 int task_broken(struct task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool task_is_json(const char *content_type);
 /* May a task give its error this code? [a-z0-9_], 1 to JOB_ERROR_CODE_MAX bytes. */

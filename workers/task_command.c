@@ -19,6 +19,7 @@
 #include "workdir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -26,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -157,7 +159,10 @@ static void heed_cancel(struct program *p)
 
 static int wait_ms(const struct program *p)
 {
-    return p->told ? clock_wait_ms(p->kill_at_us, MAX_WAIT_MS) : MAX_WAIT_MS;
+    int64_t due_us = p->told ? p->kill_at_us : INT64_MAX;
+    if (p->run->has_left && p->run->left_due_us < due_us)
+        due_us = p->run->left_due_us;
+    return due_us < INT64_MAX ? clock_wait_ms(due_us, MAX_WAIT_MS) : MAX_WAIT_MS;
 }
 
 static void wait_for_end(struct program *p)
@@ -169,6 +174,7 @@ static void wait_for_end(struct program *p)
                            {.fd = p->run->sock, .events = POLLIN}};
     while (!p->dead) {
         heed_cancel(p);
+        task_checkpoint_send(p->run);
         int n = poll(fds, 5, wait_ms(p));
         if (n < 0 && errno != EINTR)
             break;
@@ -273,6 +279,24 @@ static void judge(struct program *p)
     }
 }
 
+/* The file that JOBMILL_CHECKPOINT names. False: the run has failed. */
+static bool add_checkpoint(struct program *p)
+{
+    struct task_run *r = p->run;
+    char path[PATH_MAX + sizeof(WORDS_CHECKPOINT) + 1];
+    if (!r->checkpoint[0])
+        return true;
+    snprintf(path, sizeof(path), "%s/%s", p->dir, WORDS_CHECKPOINT);
+    AUTO_FD fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    /* in a sandbox the program may be another user's, and the directory is closed to all others */
+    if (fd >= 0 && fchmod(fd, 0644) == 0 &&
+        fd_write_all(fd, r->checkpoint, strlen(r->checkpoint)) == 0)
+        return true;
+    task_fail(r, false, JOB_ERROR_TASK, "the job's checkpoint cannot be written to a file: %s",
+              strerror(errno));
+    return false;
+}
+
 static void run_program(struct program *p, char *const *argv)
 {
     struct task_run *r = p->run;
@@ -281,6 +305,10 @@ static void run_program(struct program *p, char *const *argv)
     if (!env || in < 0 || lseek(in, 0, SEEK_SET) < 0) {
         task_fail(r, false, JOB_ERROR_MEMORY, "the program's input cannot be made: %s",
                   strerror(errno));
+        words_free(env);
+        return;
+    }
+    if (!add_checkpoint(p)) {
         words_free(env);
         return;
     }

@@ -5,6 +5,7 @@
  */
 #include "task.h"
 
+#include "../common/clock.h"
 #include "../common/embed.h"
 #include "../common/fdio.h"
 #include "../common/log.h"
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define ABI_LEAST                                                                                  \
     1 /* what came later stands at the end of struct jobmill_call, unseen by older tasks */
@@ -132,6 +134,22 @@ static int host_fail(struct jobmill_call *call, const char *code, const char *me
     return 1;
 }
 
+/* Many are slowed down, rather than that one is held back and lost in a crash. */
+static int host_checkpoint(struct jobmill_call *call, const char *json, size_t len)
+{
+    struct task_run *r = run_of(call);
+    const char *why;
+    if (!task_checkpoint(r, json, len, &why))
+        return 1;
+    while (r->has_left) {
+        int64_t wait_us = r->left_due_us - clock_mono_us();
+        struct timespec t = {.tv_nsec = wait_us > 0 ? (long)(wait_us * 1000) : 0};
+        nanosleep(&t, NULL);
+        task_checkpoint_send(r);
+    }
+    return r->left.failed;
+}
+
 static const struct jobmill_host host = {
     .abi = JOBMILL_TASK_ABI,
     .progress = host_progress,
@@ -139,6 +157,7 @@ static const struct jobmill_host host = {
     .cancelled = host_cancelled,
     .result = host_result,
     .fail = host_fail,
+    .checkpoint = host_checkpoint,
 };
 
 void module_run(struct task *t, struct task_run *r)
@@ -157,6 +176,7 @@ void module_run(struct task *t, struct task_run *r)
         .host = &host,
         .host_data = r,
         .traceparent = r->traceparent,
+        .checkpoint = r->checkpoint,
     };
     struct limits_before before;
     limits_job_begin(t->def, &before);

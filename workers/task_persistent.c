@@ -82,6 +82,11 @@ static bool make_line(struct warm *w, struct task_run *r)
              w->task->def->name, r->attempt);
     if (r->traceparent[0])
         buf_addf(&w->line, "\"traceparent\":\"%s\",", r->traceparent);
+    if (r->checkpoint[0]) {
+        buf_adds(&w->line, "\"checkpoint\":");
+        add_in_one_line(&w->line, r->checkpoint, strlen(r->checkpoint));
+        buf_addc(&w->line, ',');
+    }
     if (!is_json(w->task, r)) {
         if (!add_file(w, r))
             return false;
@@ -158,8 +163,12 @@ void persistent_run(struct task *t, struct task_run *r)
     warm_ahead();
     while (!w->answered && !w->dead && !w->bad[0]) {
         asked = heed_cancel(w, r, &kill_at);
+        task_checkpoint_send(r);
+        int64_t due = kill_at < w->deadline_us ? kill_at : w->deadline_us;
+        if (r->has_left && r->left_due_us < due)
+            due = r->left_due_us;
         if (!w->dead)
-            warm_turn(r, kill_at < w->deadline_us ? kill_at : w->deadline_us);
+            warm_turn(r, due);
         if (!w->dead && !w->answered && clock_mono_us() >= w->deadline_us)
             snprintf(w->bad, sizeof(w->bad), "the program closed fd 4");
     }

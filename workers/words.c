@@ -5,6 +5,7 @@
 
 #include "../common/jsonscan.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +134,7 @@ char **words_env(const struct taskdef *def, const struct task_run *r, const char
     const bool boxed = def->sandbox != SANDBOX_NONE;
     static const char *const kept[] = {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"};
     size_t keeps = sizeof(kept) / sizeof(kept[0]), own = count(def->env);
-    struct env e = {.at = calloc(keeps + own + 8, sizeof(*e.at))};
+    struct env e = {.at = calloc(keeps + own + 9, sizeof(*e.at))};
     if (!e.at)
         return NULL;
     for (size_t i = 0; i < keeps; i++) {
@@ -159,6 +160,11 @@ char **words_env(const struct taskdef *def, const struct task_run *r, const char
         add(&e, "JOBMILL_ATTEMPT", attempt);
         if (r->traceparent[0] && !is_set(def, "TRACEPARENT"))
             add(&e, "TRACEPARENT", r->traceparent);
+        if (r->checkpoint[0]) {
+            char path[PATH_MAX + sizeof(WORDS_CHECKPOINT) + 1];
+            snprintf(path, sizeof(path), "%s/%s", dir, WORDS_CHECKPOINT);
+            add(&e, "JOBMILL_CHECKPOINT", path);
+        }
     }
     add(&e, "JOBMILL_TASK", def->name);
     add(&e, "JOBMILL_DIR", dir);

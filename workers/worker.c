@@ -56,7 +56,9 @@ struct worker {
     struct ring ring;
     int64_t
         untold_us; /* mono: since when the ring holds what dispatch was not woken for; 0: nothing */
-    char *padded;  /* a copy of the input with a zero byte behind it */
+    uint64_t seq;  /* of the job that runs */
+    bool left_large; /* it has told a checkpoint that the ring had no room for */
+    char *padded;    /* a copy of the input with a zero byte behind it */
     size_t padded_cap;
     char buf[MSG_MAX + 1]; /* one more: a zero byte can stand behind an input at its end */
     char out[MSG_MAX];
@@ -95,17 +97,18 @@ static void wake_dispatch(struct worker *w)
     w->untold_us = 0;
 }
 
-/* Puts it in the ring; what does not fit there goes through the socket. */
-static void say(struct worker *w, const struct msg *m, int64_t now_us)
+/* Puts it in the ring; false: it does not fit there, and went through the socket. */
+static bool say(struct worker *w, const struct msg *m, int64_t now_us)
 {
     size_t len = 0;
     if (packet_add(w->out, &len, m) == 0 && ring_put(&w->ring, w->out, len)) {
         if (!w->untold_us)
             w->untold_us = now_us;
-        return;
+        return true;
     }
     wake_dispatch(w);
     send_or_end(w, m);
+    return false;
 }
 
 /* ---- figures on the board ---- */
@@ -173,12 +176,27 @@ static void send_done(struct worker *w, const struct msg_ASSIGN *a, const struct
         .result = {r->result.data, r->result.len},
     };
     int64_t now_us = clock_mono_us();
-    say(w, &m, now_us);
+    if (w->left_large) { /* behind it, by the same way */
+        wake_dispatch(w);
+        send_or_end(w, &m);
+        return;
+    }
+    (void)say(w, &m, now_us);
     if (run_us >= UNTOLD_US || now_us - w->untold_us >= UNTOLD_US)
         wake_dispatch(w);
 }
 
 static void on_socket(void *arg);
+
+static void send_left(struct task_run *r)
+{
+    struct worker *w = r->arg;
+    struct msg m = {.kind = MSG_CHECKPOINT, .fd = -1};
+    m.u.CHECKPOINT = (struct msg_CHECKPOINT){
+        .generation = w->birth->generation, .seq = w->seq, .data = {r->left.data, r->left.len}};
+    w->left_large = !say(w, &m, clock_mono_us()) || w->left_large;
+    wake_dispatch(w); /* the job may go on for long */
+}
 
 static void run_job(struct worker *w, const struct msg *m, bool last)
 {
@@ -193,15 +211,20 @@ static void run_job(struct worker *w, const struct msg *m, bool last)
            a->input_type.len < JOB_TYPE_MAX ? a->input_type.len : JOB_TYPE_MAX);
     memcpy(trace, a->traceparent.data,
            a->traceparent.len < JOB_TRACE_MAX ? a->traceparent.len : JOB_TRACE_MAX);
+    w->seq = a->seq;
+    w->left_large = false;
     int64_t wall = clock_wall_us(), mono = clock_mono_us();
     slot_job_begin(w->slot, a->seq, &a->job, a->attempt, a->task, wall);
     where_job(&a->job, a->attempt, w->defs->task[a->task].name);
     r.input = with_zero(w, m, last);
-    size_t more = a->params_len ? (size_t)a->params_len + 1 : 0;
+    bool has_more = a->params_len > 0 || a->checkpoint_len > 0;
+    size_t more = has_more ? (size_t)a->params_len + a->checkpoint_len + 2 : 0;
     if (more > a->input.len)
         log_die(1, "a job was assigned whose input is shorter than it says");
     r.input_len = a->input.len - more;
     r.params = more && r.input ? r.input + r.input_len + 1 : "";
+    r.checkpoint = more && r.input ? r.params + a->params_len + 1 : "";
+    r.send_left = send_left;
     r.input_type = type;
     r.traceparent = trace;
     r.sock = w->birth->sock;
@@ -214,6 +237,9 @@ static void run_job(struct worker *w, const struct msg *m, bool last)
         task_do(&w->birth->tasks[a->task], &r);
     else
         task_fail(&r, false, JOB_ERROR_MEMORY, "no memory for the input");
+    r.left_due_us = 0;
+    if (r.failed)
+        task_checkpoint_send(&r); /* the last one, before the outcome */
     if (reaper_has_strangers(warm_keeps, NULL))
         (void)reaper_clear(warm_keeps, NULL, CLEAR_MS);
     int64_t now = clock_mono_us();
@@ -226,6 +252,7 @@ static void run_job(struct worker *w, const struct msg *m, bool last)
     w->usage_told = false;
     send_done(w, a, &r, wall, now - mono);
     buf_release(&r.result);
+    buf_release(&r.left);
 }
 
 /* ---- messages ---- */

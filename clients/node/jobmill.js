@@ -58,6 +58,7 @@ class Job {
     this.task = given.task
     this.attempt = given.attempt
     this.traceparent = given.traceparent // of the submission (W3C Trace Context), or undefined
+    this.checkpoint = given.checkpoint // what an attempt before this one left, or undefined
     this.input = given.input
     this.inputFile = given.input_file
     this.inputType = given.input_type || 'application/json'
@@ -70,6 +71,11 @@ class Job {
     if (typeof fraction === 'number') told.fraction = fraction
     if (message !== undefined) told.message = String(message)
     send({ progress: told })
+  }
+
+  /** Leaves a small JSON value (64 KiB) for the job's next attempt, should there be one; the last one stands. */
+  leave(checkpoint) {
+    send({ checkpoint })
   }
 
   bytes() {

@@ -71,6 +71,7 @@ class Job:
         self.task = given["task"]
         self.attempt = given["attempt"]
         self.traceparent = given.get("traceparent")  # of the submission (W3C Trace Context), or None
+        self.checkpoint = given.get("checkpoint")  # what an attempt before this one left, or None
         self.input = given.get("input")
         self.input_file = given.get("input_file")  # path of the bytes, where they are not JSON
         self.input_type = given.get("input_type", "application/json")
@@ -84,6 +85,11 @@ class Job:
         if message is not None:
             told["message"] = str(message)
         self._send({"progress": told})
+
+    def leave(self, checkpoint):
+        """Leaves a small JSON value (64 KiB) for the job's next attempt, should there be one; the last
+        one stands."""
+        self._send({"checkpoint": checkpoint})
 
     def bytes(self):
         """The input as bytes, where it is not JSON."""

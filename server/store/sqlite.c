@@ -351,6 +351,8 @@ static int reload(struct sqlite_store *s)
     int err = keys_load(s);
     if (!err)
         err = settle_undo(s);
+    if (!err)
+        err = checkpoints_load(s);
     int got = err ? err : db_first(&s->db, STMT_TASK_ALL, NULL, 0);
     for (; got == 1; got = db_next(&s->db, STMT_TASK_ALL)) {
         sqlite3_stmt *st = s->db.stmt[STMT_TASK_ALL];
@@ -570,6 +572,7 @@ static const struct store_ops sqlite_ops = {
     .ended_count = sqlite_ended_count,
     .ended_id = sqlite_ended_id,
     .gone = sqlite_gone,
+    .checkpoint_keep = sqlite_checkpoint_keep,
     .due = sqlite_due,
     .sweep_keys = sqlite_sweep_keys,
     .sweep_jobs = sqlite_sweep_jobs,
@@ -637,6 +640,8 @@ static int open_db(struct sqlite_store *s, const struct store_options *o, struct
         err = load_tasks(s);
     if (!err)
         err = parents_load(s);
+    if (!err)
+        err = checkpoints_load(s);
     if (!err)
         err = vacuum_mode(s);
     if (!err) {

@@ -181,6 +181,7 @@ struct sqlite_store {
     size_t ended_count, ended_settled, ended_cap;
     struct id *gone; /* jobs that ran and were forgotten in the open transaction */
     size_t gone_count, gone_cap;
+    uint64_t checkpoints; /* rows, the open transaction included */
     struct group_moves *moves;
     size_t moves_count, moves_cap;
     struct running_key *running; /* no order */
@@ -226,6 +227,13 @@ int wal_layer(const char **name);
 /* ---- sqlite_bytes.c ---- */
 int sqlite_read_bytes(struct store_reader *r, const struct id *id, const struct piece *p,
                       void *out);
+
+/* ---- sqlite_checkpoint.c ---- */
+int sqlite_checkpoint_keep(struct store *s, const struct id *job, uint32_t attempt,
+                           const struct buf *data);
+int checkpoints_load(struct sqlite_store *s); /* after a rollback, too */
+int checkpoint_get(struct sqlite_store *s, struct job *job); /* into job->checkpoint */
+int checkpoint_drop(struct sqlite_store *s, const struct id *job);
 
 /* ---- sqlite_insert.c ---- */
 int sqlite_replay(struct store *s, const struct store_key *key, struct id *id);

@@ -251,6 +251,8 @@ static int start_job(struct sqlite_store *s, const struct pick *p, int64_t now_u
     if (!err && out->gathers)
         err = gather_input(s, out);
     if (!err)
+        err = checkpoint_get(s, out);
+    if (!err)
         err = db_run_one(s, STMT_JOB_START,
                          PARAMS(P_INT(p->key), P_INT(out->attempt + 1), P_INT(now_us),
                                 row_room(s, out->task_id, true)));

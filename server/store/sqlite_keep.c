@@ -25,6 +25,8 @@ static int drop_job(struct sqlite_store *s, const struct job *job)
     if (n >= 0 && job->attempt > 0)
         n = db_run(&s->db, STMT_ATTEMPTS_DROP, key, 1);
     if (n >= 0)
+        n = checkpoint_drop(s, &job->id);
+    if (n >= 0)
         n = db_run(&s->db, STMT_UNIQUE_DROP, key, 1);
     if (n >= 0 && job->callback_url.len)
         n = db_run(&s->db, STMT_DELIVERIES_DROP, key, 1);

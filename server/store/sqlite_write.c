@@ -160,7 +160,7 @@ static int succeed_at_once(struct sqlite_store *s, const struct attempt *a)
     return err ? err : 1;
 }
 
-int sqlite_finish(struct store *base, const struct attempt *a, const struct finish_policy *p,
+static int finish(struct store *base, const struct attempt *a, const struct finish_policy *p,
                   enum job_state *state)
 {
     struct sqlite_store *s = sqlite_of(base);
@@ -191,6 +191,13 @@ int sqlite_finish(struct store *base, const struct attempt *a, const struct fini
         *state = to;
     job_release(&job);
     return err;
+}
+
+int sqlite_finish(struct store *base, const struct attempt *a, const struct finish_policy *p,
+                  enum job_state *state)
+{
+    int err = finish(base, a, p, state);
+    return !err && *state == JOB_SUCCEEDED ? checkpoint_drop(sqlite_of(base), &a->job) : err;
 }
 
 /* ---- cancel, expiry, retry ---- */

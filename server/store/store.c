@@ -161,6 +161,12 @@ void store_ended_id(const struct store *s, size_t i, struct id *out)
     s->ops->ended_id(s, i, out);
 }
 
+int store_checkpoint_keep(struct store *s, const struct id *job, uint32_t attempt,
+                          const struct buf *data)
+{
+    return s->ops->checkpoint_keep(s, job, attempt, data);
+}
+
 bool store_gone(const struct store *s, size_t i, struct id *out)
 {
     return s->ops->gone(s, i, out);

@@ -123,6 +123,11 @@ struct finish_policy {
 int store_finish(struct store *s, const struct attempt *a, const struct finish_policy *p,
                  enum job_state *state);
 
+/* Keeps what the attempt that holds the job leaves for the next one (store_claim gives it); of another
+ * attempt nothing is kept. Gone with the job, or when it has succeeded. */
+int store_checkpoint_keep(struct store *s, const struct id *job, uint32_t attempt,
+                          const struct buf *data);
+
 /* Cancels. Fills *job as it then is (without input/result). A queued or scheduled one is CANCELLED at
  * once; a running one keeps running with cancel_requested set (the caller stops it); a cancelled one is
  * left and 0; -ERR_CONFLICT for another final one (job filled); -ERR_NO_JOB. */

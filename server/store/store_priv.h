@@ -37,6 +37,8 @@ struct store_ops {
     int (*settle)(struct store *s, int64_t now_us, bool *more);
     size_t (*ended_count)(const struct store *s);
     void (*ended_id)(const struct store *s, size_t i, struct id *out);
+    int (*checkpoint_keep)(struct store *s, const struct id *job, uint32_t attempt,
+                           const struct buf *data);
     bool (*gone)(const struct store *s, size_t i, struct id *out);
     int (*due)(struct store *s, int64_t now_us, size_t limit, size_t *moved, int64_t *next_us);
     int (*sweep_keys)(struct store *s, int64_t now_us, size_t limit, size_t *gone);

@@ -1,8 +1,9 @@
 /*
- * fuzz_dispatch.c - libFuzzer: dispatch with hostile workers. The input is a list of acts: claims come,
- * cancels come, time passes, workers start jobs, send well-formed lies or any bytes through socket or
- * ring, break the ring, close their sockets, die. The fork server's side is played honestly. Whatever they do, each claim gets one outcome,
- * and no outcome holds what the store or a client could choke on.
+ * fuzz_dispatch.c - libFuzzer: dispatch with hostile workers. The input is a list of acts: claims
+ * come, cancels come, time passes, workers start jobs, send well-formed lies or any bytes through
+ * socket or ring, break the ring, close their sockets, die. The fork server's side is played
+ * honestly. Whatever they do, each claim gets one outcome, and no outcome holds what the store or a
+ * client could choke on.
  */
 #include "../../common/clock.h"
 #include "../../common/err.h"
@@ -24,17 +25,17 @@
 #define DAY_US (INT64_C(86400) * US_PER_S)
 #define NOW_US (INT64_C(1700000000) * US_PER_S)
 
-static const char settings[] =
-    "[pool default]\nworkers = 2\n[pool other]\nworkers = 1\n"
-    "[task a]\ncommand = /bin/true\noutput_max = 50000\n[task b]\ncommand = /bin/true\npool = other\n";
+static const char settings[] = "[pool default]\nworkers = 2\n[pool other]\nworkers = 1\n"
+                               "[task a]\ncommand = /bin/true\noutput_max = 50000\n[task "
+                               "b]\ncommand = /bin/true\npool = other\n";
 
 static struct conf conf;
 static struct board *board;
 static struct dispatcher *d;
 static int control; /* the fork server's end */
 static int worker[8];
-static struct ring ring[8];         /* the workers' ends */
-static uint32_t *positions[8];      /* the first page of the same memory */
+static struct ring ring[8];    /* the workers' ends */
+static uint32_t *positions[8]; /* the first page of the same memory */
 static uint32_t outcomes[CLAIMS], claims;
 static int64_t mono_us;
 
@@ -73,6 +74,14 @@ void writer_finish(struct finish *list)
     }
 }
 
+void writer_checkpoint(struct checkpoint *c)
+{
+    if (c->data.len > JOB_CHECKPOINT_MAX)
+        abort();
+    buf_release(&c->data);
+    free(c);
+}
+
 void writer_credit(uint32_t pool, uint32_t n)
 {
     if (pool >= conf.defs.pools || n > 1000)
@@ -99,7 +108,8 @@ static void bear(const struct msg_SPAWN *s)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
         abort();
     struct msg m = {.kind = MSG_BORN, .fd = pair[0]};
-    m.u.BORN = (struct msg_BORN){.slot = s->slot, .generation = s->generation, .pid = 1000 + s->slot};
+    m.u.BORN =
+        (struct msg_BORN){.slot = s->slot, .generation = s->generation, .pid = 1000 + s->slot};
     tell(&m);
     close(pair[0]);
     fd_close(&worker[s->slot]);

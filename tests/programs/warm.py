@@ -74,7 +74,17 @@ def grow(job):
     return os.getpid()
 
 
+def resume(job):
+    """Leaves something too large for a ring, and dies; the next attempt tells what it was given."""
+    if job.checkpoint:
+        return job.checkpoint
+    job.leave({"at": 1})
+    job.leave({"at": 2, "text": "x" * 30000})
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 DO = {
+    "resume": resume,
     "pid": lambda job: os.getpid(),
     "echo": lambda job: [job.input["n"], os.getpid(), job.attempt],
     "crash": crash,

@@ -79,6 +79,24 @@ static int talk(struct jobmill_call *call)
     return 0;
 }
 
+/* The first attempt leaves something and dies; the next tells what it was given. */
+static int resume(struct jobmill_call *call)
+{
+    static const char left[] = "{\"at\":2}";
+    if (call->checkpoint[0])
+        return jobmill_result_json(call, call->checkpoint, strlen(call->checkpoint));
+    char *large = malloc(70000);
+    if (!large)
+        return 1;
+    memset(large, '1', 70000);
+    int refused = jobmill_checkpoint(call, large, 70000);
+    free(large);
+    if (!refused || !jobmill_checkpoint(call, "{", 1) ||
+        jobmill_checkpoint(call, left, sizeof(left) - 1))
+        return 1;
+    return crash();
+}
+
 static int run(struct jobmill_call *call, void *state)
 {
     char what[32] = "";
@@ -90,6 +108,8 @@ static int run(struct jobmill_call *call, void *state)
         return crash();
     if (!strcmp(what, "crash_once"))
         return call->attempt == 1 ? crash() : 0;
+    if (!strcmp(what, "resume"))
+        return resume(call);
     if (!strcmp(what, "abort")) {
         signal(SIGABRT, SIG_DFL);
         raise(SIGABRT);
