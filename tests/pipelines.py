@@ -82,8 +82,11 @@ class Service:
         with open(f'{self.dir}/jobmill.ini', 'w', encoding='utf-8') as conf:
             conf.write(text + CONF.format(dir=self.dir, here=HERE, program=PROGRAM))
         self.log = open(f'{self.dir}/log', 'wb')
+        os.mkdir(f'{self.dir}/tmp')
+        os.chmod(f'{self.dir}/tmp', 0o1777)
         self.process = subprocess.Popen([binary, 'serve', '--config', f'{self.dir}/jobmill.ini', '--listen', '127.0.0.1:0',
-                                         '--data-dir', f'{self.dir}/data', '--workers', '1'], stdout=subprocess.PIPE, stderr=self.log)
+                                         '--data-dir', f'{self.dir}/data', '--workers', '1'], stdout=subprocess.PIPE, stderr=self.log,
+                                        env=dict(os.environ, TMPDIR=f'{self.dir}/tmp'))
         Client.port = int(self.process.stdout.readline().decode().rsplit(':', 1)[1])
 
     def end(self):
@@ -395,6 +398,8 @@ def main():
         took, check = run(service, args)
         status = service.end()
         must(status == 0, f'the service ended with {status}')
+        left = os.listdir(f'{service.dir}/tmp')
+        must(not left, f'directories of jobs are left: {left}')
     except (Wrong, OSError, http.client.HTTPException, KeyError, TypeError, ValueError) as error:
         print(f'pipelines: seed {args.seed}: {type(error).__name__}: {error}')
         service.process.kill()
