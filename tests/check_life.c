@@ -562,6 +562,37 @@ static size_t sweep(const struct keep_rule *rule)
     return all;
 }
 
+static void shows_no_result(const struct id *id, enum job_state want)
+{
+    struct job j = get(id);
+    ck_assert_int_eq(j.state, want);
+    ck_assert(!j.has_result);
+    ck_assert_uint_eq(j.result.len, 0);
+    job_release(&j);
+}
+
+/* A row holds room for a result of the length that the task's last ones had. */
+START_TEST(room_for_a_result_is_no_result)
+{
+    struct id first = add(alpha, JOB_RUNNING, 0);
+    ends(&first, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    struct id id = add(alpha, JOB_QUEUED, 0);
+    shows_no_result(&id, JOB_QUEUED);
+    ck_assert(id_equal(&id, &(struct id[]){claim_one()}[0]));
+    shows_no_result(&id, JOB_RUNNING);
+    ends(&id, 1, ATTEMPT_FAILED, JOB_SCHEDULED);
+    shows_no_result(&id, JOB_SCHEDULED);
+    ck_assert_uint_eq(due(INT64_C(1) << 40), 1);
+    (void)claim_one();
+    ends(&id, 2, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    struct job j = get(&id);
+    ck_assert(j.has_result);
+    ck_assert_uint_eq(j.result.len, 2);
+    ck_assert_mem_eq(j.result.data, "42", 2);
+    job_release(&j);
+}
+END_TEST
+
 START_TEST(the_old_are_forgotten_step_by_step)
 {
     struct id old[7], young, waiting = add(alpha, JOB_QUEUED, 0);
@@ -621,6 +652,7 @@ int main(void)
                  a_group_ends_with_its_last_job, a_group_that_is_open_does_not_end,
                  a_child_waits_for_all_its_parents, a_failure_is_passed_on_or_not,
                  a_cancelled_parent_decides_its_children, a_group_is_a_parent,
-                 many_children_take_several_transactions, the_old_are_forgotten_step_by_step,
-                 so_many_are_kept, only_what_has_ended_is_deleted);
+                 many_children_take_several_transactions, room_for_a_result_is_no_result,
+                 the_old_are_forgotten_step_by_step, so_many_are_kept,
+                 only_what_has_ended_is_deleted);
 }
