@@ -186,8 +186,12 @@ class Service:
             return got, None
         response = resolve(op['responses'][str(status)])
         known = {h.lower() for h in response.get('headers', {})}
+        always = {'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY', 'referrer-policy': 'no-referrer',
+                  'cross-origin-resource-policy': 'same-origin'}
+        for name, value in always.items():
+            check(got[name] == value, f'{where}: {name}')
         general = {'date', 'content-type', 'content-length', 'connection', 'cache-control', 'allow',
-                   'x-content-type-options', 'content-disposition', 'content-security-policy', 'x-request-id'}
+                   'content-disposition', 'content-security-policy', 'x-request-id'} | always.keys()
         for name in got:
             check(name.lower() in known | general, f'{where}: the header {name} is in api.yaml')
         check(re.fullmatch(r'[\w.:/+=@-]{1,64}', got['X-Request-Id'] or ''), f'{where}: X-Request-Id')

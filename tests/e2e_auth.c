@@ -334,6 +334,46 @@ START_TEST(every_act_of_control_is_told)
 }
 END_TEST
 
+static void has_header(const struct answer *a, const char *name, const char *want)
+{
+    char got[200];
+    ck_assert_msg(answer_header(a, name, got, sizeof(got)), "%d without %s:\n%s", a->status, name,
+                  a->head);
+    ck_assert_str_eq(got, want);
+}
+
+/* What goes wrong too, and what comes without a body. */
+START_TEST(every_answer_tells_browsers_what_it_is)
+{
+    static const struct {
+        const char *method, *path;
+        int status;
+        bool as_reader;
+    } asked[] = {
+        {"GET", "/v1/jobs", 200, true},         {"GET", "/v1/jobs", 401, false},
+        {"POST", "/v1/jobs", 403, true},        {"GET", "/nowhere", 404, false},
+        {"PUT", "/v1/jobs", 405, false},        {"GET", "/healthz", 200, false},
+        {"OPTIONS", "/v1/jobs", 204, false},    {"GET", "/metrics", 200, true},
+        {"GET", "/v1/jobs/none/x", 404, false}, {"GET", "/docs", 200, false},
+    };
+    char *conf = all_tokens();
+    struct server *s = server_new(conf, NULL);
+    for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        struct answer *a =
+            ask(s, asked[i].as_reader ? A_READ : NULL, asked[i].method, asked[i].path, NULL);
+        ck_assert_int_eq(a->status, asked[i].status);
+        has_header(a, "X-Content-Type-Options", "nosniff");
+        has_header(a, "X-Frame-Options", "DENY");
+        has_header(a, "Referrer-Policy", "no-referrer");
+        has_header(a, "Cross-Origin-Resource-Policy", "same-origin");
+        has_header(a, "Cache-Control", asked[i].as_reader ? "no-store" : "no-cache");
+        answer_free(a);
+    }
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(the_outside_needs_tokens)
 {
     char out[4096];
@@ -398,8 +438,8 @@ int main(void)
     const TTest *const tests[] = {
         every_route_wants_its_scope,     a_token_sees_its_own_jobs,
         tokens_change_without_a_restart, a_token_has_its_own_schedules,
-        every_act_of_control_is_told,    the_outside_needs_tokens,
-        no_token_shows_anywhere,
+        every_act_of_control_is_told,    every_answer_tells_browsers_what_it_is,
+        the_outside_needs_tokens,        no_token_shows_anywhere,
     };
     return run_suite("auth", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -134,9 +134,7 @@ static bool wants_html(const struct request *rq)
 static void harden(struct request *rq, const char *csp)
 {
     request_add_header(rq, "Content-Security-Policy", "%s", csp);
-    request_add_header(rq, "Referrer-Policy", "no-referrer");
     request_add_header(rq, "Cross-Origin-Opener-Policy", "same-origin");
-    request_add_header(rq, "Cross-Origin-Resource-Policy", "same-origin");
 }
 
 bool assets_page(struct request *rq)

@@ -168,15 +168,37 @@ static struct MHD_Response *make_response(struct request *rq)
     return response;
 }
 
+/* What a browser is told of every answer: it is what it says, and of no use to pages of other
+ * sites, neither to read nor to show in a frame. */
+static bool add_hardening(struct MHD_Response *response)
+{
+    static const char *const always[][2] = {
+        {"X-Content-Type-Options", "nosniff"},
+        {"X-Frame-Options", "DENY"},
+        {"Referrer-Policy", "no-referrer"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+    };
+    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
+        if (MHD_add_response_header(response, always[i][0], always[i][1]) != MHD_YES)
+            return false;
+    }
+    return true;
+}
+
+static const char *cache_control(const struct request *rq)
+{
+    if (rq->reply.keep)
+        return "public, max-age=31536000, immutable";
+    return rq->caller.token ? "no-store" : "no-cache"; /* what is not everybody's is on no disk */
+}
+
 static bool add_headers(struct MHD_Response *response, const struct request *rq)
 {
     const struct reply *reply = &rq->reply;
-    bool ok = !reply->type ||
-              (MHD_add_response_header(response, "Content-Type", reply->type) == MHD_YES &&
-               MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES);
-    ok = ok && MHD_add_response_header(response, "Cache-Control",
-                                       reply->keep ? "public, max-age=31536000, immutable"
-                                                   : "no-cache") == MHD_YES;
+    bool ok =
+        !reply->type || MHD_add_response_header(response, "Content-Type", reply->type) == MHD_YES;
+    ok = ok && add_hardening(response) &&
+         MHD_add_response_header(response, "Cache-Control", cache_control(rq)) == MHD_YES;
     ok = ok && MHD_add_response_header(response, "X-Request-Id", rq->request_id) == MHD_YES;
     for (size_t at = 0; ok && at < reply->headers.len;) {
         const char *name = reply->headers.data + at;
