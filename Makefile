@@ -368,7 +368,7 @@ $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 .SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS)
 
 test: deps-test ## install what is missing, build, and pass the tests
-	$(MAKE) --no-print-directory layers contract docs-test check e2e
+	$(MAKE) --no-print-directory layers contract smuggling docs-test check e2e
 
 # All are run, so that one look tells all that is wrong.
 NONE_FAILED = [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
@@ -386,6 +386,10 @@ layers: $(COMMON:%.c=$(BUILD)/%.o) $(WORKERS:%.c=$(BUILD)/%.o) $(BUILD)/embed.o 
 
 contract: $(BUILD)/jobmill generated-check web-check ## api.yaml against the routes and the answers; documents against their tables
 	/usr/bin/python3 tests/contract.py $(BUILD)/jobmill
+
+.PHONY: smuggling
+smuggling: $(BUILD)/jobmill ## requests that hide another in themselves
+	/usr/bin/python3 tests/smuggling.py $(BUILD)/jobmill
 
 SEQUENCES ?= 1000
 model: $(BUILD)/jobmill ## random sequences of calls and kills against a model, SEQUENCES of them

@@ -140,21 +140,40 @@ int request_read_wait(struct request *rq, struct problem *p)
 
 /* ---- the head ---- */
 
+/* The library cuts a value at a NUL byte, takes a bare CR for the end of a line and joins folded
+ * lines, and tells none of it. It keeps the head where it was read, so each line must begin where
+ * the one before it ended with CR LF, both of which are NUL by now. */
+struct head_reader {
+    struct guard *guard;
+    const char *next; /* where the next line must begin */
+    bool strange;
+};
+
 static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t nlen,
                                  const char *value, size_t vlen)
 {
     (void)kind;
-    struct guard *g = arg;
-    if (!value)
-        value = "";
-    return guard_header(g, name, nlen, value, vlen) ? MHD_NO : MHD_YES;
+    struct head_reader *h = arg;
+    if (!value || name != h->next || value <= name + nlen)
+        h->strange = true;
+    else
+        h->next = value + vlen + 2;
+    return guard_header(h->guard, name, nlen, value ? value : "", vlen) ? MHD_NO : MHD_YES;
 }
 
 static int check_head(struct request *rq, const char *method, const char *version, struct guard *g)
 {
     *g = (struct guard){.loopback = r.loopback, .listen_host = r.listen_host};
     if (guard_begin(g, method, version, rq->target, &rq->path) == 0) {
-        MHD_get_connection_values_n(rq->mhd, MHD_HEADER_KIND, on_header, g);
+        struct head_reader h = {.guard = g, .next = version + strlen(version) + 2};
+        MHD_get_connection_values_n(rq->mhd, MHD_HEADER_KIND, on_header, &h);
+        const union MHD_ConnectionInfo *size =
+            MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+        if (!size || h.next + 2 != method + size->header_size)
+            h.strange = true;
+        if (!g->problem.err && h.strange)
+            problem_set(&g->problem, ERR_BAD_REQUEST,
+                        "a header has a NUL byte, is folded, or does not end with CR LF");
         guard_end(g);
     }
     if (!g->problem.err)
