@@ -169,6 +169,7 @@ HTTP := \
 	server/http/http.c \
 	server/http/input_check.c \
 	server/http/json.c \
+	server/http/listener.c \
 	server/http/multipart.c \
 	server/http/problem.c \
 	server/http/query.c \

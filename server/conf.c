@@ -293,6 +293,11 @@ static int check_words(const struct conf *c, struct buf *why)
                  c->listen);
         return -ERR_CONFIG;
     }
+    if (c->admin_listen[0] && !conf_split_address(c->admin_listen, host, sizeof(host), &port)) {
+        buf_addf(why, "admin_listen = %s: must be ADDRESS:PORT, such as 127.0.0.1:9090",
+                 c->admin_listen);
+        return -ERR_CONFIG;
+    }
     if (log_level_parse(c->log_level) < 0) {
         buf_addf(why, "log_level = %s: must be debug, info, warn or error", c->log_level);
         return -ERR_CONFIG;

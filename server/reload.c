@@ -46,22 +46,32 @@ void reload_end(void)
     r.settings = NULL;
 }
 
-int reload_check_address(const struct conf *c, struct buf *why)
+static int check_address(const struct conf *c, const char *setting, const char *address,
+                         const char *may, struct buf *why)
 {
     char host[64];
     uint16_t port;
-    if (!conf_split_address(c->listen, host, sizeof(host), &port)) {
-        buf_addf(why, "listen = %s: not ADDRESS:PORT", c->listen);
+    if (!conf_split_address(address, host, sizeof(host), &port)) {
+        buf_addf(why, "%s = %s: not ADDRESS:PORT", setting, address);
         return -ERR_CONFIG;
     }
     if (!conf_is_loopback(host) && !c->insecure && !c->tokens) {
-        buf_addf(why,
-                 "listen = %s: not a loopback address, and anybody who reaches it could run tasks: "
-                 "make tokens (jobmill token), or say --insecure",
-                 c->listen);
+        buf_addf(
+            why,
+            "%s = %s: not a loopback address, and anybody who reaches it could %s: make tokens "
+            "(jobmill token), or say --insecure",
+            setting, address, may);
         return -ERR_CONFIG;
     }
     return 0;
+}
+
+int reload_check_address(const struct conf *c, struct buf *why)
+{
+    int err = check_address(c, "listen", c->listen, "run tasks", why);
+    return err || !c->admin_listen[0]
+               ? err
+               : check_address(c, "admin_listen", c->admin_listen, "read the figures", why);
 }
 
 /* ---- what changed ---- */

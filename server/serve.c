@@ -214,7 +214,7 @@ static void wait_for_workers(const struct service *s)
     }
 }
 
-static int start_threads(struct service *s, uint16_t *port, struct buf *why)
+static int start_threads(struct service *s, uint16_t *port, uint16_t *admin_port, struct buf *why)
 {
     int err = reader_start(s->store, s->board, &s->conf.defs);
     if (!err)
@@ -227,24 +227,36 @@ static int start_threads(struct service *s, uint16_t *port, struct buf *why)
     if (!err)
         wait_for_workers(s);
     if (!err)
-        err = http_start(&s->conf, port);
+        err = http_start(&s->conf, port, admin_port);
     if (!err)
         err = joblog_sweep_start();
     return err;
 }
 
-static int announce(const struct service *s, uint16_t port)
+/* "[::1]:8080"; false: not an address. */
+static bool address_text(const char *setting, uint16_t port, char out[96])
 {
     char host[64];
     uint16_t asked;
-    if (!conf_split_address(s->conf.listen, host, sizeof(host), &asked))
-        return -ERR_CONFIG;
+    if (!conf_split_address(setting, host, sizeof(host), &asked))
+        return false;
     bool v6 = strchr(host, ':') != NULL;
-    printf("listening on http://%s%s%s:%u\n", v6 ? "[" : "", host, v6 ? "]" : "", port);
+    snprintf(out, 96, "%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", port);
+    return true;
+}
+
+static int announce(const struct service *s, uint16_t port, uint16_t admin_port)
+{
+    char address[96];
+    if (!address_text(s->conf.listen, port, address))
+        return -ERR_CONFIG;
+    printf("listening on http://%s\n", address);
     if (fflush(stdout) != 0)
         log_warn("standard output cannot be written: %s", strerror(errno));
-    log_info("jobmill " JOBMILL_VERSION " serves on %s%s%s:%u, data in %s, %u workers",
-             v6 ? "[" : "", host, v6 ? "]" : "", port, s->conf.data_dir, s->conf.defs.slots);
+    log_info("jobmill " JOBMILL_VERSION " serves on %s, data in %s, %u workers", address,
+             s->conf.data_dir, s->conf.defs.slots);
+    if (s->conf.admin_listen[0] && address_text(s->conf.admin_listen, admin_port, address))
+        log_info("probes and figures on http://%s", address);
     return 0;
 }
 
@@ -344,14 +356,15 @@ int serve_main(int argc, char **argv)
         return fail(EXIT_UNAVAILABLE, strerror(errno));
     if (open_store(&s, &why) != 0)
         serve_die(EXIT_UNAVAILABLE, "%s", why.data ? why.data : "out of memory");
-    uint16_t port = 0;
-    int err = start_threads(&s, &port, &why);
+    uint16_t port = 0, admin_port = 0;
+    int err = start_threads(&s, &port, &admin_port, &why);
     if (err && why.len)
         serve_die(EXIT_CONFIG, "%s", why.data);
     if (err)
-        serve_die(err == -ERR_CONFIG ? EXIT_CONFIG : EXIT_UNAVAILABLE, "cannot serve on %s: %s",
-                  s.conf.listen, err == -ERR_SYSTEM ? strerror(errno) : err_sentence(err));
-    if (announce(&s, port) != 0)
+        serve_die(err == -ERR_CONFIG ? EXIT_CONFIG : EXIT_UNAVAILABLE, "cannot serve on %s%s%s: %s",
+                  s.conf.listen, s.conf.admin_listen[0] ? " and " : "", s.conf.admin_listen,
+                  err == -ERR_SYSTEM ? strerror(errno) : err_sentence(err));
+    if (announce(&s, port, admin_port) != 0)
         serve_die(EXIT_CONFIG, "listen = %s: not ADDRESS:PORT", s.conf.listen);
     wait_for_signal(&s);
     drain(&s);

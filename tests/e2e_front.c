@@ -295,6 +295,56 @@ START_TEST(more_connections_than_allowed_wait)
 }
 END_TEST
 
+/* The second listener's port is told in the log. */
+static int admin_port(struct server *s)
+{
+    static const char told[] = "probes and figures on http://127.0.0.1:";
+    char *log = NULL, *at = NULL;
+    eventually((free(log), log = server_log(s), at = strstr(log, told)) != NULL, LONG_MS);
+    int port = (int)strtol(at + strlen(told), NULL, 10);
+    free(log);
+    return port;
+}
+
+START_TEST(probes_are_answered_when_the_service_is_full)
+{
+    enum { ROOM = 16 };
+    const char *flags[] = {
+        "--max-connections", "16", "--max-waiting", "8", "--http-threads", "1", "--admin-listen",
+        "127.0.0.1:0",       NULL};
+    int fd[ROOM];
+    struct server *s = server_new(NULL, flags);
+    struct server admin = *s;
+    admin.port = admin_port(s);
+    for (int i = 0; i < ROOM; i++) {
+        fd[i] = raw_open(s);
+        raw_send(fd[i], "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        char *said = raw_read(fd[i], "ok\"}", LONG_MS);
+        ck_assert_ptr_nonnull(strstr(said, "200"));
+        free(said);
+    }
+    int late = raw_open(s); /* the kernel takes it, the service does not */
+    raw_send(late, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    answer_free(get(&admin, "/healthz", 200));
+    answer_free(get(&admin, "/readyz", 200));
+    struct answer *a = get(&admin, "/metrics", 200);
+    ck_assert_ptr_nonnull(strstr(a->body, "jobmill_"));
+    answer_free(a);
+    char *said = raw_read(late, "ok\"}", 1); /* still not: it was full all the time */
+    ck_assert_str_eq(said, "");
+    free(said);
+    /* nothing else is there */
+    static const char *const others[] = {"/", "/v1/jobs", "/v1/stats", "/api.yaml", "/docs"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        answer_free(get(&admin, others[i], 404));
+    answer_free(post(&admin, "/v1/jobs", "{\"task\":\"noop\"}", 404));
+    close(late);
+    for (int i = 0; i < ROOM; i++)
+        close(fd[i]);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(a_client_that_does_not_read_is_cut)
 {
     static const char *const flags[] = {"--workers", "2", "--write-timeout", "0.5", NULL};
@@ -398,6 +448,7 @@ int main(void)
         pipelined_requests_are_answered_in_order,
         one_address_cannot_take_all_connections,
         more_connections_than_allowed_wait,
+        probes_are_answered_when_the_service_is_full,
         a_client_that_does_not_read_is_cut,
         json_bombs_cost_little,
     };

@@ -22,8 +22,11 @@ enum phase {
     PHASES
 };
 
+struct front;
+
 struct conn {
     int fd;
+    const struct front *front; /* the owner's: by which listener it came */
     enum phase phase;         /* this and all below: guarded by the table's lock */
     int64_t due_us, since_us; /* mono */
     struct conn *next, *prev; /* of the phase's list, soonest first */

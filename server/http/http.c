@@ -1,10 +1,10 @@
 /*
- * http.c - the daemon of libmicrohttpd: its listening socket, threads and limits, its birth and
- * end.
+ * http.c - the daemons of libmicrohttpd: their threads and limits, their birth and end. One serves
+ * all; another, where admin_listen says so, has a thread and connections of its own and serves
+ * probes and figures, so that those are answered when the first is full or busy.
  *
  * http_start and http_stop are called by one thread. The library's threads call into request.c; the
- * watchdog of deadline.c has a thread of its own. The listening socket is ours, so that its port
- * can be 0 and be told, and so that it can be of either address family.
+ * watchdog of deadline.c has a thread of its own.
  */
 #include "http.h"
 
@@ -13,30 +13,27 @@
 #include "../../common/log.h"
 #include "../conf.h"
 #include "deadline.h"
+#include "listener.h"
 #include "request.h"
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG     1024
 #define CONN_MEMORY (16 * 1024) /* of one connection: its header, and a piece of its body */
 #define END_WAIT_MS 5000
-#define HOST_ROOM   256
+#define ADMIN_CONNS 64
 
 /* Each resume makes the library walk all suspended connections of that thread: with 10,000
  * long-polls on one thread that adds 0.3 ms to every other client's answer, on four a third of it.
  */
 #define THREADS_LEAST 4
 
-static struct MHD_Daemon *daemon_of_http;
-static char listen_host[HOST_ROOM];
+static struct MHD_Daemon *daemon_of_http, *daemon_of_admin;
+static struct front main_front, admin_front;
 
 /* ---- callbacks ---- */
 
@@ -60,7 +57,6 @@ static size_t keep_raw(void *arg, struct MHD_Connection *mhd, char *text)
 static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
-    (void)arg;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         deadline_conn_free(*context);
         *context = NULL;
@@ -68,7 +64,10 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *context = info ? deadline_conn_new(info->connect_fd) : NULL;
+    struct conn *c = info ? deadline_conn_new(info->connect_fd) : NULL;
+    if (c)
+        c->front = arg;
+    *context = c;
 }
 
 static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd)
@@ -100,49 +99,6 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
     *context = NULL;
 }
 
-/* ---- the socket ---- */
-
-static int open_address(const struct addrinfo *a)
-{
-    int on = 1;
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-        bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    fd_close(&fd);
-    return -1;
-}
-
-static int open_listener(const char *address, uint16_t *port)
-{
-    char service[8];
-    uint16_t wanted;
-    if (!conf_split_address(address, listen_host, sizeof(listen_host), &wanted))
-        return -ERR_CONFIG;
-    snprintf(service, sizeof(service), "%u", wanted);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *found;
-    if (getaddrinfo(listen_host[0] ? listen_host : NULL, service, &hints, &found) != 0)
-        return -ERR_CONFIG;
-    int fd = -1;
-    for (const struct addrinfo *a = found; a && fd < 0; a = a->ai_next)
-        fd = open_address(a);
-    freeaddrinfo(found);
-    if (fd < 0)
-        return -ERR_SYSTEM;
-    struct sockaddr_storage bound = {0};
-    socklen_t len = sizeof(bound);
-    if (getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
-        fd_close(&fd);
-        return -ERR_SYSTEM;
-    }
-    *port = bound.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&bound)->sin6_port)
-                                        : ntohs(((struct sockaddr_in *)&bound)->sin_port);
-    return fd;
-}
-
 /* ---- life ---- */
 
 static unsigned thread_count(const struct conf *conf)
@@ -169,28 +125,69 @@ static int start_daemon(const struct conf *conf, int fd)
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)conf->max_connections,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, &main_front, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, NULL, MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, per_ip, MHD_OPTION_END);
     return daemon_of_http ? 0 : -ERR_SYSTEM;
 }
 
-int http_start(const struct conf *conf, uint16_t *port)
+static int start_admin(int fd)
 {
-    int fd = open_listener(conf->listen, port);
+    daemon_of_admin = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, NULL,
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONN_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_raw, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, &admin_front, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+        MHD_OPTION_END);
+    return daemon_of_admin ? 0 : -ERR_SYSTEM;
+}
+
+static int open_front(struct front *f, const char *address, uint16_t *port)
+{
+    int fd = listener_open(address, f->host, sizeof(f->host), port);
+    f->loopback = conf_is_loopback(f->host);
+    return fd;
+}
+
+int http_start(const struct conf *conf, uint16_t *port, uint16_t *admin_port)
+{
+    int admin_fd = -1;
+    int fd = open_front(&main_front, conf->listen, port);
     if (fd < 0)
         return fd;
-    request_setup(conf, listen_host);
+    int err = 0;
+    if (conf->admin_listen[0]) {
+        admin_front.admin = true;
+        admin_fd = open_front(&admin_front, conf->admin_listen, admin_port);
+        if (admin_fd < 0) {
+            err = admin_fd;
+            goto close_fd;
+        }
+    }
+    request_setup(conf);
     struct deadline_hooks hooks = {.over = request_wait_over, .resume = request_wait_resume};
-    int err = deadline_start(conf, &hooks);
+    err = deadline_start(conf, &hooks);
     if (err)
         goto close_fd;
-    err = start_daemon(conf, fd);
+    if (admin_fd >= 0)
+        err = start_admin(admin_fd);
     if (err)
         goto stop_deadline;
+    err = start_daemon(conf, fd);
+    if (err)
+        goto stop_admin;
     return 0;
+stop_admin:
+    if (daemon_of_admin) {
+        MHD_stop_daemon(daemon_of_admin); /* closes its socket */
+        daemon_of_admin = NULL;
+        admin_fd = -1;
+    }
 stop_deadline:
     deadline_stop();
 close_fd:
+    fd_close(&admin_fd);
     fd_close(&fd);
     return err;
 }
@@ -214,6 +211,9 @@ void http_stop(void)
     }
     MHD_stop_daemon(daemon_of_http);
     daemon_of_http = NULL;
+    if (daemon_of_admin)
+        MHD_stop_daemon(daemon_of_admin);
+    daemon_of_admin = NULL;
     deadline_stop();
 }
 

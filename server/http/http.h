@@ -10,8 +10,9 @@
 
 struct conf;
 
-/* Starts listening. *port is the port that was bound. 0, -ERR_SYSTEM (errno), -ERR_CONFIG. */
-int http_start(const struct conf *conf, uint16_t *port);
+/* Starts listening. *port is the port that was bound, *admin_port that of admin_listen (untouched where there
+ * is none). 0, -ERR_SYSTEM (errno), -ERR_CONFIG. */
+int http_start(const struct conf *conf, uint16_t *port, uint16_t *admin_port);
 /* From now on new submissions get 503 draining with Retry-After, /readyz 503; reads go on. */
 void http_drain(void);
 /* Answers every suspended request (503 draining, or what its job is now), closes all, ends the threads. */

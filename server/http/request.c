@@ -29,8 +29,6 @@
 const struct conf *http_conf;
 
 static struct {
-    const char *listen_host;
-    bool loopback;
     int64_t started_us;
     atomic_bool draining;
     _Atomic size_t body_bytes; /* of all requests, of body_memory */
@@ -163,7 +161,8 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
 
 static int check_head(struct request *rq, const char *method, const char *version, struct guard *g)
 {
-    *g = (struct guard){.loopback = r.loopback, .listen_host = r.listen_host};
+    const struct front *front = rq->conn->front;
+    *g = (struct guard){.loopback = front->loopback, .listen_host = front->host};
     if (guard_begin(g, method, version, rq->target, &rq->path) == 0) {
         struct head_reader h = {.guard = g, .next = version + strlen(version) + 2};
         MHD_get_connection_values_n(rq->mhd, MHD_HEADER_KIND, on_header, &h);
@@ -207,6 +206,12 @@ static void find_route(struct request *rq, const char *method, const struct guar
     enum method m = route_method(method);
     int err = strcmp(rq->path, "*") == 0 ? -ERR_BAD_METHOD
                                          : route_find(m, rq->path, &rq->route, &rq->part);
+    if (rq->conn->front->admin && !(rq->route && route_is_admin(rq->route))) {
+        rq->route = NULL;
+        problem_set(&p, ERR_NOT_FOUND, "here are /healthz, /readyz and /metrics alone");
+        request_problem(rq, &p);
+        return;
+    }
     if (err == -ERR_BAD_METHOD) {
         AUTO_BUF allow = BUF_INIT;
         route_allow(rq->path, &allow);
@@ -479,13 +484,11 @@ void request_free(struct request *rq)
     free(rq);
 }
 
-void request_setup(const struct conf *conf, const char *listen_host)
+void request_setup(const struct conf *conf)
 {
     http_conf = conf;
     metrics_begin();
     r.started_us = clock_mono_us();
-    r.listen_host = listen_host;
-    r.loopback = conf_is_loopback(listen_host);
     atomic_store(&r.draining, false);
     suspend_setup();
 }

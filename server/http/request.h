@@ -30,6 +30,13 @@ struct MHD_Connection;
 struct conf;
 struct request;
 
+/* A listener, as its requests see it. */
+struct front {
+    char host[256]; /* as the settings have it */
+    bool loopback;  /* names of other hosts are refused */
+    bool admin;     /* serves probes and figures only */
+};
+
 /* An answer that is made while it is sent. `more` gives up to `max` bytes of it, REPLY_END, or
  * REPLY_BROKEN; or it suspends the request (request_wait_any with no `then`), returns 0, and is
  * called again. */
@@ -168,7 +175,7 @@ int request_step(struct request *rq, const char *method, const char *version, co
                  size_t *len); /* 1: go on; 0: close the connection */
 bool request_wait_over(struct conn *c, bool left);
 void request_wait_resume(struct conn *c);
-void request_setup(const struct conf *conf, const char *listen_host);
+void request_setup(const struct conf *conf);
 void request_drain(void);
 /* Ends all waits and refuses new ones; false: some request was still suspended after timeout_ms. */
 bool request_end_all(int timeout_ms);

@@ -70,6 +70,12 @@ int route_find(enum method method, const char *path, const struct route **route,
     return err;
 }
 
+bool route_is_admin(const struct route *route)
+{
+    return route->handler == api_meta_health || route->handler == api_meta_ready ||
+           route->handler == api_metrics;
+}
+
 void route_allow(const char *path, struct buf *out)
 {
     static const char *const name[] = {

@@ -6,6 +6,7 @@
 
 #include "../tokens.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct request;
@@ -37,6 +38,7 @@ enum method route_method(const char *name); /* HEAD is METHOD_GET */
  * METHOD_OPTIONS), see route_allow. */
 int route_find(enum method method, const char *path, const struct route **route,
                struct route_part *part);
+bool route_is_admin(const struct route *route); /* a probe or the figures */
 void route_allow(const char *path, struct buf *out); /* "GET, HEAD, OPTIONS" */
 
 #endif

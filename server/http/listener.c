@@ -1,0 +1,57 @@
+/*
+ * listener.c - opens a listening socket. It is ours, not the library's, so that its port can be 0
+ * and be told, and so that it can be of either address family. Any thread.
+ */
+#include "listener.h"
+
+#include "../../common/err.h"
+#include "../../common/fdio.h"
+#include "../conf.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#define BACKLOG 1024
+
+static int open_address(const struct addrinfo *a)
+{
+    int on = 1;
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+        bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    fd_close(&fd);
+    return -1;
+}
+
+int listener_open(const char *address, char *host, size_t host_len, uint16_t *port)
+{
+    char service[8];
+    uint16_t wanted;
+    if (!conf_split_address(address, host, host_len, &wanted))
+        return -ERR_CONFIG;
+    snprintf(service, sizeof(service), "%u", wanted);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found;
+    if (getaddrinfo(host[0] ? host : NULL, service, &hints, &found) != 0)
+        return -ERR_CONFIG;
+    int fd = -1;
+    for (const struct addrinfo *a = found; a && fd < 0; a = a->ai_next)
+        fd = open_address(a);
+    freeaddrinfo(found);
+    if (fd < 0)
+        return -ERR_SYSTEM;
+    struct sockaddr_storage bound = {0};
+    socklen_t len = sizeof(bound);
+    if (getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
+        fd_close(&fd);
+        return -ERR_SYSTEM;
+    }
+    *port = bound.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&bound)->sin6_port)
+                                        : ntohs(((struct sockaddr_in *)&bound)->sin_port);
+    return fd;
+}
