@@ -89,8 +89,26 @@ def lengths_and_codings():
     add('cl-whole', 1, head('Content-Length: LEN\r\nConnection: close\r\n') + NOOP + 'HIDDEN')
 
 
+def what_the_library_lets_through():
+    """It reads chunks leniently, so nothing behind them is read; and it ends a target at a NUL byte."""
+    for name, body in {
+            'chunk-plain': CHUNK + '0\r\n\r\n', 'chunk-size-lf': f'f\n{NOOP}\r\n0\r\n\r\n', 'chunk-extension-cr': f'f;a\rb\r\n{NOOP}\r\n0\r\n\r\n',
+            'chunk-data-lf': f'f\r\n{NOOP}\n0\r\n\r\n', 'chunk-last-lf': CHUNK + '0\n\n', 'chunk-last-size-lf': CHUNK + '0\n\r\n',
+            'trailer-length': CHUNK + '0\r\nContent-Length: 5\r\n\r\n', 'trailer-coding': CHUNK + '0\r\nTransfer-Encoding: chunked\r\n\r\n',
+            'trailer-host': CHUNK + '0\r\nHost: evil\r\n\r\n'}.items():
+        add(name, 1, head(TE) + body + 'HIDDEN')
+    for name, size in {'chunk-sign': '+f', 'chunk-minus': '-1', 'chunk-0x': '0xf', 'chunk-space': ' f', 'chunk-empty': '', 'chunk-words': 'zz',
+                       'chunk-wraps': '1000000000000000f', 'chunk-2-64': '10000000000000000', 'chunk-short': 'd'}.items():
+        add(name, CUT, head(TE) + f'{size}\r\n{NOOP}\r\n0\r\n\r\nHIDDEN')
+    add('target-nul', REFUSED, head('Content-Length: 15\r\n', target='/v1/jobs\0') + NOOP + 'HIDDEN')
+    add('target-nul-space', REFUSED, head('Content-Length: 15\r\n', target='/v1/jobs\0 /x') + NOOP + 'HIDDEN')
+    add('lines-lf', REFUSED, head('Content-Length: 15\r\n').replace('\r\n', '\n') + NOOP + 'HIDDEN')
+    add('head-two-lf', REFUSED, head('X: y\n\nHIDDEN', method='GET'))
+
+
 add('control', 2, head('Content-Length: 15\r\n') + NOOP + 'HIDDEN')
 lengths_and_codings()
+what_the_library_lets_through()
 
 
 class Service:

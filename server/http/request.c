@@ -165,6 +165,7 @@ static int check_head(struct request *rq, const char *method, const char *versio
     *g = (struct guard){.loopback = front->loopback, .listen_host = front->host};
     if (guard_begin(g, method, version, rq->target, &rq->path) == 0) {
         struct head_reader h = {.guard = g, .next = version + strlen(version) + 2};
+        h.strange = method + strlen(method) + 1 + strlen(rq->target) + 1 != version;
         MHD_get_connection_values_n(rq->mhd, MHD_HEADER_KIND, on_header, &h);
         const union MHD_ConnectionInfo *size =
             MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
@@ -172,7 +173,7 @@ static int check_head(struct request *rq, const char *method, const char *versio
             h.strange = true;
         if (!g->problem.err && h.strange)
             problem_set(&g->problem, ERR_BAD_REQUEST,
-                        "a header has a NUL byte, is folded, or does not end with CR LF");
+                        "a line of the head has a NUL byte, is folded, or does not end with CR LF");
         guard_end(g);
     }
     if (!g->problem.err)
@@ -298,6 +299,7 @@ static int begin(struct request *rq, const char *method, const char *version)
         rq->query_text = query + 1;
     }
     bool has_body = g.length > 0 || g.chunked;
+    rq->close = g.chunked; /* the library is lenient with chunks: nobody reads what follows them */
     find_route(rq, method, &g);
     if (rq->reply.status == 0)
         check_caller(rq);
