@@ -8,7 +8,7 @@ RUN make && make install DESTDIR=/out
 
 FROM debian:12-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends libmicrohttpd12 libjansson4 libsqlite3-0 libpcre2-8-0 libseccomp2 libinih1 libnettle8 libpng16-16 tzdata curl \
+ && apt-get install -y --no-install-recommends libmicrohttpd12 libgnutls30 libjansson4 libsqlite3-0 libpcre2-8-0 libseccomp2 libinih1 libnettle8 libpng16-16 tzdata curl \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --home-dir /data --shell /usr/sbin/nologin jobmill \
  && install -d -o jobmill -g jobmill -m 0700 /data

@@ -10,7 +10,7 @@ endif
 SAN     ?=
 comma   := ,
 
-PKGS      := libmicrohttpd jansson libpcre2-8 libseccomp sqlite3
+PKGS      := libmicrohttpd gnutls jansson libpcre2-8 libseccomp sqlite3
 WARN      := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 GUARD     := -fstack-protector-strong -fstack-clash-protection
 ifeq ($(shell uname -m),x86_64)
@@ -183,6 +183,7 @@ HTTP := \
 	server/http/submit_raw.c \
 	server/http/submit_schedule.c \
 	server/http/suspend.c \
+	server/http/tls.c \
 	server/http/task_name.c \
 	server/http/webhook.c \
 	server/http/trace.c

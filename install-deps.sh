@@ -11,6 +11,7 @@ pkg-config
 libc6-dev
 libmicrohttpd-dev
 libcurl4-gnutls-dev
+libgnutls28-dev
 libjansson-dev
 libsqlite3-dev
 libpcre2-dev
@@ -27,6 +28,7 @@ check
 curl
 graphicsmagick
 jq
+openssl
 sqlite3
 strace
 tzdata

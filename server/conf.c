@@ -298,6 +298,11 @@ static int check_words(const struct conf *c, struct buf *why)
                  c->admin_listen);
         return -ERR_CONFIG;
     }
+    if (!c->tls_cert[0] != !c->tls_key[0]) {
+        buf_addf(why, "%s is set without %s: TLS needs both",
+                 c->tls_cert[0] ? "tls_cert" : "tls_key", c->tls_cert[0] ? "tls_key" : "tls_cert");
+        return -ERR_CONFIG;
+    }
     if (log_level_parse(c->log_level) < 0) {
         buf_addf(why, "log_level = %s: must be debug, info, warn or error", c->log_level);
         return -ERR_CONFIG;

@@ -7,6 +7,7 @@
 #include "../common/err.h"
 #include "../common/log.h"
 #include "http/auth.h"
+#include "http/tls.h"
 #include "tokens.h"
 
 #include <stdlib.h>
@@ -177,11 +178,12 @@ void reload_now(void)
         return;
     }
     size_t n = c.tokens ? c.tokens->count : 0;
-    if (reload_check_address(&c, &why) != 0 || auth_use(c.tokens) != 0) {
+    if (reload_check_address(&c, &why) != 0 || tls_reload(&why) != 0 || auth_use(c.tokens) != 0) {
         fail(&why);
     } else {
         c.tokens = NULL;
-        buf_addf(&done, "%zu tokens are in use", n);
+        buf_addf(&done, "%zu tokens%s are in use", n,
+                 tls_is_on() ? " and what is in tls_cert" : "");
         tell(LOG_INFO, "ok", done.data ? done.data : "");
         tell_restart(&c);
     }

@@ -21,6 +21,7 @@
 #include "dispatch.h"
 #include "http/auth.h"
 #include "http/http.h"
+#include "http/tls.h"
 #include "http/webhook.h"
 #include "joblog.h"
 #include "reader.h"
@@ -226,6 +227,8 @@ static int start_threads(struct service *s, uint16_t *port, uint16_t *admin_port
     s->control_fd = -1; /* dispatch's now */
     if (!err)
         wait_for_workers(s);
+    if (!err && s->conf.tls_cert[0]) /* after the fork: no key in the workers' memory */
+        err = tls_start(s->conf.tls_cert, s->conf.tls_key, why);
     if (!err)
         err = http_start(&s->conf, port, admin_port);
     if (!err)
@@ -250,7 +253,7 @@ static int announce(const struct service *s, uint16_t port, uint16_t admin_port)
     char address[96];
     if (!address_text(s->conf.listen, port, address))
         return -ERR_CONFIG;
-    printf("listening on http://%s\n", address);
+    printf("listening on http%s://%s\n", tls_is_on() ? "s" : "", address);
     if (fflush(stdout) != 0)
         log_warn("standard output cannot be written: %s", strerror(errno));
     log_info("jobmill " JOBMILL_VERSION " serves on %s, data in %s, %u workers", address,
@@ -314,6 +317,7 @@ static void end(struct service *s)
     bury_forkserver(s);
     webhook_stop();
     http_stop();
+    tls_end();
     auth_end();
     reload_end();
     writer_stop();

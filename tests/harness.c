@@ -241,7 +241,7 @@ static void read_port(struct server *s)
     }
     line[n] = '\0';
     const char *colon = strrchr(line, ':');
-    ck_assert_msg(strncmp(line, "listening on http://", 20) == 0 && colon,
+    ck_assert_msg(strncmp(line, "listening on http", 17) == 0 && colon,
                   "the service did not start: `%s`", line);
     s->port = atoi(colon + 1);
 }

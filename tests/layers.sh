@@ -21,6 +21,7 @@ deny '[^>"]*\.\./server/' "workers/*.[ch]"
 deny '[^>"]*/' "include/*.h" # nothing of ours: only <…> of libc
 deny '\.\.' "workers/builtin/*.c workers/builtin/*.h"
 deny 'microhttpd' "server/*.[ch] server/*/*.[ch]" 'server/http/(http|request|reply|suspend).c'
+deny 'gnutls' "common/*.[ch] workers/*.[ch] cli/*.[ch] server/*.[ch] server/*/*.[ch]" 'server/http/tls\.[ch]'
 deny 'sqlite3' "server/*.[ch] server/*/*.[ch]" 'server/store/(sqlite[a-z_]*|migrate)\.[ch]'
 deny '[^>"]*store\.h' "server/*.[ch] server/http/*.[ch]" 'server/(writer_priv\.h|(reader|serve|main|backup)\.c)'
 deny '[^>"]*writer_priv\.h' "server/*.[ch] server/*/*.[ch]" 'server/(writer|steps|claims|clockwork|leases)\.c'

@@ -179,12 +179,13 @@ static bool room_to_wait(size_t conns)
     return true;
 }
 
-struct conn *deadline_conn_new(int fd)
+struct conn *deadline_conn_new(int fd, bool mute)
 {
     struct conn *c = calloc(1, sizeof(*c));
     if (!c)
         return NULL;
     c->fd = fd;
+    c->mute = mute;
     c->since_us = clock_mono_us();
     pthread_mutex_lock(&d.lock);
     bool ok = room_for(fd) && room_to_wait(atomic_load(&d.conns) + 1);
@@ -243,8 +244,10 @@ void deadline_wait(struct conn *c, int64_t due_us)
 
 /* ---- the watchdog ---- */
 
-void deadline_say(int fd, int err, const char *request_id)
+void deadline_say(const struct conn *c, int err, const char *request_id)
 {
+    if (c->mute)
+        return;
     AUTO_BUF body = BUF_INIT;
     AUTO_BUF all = BUF_INIT;
     struct problem p;
@@ -260,9 +263,9 @@ void deadline_say(int fd, int err, const char *request_id)
     buf_add(&all, body.data, body.len);
     if (body.failed || all.failed)
         return;
-    if (send(fd, all.data, all.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    if (send(c->fd, all.data, all.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         log_debug("refusal not sent: %s", strerror(errno));
-    shutdown(fd, SHUT_WR);
+    shutdown(c->fd, SHUT_WR);
 }
 
 static bool tcp_info(int fd, struct tcp_info *info)
@@ -281,7 +284,7 @@ static void cut(struct conn *c)
     leave(c);
     c->phase = PHASE_CUT;
     if (began)
-        deadline_say(c->fd, ERR_REQUEST_TIMEOUT, phase == PHASE_BODY ? c->request_id : NULL);
+        deadline_say(c, ERR_REQUEST_TIMEOUT, phase == PHASE_BODY ? c->request_id : NULL);
     shutdown(c->fd, SHUT_RDWR);
     atomic_fetch_add(&d.cuts, 1);
 }

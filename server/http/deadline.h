@@ -27,6 +27,7 @@ struct front;
 struct conn {
     int fd;
     const struct front *front; /* the owner's: by which listener it came */
+    bool mute;                 /* nothing can be written past the library; set at birth */
     enum phase phase;         /* this and all below: guarded by the table's lock */
     int64_t due_us, since_us; /* mono */
     struct conn *next, *prev; /* of the phase's list, soonest first */
@@ -48,14 +49,15 @@ int deadline_start(const struct conf *conf, const struct deadline_hooks *hooks);
 void deadline_stop(void); /* after the last connection was closed */
 
 /* A connection that was accepted: its header is due. NULL: out of memory. */
-struct conn *deadline_conn_new(int fd);
+struct conn *deadline_conn_new(int fd, bool mute);
 void deadline_conn_free(struct conn *c); /* before its descriptor is closed; NULL is legal */
 
 void deadline_phase(struct conn *c, enum phase phase);
 void deadline_wait(struct conn *c, int64_t due_us); /* PHASE_WAITING until due_us */
 
-/* Writes a whole answer past the HTTP library to a connection that is about to be cut. */
-void deadline_say(int fd, int err, const char *request_id); /* NULL: it has none yet */
+/* Writes a whole answer past the HTTP library to a connection that is about to be cut; under TLS, where
+ * nothing can be, it ends without a word. */
+void deadline_say(const struct conn *c, int err, const char *request_id); /* NULL: it has none yet */
 
 uint64_t deadline_cuts(void);
 size_t deadline_conns(void);

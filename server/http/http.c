@@ -15,6 +15,7 @@
 #include "deadline.h"
 #include "listener.h"
 #include "request.h"
+#include "tls.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -64,9 +65,10 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct conn *c = info ? deadline_conn_new(info->connect_fd) : NULL;
+    const struct front *front = arg;
+    struct conn *c = info ? deadline_conn_new(info->connect_fd, front->tls) : NULL;
     if (c)
-        c->front = arg;
+        c->front = front;
     *context = c;
 }
 
@@ -119,14 +121,23 @@ static int start_daemon(const struct conf *conf, int fd)
         {conf->max_connections_per_ip > 0 ? MHD_OPTION_PER_IP_CONNECTION_LIMIT : MHD_OPTION_END,
          (intptr_t)conf->max_connections_per_ip, NULL},
         {MHD_OPTION_END, 0, NULL}};
+    /* a callback instead of the bytes: each handshake asks for what was loaded last */
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)tls_retrieve},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    if (main_front.tls)
+        flags |= MHD_USE_TLS;
     daemon_of_http = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        on_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)conf->max_connections,
+        flags, 0, NULL, NULL, on_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)conf->max_connections,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, &main_front, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, NULL, MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, per_ip, MHD_OPTION_END);
+        on_completed, NULL, MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, per_ip, MHD_OPTION_ARRAY,
+        main_front.tls ? tls : none, MHD_OPTION_END);
     return daemon_of_http ? 0 : -ERR_SYSTEM;
 }
 
@@ -157,6 +168,7 @@ int http_start(const struct conf *conf, uint16_t *port, uint16_t *admin_port)
     if (fd < 0)
         return fd;
     int err = 0;
+    main_front.tls = tls_is_on();
     if (conf->admin_listen[0]) {
         admin_front.admin = true;
         admin_fd = open_front(&admin_front, conf->admin_listen, admin_port);

@@ -350,7 +350,7 @@ static int drop_body(struct request *rq, size_t len)
     rq->dropped += len;
     if (rq->dropped <= DROP_MAX)
         return 1;
-    deadline_say(rq->conn->fd, ERR_TOO_LARGE, rq->request_id);
+    deadline_say(rq->conn, ERR_TOO_LARGE, rq->request_id);
     request_note(rq, err_status(ERR_TOO_LARGE));
     return 0;
 }

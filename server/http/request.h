@@ -35,6 +35,7 @@ struct front {
     char host[256]; /* as the settings have it */
     bool loopback;  /* names of other hosts are refused */
     bool admin;     /* serves probes and figures only */
+    bool tls;       /* what is written past the library would break into its records */
 };
 
 /* An answer that is made while it is sent. `more` gives up to `max` bytes of it, REPLY_END, or
