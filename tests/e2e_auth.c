@@ -296,7 +296,10 @@ START_TEST(every_act_of_control_is_told)
 {
     char *conf = all_tokens(), path[100], body[100];
     struct server *s = server_new(conf, NULL);
-    char *id = submit_as(s, A_ADMIN, "{\"task\":\"noop\",\"delay\":3600}", NULL);
+    struct answer *a = ask(s, A_ADMIN, "POST", "/v1/jobs", "{\"task\":\"noop\",\"delay\":3600}");
+    ck_assert_int_eq(a->status, 202);
+    char *id = strdup(jstr(a->json, "id"));
+    answer_free(a);
     snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", id);
     ck_assert_int_eq(status_of(s, A_ADMIN, "POST", path, NULL), 200);
     TOLD("\"act\":\"cancel\"", "\"who\":\"admin\"", path, "\"result\":\"ok\"");
