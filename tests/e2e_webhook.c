@@ -251,10 +251,11 @@ START_TEST(wrong_settings_are_refused)
 {
     static const char *const wrong[] = {"webhook_allow = here\n", "webhook_delays = soon\n",
                                         "webhook_secret_file = /nonexistent\n"};
-    char out[2048], conf[200];
+    char out[2048], conf[500];
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        snprintf(conf, sizeof(conf), "[server]\nlisten = 127.0.0.1:0\ndata_dir = ./d%zu\n%s", i,
-                 wrong[i]);
+        const char *here = conf_file("");
+        snprintf(conf, sizeof(conf), "[server]\nlisten = 127.0.0.1:0\ndata_dir = %.*s/d%zu\n%s",
+                 (int)(strrchr(here, '/') - here), here, i, wrong[i]);
         const char *args[] = {"serve", "--config", conf_file(conf), NULL};
         ck_assert_int_eq(run_binary(args, out, sizeof(out)), 78);
         ck_assert_msg(strstr(out, "webhook_") != NULL, "%s", out);
