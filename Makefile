@@ -508,13 +508,21 @@ bench: all $(BUILD)/bench/load $(BUILD)/bench/floors ## jobmill beside this mach
 
 bench-speedup: all $(BUILD)/bench/load $(BUILD)/bench/floors ## CPU-bound work on 1 and on 2 workers, beside the bare computation (SPEEDUP_ARGS)
 	BUILD=$(BUILD) python3 bench/speedup.py $(SPEEDUP_ARGS)
+$(BUILD)/bench/gearman: bench/peers/gearman.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -o $@ $< -lgearman
+bench-peers: all $(BUILD)/bench/load ## jobmill beside its peers, which are installed first (PEERS_ARGS)
+	./install-deps.sh peers
+	cd bench/peers && npm install --ignore-scripts --no-audit --no-fund --silent
+	$(MAKE) --no-print-directory $(BUILD)/bench/gearman
+	BUILD=$(BUILD) python3 bench/peers.py $(PEERS_ARGS)
 bench-growth: all $(BUILD)/bench/load ## what a job costs with millions kept, and queued (GROWTH_ARGS)
 	BUILD=$(BUILD) python3 bench/growth.py $(GROWTH_ARGS)
 bench-profile: all $(BUILD)/bench/load ## CPU time and system calls of a request, by thread (PROFILE_ARGS)
 	BUILD=$(BUILD) python3 bench/profile.py $(PROFILE_ARGS)
 
 # ---- the look of the code ----
-FORMATTED = $(SRCS) server/main.c $(TASKS) $(wildcard tests/*.c tests/*.h tests/programs/*.c tests/tasks/*.c bench/*.c)
+FORMATTED = $(SRCS) server/main.c $(TASKS) $(wildcard tests/*.c tests/*.h tests/programs/*.c tests/tasks/*.c bench/*.c bench/*/*.c)
 fmt: deps-lint ## format the sources
 	clang-format -i $(FORMATTED)
 fmt-check: deps-lint

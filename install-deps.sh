@@ -1,5 +1,5 @@
 #!/bin/sh
-# install-deps.sh build|test|lint|monitoring|coverage|bench|web - installs the Debian packages that are missing, and only those.
+# install-deps.sh build|test|lint|monitoring|coverage|bench|peers|web - installs the Debian packages that are missing, and only those.
 # Somebody without root who has them all is not bothered.
 set -eu
 
@@ -55,11 +55,21 @@ gcovr
 "
 bench="$build
 "
+# what jobmill is measured beside
+peers="$build
+beanstalkd
+gearman-job-server
+libgearman-dev
+redis-server
+"
 # Node may have come another way than from Debian, whose npm brings hundreds of packages
 web="$build
 chromium
 "
 command -v npm >/dev/null 2>&1 || web="$web
+nodejs
+npm
+" peers="$peers
 nodejs
 npm
 "
@@ -71,6 +81,7 @@ lint) want=$lint ;;
 monitoring) want=$monitoring ;;
 coverage) want=$coverage ;;
 bench) want=$bench ;;
+peers) want=$peers ;;
 web) want=$web ;;
 *)
     echo "usage: install-deps.sh build|test|lint|monitoring|coverage|bench|web" >&2

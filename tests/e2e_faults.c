@@ -171,6 +171,7 @@ static void check_acknowledged(struct server *s)
 /* One life with the fault, and one without. True: the fault came. */
 static bool live(struct server *s, const struct fault *f)
 {
+    int64_t begin = now_ms();
     bool started = try_start(s, f);
     if (started) {
         submit_some(s, 12);
@@ -185,6 +186,9 @@ static bool live(struct server *s, const struct fault *f)
         server_signal(s, SIGTERM);
         ck_assert_int_eq(server_wait(s, LONG_MS), 0);
     }
+    if (now_ms() - begin > 10000) /* somebody waited for what did not come */
+        printf("%s %s %d fds %d: %lld ms\n", f->call, f->error, f->n, (int)f->fds,
+               (long long)(now_ms() - begin));
     return hit;
 }
 
