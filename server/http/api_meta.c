@@ -121,6 +121,7 @@ void api_meta_stats(struct request *rq)
     struct buf *out = request_json(rq, 200);
     buf_adds(out, "{\"version\":\"" JOBMILL_VERSION "\",\"uptime\":");
     json_seconds(out, clock_mono_us() - http_started_us());
+    size_t steady = out->len; /* from here on … */
     buf_adds(out, ",\"jobs\":");
     json_counts(out, counts.state);
     buf_addf(out,
@@ -128,6 +129,7 @@ void api_meta_stats(struct request *rq)
              ",\"busy\":%" PRIu64 "},\"pools\":[",
              counts.state[JOB_QUEUED], reader_tasks()->slots, live, busy);
     add_pools(out);
+    size_t moving = out->len; /* … to here nothing moves while nothing is done */
     buf_adds(out, "],\"writer\":");
     add_writer(out);
     buf_adds(out, ",\"http\":");
@@ -138,6 +140,13 @@ void api_meta_stats(struct request *rq)
              sizes.db, sizes.wal, waiters_count());
     add_machine(out);
     buf_adds(out, "}\n");
+    struct writer_figures done;
+    AUTO_BUF matters = BUF_INIT;
+    writer_figures(&done);
+    buf_add(&matters, out->data ? out->data + steady : "", moving - steady);
+    buf_addf(&matters, "%" PRIu64 " %" PRIu64, done.submitted, done.finished);
+    if (!matters.failed)
+        request_with_weak_etag_of(rq, matters.data, matters.len);
 }
 
 /* ---- probes ---- */

@@ -75,7 +75,8 @@ const char *request_etag(const struct request *rq)
     return "";
 }
 
-void request_with_etag_of(struct request *rq, const void *data, size_t len)
+/* W/ where answers that differ may have the same tag. */
+static void with_etag(struct request *rq, const char *weak, const void *data, size_t len)
 {
     static const char hex[] = "0123456789abcdef";
     struct sha256_ctx ctx;
@@ -91,7 +92,7 @@ void request_with_etag_of(struct request *rq, const void *data, size_t len)
     }
     tag[33] = '"';
     tag[34] = 0;
-    request_add_header(rq, "ETag", "%s", tag);
+    request_add_header(rq, "ETag", "%s%s", weak, tag);
     const char *known = request_header(rq, "If-None-Match");
     if (rq->reply.status == 200 && known && tag_in(known, tag)) {
         rq->reply.status = 304;
@@ -99,6 +100,16 @@ void request_with_etag_of(struct request *rq, const void *data, size_t len)
         rq->reply.unsent = rq->reply.body.len;
         buf_clear(&rq->reply.body);
     }
+}
+
+void request_with_etag_of(struct request *rq, const void *data, size_t len)
+{
+    with_etag(rq, "", data, len);
+}
+
+void request_with_weak_etag_of(struct request *rq, const void *data, size_t len)
+{
+    with_etag(rq, "W/", data, len);
 }
 
 /* The library asks for the next bytes of an answer, and again after the request was resumed. */

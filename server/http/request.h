@@ -119,6 +119,8 @@ void request_add_header(struct request *rq, const char *name, const char *fmt, .
 void request_with_etag(struct request *rq);
 /* The same with a tag of other bytes, which change whenever the body does. */
 void request_with_etag_of(struct request *rq, const void *data, size_t len);
+/* The same with a weak tag: of what matters of the body, where the rest moves all the time. */
+void request_with_weak_etag_of(struct request *rq, const void *data, size_t len);
 const char *request_etag(const struct request *rq); /* that was set; "": none */
 
 /* Answers a change that was refused or failed (rq->change->err); in api_jobs.c. */

@@ -256,6 +256,20 @@ try {
   const again = await page.waitForResponse((r) => r.url().endsWith('/v1/schedules') && r.status() === 304);
   check(again.status() === 304, 'polls that find nothing new are 304');
 
+  // while nothing happens the overview asks for one thing, and is told that it is as it was
+  await api('POST', '/v1/jobs/cancel?state=running');
+  await api('POST', '/v1/jobs/cancel?state=queued');
+  const unchanged = () => page.waitForResponse((r) => r.url().endsWith('/v1/stats') && r.status() === 304);
+  await page.goto(`${base}/#/`);
+  await page.getByText('Newest jobs').waitFor();
+  for (let i = 0; i < 4; i++) await unchanged(); // all have been asked since the last change
+  const asked = [];
+  const note = (r) => asked.push(r.url().slice(base.length));
+  page.on('request', note);
+  for (let i = 0; i < 3; i++) await unchanged();
+  page.off('request', note);
+  check(asked.length >= 3 && asked.length <= 4 && asked.every((u) => u === '/v1/stats'), `an idle tab asks for ${asked.join(' ')}`);
+
   // the service goes away
   await page.reload();
   gone = true;

@@ -49,8 +49,8 @@ function Span({ rows, share }) {
 
 let first = null; // what the figures were when this tab was opened
 
-export function Figures() {
-  const poll = usePoll('/metrics', 5000, text);
+export function Figures({ news }) {
+  const poll = usePoll('/metrics', 5000, text, news);
   const [recent, setRecent] = useState(false);
   const now = poll.data && parse(poll.data);
   useEffect(() => {

@@ -1,20 +1,23 @@
 // overview.js - what goes on: counts, throughput and depth while the tab is open, workers, last jobs.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { beside } from './api.js';
+import { beside, get } from './api.js';
 import { Figures } from './metrics.js';
-import { Badge, Failure, JobLink, Loading, Progress, STATES, Spark, Time, bytesText, count, duration, html, usePoll } from './ui.js';
+import { Badge, Failure, JobLink, Loading, Progress, STATES, Spark, Time, bytesText, count, duration, html, useNow, usePoll } from './ui.js';
 
 const KEPT = 450; // samples: 15 minutes of one each 2 s
 
 function useHistory(stats) {
   const samples = useRef([]);
-  const [, turn] = useState(0);
+  const [beat, turn] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => !document.hidden && turn((n) => n + 1), 2000);
+    return () => clearInterval(timer);
+  }, []);
   useEffect(() => {
     if (!stats) return;
     samples.current.push({ at: performance.now(), finished: stats.writer.finished, depth: stats.queue_depth });
     if (samples.current.length > KEPT) samples.current.shift();
-    turn((n) => n + 1);
-  }, [stats]);
+  }, [!stats, beat]);
   const all = samples.current;
   const rates = all.slice(1).map((s, i) => {
     const seconds = (s.at - all[i].at) / 1000;
@@ -35,11 +38,16 @@ export function Worker({ w }) {
 
 export function Overview() {
   const stats = usePoll('/v1/stats');
-  const workers = usePoll('/v1/workers');
-  const jobs = usePoll('/v1/jobs?limit=8');
+  const news = useRef(null);
+  news.current = stats.data;
+  const workers = usePoll('/v1/workers', 2000, get, news);
+  const jobs = usePoll('/v1/jobs?limit=8', 2000, get, news);
   const { rates, depths } = useHistory(stats.data);
+  const born = useRef({});
+  const now = useNow();
   if (!stats.data) return stats.error ? html`<${Failure} error=${stats.error} />` : html`<${Loading} />`;
   const s = stats.data;
+  if (born.current.of !== s) born.current = { of: s, at: Date.now() - s.uptime * 1000 };
   const rate = rates.at(-1) ?? 0;
   return html`
     <h1>Overview</h1>
@@ -63,7 +71,7 @@ export function Overview() {
         <h2>Service</h2>
         <dl class="facts">
           <dt>Workers busy</dt><dd>${s.workers.busy} of ${s.workers.total}</dd>
-          <dt>Up for</dt><dd>${duration(s.uptime)}</dd>
+          <dt>Up for</dt><dd>${duration(Math.max(0, now - born.current.at) / 1000)}</dd>
           <dt>Store</dt><dd>${bytesText(s.store.db_bytes + s.store.wal_bytes)}</dd>
           <dt>Commit, mean</dt><dd>${duration(s.writer.commits ? s.writer.commit_seconds / s.writer.commits : 0)}</dd>
           <dt>Clients waiting</dt><dd>${count(s.http.waiting)}</dd>
@@ -71,7 +79,7 @@ export function Overview() {
         </dl>
       </section>
     </div>
-    <${Figures} />
+    <${Figures} news=${news} />
     <h2>Workers</h2>
     <ul class="tiles">${(workers.data?.workers ?? []).slice(0, 64).map((w) => html`<${Worker} key=${w.slot} w=${w} />`)}</ul>
     <h2>Newest jobs</h2>

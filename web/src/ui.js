@@ -10,17 +10,26 @@ export { render };
 export const STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'];
 export const FINAL = new Set(['succeeded', 'failed', 'cancelled', 'expired']);
 
-/** Polls a path while the tab is seen. {data, error, again}: the last answer stays while one fails. */
-export function usePoll(path, ms = 2000, read = get) {
+/**
+ * Polls a path while the tab is seen. {data, error, again}: the last answer stays while one fails. `news`: a ref to the service's
+ * figures; while these stand still and no worker is busy nothing is asked.
+ */
+export function usePoll(path, ms = 2000, read = get, news = null) {
   const [state, setState] = useState({ data: null, error: null });
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     if (!path) return undefined;
     const abort = new AbortController();
     let timer = 0;
+    let seenNews; // those at the last question
     const ask = async () => {
       clearTimeout(timer);
       if (document.hidden) return;
+      if (news && seenNews && seenNews === news.current && !news.current.workers.busy) {
+        timer = setTimeout(ask, ms);
+        return;
+      }
+      seenNews = news?.current;
       try {
         const data = await read(path, abort.signal);
         setState((old) => (old.data === data && !old.error ? old : { data, error: null }));
