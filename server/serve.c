@@ -89,19 +89,30 @@ void serve_die(int status, const char *fmt, ...)
     _exit(status);
 }
 
-/* As many descriptors as the kernel lets us: each waiting client is one. */
-static void raise_descriptors(const struct conf *c)
+/* With fewer than these it would start, and then hold no connection: files, threads, workers. */
+#define DESCRIPTORS_LEAST(slots) (64 + 4 * (rlim_t)(slots))
+
+/* As many descriptors as the kernel lets us: each waiting client is one. False: too few. */
+static bool raise_descriptors(const struct conf *c)
 {
     struct rlimit lim;
+    rlim_t least = DESCRIPTORS_LEAST(c->defs.slots);
     if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
-        return;
+        return true;
+    if (lim.rlim_max < least) {
+        fprintf(stderr,
+                "jobmill: only %llu descriptors are allowed (ulimit -n): at least %llu are "
+                "needed\n",
+                (unsigned long long)lim.rlim_max, (unsigned long long)least);
+        return false;
+    }
     rlim_t want = (rlim_t)c->max_connections + SLOTS_MAX + 256;
     if (lim.rlim_cur >= want)
-        return;
+        return true;
     if (lim.rlim_max < want) {
         struct rlimit more = {.rlim_cur = want, .rlim_max = want};
         if (setrlimit(RLIMIT_NOFILE, &more) == 0)
-            return; /* a privileged process may */
+            return true; /* a privileged process may */
         want = lim.rlim_max;
         fprintf(stderr,
                 "jobmill: only %llu descriptors are allowed (ulimit -n): fewer connections than "
@@ -110,6 +121,7 @@ static void raise_descriptors(const struct conf *c)
     }
     lim.rlim_cur = want;
     (void)setrlimit(RLIMIT_NOFILE, &lim);
+    return true;
 }
 
 static int block_signals(struct service *s)
@@ -355,7 +367,8 @@ int serve_main(int argc, char **argv)
     s.conf.tokens = NULL;
     tree_setup();
     json_object_seed(0);
-    raise_descriptors(&s.conf);
+    if (!raise_descriptors(&s.conf))
+        return EXIT_UNAVAILABLE;
     if (block_signals(&s) != 0 || start_processes(&s) != 0)
         return fail(EXIT_UNAVAILABLE, strerror(errno));
     if (open_store(&s, &why) != 0)
