@@ -249,8 +249,8 @@ static int primes(const char *object, const char *limit, int processes, int repe
     }
     char input[64];
     int len = snprintf(input, sizeof(input), "{\"limit\":%s}", limit);
-    struct jobmill_host host = {JOBMILL_TASK_ABI, no_progress, no_log,
-                                not_cancelled,    any_result,  any_failure};
+    struct jobmill_host host = {JOBMILL_TASK_ABI, no_progress, no_log, not_cancelled,
+                                any_result,       any_failure, NULL};
     struct jobmill_call call = {
         .abi = JOBMILL_TASK_ABI, .attempt = 1, .job_id = "", .task = "primes"};
     call.input_type = "application/json";
