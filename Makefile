@@ -401,8 +401,8 @@ JOBS ?= 200
 pipelines: $(BUILD)/jobmill ## pictures by a command, a warm program and remote workers, JOBS jobs of each, under kills
 	/usr/bin/python3 tests/pipelines.py $(BUILD)/jobmill --jobs $(JOBS)
 
-docs-test: $(BUILD)/jobmill ## the commands of docs/jobs.md
-	/usr/bin/python3 tests/docs.py $(BUILD)/jobmill docs/jobs.md
+docs-test: $(BUILD)/jobmill ## the commands of the README and of docs/
+	/usr/bin/python3 tests/docs.py $(BUILD)/jobmill README.md docs/*.md
 
 metrics-check: $(BUILD)/jobmill ## /metrics and examples/monitoring, by promtool and a real Prometheus
 	./install-deps.sh monitoring
