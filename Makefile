@@ -375,10 +375,10 @@ test: deps-test ## install what is missing, build, and pass the tests
 # All are run, so that one look tells all that is wrong.
 NONE_FAILED = [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 check: $(UNIT_BIN) $(TEST_SOS) ## unit tests
-	@failed=; for t in $(UNIT_BIN); do echo "== $$t"; JOBMILL_BUILD=$(BUILD) $$t || failed="$$failed $$t"; done; $(NONE_FAILED)
+	@JOBMILL_BUILD=$(BUILD) ./tests/each.sh $(UNIT_BIN)
 
 e2e: $(BUILD)/jobmill $(STORY_BIN) $(TEST_SOS) $(TEST_PROGRAMS) ## tests of the real binary over real HTTP
-	@failed=; for t in $(STORY_BIN); do echo "== $$t"; JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $$t || failed="$$failed $$t"; done; $(NONE_FAILED)
+	@RETRY=$(if $(CI),1,0) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill ./tests/each.sh $(STORY_BIN)
 
 escape: $(BUILD)/jobmill $(BUILD)/tests/e2e_escape $(TEST_PROGRAMS) ## hostile programs in a sandbox, as this user, and of root also as an ordinary one
 	./tests/escape.sh $(BUILD)

@@ -344,6 +344,7 @@ static _Noreturn void forkserver_main(void)
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN); /* a worker asked where it is before it can tell lives on */
     set_up();
     fs.tasks = tasks_load(fs.h.defs, fs.h.board);
     if (!fs.tasks)
