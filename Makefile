@@ -165,6 +165,7 @@ HTTP := \
 	server/http/audit.c \
 	server/http/auth.c \
 	server/http/deadline.c \
+	server/http/epoll.c \
 	server/http/guard.c \
 	server/http/http.c \
 	server/http/input_check.c \

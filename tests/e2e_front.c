@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -306,6 +307,37 @@ static int admin_port(struct server *s)
     return port;
 }
 
+/* All of them speak while the service stands still, so that its only HTTP thread finds as many
+ * events as it takes at a time: it must serve them, not wait for more. */
+START_TEST(all_connections_may_speak_at_once)
+{
+    enum { AT_A_TIME = 128, LEAST = AT_A_TIME - 2, MOST = AT_A_TIME + 2 };
+    const char *flags[] = {"--http-threads", "1", NULL};
+    int fd[MOST], open = 0, status;
+    struct server *s = server_new(NULL, flags);
+    for (int many = LEAST; many <= MOST; many++) {
+        for (; open < many; open++) {
+            fd[open] = raw_open(s);
+            raw_send(fd[open], "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            free(raw_read(fd[open], "ok\"}", LONG_MS));
+        }
+        ck_assert_int_eq(kill(s->pid, SIGSTOP), 0);
+        ck_assert_int_eq(waitpid(s->pid, &status, WUNTRACED), s->pid);
+        for (int i = 0; i < open; i++)
+            raw_send(fd[i], "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        ck_assert_int_eq(kill(s->pid, SIGCONT), 0);
+        for (int i = 0; i < open; i++) {
+            char *said = raw_read(fd[i], "ok\"}", LONG_MS);
+            ck_assert_msg(strstr(said, "ok\"}") != NULL, "connection %d of %d: no answer", i, open);
+            free(said);
+        }
+    }
+    for (int i = 0; i < open; i++)
+        close(fd[i]);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(probes_are_answered_when_the_service_is_full)
 {
     enum { ROOM = 16 };
@@ -448,6 +480,7 @@ int main(void)
         pipelined_requests_are_answered_in_order,
         one_address_cannot_take_all_connections,
         more_connections_than_allowed_wait,
+        all_connections_may_speak_at_once,
         probes_are_answered_when_the_service_is_full,
         a_client_that_does_not_read_is_cut,
         json_bombs_cost_little,
