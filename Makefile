@@ -85,6 +85,7 @@ SCHEMA := \
 	server/schema_value.c
 
 SERVER := \
+	server/ahead.c \
 	server/backoff.c \
 	server/backup.c \
 	server/bucket.c \

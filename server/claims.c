@@ -123,11 +123,11 @@ int64_t claims_could_run_us(const struct job *job)
     return job->created_us > job->run_at_us ? job->created_us : job->run_at_us;
 }
 
-int claims_add(struct batch *b, struct job *job, uint32_t task_index, bool copy_input)
+struct claim *claims_new(struct job *job, uint32_t task_index, bool copy_input)
 {
     struct claim *c = calloc(1, sizeof(*c));
     if (!c)
-        return -ERR_NOMEM;
+        return NULL;
     c->job = job->id;
     c->task_index = task_index;
     c->task_id = job->task_id;
@@ -150,10 +150,17 @@ int claims_add(struct batch *b, struct job *job, uint32_t task_index, bool copy_
         c->params_len = (uint32_t)job->params.len;
         c->checkpoint_len = (uint32_t)job->checkpoint.len;
     }
-    if (c->input.failed) {
-        claim_free(c);
+    if (!c->input.failed)
+        return c;
+    claim_free(c);
+    return NULL;
+}
+
+int claims_add(struct batch *b, struct job *job, uint32_t task_index, bool copy_input)
+{
+    struct claim *c = claims_new(job, task_index, copy_input);
+    if (!c)
         return -ERR_NOMEM;
-    }
     b->credit[w.defs->task[task_index].pool]++;
     b->taken[task_index]++;
     if (w.defs->task[task_index].rate > 0)

@@ -24,6 +24,7 @@ struct finish *outcome_new(const struct claim *c, enum attempt_end end)
     if (!f)
         serve_die(71, "out of memory: the outcome of a job cannot be kept");
     f->work.kind = CHANGE_FINISH;
+    f->ahead = c->ahead;
     f->attempt.job = c->job;
     f->attempt.task_id = c->task_id;
     f->attempt.number = c->attempt;
@@ -59,6 +60,7 @@ void outcome_left(struct claim *c)
     k->work.kind = CHANGE_CHECKPOINT;
     k->job = c->job;
     k->attempt = c->attempt;
+    k->ahead = c->ahead;
     buf_move(&k->data, &c->left);
     writer_checkpoint(k);
 }

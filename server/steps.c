@@ -256,8 +256,11 @@ int steps_finish(struct batch *b, const struct attempt *a, int64_t now_us, enum 
 
 static int finish(struct batch *b, struct finish *f, int64_t now_us)
 {
-    enum job_state state = JOB_RUNNING;
-    int err = steps_finish(b, &f->attempt, now_us, &state);
+    enum job_state state = JOB_SUCCEEDED;
+    bool kept;
+    int err = ahead_finish(b, f, &kept);
+    if (!err && !kept)
+        err = steps_finish(b, &f->attempt, now_us, &state);
     f->succeeded = !err && state == JOB_SUCCEEDED;
     b->credit[f->pool] -= (int32_t)f->credit;
     if (err == -ERR_CONFLICT || err == -ERR_NO_JOB) {
@@ -270,9 +273,10 @@ static int finish(struct batch *b, struct finish *f, int64_t now_us)
     return err;
 }
 
-static int keep_checkpoint(const struct checkpoint *c)
+static int keep_checkpoint(struct batch *b, const struct checkpoint *c)
 {
-    return store_checkpoint_keep(w.store, &c->job, c->attempt, &c->data);
+    int err = ahead_checkpoint(b, c);
+    return err ? err : store_checkpoint_keep(w.store, &c->job, c->attempt, &c->data);
 }
 
 /* ---- what time brings ---- */
@@ -409,10 +413,12 @@ int steps_all(struct batch *b, int64_t now_us)
         if (k->kind == CHANGE_FINISH)
             err = finish(b, INBOX_OWNER(k, struct finish, work), now_us);
         else if (k->kind == CHANGE_CHECKPOINT)
-            err = keep_checkpoint(INBOX_OWNER(k, struct checkpoint, work));
+            err = keep_checkpoint(b, INBOX_OWNER(k, struct checkpoint, work));
         else
             err = steps[k->kind](b, INBOX_OWNER(k, struct change, work), now_us);
     }
+    if (!err)
+        err = ahead_due(b);
     if (!err)
         err = leases_expire(b, now_us);
     if (!err)

@@ -167,6 +167,12 @@ static void count_submitted(const struct change *c)
     atomic_fetch_add_explicit(&t.replayed, replayed, memory_order_relaxed);
 }
 
+void writer_told(struct change *c)
+{
+    count_submitted(c);
+    c->done(c);
+}
+
 /* Those that waited for a lease: they have one, or their time is over. */
 static void tell_served(struct batch *b, int err)
 {
@@ -179,17 +185,21 @@ static void tell_served(struct batch *b, int err)
 
 static void tell_all(struct batch *b)
 {
+    w.undone = false;
     for (uint32_t i = 0; i < w.defs->pools; i++)
         atomic_fetch_sub_explicit(&w.credit[i], b->credit[i], memory_order_relaxed);
     if (b->claims)
         dispatch_claimed(INBOX_OWNER(b->claims, struct claim, order.node));
     for (size_t i = 0; i < b->stops_count; i++)
         dispatch_cancel(&b->stops[i].id, b->stops[i].attempt);
+    ahead_tell(b, 0);
     for (struct inbox_node *n = b->nodes, *next; n; n = next) {
         next = n->next;
         struct work *k = INBOX_OWNER(n, struct work, node);
         if (k->kind == CHANGE_FINISH) {
             struct finish *f = INBOX_OWNER(k, struct finish, work);
+            if (f->change)
+                writer_told(f->change);
             if (!f->succeeded || !waiters_job_ended(&f->attempt.job, f))
                 finish_free(f);
             atomic_fetch_add_explicit(&t.finished, 1, memory_order_relaxed);
@@ -205,8 +215,7 @@ static void tell_all(struct batch *b)
             leases_keep(c);
             continue;
         }
-        count_submitted(c);
-        c->done(c);
+        writer_told(c);
     }
     tell_served(b, 0);
     if (b->calls_count)
@@ -230,7 +239,14 @@ static void refuse_all(struct batch *b, int err)
     for (struct inbox_node *n = b->nodes, *next; n; n = next) {
         next = n->next;
         struct work *k = INBOX_OWNER(n, struct work, node);
-        if (k->kind == CHANGE_FINISH) {
+        struct finish *f = k->kind == CHANGE_FINISH ? INBOX_OWNER(k, struct finish, work) : NULL;
+        if (f && f->change) { /* refused with its job */
+            f->change->err = err;
+            writer_told(f->change);
+            finish_free(f);
+            continue;
+        }
+        if (f) {
             n->next = NULL;
             *kept = n;
             kept = &n->next;
@@ -245,6 +261,7 @@ static void refuse_all(struct batch *b, int err)
         c->err = err;
         c->done(c);
     }
+    ahead_tell(b, err);
     tell_served(b, err);
     w.next_lease_us = 0;
     w.next_due_us = 0;
@@ -267,6 +284,7 @@ static void undone(struct batch *b, int err)
 {
     static int64_t said_us; /* the writer's thread alone */
     int64_t now_us = clock_mono_us();
+    w.undone = true;
     if (said_us == 0 || now_us - said_us >= SAY_FULL_US) {
         log_error("%s: changes are refused until that ends", err_sentence(err));
         said_us = now_us;
@@ -313,7 +331,7 @@ static void batch_reset(struct batch *b)
     memset(b->taken, 0, w.defs->tasks * sizeof(*b->taken));
     b->nodes = b->claims = NULL;
     b->claims_end = &b->claims;
-    b->served = NULL;
+    b->served = b->begun = NULL;
     b->count = b->claimed = 0;
     b->ended_count = b->gone_count = b->stops_count = b->calls_count = 0;
     b->more = false;
@@ -348,6 +366,10 @@ static int idle_ms(void)
         int64_t token = w.next_token_us - clock_mono_us();
         left = token < left ? token : left;
     }
+    if (ahead_next_us() != INT64_MAX) {
+        int64_t ahead = ahead_next_us() - clock_mono_us();
+        left = ahead < left ? ahead : left;
+    }
     if (left <= 0)
         return 0;
     return left >= IDLE_WAIT_MS * US_PER_MS ? IDLE_WAIT_MS
@@ -366,9 +388,10 @@ static void *writer_main(void *arg)
         }
         batch_reset(&b);
         take_nodes(&b);
+        ahead_take(&b);
         bool room = true;
-        if (b.nodes || clock_wall_us() >= next_wall_us() || claims_wait() ||
-            leases_wait(&w.next_token_us)) {
+        if (b.nodes || ahead_next_us() <= clock_mono_us() || clock_wall_us() >= next_wall_us() ||
+            claims_wait() || leases_wait(&w.next_token_us)) {
             room = transact(&b);
             int err = store_checkpoint(w.store, inbox_count(&t.inbox) == 0);
             if (err && err != -ERR_STORE_FULL)
@@ -378,7 +401,7 @@ static void *writer_main(void *arg)
                 continue;
         }
         if (atomic_load_explicit(&t.stopping, memory_order_acquire) && !t.kept &&
-            inbox_count(&t.inbox) == 0)
+            ahead_next_us() == INT64_MAX && inbox_count(&t.inbox) == 0)
             break;
         if (!room)
             inbox_wait(&t.inbox, FULL_PAUSE_MS);
@@ -403,6 +426,8 @@ int writer_start(const struct conf *conf, struct store *store,
     if (getrandom(&w.random, sizeof(w.random), 0) != (ssize_t)sizeof(w.random))
         return -ERR_SYSTEM;
     int err = claims_learn();
+    if (!err)
+        err = ahead_start();
     if (!err && sem_init(&t.drained, 0, 0) < 0)
         err = -ERR_SYSTEM;
     if (!err)
@@ -437,6 +462,7 @@ void writer_stop(void)
     inbox_release(&t.inbox);
     sem_destroy(&t.drained);
     claims_release();
+    ahead_release();
 }
 
 void writer_figures(struct writer_figures *out)

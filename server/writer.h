@@ -130,6 +130,7 @@ struct change {
     enum schedule_act { SCHEDULE_PUT, SCHEDULE_DELETE, SCHEDULE_PAUSE } schedule_act;
 
     /* CHANGE_SUBMIT and the first part of a CHANGE_BATCH with an Idempotency-Key; empty string: none */
+    bool awaited; /* CHANGE_SUBMIT: who submits waits for the outcome, and is told nothing before it */
     char key[JOB_TASK_MAX + 1 + IDEMPOTENCY_KEY_MAX + 1]; /* the owner, a blank, what the client gave */
     uint8_t fingerprint[32]; /* SHA-256 of what was asked: target and body */
 
@@ -164,6 +165,7 @@ struct claim {
     uint32_t task_index;
     uint32_t task_id;
     uint32_t attempt;
+    uint32_t ahead; /* the writer's: its place in ahead.c; 0: none */
     uint64_t group_key; /* 0: none */
     int64_t timeout_us;
     int64_t queued_us; /* wall: since when it could run; 0: not known */
@@ -182,6 +184,8 @@ struct finish {
     struct work work;
     struct attempt attempt;
     bool succeeded; /* the job did, by it; the writer's */
+    struct change *change; /* the writer's: the submission of its job, written with it; NULL: it was before */
+    uint32_t ahead; /* of its claim */
     uint32_t pool;
     uint32_t credit; /* jobs that this pool can take once this one is over: claimed in the same commit */
 };
@@ -193,6 +197,7 @@ struct checkpoint {
     struct work work;
     struct id job;
     uint32_t attempt;
+    uint32_t ahead; /* of its claim */
     struct buf data;
 };
 /* Takes c (heap) in every case. One that finds the disk full is lost. */

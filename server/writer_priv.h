@@ -32,6 +32,7 @@ struct batch {
     } * stops;
     size_t stops_count, stops_cap;
     struct change *served; /* waited for a lease, and are to be told */
+    struct change *begun;  /* ran ahead, and are written as running; linked by next_waiting */
     struct delivery calls[CALLS_AT_ONCE]; /* that are to be made */
     size_t calls_count;
     bool more; /* something of its own making is left for the next one */
@@ -63,9 +64,11 @@ struct writer {
     int64_t next_token_us; /* mono: when a rate lets the next job go, or a wait is over */
     uint32_t sweep_task;   /* whose turn it is to be swept */
     uint64_t random;
+    bool undone; /* the last transaction was */
 };
 extern struct writer w;
 
+void writer_told(struct change *c); /* counts it, and gives it back by its `done` */
 void *writer_grow(void *old, size_t count, size_t *cap, size_t size); /* dies without memory */
 
 /* ---- claims.c ---- */
@@ -73,7 +76,9 @@ int claims_learn(void); /* the tasks of each pool, at start */
 void claims_release(void);
 /* May this new job run at once, without passing the queue? */
 bool claims_direct(const struct batch *b, const struct job *job, uint32_t task_index);
-/* Makes a claim of a job that begins; moves its input out of it or copies it. 0, -ERR_NOMEM. */
+/* A claim of a job that begins; moves its input out of it or copies it. NULL: no memory. */
+struct claim *claims_new(struct job *job, uint32_t task_index, bool copy_input);
+/* The same for this transaction, with its credit and token. 0, -ERR_NOMEM. */
 int claims_add(struct batch *b, struct job *job, uint32_t task_index, bool copy_input);
 int claims_make(struct batch *b, int64_t now_us); /* as many as credit and limits allow */
 bool claims_wait(void); /* some could be made now */
@@ -84,6 +89,18 @@ size_t claims_remote(const uint32_t *tasks, size_t n, uint32_t most, struct clai
 /* Since when it could run; 0: not known, for it was tried before or waited for others. */
 int64_t claims_could_run_us(const struct job *job);
 void claims_took(uint32_t task_id); /* one of a remote task began */
+
+/* ---- ahead.c ---- */
+int ahead_start(void);
+void ahead_release(void);
+/* Before a transaction: takes those of b->nodes that may run ahead out of it, to the workers. */
+void ahead_take(struct batch *b);
+int64_t ahead_next_us(void); /* mono: when one of them is to be written; INT64_MAX: there is none */
+int ahead_due(struct batch *b); /* writes them as running */
+int ahead_checkpoint(struct batch *b, const struct checkpoint *k); /* one of a job that ran ahead? it is written */
+/* The same for an outcome; kept: it is written, too, and its client is told with it (f->change). */
+int ahead_finish(struct batch *b, struct finish *f, bool *kept);
+void ahead_tell(struct batch *b, int err); /* those that were written as running: 0, or why they are not */
 
 /* ---- leases.c ---- */
 int leases_ask(struct batch *b, struct change *c, int64_t now_us);

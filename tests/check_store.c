@@ -52,6 +52,70 @@ START_TEST(finish_is_fenced)
 }
 END_TEST
 
+/* A job that is written with its outcome is what it would be after two steps. */
+START_TEST(kept_with_its_outcome)
+{
+    struct job j, steps[2];
+    struct id id[2];
+    for (int i = 0; i < 2; i++) {
+        make(&j, alpha, JOB_RUNNING, 2);
+        j.started_us = 2000;
+        j.timeout_us = 7000;
+        j.expires_us = 1 << 30;
+        buf_adds(&j.tags, "[\"x\"]");
+        strcpy(j.owner, "me");
+        strcpy(j.backoff, "fixed 1");
+        struct attempt a = {.job = j.id, .task_id = alpha, .number = 1, .end = ATTEMPT_SUCCEEDED};
+        a.worker = 77;
+        a.started_us = 3000;
+        a.finished_us = 4000;
+        a.error = JOB_ERROR_NONE;
+        strcpy(a.result_type, "text/plain");
+        buf_adds(&a.result, "hello");
+        struct store_new new = {.job = &j, .ended = i ? &a : NULL};
+        struct finish_policy p = {.now_us = 5000, .backoff_us = backoff};
+        enum job_state state = JOB_SUCCEEDED;
+        ck_assert_int_eq(store_begin(s), 0);
+        ck_assert_int_eq(store_insert(s, &new), 0);
+        if (i == 0)
+            ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+        ck_assert_uint_eq(store_ended_count(s), 1);
+        ck_assert_int_eq(store_commit(s), 0);
+        ck_assert_int_eq(state, JOB_SUCCEEDED);
+        ck_assert_int_eq(j.state, JOB_RUNNING);
+        id[i] = j.id;
+        attempt_release(&a);
+        job_release(&j);
+    }
+    for (int i = 0; i < 2; i++)
+        steps[i] = get(&id[i]);
+    for (int i = 0; i < 2; i++) {
+        const struct job *k = &steps[i];
+        ck_assert_int_eq(k->state, JOB_SUCCEEDED);
+        ck_assert_uint_eq(k->attempt, 1);
+        ck_assert_int_eq(k->priority, 2);
+        ck_assert_int_eq(k->started_us, 3000);
+        ck_assert_int_eq(k->finished_us, 4000);
+        ck_assert_int_eq(k->timeout_us, 7000);
+        ck_assert_int_eq(k->expires_us, 1 << 30);
+        ck_assert_int_eq(k->rank_us, steps[0].rank_us);
+        ck_assert_int_eq(k->worker, 77);
+        ck_assert_int_eq(k->error.exit_code, -1);
+        ck_assert_str_eq(k->result_type, "text/plain");
+        ck_assert_str_eq(k->tags.data, "[\"x\"]");
+        ck_assert_str_eq(k->owner, "me");
+        ck_assert_str_eq(k->backoff, "fixed 1");
+        ck_assert_uint_eq(k->result_size, 5);
+        ck_assert_str_eq(k->result.data, "hello");
+        ck_assert_str_eq(k->input.data, "{\"n\":1}");
+        job_release(&steps[i]);
+    }
+    ck_assert_uint_eq(store_count(s, alpha, JOB_SUCCEEDED), 2);
+    ck_assert_uint_eq(store_count(s, alpha, JOB_RUNNING), 0);
+    recount();
+}
+END_TEST
+
 START_TEST(failures_are_followed_up)
 {
     struct id id = add(alpha, JOB_RUNNING, 0);
@@ -315,6 +379,7 @@ END_TEST
 int main(void)
 {
     return SUITE("store", kit_setup, kit_teardown, claims_by_priority_then_age, finish_is_fenced,
-                 failures_are_followed_up, cancels, keys_replay, rollback_restores, recovers,
-                 large_payloads_are_exact, lists_see_each_once, one_service_only, reopens_with_all);
+                 kept_with_its_outcome, failures_are_followed_up, cancels, keys_replay,
+                 rollback_restores, recovers, large_payloads_are_exact, lists_see_each_once,
+                 one_service_only, reopens_with_all);
 }

@@ -224,6 +224,7 @@ void request_commit(struct request *rq, const struct id *wait_for, void (*then)(
     park(rq, wait ? 2 : 1, then);
     if (wait)
         attach(rq, &job);
+    rq->change->awaited = wait && rq->change->work.kind == CHANGE_SUBMIT;
     int err = writer_post(rq->change);
     if (err) {
         rq->change->err = err;

@@ -171,6 +171,48 @@ static int add_row(struct sqlite_store *s, const struct job *j)
     return db_run_one(s, STMT_JOB_ADD_FULL, p, sizeof(p) / sizeof(p[0]));
 }
 
+static int add_ended_row(struct sqlite_store *s, const struct job *j, const struct attempt *a)
+{
+    const struct param none = P_NULL;
+    struct param input = P_BLOB(j->input.data, j->input.len);
+    struct param result = P_BLOB(a->result.data, a->result.len);
+    struct param trace = P_STR(j->traceparent);
+    struct param params = P_TEXT(j->params.data, j->params.len);
+    if (j->input.len > STORE_INLINE)
+        input = none;
+    if (a->result.len > STORE_INLINE)
+        result = none;
+    const struct param p[] = {
+        P_INT(id_key(&j->id)),
+        P_INT(id_tail(&j->id)),
+        P_INT(j->task_id),
+        P_INT(j->priority),
+        P_INT(a->number),
+        P_INT(j->max_attempts),
+        P_INT(j->created_us),
+        P_INT(j->run_at_us),
+        P_INT(a->started_us),
+        P_INT(j->timeout_us),
+        P_STR(j->input_type),
+        P_TEXT(j->tags.data, j->tags.len),
+        P_INT(j->input.len),
+        input,
+        result,
+        P_INT(j->rank_us),
+        j->traceparent[0] ? trace : none,
+        P_INT(a->finished_us),
+        P_STR(a->result_type),
+        P_INT(a->result.len),
+        P_INT(a->worker),
+        P_INT(j->expires_us),
+        P_STR(j->backoff),
+        P_STR(j->owner),
+        j->params.len ? params : none,
+    };
+    int err = db_run_one(s, STMT_JOB_ADD_ENDED, p, sizeof(p) / sizeof(p[0]));
+    return err ? err : put_blob(s, id_key(&j->id), BLOB_RESULT, &a->result);
+}
+
 /* ---- what it waits for ---- */
 
 /* How a job or group stands: its state's kind, or -ERR_UNKNOWN_DEPENDENCY. */
@@ -261,7 +303,7 @@ int sqlite_insert(struct store *base, struct store_new *new)
     if (job->parents_count)
         err = add_parents(s, job, &fate, &which);
     if (!err)
-        err = add_row(s, job);
+        err = new->ended ? add_ended_row(s, job, new->ended) : add_row(s, job);
     if (!err)
         err = put_blob(s, k, BLOB_INPUT, &job->input);
     if (!err && job->tags.len) {
@@ -279,10 +321,12 @@ int sqlite_insert(struct store *base, struct store_new *new)
         return err;
     job->input_size = job->input.len;
     struct who who = who_of(job);
-    count_move(s, &who, -1, job->state);
+    count_move(s, &who, -1, new->ended ? (int)JOB_SUCCEEDED : (int)job->state);
+    if (new->ended)
+        guess_result(s, job->task_id, new->ended->result.len);
     if (job->state == JOB_SCHEDULED && job->waits == 0 && fate == PARENT_OPEN)
         note_due(s, job->run_at_us);
-    if (job->expires_us)
+    if (job->expires_us && !new->ended)
         note_due(s, job->expires_us);
     if (fate != PARENT_OPEN) {
         err = end_child(s, job, fate, &which, job->created_us);

@@ -70,6 +70,7 @@ int store_insert(struct store *s, struct store_new *new)
     assert(s->in_transaction);
     assert(new->job->state == JOB_SCHEDULED || new->job->state == JOB_QUEUED ||
            (new->job->state == JOB_RUNNING &&new->job->attempt == 1));
+    assert(!new->ended || new->job->state == JOB_RUNNING);
     return s->ops->insert(s, new);
 }
 

@@ -73,11 +73,13 @@ struct store_new {
     struct job *job;
     const struct store_key *key;       /* NULL: none */
     const struct store_unique *unique; /* NULL: as many as one likes */
+    const struct attempt *ended;       /* of a RUNNING one: its first attempt succeeded already; NULL: it did not */
 };
 enum { STORE_REPLAYED = 1, STORE_REPLAYED_GROUP = 2, STORE_DUPLICATE = 3 };
 /* Keeps a new job in the state it has (SCHEDULED, QUEUED, or RUNNING with attempt 1 when a worker is
  * waiting for it); SCHEDULED when it has parents that have not ended, and ended at once when one of
- * them did not succeed. Its parents were checked by store_check_parents.
+ * them did not succeed. Its parents were checked by store_check_parents. With `ended`, which takes neither key
+ * nor group, parents, callback or concurrency key, it is kept as SUCCEEDED, and `job` stays as it is.
  * STORE_REPLAYED: the key was used for the same request, STORE_DUPLICATE: the same is there; *job is
  * replaced by that job, without input and result. -ERR_KEY_REUSED: the key was for another request. */
 int store_insert(struct store *s, struct store_new *new);
