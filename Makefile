@@ -44,6 +44,7 @@ COMMON := \
 	common/board.c \
 	common/buf.c \
 	common/clock.c \
+	common/cpus.c \
 	common/embed.c \
 	common/err.c \
 	common/fdio.c \
@@ -99,6 +100,7 @@ SERVER := \
 	server/conf_flow.c \
 	server/conf_limits.c \
 	server/conf_machine.c \
+	server/conf_pools.c \
 	server/conf_sections.c \
 	server/conf_value.c \
 	server/cron.c \
@@ -108,6 +110,7 @@ SERVER := \
 	server/inbox.c \
 	server/joblog.c \
 	server/joblog_read.c \
+	server/leave.c \
 	server/joblog_sweep.c \
 	server/leases.c \
 	server/metrics.c \

@@ -9,6 +9,7 @@
 #define JOBMILL_COMMON_TASKDEF_H
 
 #include "buf.h"
+#include "cpus.h"
 #include "job.h"
 
 #include <stdbool.h>
@@ -84,6 +85,9 @@ struct pooldef {
     uint32_t first_slot; /* its slots on the board: first_slot .. first_slot + workers - 1 */
     enum start_method start;
     int nice;
+    struct cpus affinity;     /* where its workers and their programs run; none set: anywhere */
+    uint32_t recycle_jobs;    /* a worker is replaced after so many jobs; 0: never */
+    int64_t recycle_after_us; /* after so long; 0: never */
 };
 
 /* What this machine's kernel and user offer for keeping tasks apart: probed once, before any thread. */

@@ -29,9 +29,12 @@ cat <<'TEXT'
 |---|---|---|
 | `workers` | one for each core | processes, 1 to 512; all pools together at most 512 |
 | `start_method` | `forkserver` | `spawn`: a fresh image for each worker, for libraries that do not survive fork |
-| `nice` | 0 | -20 to 19 |
+| `nice` | 0 | -20 to 19, of its workers and what they start; below 0 needs the right to it |
+| `affinity` | any | the CPUs that its workers and what they start run on, as in `0-3,6`; one that the service may not use is refused at start |
+| `recycle_jobs` | 0 (never) | a worker is replaced when it has had so many jobs, at most |
+| `recycle_after` | 0 (never) | a worker is replaced after so long, between two jobs; idle ones one after the other |
 
-The pool `default` is always there; `--workers` is its size.
+The pool `default` is always there; `--workers` is its size. `workers` not given is one for each CPU of `affinity`.
 
 ## [task NAME]
 

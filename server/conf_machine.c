@@ -4,6 +4,7 @@
 #include "../common/err.h"
 #include "../workers/sandbox.h"
 #include "conf_limits.h"
+#include "conf_pools.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -118,6 +119,9 @@ int conf_settle(struct conf *c, struct buf *why)
         err = find_hidden(c);
     if (err)
         return err;
+    struct cpus allowed;
+    if (cpus_allowed(&allowed) == 0) /* else the workers tell when they cannot be bound */
+        err = pools_check(&c->defs, &allowed, why);
     sandbox_probe(&c->defs.machine, c->defs.sandbox_uid, c->defs.sandbox_gid);
     for (uint32_t i = 0; i < c->defs.tasks && !err; i++) {
         if (c->log_max > LOG_BYTES_LEAST)

@@ -11,9 +11,9 @@
 #include "conf_schema.h"
 #include "conf_flow.h"
 #include "conf_limits.h"
+#include "conf_pools.h"
 #include "conf_value.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +31,7 @@ struct extra {
     bool has_sandbox, has_network;
     bool for_persistent; /* a setting was given that only a persistent command has */
 };
-static struct extra task_extra[TASKS_MAX], pool_extra[POOLS_MAX];
+static struct extra task_extra[TASKS_MAX];
 
 static const char *const shipped[] = {"noop", "echo", "sleep", "primes", "sha256", "mandelbrot"};
 
@@ -43,87 +43,6 @@ static int bad(struct buf *why, const char *fmt, ...)
     buf_vaddf(why, fmt, ap);
     va_end(ap);
     return -ERR_CONFIG;
-}
-
-/* ---- pools ---- */
-
-static int pool_find(const struct taskdefs *d, const char *name)
-{
-    for (uint32_t i = 0; i < d->pools; i++) {
-        if (strcmp(d->pool[i].name, name) == 0)
-            return (int)i;
-    }
-    return -1;
-}
-
-static int pool_add(struct taskdefs *d, const char *name, struct buf *why)
-{
-    if (d->pools == POOLS_MAX)
-        return bad(why, "more than %d pools", POOLS_MAX);
-    if (!job_task_name_ok(name, strlen(name)) || strlen(name) > POOL_NAME_MAX)
-        return bad(why, "'%s': a pool's name is 1 to %d of a-z 0-9 _ . -", name, POOL_NAME_MAX);
-    struct pooldef *p = &d->pool[d->pools];
-    *p = (struct pooldef){.start = START_FORKSERVER};
-    memcpy(p->name, name, strlen(name) + 1);
-    pool_extra[d->pools] = (struct extra){0};
-    return (int)d->pools++;
-}
-
-static int pool_workers(struct pooldef *p, const char *v, struct buf *why)
-{
-    int64_t n;
-    if (!value_int(v, &n) || n < 0 || n > SLOTS_MAX)
-        return bad(why, "workers = %s: must be 0 (one for each core) to %d", v, SLOTS_MAX);
-    p->workers = (uint32_t)n;
-    return 0;
-}
-
-static int pool_start_method(struct pooldef *p, const char *v, struct buf *why)
-{
-    if (strcmp(v, "forkserver") == 0)
-        p->start = START_FORKSERVER;
-    else if (strcmp(v, "spawn") == 0)
-        p->start = START_SPAWN;
-    else
-        return bad(why, "start_method = %s: must be forkserver or spawn", v);
-    return 0;
-}
-
-static int pool_nice(struct pooldef *p, const char *v, struct buf *why)
-{
-    int64_t n;
-    if (!value_int(v, &n) || n < -20 || n > 19)
-        return bad(why, "nice = %s: must be -20 to 19", v);
-    p->nice = (int)n;
-    return 0;
-}
-
-static const struct {
-    const char *name;
-    int (*set)(struct pooldef *p, const char *value, struct buf *why);
-} pool_settings[] = {
-    {"workers", pool_workers},
-    {"start_method", pool_start_method},
-    {"nice", pool_nice},
-};
-
-static int pool_set(struct conf *c, const char *pool, const char *name, const char *value,
-                    struct buf *why)
-{
-    int at = pool_find(&c->defs, pool);
-    if (at < 0)
-        at = pool_add(&c->defs, pool, why);
-    if (at < 0)
-        return at;
-    for (size_t i = 0; name && i < sizeof(pool_settings) / sizeof(pool_settings[0]); i++) {
-        if (strcmp(pool_settings[i].name, name) != 0)
-            continue;
-        if (pool_extra[at].seen & UINT64_C(1) << i)
-            return bad(why, "%s is set twice", name);
-        pool_extra[at].seen |= UINT64_C(1) << i;
-        return pool_settings[i].set(&c->defs.pool[at], value, why);
-    }
-    return name ? bad(why, "%s: not a setting of a pool", name) : 0;
 }
 
 /* ---- tasks ---- */
@@ -440,7 +359,7 @@ int sections_begin(struct conf *c)
     AUTO_BUF why = BUF_INIT;
     c->defs.pool = calloc(POOLS_MAX, sizeof(*c->defs.pool));
     c->defs.task = calloc(TASKS_MAX, sizeof(*c->defs.task));
-    if (!c->defs.pool || !c->defs.task || pool_add(&c->defs, "default", &why) < 0)
+    if (!c->defs.pool || !c->defs.task || pools_begin(&c->defs, &why) < 0)
         return -ERR_NOMEM;
     for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
         int at = task_add(&c->defs, shipped[i], &why);
@@ -454,7 +373,7 @@ int sections_set(struct conf *c, const char *section, const char *name, const ch
                  const char *base, struct buf *why)
 {
     if (strncmp(section, "pool ", 5) == 0)
-        return pool_set(c, section + 5, name, value, why);
+        return pools_set(&c->defs, section + 5, name, value, why);
     if (strncmp(section, "task ", 5) == 0)
         return task_set(c, section + 5, name, value, base, why);
     return bad(why,
@@ -462,28 +381,13 @@ int sections_set(struct conf *c, const char *section, const char *name, const ch
                section);
 }
 
-static uint32_t cores(void)
-{
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n < 1 ? 1 : n > SLOTS_MAX ? SLOTS_MAX : (uint32_t)n;
-}
-
 int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
 {
     struct taskdefs *d = &c->defs;
-    if (default_workers)
-        d->pool[0].workers = default_workers;
-    d->slots = 0;
     d->kill_grace_us = c->kill_grace_us;
-    for (uint32_t i = 0; i < d->pools; i++) {
-        if (d->pool[i].workers == 0)
-            d->pool[i].workers = cores();
-        d->pool[i].first_slot = d->slots;
-        d->slots += d->pool[i].workers;
-    }
-    if (d->slots > SLOTS_MAX)
-        return bad(why, "the pools have %u workers together: at most %d", d->slots, SLOTS_MAX);
+    int err = pools_end(d, default_workers, why);
+    if (err)
+        return err;
     for (uint32_t i = 0; i < d->tasks; i++) {
         struct taskdef *t = &d->task[i];
         bool remote = task_extra[i].has_kind && task_extra[i].wanted_kind == TASK_REMOTE;
@@ -496,12 +400,12 @@ int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
             return bad(why, "[task %s]: kind = %s, but it has a %s", t->name,
                        t->kind == TASK_MODULE ? "command" : "module",
                        t->kind == TASK_MODULE ? "module" : "command");
-        int err = command_check(t, task_extra[i].persistent, task_extra[i].for_persistent, why);
+        err = command_check(t, task_extra[i].persistent, task_extra[i].for_persistent, why);
         if (err)
             return err;
         if (task_extra[i].persistent)
             t->kind = TASK_PERSISTENT;
-        int pool = pool_find(d, task_extra[i].wanted_pool);
+        int pool = pools_find(d, task_extra[i].wanted_pool);
         if (pool < 0)
             return bad(why, "[task %s]: pool = %s: there is no [pool %s]", t->name,
                        task_extra[i].wanted_pool, task_extra[i].wanted_pool);
@@ -518,11 +422,7 @@ int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
 
 void sections_print(const struct conf *c, FILE *out)
 {
-    for (uint32_t i = 0; i < c->defs.pools; i++) {
-        const struct pooldef *p = &c->defs.pool[i];
-        fprintf(out, "\n[pool %s]\nworkers = %u\nstart_method = %s\nnice = %d\n", p->name,
-                p->workers, p->start == START_SPAWN ? "spawn" : "forkserver", p->nice);
-    }
+    pools_print(&c->defs, out);
     for (uint32_t i = 0; i < c->defs.tasks; i++) {
         const struct taskdef *t = &c->defs.task[i];
         fprintf(out, "\n[task %s]\n", t->name);

@@ -82,6 +82,8 @@ static void hold(struct dispatcher *d, struct slot *s, struct claim *c)
         head_starts(s);
     if (s->state == SLOT_IDLE)
         slot_set_state(s, SLOT_BUSY);
+    if (slot_is_spent(s))
+        slot_set_leaving(s, true);
 }
 
 static struct msg assign_of(const struct slot *s, const struct assignment *a)
@@ -203,8 +205,7 @@ void deliver_pending(struct dispatcher *d, struct pool *p)
 
 /* ---- back from the worker ---- */
 
-/* Takes back what waits behind the first job of a worker, as far as it has not begun. */
-static void take_back(struct slot *s, unsigned from)
+void deliver_take_back(struct slot *s, unsigned from)
 {
     for (unsigned i = s->count; i-- > from;) {
         if (cell_revoke(s->board, s->held[i].cell, s->held[i].seq))
@@ -231,6 +232,7 @@ static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *sa
     struct claim *c = s->held[i].claim;
     struct finish *f = outcome_of_done(d, s, c, m);
     (void)slot_take(s, i);
+    s->done++;
     s->full = false;
     if (i == 0)
         head_starts(s);
@@ -345,7 +347,7 @@ bool deliver_sleep(struct dispatcher *d)
 /* The worker and its whole tree are dead: its jobs get their outcomes. */
 void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH *death)
 {
-    take_back(s, 0); /* what had not begun has lost nothing */
+    deliver_take_back(s, 0); /* what had not begun has lost nothing */
     while (s->count) {
         struct claim *c = slot_take(s, 0);
         struct finish *f = outcome_new(c, ATTEMPT_FAILED);
@@ -392,7 +394,7 @@ static void stop_head(struct dispatcher *d, struct slot *s, enum stop_reason why
     if (s->stop != STOP_NONE && why != STOP_DRAIN)
         return;
     s->stop = why;
-    take_back(s, 1);
+    deliver_take_back(s, 1);
     atomic_store_explicit(&s->board->cancel_seq, s->held[0].seq, memory_order_release);
     struct msg m = {.kind = MSG_CANCEL, .fd = -1};
     m.u.CANCEL = (struct msg_CANCEL){.generation = s->generation, .seq = s->held[0].seq};
@@ -458,11 +460,11 @@ static void long_head(struct dispatcher *d, struct slot *s, int64_t now_us, int6
     if (s->stop == STOP_NONE && since_us >= STUCK_US) {
         s->pool->run_ewma_us = STUCK_US;
         s->pool->depth = 1;
-        take_back(s, 1);
+        deliver_take_back(s, 1);
         deliver_pending(d, s->pool);
         return_pending(d, s->pool);
     } else if (s->stop == STOP_NONE && since_us >= LOOK_US && pool_has_idle(s->pool)) {
-        take_back(s, 1);
+        deliver_take_back(s, 1);
         deliver_pending(d, s->pool);
     }
     if (now_us + LOOK_US < *next_us)
@@ -507,7 +509,7 @@ void deliver_drain(struct dispatcher *d)
         struct pool *p = &d->pools[i];
         for (uint32_t k = 0; k < p->def->workers; k++) {
             struct slot *s = &p->slots[k];
-            take_back(s, 0);
+            deliver_take_back(s, 0);
             if (s->count == 0 && s->state == SLOT_BUSY)
                 slot_set_state(s, SLOT_IDLE);
         }

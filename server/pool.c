@@ -79,9 +79,30 @@ static bool counts_as_live(enum slot_state state)
     return state == SLOT_IDLE || state == SLOT_BUSY;
 }
 
+static bool is_able(const struct slot *s)
+{
+    return counts_as_live(s->state) && !s->leaving;
+}
+
+void slot_set_leaving(struct slot *s, bool leaving)
+{
+    s->pool->able -= is_able(s);
+    s->pool->leaving -= s->leaving;
+    s->leaving = leaving;
+    s->pool->leaving += s->leaving;
+    s->pool->able += is_able(s);
+}
+
+bool slot_is_spent(const struct slot *s)
+{
+    uint32_t most = s->pool->def->recycle_jobs;
+    return most > 0 && s->done + s->count >= most;
+}
+
 void slot_set_state(struct slot *s, enum slot_state state)
 {
     struct board_pool *b = s->pool->board;
+    s->pool->able -= is_able(s);
     if (counts_as_live(state) != counts_as_live(s->state)) {
         uint32_t live = atomic_load_explicit(&b->live, memory_order_relaxed);
         live = counts_as_live(state) ? live + 1 : live - 1;
@@ -93,6 +114,7 @@ void slot_set_state(struct slot *s, enum slot_state state)
         atomic_store_explicit(&b->busy, busy, memory_order_release);
     }
     s->state = state;
+    s->pool->able += is_able(s);
     atomic_store_explicit(&s->board->state, (uint32_t)state, memory_order_release);
 }
 
@@ -131,7 +153,7 @@ struct slot *pool_choose(struct pool *p)
     struct slot *best = NULL;
     for (uint32_t k = 0; k < p->def->workers; k++) {
         struct slot *s = &p->slots[k];
-        if (!counts_as_live(s->state) || s->stop != STOP_NONE || s->full || s->count >= p->depth)
+        if (!is_able(s) || s->stop != STOP_NONE || s->full || s->count >= p->depth)
             continue;
         bool being_woken = s->untold > 0 && s->untold == s->count;
         if (being_woken && s->untold_us < WAKE_US)
@@ -148,16 +170,25 @@ bool pool_has_idle(const struct pool *p)
 {
     for (uint32_t k = 0; k < p->def->workers; k++) {
         const struct slot *s = &p->slots[k];
-        if (s->state == SLOT_IDLE && s->stop == STOP_NONE && !s->full)
+        if (s->state == SLOT_IDLE && !s->leaving && s->stop == STOP_NONE && !s->full)
             return true;
     }
     return false;
 }
 
+/* What stands against the pool's capacity: not what the leaving do, who are no part of it. */
+static uint32_t used_up(const struct pool *p)
+{
+    uint32_t used = p->held + p->waiting + p->granted;
+    for (uint32_t k = 0; p->leaving && k < p->def->workers; k++)
+        used -= p->slots[k].leaving ? p->slots[k].count : 0;
+    return used;
+}
+
 uint32_t pool_grant(struct pool *p)
 {
-    uint32_t capacity = atomic_load_explicit(&p->board->live, memory_order_relaxed) * p->depth;
-    uint32_t used = p->held + p->waiting + p->granted;
+    uint32_t capacity = p->able * p->depth;
+    uint32_t used = used_up(p);
     if (used >= capacity)
         return 0;
     p->granted += capacity - used;

@@ -37,6 +37,9 @@ struct slot {
     unsigned count;
     int64_t untold_us; /* what these are thought to take it */
     unsigned untold; /* the last of them that the worker was not sent yet: none between deliver's passes */
+    bool leaving; /* it is given nothing more, and goes when it holds nothing; slot_set_leaving() */
+    uint32_t done;    /* jobs since its birth */
+    int64_t ready_us; /* mono: when it said READY */
     bool full; /* its socket took no more: nothing is sent before its next DONE */
 
     int64_t head_since_us;  /* mono: since when the first held job may run */
@@ -53,6 +56,8 @@ struct pool {
     uint32_t waiting;   /* how many pending */
     uint32_t held;      /* how many the workers hold */
     uint32_t granted;   /* credit that the writer has and did not use yet */
+    uint32_t able;      /* workers that live and are not leaving */
+    uint32_t leaving;   /* slots whose worker is */
     uint32_t depth;     /* jobs that one worker may hold, 1..BOARD_DEPTH */
     int64_t run_ewma_us;/* moving average of run times */
     uint32_t failures;  /* births in a row that came to nothing */
@@ -64,6 +69,10 @@ void pools_free(struct pool *pools, const struct taskdefs *defs);
 
 /* The one place where a slot's state changes. */
 void slot_set_state(struct slot *s, enum slot_state state);
+/* And this, whether its worker is leaving. */
+void slot_set_leaving(struct slot *s, bool leaving);
+/* Has its worker, with what it holds, all the jobs that its pool lets a worker have? */
+bool slot_is_spent(const struct slot *s);
 
 void pool_pend(struct pool *p, struct claim *c);       /* at the end; takes c */
 void pool_pend_first(struct pool *p, struct claim *c); /* at the front; takes c */

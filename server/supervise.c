@@ -103,6 +103,8 @@ void supervise_ready(struct dispatcher *d, struct slot *s, int ring_fd)
         return;
     }
     s->ready = true;
+    s->ready_us = clock_mono_us();
+    s->done = 0;
     p->failures = 0;
     atomic_store_explicit(&p->board->failures, 0, memory_order_relaxed);
     atomic_store_explicit(&p->board->retry_at_us, 0, memory_order_release);
@@ -172,6 +174,7 @@ static void died(struct dispatcher *d, const struct msg_DEATH *m)
     atomic_fetch_add_explicit(&s->board->restarts, 1, memory_order_relaxed);
     s->full = false;
     deliver_buried(d, s, m); /* names it */
+    slot_set_leaving(s, false);
     s->pid = 0;
     s->stop = STOP_NONE;
     s->kill_at_us = INT64_MAX;
@@ -226,6 +229,7 @@ void supervise_control(struct dispatcher *d)
 
 void supervise_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
 {
+    leave_timers(d, now_us, next_us);
     for (uint32_t i = 0; i < d->defs->pools; i++) {
         for (uint32_t k = 0; k < d->pools[i].def->workers; k++) {
             struct slot *s = &d->pools[i].slots[k];
@@ -233,7 +237,7 @@ void supervise_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
                 ask_for_worker(d, s);
             if (s->state == SLOT_EMPTY && s->spawn_at_us < *next_us)
                 *next_us = s->spawn_at_us;
-            if (s->state == SLOT_EMPTY || s->state == SLOT_DYING)
+            if (s->state == SLOT_EMPTY)
                 continue;
             if (s->kill_at_us <= now_us)
                 supervise_kill(d, s);

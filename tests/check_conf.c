@@ -322,6 +322,9 @@ START_TEST(pools_and_tasks)
              "workers = 3\n"
              "start_method = spawn\n"
              "nice = -5\n"
+             "affinity = 6, 0-3\n"
+             "recycle_jobs = 1000\n"
+             "recycle_after = 1h\n"
              "[pool default]\n"
              "workers = 2\n"
              "[task mine]\n"
@@ -341,6 +344,10 @@ START_TEST(pools_and_tasks)
     ck_assert_uint_eq(gpu->first_slot, 2);
     ck_assert_int_eq(gpu->start, START_SPAWN);
     ck_assert_int_eq(gpu->nice, -5);
+    ck_assert_uint_eq(gpu->affinity.bit[0], 0x4f);
+    ck_assert_uint_eq(gpu->recycle_jobs, 1000);
+    ck_assert_int_eq(gpu->recycle_after_us, INT64_C(3600000000));
+    ck_assert_uint_eq(cpus_count(&c.defs.pool[0].affinity), 0); /* anywhere */
     ck_assert_uint_eq(c.defs.slots, 5);
     const struct taskdef *t = task("thumbnail");
     ck_assert_int_eq(t->kind, TASK_COMMAND);
@@ -415,6 +422,10 @@ START_TEST(sections_that_are_wrong)
         {"[pool x]\nworkers = 513\n", ":2: workers = 513: must be 0"},
         {"[pool x]\nworkers = -1\n", ":2: workers = -1: must be 0"},
         {"[pool x]\nnice = 20\n", ":2: nice = 20: must be -20 to 19"},
+        {"[pool x]\naffinity = 3-1\n", ":2: affinity = 3-1: must be CPUs of 0 to 1023"},
+        {"[pool x]\naffinity =\n", ":2: affinity = : must be CPUs"},
+        {"[pool x]\nrecycle_jobs = -1\n", ":2: recycle_jobs = -1: must be 0 (never)"},
+        {"[pool x]\nrecycle_after = 31d\n", ":2: recycle_after = 31d: must be a time of 0"},
         {"[pool x]\nstart_method = fork\n", ":2: start_method = fork: must be"},
         {"[pool x]\nsize = 1\n", ":2: size: not a setting of a pool"},
         {"[pool x]\nworkers = 1\nworkers = 1\n", ":3: workers is set twice"},
@@ -548,7 +559,8 @@ static char *printed(void)
 START_TEST(what_is_printed_can_be_read)
 {
     ck_loads("[server]\nidempotency_ttl = 86401.5\nmax_body = 1MiB\ninsecure = yes\n"
-             "[pool x]\nworkers = 2\nnice = 3\nstart_method = spawn\n"
+             "[pool x]\nworkers = 2\nnice = 3\nstart_method = spawn\naffinity = 1,0,5\n"
+             "recycle_jobs = 7\nrecycle_after = 90.5\n"
              "[task t]\ncommand = a 'b \"c\"' \"it's\" '' {input.x}\ninput = raw\nresult = a/b\n"
              "description = words and \"quotes\"\ntimeout = 1.25\npool = x\n");
     char *first = printed();

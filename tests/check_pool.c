@@ -155,6 +155,46 @@ START_TEST(one_wake_up_for_several_short_jobs)
 }
 END_TEST
 
+START_TEST(who_leaves_is_no_part_of_the_pool)
+{
+    struct pool *p = &pools[0];
+    slot_set_state(&p->slots[0], SLOT_IDLE);
+    slot_set_state(&p->slots[1], SLOT_BUSY);
+    hold(&p->slots[1], claim(1));
+    p->depth = 2;
+    slot_set_leaving(&p->slots[1], true);
+    ck_assert_ptr_eq(pool_choose(p), &p->slots[0]);
+    ck_assert_uint_eq(pool_grant(p), 2); /* what it still does stands against nothing */
+    p->granted = 0;
+    slot_set_leaving(&p->slots[0], true);
+    ck_assert_ptr_null(pool_choose(p));
+    ck_assert(!pool_has_idle(p));
+    ck_assert_uint_eq(pool_grant(p), 0);
+    slot_set_state(&p->slots[0], SLOT_DYING);
+    slot_set_state(&p->slots[0], SLOT_EMPTY);
+    slot_set_leaving(&p->slots[0], false);
+    slot_set_state(&p->slots[0], SLOT_STARTING);
+    ck_assert_uint_eq(pool_grant(p), 0);
+    slot_set_state(&p->slots[0], SLOT_IDLE);
+    ck_assert_uint_eq(pool_grant(p), 2);
+    ck_assert_uint_eq(p->able, 1);
+    ck_assert_uint_eq(p->leaving, 1);
+}
+END_TEST
+
+START_TEST(a_worker_is_spent_with_what_it_holds)
+{
+    struct slot *s = &pools[0].slots[0];
+    ck_assert(!slot_is_spent(s)); /* no limit */
+    defs_pool[0].recycle_jobs = 3;
+    s->done = 1;
+    hold(s, claim(1));
+    ck_assert(!slot_is_spent(s));
+    hold(s, claim(2));
+    ck_assert(slot_is_spent(s));
+}
+END_TEST
+
 START_TEST(depth_follows_run_time)
 {
     struct pool *p = &pools[0];
@@ -193,5 +233,7 @@ int main(void)
 {
     return SUITE("pool", setup, teardown, pending_keeps_order, credit_is_what_live_workers_can_take,
                  board_follows_the_state, the_emptiest_worker_is_chosen,
-                 one_wake_up_for_several_short_jobs, depth_follows_run_time, cells_are_not_shared);
+                 one_wake_up_for_several_short_jobs, who_leaves_is_no_part_of_the_pool,
+                 a_worker_is_spent_with_what_it_holds, depth_follows_run_time,
+                 cells_are_not_shared);
 }

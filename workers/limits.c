@@ -14,13 +14,16 @@
 #include <time.h>
 #include <unistd.h>
 
-void limits_worker(int nice_value)
+void limits_worker(const struct pooldef *pool)
 {
     struct rlimit none = {0, 0};
     if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         log_warn("limits: %s", strerror(errno));
-    if (nice_value != 0 && setpriority(PRIO_PROCESS, 0, nice_value) < 0)
-        log_warn("nice %d: %s", nice_value, strerror(errno));
+    if (pool->nice != 0 && setpriority(PRIO_PROCESS, 0, pool->nice) < 0)
+        log_warn("pool %s: nice = %d: %s", pool->name, pool->nice, strerror(errno));
+    int err = cpus_count(&pool->affinity) ? cpus_bind(&pool->affinity) : 0;
+    if (err)
+        log_warn("pool %s: affinity: %s", pool->name, strerror(err));
 }
 
 /* Bytes of address space in use: the first number of /proc/self/statm, in pages. */

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-/* No core dumps, no new privileges, the pool's nice value. */
-void limits_worker(int nice_value);
+/* No core dumps, no new privileges, the pool's nice value and CPUs. */
+void limits_worker(const struct pooldef *pool);
 
 /* For a job inside a worker, until limits_job_end(): of memory and CPU time what the process has used so
  * far, and what the task's definition adds; the rest as it says. A limit that cannot be set is logged. */

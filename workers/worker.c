@@ -361,7 +361,7 @@ static void be_born(const struct worker_birth *b)
     signal(SIGHUP, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
     where_setup();
-    limits_worker(b->heritage->defs->pool[b->pool].nice);
+    limits_worker(&b->heritage->defs->pool[b->pool]);
     int err = sandbox_worker(b->heritage->defs, b->pool);
     if (err)
         log_die(1, "the worker's sandbox cannot be entered: %s", strerror(err));

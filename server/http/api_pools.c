@@ -16,13 +16,16 @@ static void add_pool(struct buf *out, uint32_t index)
     const struct taskdefs *defs = reader_tasks();
     const struct pooldef *p = &defs->pool[index];
     const struct board_pool *b = &reader_board()->pool[index];
+    char cpus[CPUS_TEXT];
+    cpus_text(&p->affinity, cpus);
     buf_adds(out, "{\"name\":");
     json_text(out, p->name);
     buf_addf(out,
              ",\"workers\":%" PRIu32 ",\"live\":%" PRIu32
-             ",\"start_method\":\"%s\",\"paused\":%s,\"tasks\":[",
+             ",\"start_method\":\"%s\",\"nice\":%d%s%s%s,\"paused\":%s,\"tasks\":[",
              p->workers, (uint32_t)atomic_load_explicit(&b->live, memory_order_relaxed),
-             p->start == START_SPAWN ? "spawn" : "forkserver",
+             p->start == START_SPAWN ? "spawn" : "forkserver", p->nice,
+             cpus[0] ? ",\"affinity\":\"" : "", cpus, cpus[0] ? "\"" : "",
              writer_pool_paused(index) ? "true" : "false");
     bool any = false;
     for (uint32_t i = 0; i < defs->tasks; i++) {

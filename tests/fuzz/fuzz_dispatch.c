@@ -25,7 +25,8 @@
 #define DAY_US (INT64_C(86400) * US_PER_S)
 #define NOW_US (INT64_C(1700000000) * US_PER_S)
 
-static const char settings[] = "[pool default]\nworkers = 2\n[pool other]\nworkers = 1\n"
+static const char settings[] = "[pool default]\nworkers = 2\nrecycle_after = 3\n"
+                               "[pool other]\nworkers = 1\nrecycle_jobs = 3\n"
                                "[task a]\ncommand = /bin/true\noutput_max = 50000\n[task "
                                "b]\ncommand = /bin/true\npool = other\n";
 

@@ -1,0 +1,188 @@
+/*
+ * e2e_pools.c - what a pool's workers are: their nice value and CPUs, how long they stay, how many
+ * they are.
+ */
+#include "harness.h"
+#include "suite.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIST_MAX 4096 /* of CPUs, as text */
+
+/* ---- nice and affinity ---- */
+
+static long nice_of(pid_t pid)
+{
+    char path[64], line[1024];
+    long nice = 1000;
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_ptr_nonnull(fgets(line, sizeof(line), f));
+    ck_assert_int_eq(fclose(f), 0);
+    const char *at = strrchr(line, ')'); /* the 2nd field; nice is the 19th */
+    for (int i = 2; at && i < 19; i++)
+        at = strchr(at + 1, ' ');
+    ck_assert(at && sscanf(at, "%ld", &nice) == 1);
+    return nice;
+}
+
+static void cpus_of(pid_t pid, char out[LIST_MAX])
+{
+    char path[64], line[LIST_MAX + 64];
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    out[0] = '\0';
+    while (fgets(line, sizeof(line), f))
+        (void)sscanf(line, "Cpus_allowed_list: %4095s", out);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static pid_t worker_of(struct server *s, const char *pool)
+{
+    struct answer *a = get(s, "/v1/workers", 200);
+    json_t *list = jget(a->json, "workers"), *w;
+    size_t i;
+    pid_t pid = 0;
+    json_array_foreach(list, i, w)
+    {
+        if (strcmp(jstr(w, "pool"), pool) == 0)
+            pid = (pid_t)jint(w, "pid");
+    }
+    answer_free(a);
+    ck_assert_int_gt(pid, 0);
+    return pid;
+}
+
+START_TEST(nice_and_cpus_are_those_of_the_pool)
+{
+    char one[LIST_MAX], all[LIST_MAX], now[LIST_MAX], want[LIST_MAX + 32], *conf = NULL;
+    cpus_of(getpid(), all);
+    snprintf(one, sizeof(one), "%.*s", (int)strcspn(all, ",-"), all);
+    ck_assert_int_gt(
+        asprintf(&conf,
+                 "[pool forked]\nworkers = 1\nnice = 7\naffinity = %s\n"
+                 "[pool fresh]\nworkers = 1\nnice = 3\naffinity = %s\nstart_method = spawn\n"
+                 "[task look]\npool = forked\nresult = text\n"
+                 "command = /bin/sh -c 'nice; grep Cpus_allowed_list /proc/self/status'\n",
+                 one, one),
+        0);
+    struct server *s = server_new(conf, (const char *const[]){"--workers", "1", NULL});
+    free(conf);
+    ck_assert_int_eq(nice_of(worker_of(s, "forked")), 7);
+    ck_assert_int_eq(nice_of(worker_of(s, "fresh")), 3);
+    ck_assert_int_eq(nice_of(worker_of(s, "default")), nice_of(getpid()));
+    cpus_of(worker_of(s, "forked"), now);
+    ck_assert_str_eq(now, one);
+    cpus_of(worker_of(s, "fresh"), now);
+    ck_assert_str_eq(now, one);
+    cpus_of(worker_of(s, "default"), now);
+    ck_assert_str_eq(now, all);
+    struct answer *a = run_job(s, "{\"task\":\"look\"}"); /* and of what they start */
+    snprintf(want, sizeof(want), "7\nCpus_allowed_list:\t%s\n", one);
+    ck_assert_str_eq(jstr(a->json, "result"), want);
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(cpus_that_are_not_there_are_refused)
+{
+    char out[8192];
+    const char *path = conf_file("[pool far]\naffinity = 0,1023\n");
+    ck_assert_int_eq(
+        run_binary((const char *const[]){"check-config", "--config", path, NULL}, out, sizeof(out)),
+        78);
+    ck_assert_msg(strstr(out, "[pool far]: affinity = 0,1023: this machine lets the service use") !=
+                      NULL,
+                  "%s", out);
+}
+END_TEST
+
+/* ---- recycling ---- */
+
+/* How many attempts the worker of each job had; all succeeded at their first. */
+static int most_of_one_worker(struct server *s, char (*ids)[64], int jobs)
+{
+    int *pid = calloc((size_t)jobs, sizeof(*pid)), most = 0;
+    ck_assert_ptr_nonnull(pid);
+    for (int i = 0; i < jobs; i++) {
+        char path[128];
+        answer_free(await_state(s, ids[i], "succeeded"));
+        snprintf(path, sizeof(path), "/v1/jobs/%.63s", ids[i]);
+        struct answer *a = get(s, path, 200);
+        ck_assert_int_eq(jint(a->json, "attempt"), 1);
+        pid[i] = (int)jint(a->json, "attempts.0.worker");
+        answer_free(a);
+    }
+    for (int i = 0; i < jobs; i++) {
+        int n = 0;
+        for (int k = 0; k < jobs; k++)
+            n += pid[k] == pid[i];
+        most = n > most ? n : most;
+    }
+    free(pid);
+    return most;
+}
+
+START_TEST(a_worker_goes_after_so_many_jobs)
+{
+    enum { JOBS = 40 };
+    static char ids[JOBS][64];
+    struct server *s = server_new("[pool default]\nworkers = 2\nrecycle_jobs = 3\n", NULL);
+    for (int i = 0; i < JOBS; i++) /* short ones, of which a worker is handed several */
+        snprintf(ids[i], sizeof(ids[i]), "%s",
+                 submit(s, i % 4 ? "{\"task\":\"noop\"}"
+                                 : "{\"task\":\"sleep\",\"input\":{\"seconds\":0.02}}"));
+    int most = most_of_one_worker(s, ids, JOBS);
+    ck_assert_int_le(most, 3);
+    for (int i = 0; i < 6; i++) /* one by one */
+        snprintf(ids[i], sizeof(ids[i]), "%s", submit(s, "{\"task\":\"noop\"}")),
+            answer_free(await_state(s, ids[i], "succeeded"));
+    ck_assert_int_le(most_of_one_worker(s, ids, 6), 3);
+    ck_assert_int_eq(stat_of(s, "pools.0.deaths"), 0); /* nothing died that was not to go */
+    ck_assert_int_eq(stat_of(s, "jobs.succeeded"), JOBS + 6);
+    server_free(s);
+}
+END_TEST
+
+static bool all_are_new(struct server *s, const pid_t *old, size_t n)
+{
+    pid_t now[16];
+    size_t have = worker_pids(s, now, 16);
+    for (size_t i = 0; i < have; i++) {
+        for (size_t k = 0; k < n; k++) {
+            if (now[i] == old[k])
+                return false;
+        }
+    }
+    return have == n;
+}
+
+START_TEST(a_worker_goes_after_so_long_but_not_under_its_job)
+{
+    pid_t first[16];
+    struct server *s = server_new("[pool default]\nworkers = 3\nrecycle_after = 300ms\n", NULL);
+    char id[64];
+    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":1.5}}"));
+    eventually(worker_pids(s, first, 16) == 3, LONG_MS);
+    struct answer *a = await_state(s, id, "succeeded");
+    ck_assert_int_eq(jint(a->json, "attempt"), 1);
+    answer_free(a);
+    eventually(all_are_new(s, first, 3), LONG_MS);
+    ck_assert_int_eq(stat_of(s, "pools.0.deaths"), 0);
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    return SUITE("pools", NULL, NULL, nice_and_cpus_are_those_of_the_pool,
+                 cpus_that_are_not_there_are_refused, a_worker_goes_after_so_many_jobs,
+                 a_worker_goes_after_so_long_but_not_under_its_job);
+}
