@@ -58,6 +58,7 @@ struct board_slot {
 };
 
 struct board_pool { /* written by dispatch */
+    _Atomic uint32_t workers;     /* how many it is to have */
     _Atomic uint32_t live;        /* workers that are idle or busy */
     _Atomic uint32_t busy;
     _Atomic uint32_t failures;    /* births or early deaths in a row */

@@ -81,8 +81,10 @@ struct taskdef {
 
 struct pooldef {
     char name[POOL_NAME_MAX + 1];
-    uint32_t workers; /* >= 1 */
-    uint32_t first_slot; /* its slots on the board: first_slot .. first_slot + workers - 1 */
+    uint32_t workers;     /* >= 1; at the start, a reload can change it: board_pool.workers */
+    uint32_t max_workers; /* as the file says; 0: head room */
+    uint32_t room;        /* >= workers: so many it can have until a restart */
+    uint32_t first_slot;  /* its slots on the board: first_slot .. first_slot + room - 1 */
     enum start_method start;
     int nice;
     struct cpus affinity;     /* where its workers and their programs run; none set: anywhere */
@@ -106,7 +108,7 @@ struct taskdefs {
     uint32_t pools;
     struct taskdef *task;
     uint32_t tasks;
-    uint32_t slots; /* sum of workers */
+    uint32_t slots; /* sum of room */
     struct machine machine;
     char **hidden;        /* absolute paths that no sandbox shows; NULL-terminated; owned */
     uint32_t sandbox_uid; /* whom a sandboxed program runs as, when machine.own_user */

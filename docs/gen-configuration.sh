@@ -27,7 +27,8 @@ cat <<'TEXT'
 
 | setting | default | what it is |
 |---|---|---|
-| `workers` | one for each core | processes, 1 to 512; all pools together at most 512 |
+| `workers` | one for each core | processes, 1 to 512; read anew by SIGHUP |
+| `max_workers` | twice `workers`, at least 8 more | how many SIGHUP can give it; of all pools together at most 512, and what is not set gets what is left |
 | `start_method` | `forkserver` | `spawn`: a fresh image for each worker, for libraries that do not survive fork |
 | `nice` | 0 | -20 to 19, of its workers and what they start; below 0 needs the right to it |
 | `affinity` | any | the CPUs that its workers and what they start run on, as in `0-3,6`; one that the service may not use is refused at start |
@@ -35,6 +36,9 @@ cat <<'TEXT'
 | `recycle_after` | 0 (never) | a worker is replaced after so long, between two jobs; idle ones one after the other |
 
 The pool `default` is always there; `--workers` is its size. `workers` not given is one for each CPU of `affinity`.
+
+A new `workers` holds from the next SIGHUP on: more are started at once; of too many the idle ones go, the busy ones when they have
+ended their job. No running job is touched. More than `max_workers` is refused: the pool keeps its size, and the log says so.
 
 ## [task NAME]
 

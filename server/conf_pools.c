@@ -61,6 +61,15 @@ static int set_workers(struct pooldef *p, const char *v, struct buf *why)
     return 0;
 }
 
+static int set_max_workers(struct pooldef *p, const char *v, struct buf *why)
+{
+    int64_t n;
+    if (!value_int(v, &n) || n < 0 || n > SLOTS_MAX)
+        return bad(why, "max_workers = %s: must be 0 (head room) to %d", v, SLOTS_MAX);
+    p->max_workers = (uint32_t)n;
+    return 0;
+}
+
 static int set_start_method(struct pooldef *p, const char *v, struct buf *why)
 {
     if (strcmp(v, "forkserver") == 0)
@@ -110,6 +119,7 @@ static const struct {
     int (*set)(struct pooldef *p, const char *value, struct buf *why);
 } settings[] = {
     {"workers", set_workers},
+    {"max_workers", set_max_workers},
     {"start_method", set_start_method},
     {"nice", set_nice},
     {"affinity", set_affinity},
@@ -148,20 +158,47 @@ static uint32_t cores(const struct pooldef *p)
     return n < 1 ? 1 : n > SLOTS_MAX ? SLOTS_MAX : n;
 }
 
+/* What a pool may grow to that does not say, as far as the slots go: twice its size, or eight more.
+ */
+static uint32_t head_room(const struct pooldef *p, uint32_t left)
+{
+    uint32_t more = p->workers > 8 ? p->workers : 8;
+    return more < left ? more : left;
+}
+
+static void share_slots(struct taskdefs *d, uint32_t left)
+{
+    d->slots = 0;
+    for (uint32_t i = 0; i < d->pools; i++) {
+        struct pooldef *p = &d->pool[i];
+        if (p->max_workers == 0) {
+            uint32_t more = head_room(p, left);
+            p->room += more;
+            left -= more;
+        }
+        p->first_slot = d->slots;
+        d->slots += p->room;
+    }
+}
+
 int pools_end(struct taskdefs *d, uint32_t default_workers, struct buf *why)
 {
+    uint32_t sum = 0;
     if (default_workers)
         d->pool[0].workers = default_workers;
-    d->slots = 0;
     for (uint32_t i = 0; i < d->pools; i++) {
         struct pooldef *p = &d->pool[i];
         if (p->workers == 0)
             p->workers = cores(p);
-        p->first_slot = d->slots;
-        d->slots += p->workers;
+        if (p->max_workers && p->max_workers < p->workers)
+            return bad(why, "[pool %s]: max_workers = %u: less than its %u workers", p->name,
+                       p->max_workers, p->workers);
+        p->room = p->max_workers ? p->max_workers : p->workers;
+        sum += p->room;
     }
-    if (d->slots > SLOTS_MAX)
-        return bad(why, "the pools have %u workers together: at most %d", d->slots, SLOTS_MAX);
+    if (sum > SLOTS_MAX)
+        return bad(why, "the pools have up to %u workers together: at most %d", sum, SLOTS_MAX);
+    share_slots(d, SLOTS_MAX - sum);
     return 0;
 }
 
@@ -185,8 +222,9 @@ void pools_print(const struct taskdefs *d, FILE *out)
     char text[CPUS_TEXT];
     for (uint32_t i = 0; i < d->pools; i++) {
         const struct pooldef *p = &d->pool[i];
-        fprintf(out, "\n[pool %s]\nworkers = %u\nstart_method = %s\nnice = %d\n", p->name,
-                p->workers, p->start == START_SPAWN ? "spawn" : "forkserver", p->nice);
+        fprintf(out, "\n[pool %s]\nworkers = %u\nmax_workers = %u\nstart_method = %s\nnice = %d\n",
+                p->name, p->workers, p->max_workers,
+                p->start == START_SPAWN ? "spawn" : "forkserver", p->nice);
         cpus_text(&p->affinity, text);
         if (text[0])
             fprintf(out, "affinity = %s\n", text);

@@ -192,12 +192,14 @@ static bool share_out(struct dispatcher *d, struct pool *p)
 void deliver_pending(struct dispatcher *d, struct pool *p)
 {
     while (share_out(d, p)) { /* again, when one took less than it was given */
-        for (uint32_t k = 0; k < p->def->workers; k++) {
+        for (uint32_t k = 0; k < p->size; k++) {
             int err = tell(d, &p->slots[k]);
             if (err)
                 untell(d, &p->slots[k], err);
         }
     }
+    while (pool_has_excess(p))
+        deliver_return(d, p, pool_unpend(p));
     uint32_t credit = d->draining ? 0 : pool_grant(p);
     if (credit)
         writer_credit((uint32_t)(p - d->pools), credit);
@@ -326,7 +328,7 @@ void deliver_last_words(struct dispatcher *d, struct slot *s)
 void deliver_look(struct dispatcher *d)
 {
     for (uint32_t i = 0; i < d->defs->pools; i++) {
-        for (uint32_t k = 0; k < d->pools[i].def->workers; k++) {
+        for (uint32_t k = 0; k < d->pools[i].size; k++) {
             struct slot *s = &d->pools[i].slots[k];
             ring_awake(&s->ring);
             look(d, s);
@@ -338,7 +340,7 @@ bool deliver_sleep(struct dispatcher *d)
 {
     bool may = true;
     for (uint32_t i = 0; i < d->defs->pools; i++) {
-        for (uint32_t k = 0; k < d->pools[i].def->workers; k++)
+        for (uint32_t k = 0; k < d->pools[i].size; k++)
             may = ring_sleep(&d->pools[i].slots[k].ring) && may;
     }
     return may;
@@ -437,7 +439,7 @@ void deliver_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt
 {
     for (uint32_t i = 0; i < d->defs->pools; i++) {
         struct pool *p = &d->pools[i];
-        for (uint32_t k = 0; k < p->def->workers; k++) {
+        for (uint32_t k = 0; k < p->size; k++) {
             if (cancel_in_slot(d, &p->slots[k], job, attempt))
                 return;
         }
@@ -496,7 +498,7 @@ static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, in
 void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
 {
     for (uint32_t i = 0; i < d->defs->pools; i++) {
-        for (uint32_t k = 0; k < d->pools[i].def->workers; k++)
+        for (uint32_t k = 0; k < d->pools[i].size; k++)
             slot_timers(d, &d->pools[i].slots[k], now_us, next_us);
     }
 }
@@ -507,7 +509,7 @@ void deliver_drain(struct dispatcher *d)
 {
     for (uint32_t i = 0; i < d->defs->pools; i++) {
         struct pool *p = &d->pools[i];
-        for (uint32_t k = 0; k < p->def->workers; k++) {
+        for (uint32_t k = 0; k < p->size; k++) {
             struct slot *s = &p->slots[k];
             deliver_take_back(s, 0);
             if (s->count == 0 && s->state == SLOT_BUSY)
@@ -520,7 +522,7 @@ void deliver_drain(struct dispatcher *d)
 void deliver_drain_over(struct dispatcher *d)
 {
     for (uint32_t i = 0; i < d->defs->pools; i++) {
-        for (uint32_t k = 0; k < d->pools[i].def->workers; k++) {
+        for (uint32_t k = 0; k < d->pools[i].size; k++) {
             struct slot *s = &d->pools[i].slots[k];
             if (s->count && s->state == SLOT_BUSY && s->stop != STOP_DRAIN)
                 stop_head(d, s, STOP_DRAIN, 0);

@@ -74,6 +74,14 @@ void dispatch_drain(int64_t deadline_us)
     inbox_wake(&the->inbox);
 }
 
+void dispatch_resize(uint32_t pool, uint32_t workers)
+{
+    pthread_mutex_lock(&the->lock);
+    the->workers_asked[pool] = workers;
+    pthread_mutex_unlock(&the->lock);
+    inbox_wake(&the->inbox);
+}
+
 bool dispatch_wait_idle(int timeout_ms)
 {
     struct timespec until;
@@ -140,8 +148,15 @@ static bool take_orders(struct dispatcher *d)
 {
     pthread_mutex_lock(&d->lock);
     bool drain = d->drain_asked, stop = d->stop_asked;
+    uint32_t workers[POOLS_MAX];
     d->drain_until_us = d->drain_asked_until_us;
+    memcpy(workers, d->workers_asked, sizeof(workers));
+    memset(d->workers_asked, 0, sizeof(d->workers_asked));
     pthread_mutex_unlock(&d->lock);
+    for (uint32_t i = 0; i < d->defs->pools; i++) {
+        if (workers[i])
+            leave_resize(d, &d->pools[i], workers[i]);
+    }
     if (drain && !d->draining) {
         d->draining = true;
         atomic_store_explicit(&d->board->draining, 1, memory_order_release);
@@ -223,7 +238,7 @@ static void dispatcher_free(struct dispatcher *d)
     if (!d)
         return;
     for (uint32_t i = 0; d->pools && i < d->defs->pools; i++) {
-        for (uint32_t k = 0; k < d->pools[i].def->workers; k++)
+        for (uint32_t k = 0; k < d->pools[i].def->room; k++)
             fd_close(&d->pools[i].slots[k].sock);
     }
     fd_close(&d->control_fd);

@@ -22,6 +22,10 @@ void dispatch_claimed(struct claim *list);
 /* Writer's thread, after the commit: a running job is to be stopped. */
 void dispatch_cancel(const struct id *job, uint32_t attempt);
 
+/* So many workers in this pool from now on, 1 to its definition's room: more are started, those that are
+ * too many leave when they have done what they do. Returns at once. Any thread. */
+void dispatch_resize(uint32_t pool, uint32_t workers);
+
 /* Running jobs get until `deadline_us` (monotonic) to end, then they are killed and returned to the
  * queue. Returns at once; dispatch_idle() tells when all is over. */
 void dispatch_drain(int64_t deadline_us);

@@ -35,6 +35,7 @@ struct dispatcher {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t idle;
     bool drain_asked, stop_asked;
+    uint32_t workers_asked[POOLS_MAX]; /* 0: nothing was */
     int64_t drain_asked_until_us;
     bool is_idle; /* draining, and no attempt is open */
 };
@@ -66,6 +67,7 @@ void deliver_drain_over(struct dispatcher *d);                   /* kills what s
 
 /* ---- leave.c ---- */
 void leave_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);
+void leave_resize(struct dispatcher *d, struct pool *p, uint32_t workers); /* at most def->room */
 
 /* ---- outcome.c ---- */
 struct finish *outcome_new(const struct claim *c, enum attempt_end end); /* never NULL */

@@ -26,7 +26,7 @@ static void let_go(struct dispatcher *d, struct slot *s, int64_t now_us)
 /* Is a worker on its way in or out? Idle ones grow old together: they go one after the other. */
 static bool has_gap(const struct pool *p)
 {
-    for (uint32_t k = 0; k < p->def->workers; k++) {
+    for (uint32_t k = 0; k < p->size; k++) {
         if (p->slots[k].state == SLOT_STARTING || p->slots[k].state == SLOT_DYING)
             return true;
     }
@@ -51,7 +51,7 @@ void leave_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
 {
     for (uint32_t i = 0; i < d->defs->pools && !d->draining; i++) {
         struct pool *p = &d->pools[i];
-        for (uint32_t k = 0; k < p->def->workers; k++) {
+        for (uint32_t k = 0; k < p->size; k++) {
             struct slot *s = &p->slots[k];
             if (p->def->recycle_after_us > 0)
                 grow_old(d, s, now_us, next_us);
@@ -59,4 +59,16 @@ void leave_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
                 let_go(d, s, now_us);
         }
     }
+}
+
+void leave_resize(struct dispatcher *d, struct pool *p, uint32_t workers)
+{
+    if (workers == p->workers || d->draining)
+        return;
+    pool_resize(p, workers);
+    for (uint32_t k = 0; k < p->size; k++) {
+        if (p->slots[k].leaving)
+            deliver_take_back(&p->slots[k], 1);
+    }
+    deliver_pending(d, p);
 }

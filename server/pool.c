@@ -37,18 +37,20 @@ struct pool *pools_new(const struct taskdefs *defs, struct board *board)
         p->pending_end = &p->pending;
         p->depth = 1;
         p->run_ewma_us = PREFETCH_US;
-        p->slots = calloc(p->def->workers, sizeof(*p->slots));
+        p->workers = p->size = p->def->workers;
+        atomic_store_explicit(&p->board->workers, p->workers, memory_order_relaxed);
+        p->slots = calloc(p->def->room, sizeof(*p->slots));
         if (!p->slots) {
             pools_free(pools, defs);
             return NULL;
         }
-        for (uint32_t k = 0; k < p->def->workers; k++) {
+        for (uint32_t k = 0; k < p->def->room; k++) {
             struct slot *s = &p->slots[k];
             s->index = p->def->first_slot + k;
             s->pool = p;
             s->board = &board->slot[s->index];
             s->sock = -1;
-            s->kill_at_us = INT64_MAX;
+            s->kill_at_us = s->spawn_at_us = INT64_MAX;
             atomic_store_explicit(&s->board->pool, i, memory_order_relaxed);
         }
     }
@@ -63,11 +65,11 @@ void pools_free(struct pool *pools, const struct taskdefs *defs)
         struct pool *p = &pools[i];
         for (struct claim *c; (c = pool_unpend(p));)
             claim_free(c);
-        for (uint32_t k = 0; p->slots && k < p->def->workers; k++) {
+        for (uint32_t k = 0; p->slots && k < p->def->room; k++) {
             while (p->slots[k].count)
                 claim_free(slot_take(&p->slots[k], 0));
         }
-        for (uint32_t k = 0; p->slots && k < p->def->workers; k++)
+        for (uint32_t k = 0; p->slots && k < p->def->room; k++)
             ring_close(&p->slots[k].ring);
         free(p->slots);
     }
@@ -151,7 +153,7 @@ struct claim *pool_unpend(struct pool *p)
 struct slot *pool_choose(struct pool *p)
 {
     struct slot *best = NULL;
-    for (uint32_t k = 0; k < p->def->workers; k++) {
+    for (uint32_t k = 0; k < p->size; k++) {
         struct slot *s = &p->slots[k];
         if (!is_able(s) || s->stop != STOP_NONE || s->full || s->count >= p->depth)
             continue;
@@ -168,7 +170,7 @@ struct slot *pool_choose(struct pool *p)
 
 bool pool_has_idle(const struct pool *p)
 {
-    for (uint32_t k = 0; k < p->def->workers; k++) {
+    for (uint32_t k = 0; k < p->size; k++) {
         const struct slot *s = &p->slots[k];
         if (s->state == SLOT_IDLE && !s->leaving && s->stop == STOP_NONE && !s->full)
             return true;
@@ -180,19 +182,59 @@ bool pool_has_idle(const struct pool *p)
 static uint32_t used_up(const struct pool *p)
 {
     uint32_t used = p->held + p->waiting + p->granted;
-    for (uint32_t k = 0; p->leaving && k < p->def->workers; k++)
+    for (uint32_t k = 0; p->leaving && k < p->size; k++)
         used -= p->slots[k].leaving ? p->slots[k].count : 0;
     return used;
 }
 
 uint32_t pool_grant(struct pool *p)
 {
-    uint32_t capacity = p->able * p->depth;
-    uint32_t used = used_up(p);
+    uint32_t capacity = p->able * p->depth, used = used_up(p);
     if (used >= capacity)
         return 0;
     p->granted += capacity - used;
     return capacity - used;
+}
+
+bool pool_has_excess(struct pool *p)
+{
+    if (p->shrunk && used_up(p) <= p->able * p->depth)
+        p->shrunk = false;
+    return p->shrunk && p->pending;
+}
+
+/* ---- size ---- */
+
+bool slot_is_wanted(const struct slot *s)
+{
+    return s->index - s->pool->def->first_slot < s->pool->workers;
+}
+
+void pool_trim(struct pool *p)
+{
+    while (p->size > p->workers && p->slots[p->size - 1].state == SLOT_EMPTY)
+        p->size--;
+}
+
+void pool_resize(struct pool *p, uint32_t workers)
+{
+    assert(workers >= 1 && workers <= p->def->room);
+    p->shrunk = p->shrunk || workers < p->workers;
+    p->workers = workers;
+    if (p->size < workers)
+        p->size = workers;
+    atomic_store_explicit(&p->board->workers, workers, memory_order_release);
+    for (uint32_t k = 0; k < p->size; k++) {
+        struct slot *s = &p->slots[k];
+        bool wanted = slot_is_wanted(s);
+        if (s->state != SLOT_EMPTY)
+            slot_set_leaving(s, !wanted || slot_is_spent(s));
+        else if (!wanted)
+            s->spawn_at_us = INT64_MAX;
+        else if (s->spawn_at_us == INT64_MAX)
+            s->spawn_at_us = 0; /* at once */
+    }
+    pool_trim(p);
 }
 
 void pool_ran(struct pool *p, int64_t run_us)

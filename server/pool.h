@@ -51,7 +51,10 @@ struct slot {
 struct pool {
     const struct pooldef *def;
     struct board_pool *board;
-    struct slot *slots; /* def->workers of them */
+    struct slot *slots; /* def->room of them */
+    uint32_t workers;   /* how many there are to be: the first slots; pool_resize() */
+    uint32_t size;      /* from this slot on none has a worker, or is to have one */
+    bool shrunk;        /* the writer may have more credit than it can take now */
     struct inbox_node *pending, **pending_end; /* claims not yet held by a worker */
     uint32_t waiting;   /* how many pending */
     uint32_t held;      /* how many the workers hold */
@@ -66,6 +69,13 @@ struct pool {
 /* Makes the pools and slots for the definitions; NULL: out of memory. */
 struct pool *pools_new(const struct taskdefs *defs, struct board *board);
 void pools_free(struct pool *pools, const struct taskdefs *defs);
+
+/* From now on so many workers, at most def->room: who is to go is leaving, who is to come can be started. */
+void pool_resize(struct pool *p, uint32_t workers);
+void pool_trim(struct pool *p); /* a slot was left: `size` follows */
+bool slot_is_wanted(const struct slot *s); /* is it to have a worker? */
+/* Of a pool that has shrunk: is it given more than it can take? Then what is pending goes back. */
+bool pool_has_excess(struct pool *p);
 
 /* The one place where a slot's state changes. */
 void slot_set_state(struct slot *s, enum slot_state state);

@@ -1,11 +1,13 @@
 /*
  * reload.c - SIGHUP: the configuration is read again, tokens and certificate are put in the place
- * of the old ones, and what only a restart changes is named. Main thread.
+ * of the old ones, pools get their new sizes, and what only a restart changes is named. Main
+ * thread.
  */
 #include "reload.h"
 
 #include "../common/err.h"
 #include "../common/log.h"
+#include "dispatch.h"
 #include "http/auth.h"
 #include "http/tls.h"
 #include "tokens.h"
@@ -16,7 +18,9 @@
 static struct {
     int argc;
     char **argv;
-    char *settings; /* as conf_print told them at the start */
+    char *settings;              /* as conf_print told them at the start */
+    const struct conf *conf;     /* of the start; its pools are those that run */
+    uint32_t workers[POOLS_MAX]; /* of these, now */
 } r;
 
 static char *print_settings(const struct conf *c)
@@ -37,6 +41,9 @@ int reload_begin(const struct conf *c, int argc, char **argv)
 {
     r.argc = argc;
     r.argv = argv;
+    r.conf = c;
+    for (uint32_t i = 0; i < c->defs.pools; i++)
+        r.workers[i] = c->defs.pool[i].workers;
     r.settings = print_settings(c);
     return r.settings ? 0 : -ERR_NOMEM;
 }
@@ -82,7 +89,7 @@ struct line {
     size_t section_len, len, name_len;
 };
 
-/* The next line with a setting of a section that is not a token's; false: none is left. */
+/* The next line with a setting that only a restart changes; false: none is left. */
 static bool next_line(const char **at, struct line *l)
 {
     while (**at) {
@@ -96,6 +103,8 @@ static bool next_line(const char **at, struct line *l)
             l->text = text;
             l->len = len;
             l->name_len = strcspn(text, " =\n");
+            if (l->name_len == strlen("workers") && memcmp(text, "workers", l->name_len) == 0)
+                continue; /* see resize() */
             return true;
         }
     }
@@ -157,6 +166,34 @@ static void fail(const struct buf *why)
     tell(LOG_ERROR, "failed", text.data ? text.data : "nothing is changed");
 }
 
+/* ---- pools ---- */
+
+static void resize(uint32_t i, uint32_t workers, struct buf *done)
+{
+    const struct pooldef *p = &r.conf->defs.pool[i];
+    if (workers > p->room) {
+        log_warn("SIGHUP: pool %s: workers = %u is refused, it keeps its %u: there is room for %u "
+                 "until a restart (max_workers)",
+                 p->name, workers, r.workers[i], p->room);
+        return;
+    }
+    if (workers == r.workers[i])
+        return;
+    dispatch_resize(i, workers);
+    buf_addf(done, "; pool %s has %u workers instead of %u", p->name, workers, r.workers[i]);
+    r.workers[i] = workers;
+}
+
+static void resize_all(const struct conf *c, struct buf *done)
+{
+    for (uint32_t i = 0; i < r.conf->defs.pools; i++) {
+        for (uint32_t k = 0; k < c->defs.pools; k++) {
+            if (strcmp(c->defs.pool[k].name, r.conf->defs.pool[i].name) == 0)
+                resize(i, c->defs.pool[k].workers, done);
+        }
+    }
+}
+
 static void tell_restart(const struct conf *c)
 {
     AUTO_BUF names = BUF_INIT;
@@ -184,6 +221,7 @@ void reload_now(void)
         c.tokens = NULL;
         buf_addf(&done, "%zu tokens%s are in use", n,
                  tls_is_on() ? " and what is in tls_cert" : "");
+        resize_all(&c, &done);
         tell(LOG_INFO, "ok", done.data ? done.data : "");
         tell_restart(&c);
     }

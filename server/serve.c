@@ -90,13 +90,21 @@ void serve_die(int status, const char *fmt, ...)
 }
 
 /* With fewer than these it would start, and then hold no connection: files, threads, workers. */
-#define DESCRIPTORS_LEAST(slots) (64 + 4 * (rlim_t)(slots))
+#define DESCRIPTORS_LEAST(workers) (64 + 4 * (rlim_t)(workers))
+
+static uint32_t all_workers(const struct conf *c)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < c->defs.pools; i++)
+        n += c->defs.pool[i].workers;
+    return n;
+}
 
 /* As many descriptors as the kernel lets us: each waiting client is one. False: too few. */
 static bool raise_descriptors(const struct conf *c)
 {
     struct rlimit lim;
-    rlim_t least = DESCRIPTORS_LEAST(c->defs.slots);
+    rlim_t least = DESCRIPTORS_LEAST(all_workers(c));
     if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
         return true;
     if (lim.rlim_max < least) {
@@ -269,7 +277,7 @@ static int announce(const struct service *s, uint16_t port, uint16_t admin_port)
     if (fflush(stdout) != 0)
         log_warn("standard output cannot be written: %s", strerror(errno));
     log_info("jobmill " JOBMILL_VERSION " serves on %s, data in %s, %u workers", address,
-             s->conf.data_dir, s->conf.defs.slots);
+             s->conf.data_dir, all_workers(&s->conf));
     if (s->conf.admin_listen[0] && address_text(s->conf.admin_listen, admin_port, address))
         log_info("probes and figures on http://%s", address);
     return 0;

@@ -26,7 +26,7 @@ struct slot *supervise_slot(struct dispatcher *d, uint32_t index)
 {
     for (uint32_t i = 0; i < d->defs->pools; i++) {
         const struct pooldef *def = d->pools[i].def;
-        if (index >= def->first_slot && index - def->first_slot < def->workers)
+        if (index >= def->first_slot && index - def->first_slot < def->room)
             return &d->pools[i].slots[index - def->first_slot];
     }
     return NULL;
@@ -54,7 +54,7 @@ static void ask_for_worker(struct dispatcher *d, struct slot *s)
 void supervise_begin(struct dispatcher *d)
 {
     for (uint32_t i = 0; i < d->defs->pools; i++) {
-        for (uint32_t k = 0; k < d->pools[i].def->workers; k++)
+        for (uint32_t k = 0; k < d->pools[i].workers; k++)
             ask_for_worker(d, &d->pools[i].slots[k]);
     }
 }
@@ -178,12 +178,13 @@ static void died(struct dispatcher *d, const struct msg_DEATH *m)
     s->pid = 0;
     s->stop = STOP_NONE;
     s->kill_at_us = INT64_MAX;
-    if (d->draining)
+    if (d->draining || !slot_is_wanted(s))
         s->spawn_at_us = INT64_MAX;
     else if (at_birth)
         pause_births(d, s);
     else
         ask_for_worker(d, s);
+    pool_trim(s->pool);
     deliver_pending(d, s->pool);
 }
 
@@ -196,7 +197,12 @@ static void unborn(struct dispatcher *d, const struct msg_UNBORN *m)
               strerror((int)m->error));
     metrics_worker_end((uint32_t)(s->pool - d->pools), WORKER_END_BIRTH);
     slot_set_state(s, SLOT_EMPTY);
-    pause_births(d, s);
+    slot_set_leaving(s, false);
+    if (slot_is_wanted(s))
+        pause_births(d, s);
+    else
+        s->spawn_at_us = INT64_MAX;
+    pool_trim(s->pool);
 }
 
 void supervise_control(struct dispatcher *d)
@@ -231,7 +237,7 @@ void supervise_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
 {
     leave_timers(d, now_us, next_us);
     for (uint32_t i = 0; i < d->defs->pools; i++) {
-        for (uint32_t k = 0; k < d->pools[i].def->workers; k++) {
+        for (uint32_t k = 0; k < d->pools[i].size; k++) {
             struct slot *s = &d->pools[i].slots[k];
             if (s->state == SLOT_EMPTY && s->spawn_at_us <= now_us && !d->draining)
                 ask_for_worker(d, s);

@@ -218,7 +218,8 @@ START_TEST(defaults)
     ck_assert_str_eq(c.defs.pool[0].name, "default");
     ck_assert_int_eq(sched_getaffinity(0, sizeof(set), &set), 0);
     ck_assert_uint_eq(c.defs.pool[0].workers, (unsigned)CPU_COUNT(&set));
-    ck_assert_uint_eq(c.defs.slots, c.defs.pool[0].workers);
+    ck_assert_uint_eq(c.defs.slots, c.defs.pool[0].room);
+    ck_assert_uint_ge(c.defs.slots, c.defs.pool[0].workers + 8);
     static const char *const shipped[] = {"noop",   "echo",   "sleep",
                                           "primes", "sha256", "mandelbrot"};
     ck_assert_uint_eq(c.defs.tasks, 6);
@@ -341,14 +342,15 @@ START_TEST(pools_and_tasks)
     const struct pooldef *gpu = &c.defs.pool[1];
     ck_assert_str_eq(gpu->name, "gpu");
     ck_assert_uint_eq(gpu->workers, 3);
-    ck_assert_uint_eq(gpu->first_slot, 2);
+    ck_assert_uint_eq(gpu->first_slot, 10); /* behind 2 workers and room for 8 more */
+    ck_assert_uint_eq(gpu->room, 11);
     ck_assert_int_eq(gpu->start, START_SPAWN);
     ck_assert_int_eq(gpu->nice, -5);
     ck_assert_uint_eq(gpu->affinity.bit[0], 0x4f);
     ck_assert_uint_eq(gpu->recycle_jobs, 1000);
     ck_assert_int_eq(gpu->recycle_after_us, INT64_C(3600000000));
     ck_assert_uint_eq(cpus_count(&c.defs.pool[0].affinity), 0); /* anywhere */
-    ck_assert_uint_eq(c.defs.slots, 5);
+    ck_assert_uint_eq(c.defs.slots, 21);
     const struct taskdef *t = task("thumbnail");
     ck_assert_int_eq(t->kind, TASK_COMMAND);
     ck_assert_ptr_null(t->module);
@@ -401,6 +403,18 @@ START_TEST(shipped_tasks_may_be_changed)
 }
 END_TEST
 
+START_TEST(room_for_more_workers)
+{
+    ck_loads("[pool default]\nworkers = 20\n[pool a]\nworkers = 3\nmax_workers = 3\n"
+             "[pool b]\nworkers = 480\n");
+    ck_assert_uint_eq(c.defs.pool[0].room, 29); /* all that is left of 512 */
+    ck_assert_uint_eq(c.defs.pool[1].room, 3);
+    ck_assert_uint_eq(c.defs.pool[1].first_slot, 29);
+    ck_assert_uint_eq(c.defs.pool[2].room, 480);
+    ck_assert_uint_eq(c.defs.slots, SLOTS_MAX);
+}
+END_TEST
+
 START_TEST(sections_that_are_wrong)
 {
     static const struct {
@@ -429,7 +443,9 @@ START_TEST(sections_that_are_wrong)
         {"[pool x]\nstart_method = fork\n", ":2: start_method = fork: must be"},
         {"[pool x]\nsize = 1\n", ":2: size: not a setting of a pool"},
         {"[pool x]\nworkers = 1\nworkers = 1\n", ":3: workers is set twice"},
-        {"[pool x]\nworkers = 500\n[pool default]\nworkers = 13\n",
+        {"[pool x]\nworkers = 2\nmax_workers = 1\n", "[pool x]: max_workers = 1: less than its 2"},
+        {"[pool x]\nmax_workers = 513\n", ":2: max_workers = 513: must be 0"},
+        {"[pool x]\nmax_workers = 500\nworkers = 1\n[pool default]\nworkers = 13\n",
          "513 workers together: at most"},
         {"[task T]\ncommand = x\n", ":1: 'T': a task's name"},
         {"[task x]\n", "[task x]: neither a module nor a command"},
@@ -685,8 +701,9 @@ int main(void)
 {
     return SUITE("conf", setup, teardown, booleans_and_numbers, sizes_and_times, words, addresses,
                  defaults, flag_over_environment_over_file, flags, workers_of_the_default_pool,
-                 pools_and_tasks, shipped_tasks_may_be_changed, sections_that_are_wrong,
-                 values_go_on_in_indented_lines, long_names_and_lines_are_whole,
-                 bytes_that_editors_leave, what_is_printed_can_be_read,
-                 the_help_names_every_setting, schemas_of_inputs, definitions_travel);
+                 pools_and_tasks, room_for_more_workers, shipped_tasks_may_be_changed,
+                 sections_that_are_wrong, values_go_on_in_indented_lines,
+                 long_names_and_lines_are_whole, bytes_that_editors_leave,
+                 what_is_printed_can_be_read, the_help_names_every_setting, schemas_of_inputs,
+                 definitions_travel);
 }

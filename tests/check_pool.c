@@ -10,10 +10,10 @@ static struct pool *pools;
 
 static void setup(void)
 {
-    defs_pool[0] = (struct pooldef){.name = "default", .workers = 2, .first_slot = 0};
-    defs_pool[1] = (struct pooldef){.name = "other", .workers = 1, .first_slot = 2};
-    defs = (struct taskdefs){.pool = defs_pool, .pools = 2, .slots = 3};
-    board = board_new(3, &board_fd);
+    defs_pool[0] = (struct pooldef){.name = "default", .workers = 2, .room = 2, .first_slot = 0};
+    defs_pool[1] = (struct pooldef){.name = "other", .workers = 1, .room = 3, .first_slot = 2};
+    defs = (struct taskdefs){.pool = defs_pool, .pools = 2, .slots = 5};
+    board = board_new(5, &board_fd);
     ck_assert_ptr_nonnull(board);
     pools = pools_new(&defs, board);
     ck_assert_ptr_nonnull(pools);
@@ -182,6 +182,55 @@ START_TEST(who_leaves_is_no_part_of_the_pool)
 }
 END_TEST
 
+START_TEST(a_pool_grows_and_shrinks)
+{
+    struct pool *p = &pools[1];
+    slot_set_state(&p->slots[0], SLOT_IDLE);
+    ck_assert_uint_eq(pool_grant(p), 1);
+    pool_resize(p, 3);
+    ck_assert_uint_eq(atomic_load(&board->pool[1].workers), 3);
+    ck_assert_uint_eq(p->size, 3);
+    ck_assert_int_eq(p->slots[2].spawn_at_us, 0); /* to be started */
+    slot_set_state(&p->slots[1], SLOT_IDLE);
+    slot_set_state(&p->slots[2], SLOT_BUSY);
+    hold(&p->slots[2], claim(1));
+    ck_assert_uint_eq(pool_grant(p), 1); /* 3 less one held, one granted */
+
+    pool_resize(p, 1);
+    ck_assert(!p->slots[0].leaving && p->slots[1].leaving && p->slots[2].leaving);
+    ck_assert_uint_eq(p->size, 3); /* as long as they are there */
+    ck_assert_ptr_eq(pool_choose(p), &p->slots[0]);
+    ck_assert_uint_eq(pool_grant(p), 0);
+    ck_assert(!pool_has_excess(p));    /* nothing to give back yet */
+    for (uint32_t i = 0; i < 2; i++) { /* the credit of before comes back as claims */
+        p->granted--;
+        pool_pend(p, claim(i));
+    }
+    ck_assert(pool_has_excess(p));
+    claim_free(pool_unpend(p));
+    ck_assert(!pool_has_excess(p)); /* one it can take */
+    ck_assert(!p->shrunk);
+
+    slot_set_state(&p->slots[1], SLOT_EMPTY);
+    slot_set_leaving(&p->slots[1], false);
+    pool_trim(p);
+    ck_assert_uint_eq(p->size, 3); /* the third still works */
+    pool_resize(p, 2);
+    ck_assert_int_eq(p->slots[1].spawn_at_us, 0);
+    ck_assert(p->slots[2].leaving);
+    pool_resize(p, 3); /* it may stay after all */
+    ck_assert(!p->slots[2].leaving);
+    ck_assert_uint_eq(p->leaving, 0);
+    pool_resize(p, 1);
+    claim_free(slot_take(&p->slots[2], 0));
+    slot_set_state(&p->slots[2], SLOT_EMPTY);
+    slot_set_leaving(&p->slots[2], false);
+    pool_trim(p);
+    ck_assert_uint_eq(p->size, 1);
+    ck_assert_int_eq(p->slots[1].spawn_at_us, INT64_MAX);
+}
+END_TEST
+
 START_TEST(a_worker_is_spent_with_what_it_holds)
 {
     struct slot *s = &pools[0].slots[0];
@@ -234,6 +283,6 @@ int main(void)
     return SUITE("pool", setup, teardown, pending_keeps_order, credit_is_what_live_workers_can_take,
                  board_follows_the_state, the_emptiest_worker_is_chosen,
                  one_wake_up_for_several_short_jobs, who_leaves_is_no_part_of_the_pool,
-                 a_worker_is_spent_with_what_it_holds, depth_follows_run_time,
-                 cells_are_not_shared);
+                 a_pool_grows_and_shrinks, a_worker_is_spent_with_what_it_holds,
+                 depth_follows_run_time, cells_are_not_shared);
 }

@@ -180,9 +180,188 @@ START_TEST(a_worker_goes_after_so_long_but_not_under_its_job)
 }
 END_TEST
 
+/* ---- size ---- */
+
+/* The configuration is the server's file: see harness.c. */
+static void reload(struct server *s, const char *conf)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "%s/conf", s->dir);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(conf, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+    server_signal(s, SIGHUP);
+}
+
+static bool told(struct server *s, const char *what)
+{
+    char *log = server_log(s);
+    bool is = strstr(log, what) != NULL;
+    free(log);
+    return is;
+}
+
+static json_int_t pool_figure(struct server *s, const char *figure)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "pools.0.%s", figure);
+    struct answer *a = get(s, "/v1/pools", 200);
+    json_int_t n = jint(a->json, path);
+    answer_free(a);
+    return n;
+}
+
+static bool has_workers(struct server *s, size_t n)
+{
+    pid_t pids[16];
+    return worker_pids(s, pids, 16) == n;
+}
+
+#define SLEEPS "{\"task\":\"sleep\",\"input\":{\"seconds\":%s},\"max_attempts\":1}"
+
+static void begin(struct server *s, char id[64], const char *seconds)
+{
+    char body[128];
+    snprintf(body, sizeof(body), SLEEPS, seconds);
+    snprintf(id, 64, "%s", submit(s, body));
+}
+
+/* Jobs that run until the test lets them end: by a file of their own. */
+static const char *held_conf(int workers)
+{
+    static char conf[512];
+    snprintf(
+        conf, sizeof(conf),
+        "[pool default]\nworkers = %d\n[task held]\nmax_attempts = 1\n"
+        "command = /bin/sh -c 'until [ -e \"$0\" ]; do sleep 0.02; done; echo 1' {input.until}\n",
+        workers);
+    return conf;
+}
+
+static void file_of(struct server *s, int i, char out[400])
+{
+    snprintf(out, 400, "%s/until-%d", s->dir, i);
+}
+
+static void hold(struct server *s, int i, char id[64])
+{
+    char body[512], path[400];
+    file_of(s, i, path);
+    snprintf(body, sizeof(body), "{\"task\":\"held\",\"input\":{\"until\":\"%s\"}}", path);
+    snprintf(id, 64, "%s", submit(s, body));
+}
+
+static void let_end(struct server *s, int i)
+{
+    char path[400];
+    file_of(s, i, path);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static int ran_once_by(struct server *s, const char *id)
+{
+    char path[128];
+    answer_free(await_state(s, id, "succeeded"));
+    snprintf(path, sizeof(path), "/v1/jobs/%.63s", id);
+    struct answer *a = get(s, path, 200);
+    ck_assert_int_eq(jint(a->json, "attempt"), 1);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "attempts")), 1);
+    int pid = (int)jint(a->json, "attempts.0.worker");
+    answer_free(a);
+    return pid;
+}
+
+/* 1, 3 and 1 workers, under jobs that go on meanwhile. */
+START_TEST(a_pool_grows_and_shrinks_under_running_jobs)
+{
+    static char ids[6][64];
+    struct server *s = server_new(held_conf(1), NULL);
+    pid_t first[16], now[16];
+    for (int i = 0; i < 3; i++)
+        hold(s, i, ids[i]);
+    answer_free(await_state(s, ids[0], "running"));
+    ck_assert_uint_eq(worker_pids(s, first, 16), 1);
+    ck_assert_int_eq(pool_figure(s, "max_workers"), 9);
+
+    reload(s, held_conf(3));
+    answer_free(await_state(s, ids[1], "running")); /* all three at once */
+    answer_free(await_state(s, ids[2], "running"));
+    ck_assert_uint_eq(worker_pids(s, now, 16), 3);
+    ck_assert_int_eq(pool_figure(s, "workers"), 3);
+    ck_assert_int_eq(stat_of(s, "workers.total"), 3);
+
+    reload(s, held_conf(1));
+    eventually(pool_figure(s, "workers") == 1, LONG_MS);
+    ck_assert_uint_eq(worker_pids(s, now, 16), 3); /* they end their jobs first */
+    for (int i = 3; i < 6; i++) {
+        hold(s, i, ids[i]);
+        let_end(s, i);
+    }
+    let_end(s, 1);
+    let_end(s, 2);
+    ck_assert_int_ne(ran_once_by(s, ids[1]), first[0]);
+    ck_assert_int_ne(ran_once_by(s, ids[2]), first[0]);
+    eventually(has_workers(s, 1), LONG_MS);
+    answer_free(await_state(s, ids[0], "running"));
+    let_end(s, 0);
+    ck_assert_int_eq(ran_once_by(s, ids[0]), first[0]);
+    for (int i = 3; i < 6; i++) /* what came later was for the one that stays */
+        ck_assert_int_eq(ran_once_by(s, ids[i]), first[0]);
+    ck_assert_uint_eq(worker_pids(s, now, 16), 1);
+    ck_assert_int_eq(now[0], first[0]);
+    ck_assert_int_eq(stat_of(s, "pools.0.deaths"), 0);
+    ck_assert(told(s, "pool default has 3 workers instead of 1"));
+    ck_assert(told(s, "pool default has 1 workers instead of 3"));
+    ck_assert(!told(s, "only a restart changes"));
+    server_free(s);
+}
+END_TEST
+
+START_TEST(idle_workers_go_at_once_and_nothing_waits_for_them)
+{
+    static char ids[20][64];
+    struct server *s = server_new("[pool default]\nworkers = 4\n", NULL);
+    for (int round = 0; round < 3; round++) {
+        reload(s, "[pool default]\nworkers = 1\n");
+        eventually(has_workers(s, 1), LONG_MS);
+        for (int i = 0; i < 20; i++) /* more than one can take, with the credit of four */
+            begin(s, ids[i], "0.005");
+        for (int i = 0; i < 20; i++) {
+            struct answer *a = await_state(s, ids[i], "succeeded");
+            ck_assert_int_eq(jint(a->json, "attempt"), 1);
+            answer_free(a);
+        }
+        reload(s, "[pool default]\nworkers = 4\n");
+        eventually(has_workers(s, 4), LONG_MS);
+    }
+    server_free(s);
+}
+END_TEST
+
+START_TEST(more_than_there_is_room_for_is_refused)
+{
+    struct server *s = server_new("[pool default]\nworkers = 1\nmax_workers = 2\n", NULL);
+    reload(s, "[pool default]\nworkers = 3\nmax_workers = 3\n");
+    eventually(told(s, "workers = 3 is refused, it keeps its 1: there is room for 2"), LONG_MS);
+    eventually(told(s, "only a restart changes [pool default] max_workers"), LONG_MS);
+    ck_assert_int_eq(pool_figure(s, "workers"), 1);
+    ck_assert(has_workers(s, 1));
+    reload(s, "[pool default]\nworkers = 2\nmax_workers = 2\n");
+    eventually(has_workers(s, 2), LONG_MS);
+    answer_free(run_job(s, "{\"task\":\"noop\"}"));
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     return SUITE("pools", NULL, NULL, nice_and_cpus_are_those_of_the_pool,
                  cpus_that_are_not_there_are_refused, a_worker_goes_after_so_many_jobs,
-                 a_worker_goes_after_so_long_but_not_under_its_job);
+                 a_worker_goes_after_so_long_but_not_under_its_job,
+                 a_pool_grows_and_shrinks_under_running_jobs,
+                 idle_workers_go_at_once_and_nothing_waits_for_them,
+                 more_than_there_is_room_for_is_refused);
 }

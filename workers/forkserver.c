@@ -249,7 +249,7 @@ static void let_workers_end(void)
     int64_t until = clock_mono_us() + END_MS * US_PER_MS;
     for (uint32_t i = 0; i < fs.h.board->slots; i++) {
         struct pollfd p = {.fd = fs.worker[i].pid_fd, .events = POLLIN};
-        while (poll(&p, 1, clock_wait_ms(until, END_MS)) < 0 && errno == EINTR)
+        while (p.fd >= 0 && poll(&p, 1, clock_wait_ms(until, END_MS)) < 0 && errno == EINTR)
             ;
     }
 }

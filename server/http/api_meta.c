@@ -48,7 +48,7 @@ static void add_pools(struct buf *out)
         buf_addf(out,
                  ",\"workers\":%" PRIu32 ",\"live\":%" PRIu32 ",\"busy\":%" PRIu32
                  ",\"failures\":%" PRIu32 ",\"deaths\":%" PRIu64,
-                 defs->pool[i].workers, load32(&b->live), load32(&b->busy), load32(&b->failures),
+                 load32(&b->workers), load32(&b->live), load32(&b->busy), load32(&b->failures),
                  atomic_load_explicit(&b->deaths, memory_order_relaxed));
         if (retry_us > now_us) {
             buf_adds(out, ",\"retry_in\":");
@@ -106,6 +106,7 @@ void api_meta_stats(struct request *rq)
     struct job_counts counts;
     struct store_sizes sizes;
     uint64_t busy = 0, live = 0;
+    uint32_t total = 0;
     if (!no_params(rq))
         return;
     int err = reader_counts(NULL, &counts);
@@ -117,6 +118,7 @@ void api_meta_stats(struct request *rq)
     for (uint32_t i = 0; i < reader_tasks()->pools; i++) {
         busy += load32(&reader_board()->pool[i].busy);
         live += load32(&reader_board()->pool[i].live);
+        total += load32(&reader_board()->pool[i].workers);
     }
     struct buf *out = request_json(rq, 200);
     buf_adds(out, "{\"version\":\"" JOBMILL_VERSION "\",\"uptime\":");
@@ -127,7 +129,7 @@ void api_meta_stats(struct request *rq)
     buf_addf(out,
              ",\"queue_depth\":%" PRIu64 ",\"workers\":{\"total\":%" PRIu32 ",\"live\":%" PRIu64
              ",\"busy\":%" PRIu64 "},\"pools\":[",
-             counts.state[JOB_QUEUED], reader_tasks()->slots, live, busy);
+             counts.state[JOB_QUEUED], total, live, busy);
     add_pools(out);
     size_t moving = out->len; /* … to here nothing moves while nothing is done */
     buf_adds(out, "],\"writer\":");

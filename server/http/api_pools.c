@@ -21,9 +21,10 @@ static void add_pool(struct buf *out, uint32_t index)
     buf_adds(out, "{\"name\":");
     json_text(out, p->name);
     buf_addf(out,
-             ",\"workers\":%" PRIu32 ",\"live\":%" PRIu32
+             ",\"workers\":%" PRIu32 ",\"max_workers\":%" PRIu32 ",\"live\":%" PRIu32
              ",\"start_method\":\"%s\",\"nice\":%d%s%s%s,\"paused\":%s,\"tasks\":[",
-             p->workers, (uint32_t)atomic_load_explicit(&b->live, memory_order_relaxed),
+             (uint32_t)atomic_load_explicit(&b->workers, memory_order_relaxed), p->room,
+             (uint32_t)atomic_load_explicit(&b->live, memory_order_relaxed),
              p->start == START_SPAWN ? "spawn" : "forkserver", p->nice,
              cpus[0] ? ",\"affinity\":\"" : "", cpus, cpus[0] ? "\"" : "",
              writer_pool_paused(index) ? "true" : "false");

@@ -1,6 +1,6 @@
 /*
  * fuzz_dispatch.c - libFuzzer: dispatch with hostile workers. The input is a list of acts: claims
- * come, cancels come, time passes, workers start jobs, send well-formed lies or any bytes through
+ * come, cancels come, time passes, pools get other sizes, workers start jobs, send well-formed lies or any bytes through
  * socket or ring, break the ring, close their sockets, die. The fork server's side is played
  * honestly. Whatever they do, each claim gets one outcome, and no outcome holds what the store or a
  * client could choke on.
@@ -25,8 +25,8 @@
 #define DAY_US (INT64_C(86400) * US_PER_S)
 #define NOW_US (INT64_C(1700000000) * US_PER_S)
 
-static const char settings[] = "[pool default]\nworkers = 2\nrecycle_after = 3\n"
-                               "[pool other]\nworkers = 1\nrecycle_jobs = 3\n"
+static const char settings[] = "[pool default]\nworkers = 2\nmax_workers = 4\nrecycle_after = 3\n"
+                               "[pool other]\nworkers = 1\nmax_workers = 3\nrecycle_jobs = 3\n"
                                "[task a]\ncommand = /bin/true\noutput_max = 50000\n[task "
                                "b]\ncommand = /bin/true\npool = other\n";
 
@@ -258,12 +258,22 @@ static void say_anything(struct input *in)
         (void)send(worker[s->index], b.data, b.len, MSG_NOSIGNAL);
 }
 
+static void resize(uint32_t pool, uint32_t n)
+{
+    leave_resize(d, &d->pools[pool], 1 + n % d->pools[pool].def->room);
+}
+
 static void act(struct input *in)
 {
     struct slot *s;
     struct id id;
     int64_t next = INT64_MAX;
-    switch (take(in, 1) % 12) {
+    uint8_t what = (uint8_t)take(in, 1);
+    if (what >= 250) {
+        resize(what % 2, (uint32_t)take(in, 1));
+        return;
+    }
+    switch (what % 12) {
     case 0:
     case 1:
         add_claim(in);
