@@ -507,18 +507,23 @@ fuzz: deps-lint $(FUZZERS) ## fuzz every target for FUZZ_SECONDS
 # ---- measurements ----
 $(BUILD)/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=c17 -O2 -D_GNU_SOURCE -Wall -Wextra -o $@ $< $(if $(filter floors,$*),-lmicrohttpd -lsqlite3 -ldl)
-bench: all $(BUILD)/bench/load $(BUILD)/bench/floors ## jobmill beside this machine's floors
-	BUILD=$(BUILD) python3 bench/run.py $(BENCH_ARGS)
+	$(CC) -std=c17 -O2 -D_GNU_SOURCE -Wall -Wextra -o $@ $< $(if $(filter floors,$*),server/http/epoll.c -lmicrohttpd -lsqlite3 -ldl)
+bench: all $(BUILD)/bench/load $(BUILD)/bench/floors ## jobmill beside this machine's floors and those peers that are installed (BENCH_ARGS)
+	@! pkg-config --exists gearmand || $(MAKE) --no-print-directory $(BUILD)/bench/gearman
+	BUILD=$(BUILD) python3 bench/run.py --peers $(BENCH_ARGS)
+
+bench-short: all $(BUILD)/bench/load $(BUILD)/bench/floors ## the same in seconds: fails where a ratio is less than half as good as docs/performance.md tells
+	BUILD=$(BUILD) python3 bench/run.py --short
 
 bench-speedup: all $(BUILD)/bench/load $(BUILD)/bench/floors ## CPU-bound work on 1 and on 2 workers, beside the bare computation (SPEEDUP_ARGS)
 	BUILD=$(BUILD) python3 bench/speedup.py $(SPEEDUP_ARGS)
 $(BUILD)/bench/gearman: bench/peers/gearman.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -o $@ $< -lgearman
-bench-peers: all $(BUILD)/bench/load ## jobmill beside its peers, which are installed first (PEERS_ARGS)
+bench-deps: ## installs what jobmill is measured beside
 	./install-deps.sh peers
-	cd bench/peers && npm install --ignore-scripts --no-audit --no-fund --silent
+	cd bench/peers && npm install --no-save --ignore-scripts --no-audit --no-fund --silent
+bench-peers: all bench-deps $(BUILD)/bench/load ## jobmill beside its peers, which are installed first (PEERS_ARGS)
 	$(MAKE) --no-print-directory $(BUILD)/bench/gearman
 	BUILD=$(BUILD) python3 bench/peers.py $(PEERS_ARGS)
 bench-growth: all $(BUILD)/bench/load ## what a job costs with millions kept, and queued (GROWTH_ARGS)
@@ -550,4 +555,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all pictures model pipelines docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-growth bench-profile bench-speedup fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all pictures model pipelines docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-short bench-deps bench-growth bench-peers bench-profile bench-speedup fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

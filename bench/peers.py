@@ -5,14 +5,12 @@
 
 Peers, each with 2 workers that do nothing and 64 jobs in flight, as far as they are installed (`make bench-peers` installs them):
 concurrent.futures.ProcessPoolExecutor and multiprocessing.Pool.map (in memory), gearmand (in memory), beanstalkd (a sync for each job),
-BullMQ on Redis (appendfsync always) behind a Node HTTP front. jobmill is asked over HTTP and answers from the disk. Client, service and workers
-share the machine, so ratios count and absolute figures do not; each ratio is made round by round.
-
+BullMQ on Redis (appendfsync always), by itself and behind a Node HTTP front. jobmill is asked over HTTP and answers from the disk. Every job brings about
+200 bytes, everywhere. Client, service and workers share the machine, so ratios count and absolute figures do not; each ratio is made round by
+round, and each round begins with another of them. `bench/run.py --peers` measures the floors in the same rounds.
 """
 import argparse
 import concurrent.futures as futures
-import http.client
-import json
 import multiprocessing
 import os
 import shutil
@@ -22,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -29,18 +28,21 @@ import run  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GEARMAN = os.path.join(run.BUILD, "bench", "gearman")
+BULLMQ = os.path.join(HERE, "peers", "bullmq.js")
 PAYLOAD = "x" * 200
-BATCH = 1000
 
-# what, jobmill's figure, the peer's, the goal
+# what, jobmill's figure, the peer's (None: the figure itself), the goal, the median that docs/performance.md tells
 RATIOS = [
-    ("whole jobs / ProcessPoolExecutor, in memory", "jobmill: whole jobs", "ProcessPoolExecutor: whole jobs", 3.0),
-    ("whole jobs / gearmand, in memory", "jobmill: whole jobs", "gearmand: whole jobs", 1.8),
-    ("whole jobs / HTTP + BullMQ, synced", "jobmill: whole jobs", "HTTP + BullMQ: whole jobs", 9.0),
-    ("whole jobs / beanstalkd, synced", "jobmill: whole jobs", "beanstalkd: whole jobs", 20.0),
-    ("submissions / HTTP + BullMQ, synced", "jobmill: submissions", "HTTP + BullMQ: submissions", 4.0),
-    ("submissions / beanstalkd put, synced", "jobmill: submissions", "beanstalkd: submissions", 6.0),
-    ("batches, to the end / Pool.map, in memory", "jobmill: batches, to the end", "Pool.map: whole jobs", 1.3),
+    ("whole jobs / ProcessPoolExecutor, in memory", "jobmill: whole jobs", "ProcessPoolExecutor: whole jobs", 3.0, None),
+    ("whole jobs / gearmand, in memory", "jobmill: whole jobs", "gearmand: whole jobs", 1.8, None),
+    ("whole jobs / HTTP + BullMQ, synced", "jobmill: whole jobs", "HTTP + BullMQ: whole jobs", 9.0, None),
+    ("whole jobs / BullMQ without HTTP, synced", "jobmill: whole jobs", "BullMQ: whole jobs", None, None),
+    ("whole jobs / beanstalkd, synced", "jobmill: whole jobs", "beanstalkd: whole jobs", 20.0, None),
+    ("submissions / HTTP + BullMQ, synced", "jobmill: submissions", "HTTP + BullMQ: submissions", 4.0, None),
+    ("submissions / BullMQ without HTTP, synced", "jobmill: submissions", "BullMQ: submissions", None, None),
+    ("submissions / beanstalkd put, synced", "jobmill: submissions", "beanstalkd: submissions", 6.0, None),
+    ("batches, to the end / Pool.map, in memory", "jobmill: batches, to the end", "Pool.map: whole jobs", 1.3, None),
+    ("batches, accepted a second", "jobmill: batches, accepted", None, 100000, None),
 ]
 
 
@@ -76,17 +78,34 @@ def end(process):
 
 # ---- the peers: each gives {figure: jobs a second}, or None where it is not installed ----
 
+def executor(pool, seconds):
+    """64 in flight. Each job that ends makes room for the next: futures.wait would look at all 64 for each."""
+    room, done, begin = threading.Semaphore(64), 0, time.monotonic()
+    while time.monotonic() - begin < seconds:
+        room.acquire()
+        pool.submit(noop, PAYLOAD).add_done_callback(lambda _: room.release())
+        done += 1
+    for _ in range(64):
+        room.acquire()
+    return done / (time.monotonic() - begin)
+
+
+def one_at_a_time(ask, seconds):
+    """The median of microseconds."""
+    took, begin = [], time.monotonic()
+    while time.monotonic() - begin < seconds:
+        t = time.perf_counter()
+        ask()
+        took.append(time.perf_counter() - t)
+    return statistics.median(took) * 1e6
+
+
 def python_pools(seconds, _):
     found = {}
     with futures.ProcessPoolExecutor(2) as pool:
         list(pool.map(noop, range(100)))
-        pending, done, begin = {pool.submit(noop, PAYLOAD) for _ in range(64)}, 0, time.monotonic()
-        while time.monotonic() - begin < seconds:
-            ended, pending = futures.wait(pending, return_when=futures.FIRST_COMPLETED)
-            done += len(ended)
-            pending |= {pool.submit(noop, PAYLOAD) for _ in ended}
-        found["ProcessPoolExecutor: whole jobs"] = done / (time.monotonic() - begin)
-        futures.wait(pending)
+        found["ProcessPoolExecutor: whole jobs"] = executor(pool, seconds)
+        found["ProcessPoolExecutor: one whole job, p50 us"] = one_at_a_time(lambda: pool.submit(noop, PAYLOAD).result(), seconds / 2)
     with multiprocessing.Pool(2) as pool:
         pool.map(noop, range(100))
         done, begin = 0, time.monotonic()
@@ -104,7 +123,8 @@ def gearmand(seconds, base):
     server = subprocess.Popen(["gearmand", "-L", "127.0.0.1", "-p", str(port), "-l", base + "/gearmand.log"], stderr=subprocess.DEVNULL)
     try:
         await_port(port, server)
-        return {"gearmand: whole jobs": run.run_json([GEARMAN, str(port), "64", str(seconds)])["rate"]}
+        return {"gearmand: whole jobs": run.run_json([GEARMAN, str(port), "64", str(seconds)])["rate"],
+                "gearmand: one whole job, p50 us": run.run_json([GEARMAN, str(port), "1", str(seconds / 2)])["p50_us"]}
     finally:
         end(server)
 
@@ -207,9 +227,18 @@ def beanstalkd(seconds, base):
     return found
 
 
+def bullmq_front(path, conns, seconds, env):
+    front = subprocess.Popen(["node", BULLMQ, "serve"], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        port = int(front.stdout.readline().strip().rsplit(":", 1)[1])
+        run.load(port, 64, 1, "POST", path, run.SUBMIT)  # warm
+        return run.load(port, conns, seconds, "POST", path, run.SUBMIT)
+    finally:
+        end(front)
+
+
 def bullmq(seconds, base):
-    modules = os.path.join(HERE, "peers", "node_modules")
-    if not shutil.which("redis-server") or not os.path.isdir(modules):
+    if not shutil.which("redis-server") or not shutil.which("node") or not os.path.isdir(os.path.join(HERE, "peers", "node_modules")):
         return None
     data, port, found = tempfile.mkdtemp(dir=base), free_port(), {}
     redis = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", data, "--save", "", "--appendonly", "yes",
@@ -217,42 +246,17 @@ def bullmq(seconds, base):
     try:
         await_port(port, redis)
         for name, workers, path in (("submissions", 0, "/jobs"), ("whole jobs", 2, "/jobs?wait=1")):
-            env = dict(os.environ, REDIS=str(port), WORKERS=str(workers))
-            front = subprocess.Popen(["node", os.path.join(HERE, "peers", "bullmq.js")], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            try:
-                http_port = int(front.stdout.readline().strip().rsplit(":", 1)[1])
-                run.load(http_port, 64, 1, "POST", path, run.SUBMIT)  # warm
-                found["HTTP + BullMQ: " + name] = run.load(http_port, 64, seconds, "POST", path, run.SUBMIT)["rate"]
-            finally:
-                end(front)
+            env = dict(os.environ, REDIS=str(port), WORKERS=str(workers), SECONDS=str(seconds), BODY=run.SUBMIT)
+            env["QUEUE"] = "http-%d" % workers  # what one figure leaves queued is not run in another
+            found["HTTP + BullMQ: " + name] = bullmq_front(path, 64, seconds, env)["rate"]
+            env["QUEUE"] = "native-%d" % workers
+            found["BullMQ: " + name] = run.run_json(["node", BULLMQ, "drive"], env)["rate"]
+        env["QUEUE"] = "one"
+        found["HTTP + BullMQ: one whole job, p50 us"] = bullmq_front(path, 1, seconds / 2, env)["p50_us"]
     finally:
         end(redis)
         shutil.rmtree(data)
     return found
-
-
-def batches(port, seconds):
-    """Batches of 1,000 by two clients: jobs accepted a second; and to the end of the last group."""
-    body = json.dumps({"jobs": [{"task": "noop"}] * BATCH})
-    groups, begin = [], time.monotonic()
-
-    def client(_):
-        c, made = http.client.HTTPConnection("127.0.0.1", port, timeout=60), []
-        while time.monotonic() - begin < seconds:
-            c.request("POST", "/v1/jobs/batch", body)
-            r = c.getresponse()
-            made.append(json.loads(r.read())["id"])
-        c.close()
-        return made
-
-    with futures.ThreadPoolExecutor(2) as pool:
-        for made in pool.map(client, range(2)):
-            groups += made
-    accepted = len(groups) * BATCH / (time.monotonic() - begin)
-    for g in groups:
-        while not run.call(port, "GET", "/v1/groups/%s?wait=60" % g)[1]["done"]:
-            pass
-    return accepted, len(groups) * BATCH / (time.monotonic() - begin)
 
 
 def jobmill(seconds, base):
@@ -262,27 +266,58 @@ def jobmill(seconds, base):
         found = {"jobmill: submissions": run.load(service.port, 64, seconds, "POST", "/v1/jobs", run.SUBMIT)["rate"]}
         run.await_empty(service.port)
         found["jobmill: whole jobs"] = run.load(service.port, 64, seconds, "POST", "/v1/jobs?wait=30", run.SUBMIT)["rate"]
-        found["jobmill: batches, accepted"], found["jobmill: batches, to the end"] = batches(service.port, seconds)
+        found["jobmill: one whole job, p50 us"] = run.load(service.port, 1, seconds / 2, "POST", "/v1/jobs?wait=30", run.SUBMIT)["p50_us"]
+        found["jobmill: batches, accepted"], found["jobmill: batches, to the end"] = run.batches(service.port, seconds)
         return found
     finally:
         service.stop()
         shutil.rmtree(data)
 
 
+CONTENDERS = [jobmill, python_pools, gearmand, beanstalkd, bullmq]
+
+
+def one_round(seconds, base, i, figures):
+    """Measures all of them once, the i-th first."""
+    for k in range(len(CONTENDERS)):
+        peer = CONTENDERS[(i + k) % len(CONTENDERS)]
+        found = peer(seconds, base)
+        if found is None and i == 0:
+            print("%s: not installed, left out (make bench-deps)" % peer.__name__, file=sys.stderr)
+        for name, value in (found or {}).items():
+            figures.setdefault(name, []).append(value)
+
+
+def ratios(figures):
+    """As run.ratios; of peers that are not installed there are none."""
+    out = []
+    for what, ours, theirs, goal, published in RATIOS:
+        if theirs is None or theirs in figures:
+            values = [x / y for x, y in zip(figures[ours], figures[theirs])] if theirs else figures[ours]
+            out.append((what, statistics.median(values), min(values), max(values), goal, True, published))
+    return out
+
+
 # ---- what is told ----
 
-def markdown(figures, ratios):
-    lines = ["| jobs a second | median | least | greatest |", "|---|---:|---:|---:|"]
+def number(x):
+    return format(round(x), ",") if x >= 100 else "%.2f" % x
+
+
+def markdown(figures, rs):
+    lines = ["| jobs a second, or microseconds | median | least | greatest |", "|---|---:|---:|---:|"]
     for name, v in sorted(figures.items()):
-        lines.append("| %s | %s | %s | %s |" % (name, *(format(round(x), ",") for x in (statistics.median(v), min(v), max(v)))))
-    lines += ["", "| ratio, round by round | median | least | greatest | goal |", "|---|---:|---:|---:|---:|"]
-    lines += ["| %s | %.2f | %.2f | %.2f | ≥ %g |" % (what, statistics.median(v), min(v), max(v), goal) for what, v, goal in ratios]
+        lines.append("| %s | %s | %s | %s |" % (name, *(number(x) for x in (statistics.median(v), min(v), max(v)))))
+    lines += ["", "| ratio, round by round | median | least | greatest | goal | |", "|---|---:|---:|---:|---:|---|"]
+    for what, med, lo, hi, goal, _, _ in rs:
+        told = ("", "") if goal is None else ("≥ " + format(goal, ",g" if goal < 1000 else ",d"), "reached" if med >= goal else "not reached")
+        lines.append("| %s | %s | %s | %s | %s | %s |" % (what, number(med), number(lo), number(hi), *told))
     return "\n".join(lines) + "\n"
 
 
 def svg(figures):
     """Bars of the medians, submissions and whole jobs apart."""
-    rows = sorted(((statistics.median(v), n) for n, v in figures.items() if "batches" not in n), key=lambda r: (r[1].split(": ")[1], -r[0]))
+    rows = sorted(((statistics.median(v), n) for n, v in figures.items() if "batches, accepted" not in n and "p50" not in n), key=lambda r: (r[1].split(": ")[1], -r[0]))
     most, high = max(r[0] for r in rows), 24
     out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 %d" font-family="sans-serif" font-size="13" role="img">' % (high * len(rows) + 16),
            "<title>Jobs a second, median</title>"]
@@ -304,17 +339,11 @@ def main():
     base, figures = tempfile.mkdtemp(prefix="jobmill-peers-", dir=os.environ.get("DATA")), {}
     try:
         for i in range(a.rounds):
-            for peer in (jobmill, python_pools, gearmand, beanstalkd, bullmq):
-                found = peer(a.seconds, base)
-                if found is None and i == 0:
-                    print("%s: not installed, left out" % peer.__name__, file=sys.stderr)
-                for name, rate in (found or {}).items():
-                    figures.setdefault(name, []).append(rate)
+            one_round(a.seconds, base, i, figures)
             print("round %d of %d" % (i + 1, a.rounds), file=sys.stderr)
     finally:
         shutil.rmtree(base, ignore_errors=True)
-    ratios = [(what, [x / y for x, y in zip(figures[ours], figures[theirs])], goal) for what, ours, theirs, goal in RATIOS if theirs in figures]
-    text = markdown(figures, ratios)
+    text = markdown(figures, ratios(figures))
     print(text)
     for path, content in ((a.markdown, text), (a.svg, svg(figures))):
         if path:
