@@ -40,6 +40,10 @@
                           */
 #define EVENTS_MAX 64
 
+/* Most waits are over before it is worth two system calls to learn whether the client is still
+ * there. */
+#define WATCH_US (100 * US_PER_MS)
+
 struct list {
     struct conn *first, *last;
 };
@@ -47,6 +51,7 @@ struct list {
 static struct {
     pthread_mutex_t lock; /* guards all but the atomics */
     struct list list[PHASES];
+    struct list unwatched; /* waits that are too young to be watched, oldest first */
     int64_t length_us[PHASES];
     int64_t idle_us;
     struct conn **heap; /* heap[1..waits], soonest first */
@@ -62,19 +67,22 @@ static struct {
     _Atomic size_t conns;
 } d = {.lock = PTHREAD_MUTEX_INITIALIZER, .epoll_fd = -1, .event_fd = -1};
 
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* ---- lists and heap; the lock is held ---- */
 
-static void list_remove(struct conn *c)
+static void list_remove(struct list *l, struct conn *c)
 {
-    struct list *l = &d.list[c->phase];
     *(c->prev ? &c->prev->next : &l->first) = c->next;
     *(c->next ? &c->next->prev : &l->last) = c->prev;
     c->next = c->prev = NULL;
 }
 
-static void list_append(struct conn *c)
+static void list_append(struct list *l, struct conn *c)
 {
-    struct list *l = &d.list[c->phase];
     c->prev = l->last;
     c->next = NULL;
     *(l->last ? &l->last->next : &l->first) = c;
@@ -121,7 +129,10 @@ static bool is_timed(enum phase phase)
 static void leave(struct conn *c)
 {
     if (is_timed(c->phase))
-        list_remove(c);
+        list_remove(&d.list[c->phase], c);
+    if (c->watch_us)
+        list_remove(&d.unwatched, c);
+    c->watch_us = 0;
     if (c->heap)
         heap_remove(c);
     if (c->watched) {
@@ -145,7 +156,7 @@ static void enter(struct conn *c, enum phase phase, int64_t now_us)
     if (!is_timed(phase))
         return;
     c->due_us = now_us + d.length_us[phase];
-    list_append(c);
+    list_append(&d.list[phase], c);
     hurry(c->due_us);
 }
 
@@ -236,9 +247,9 @@ void deadline_wait(struct conn *c, int64_t due_us)
     d.waits++;
     heap_put(d.waits, c);
     heap_sift(c);
-    struct epoll_event e = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.fd = c->fd};
-    c->watched = epoll_ctl(d.epoll_fd, EPOLL_CTL_ADD, c->fd, &e) == 0;
-    hurry(due_us);
+    c->watch_us = clock_mono_us() + WATCH_US;
+    list_append(&d.unwatched, c);
+    hurry(least(due_us, c->watch_us));
     pthread_mutex_unlock(&d.lock);
 }
 
@@ -296,7 +307,7 @@ static void look_at_idle(struct conn *c, int64_t now_us)
     if (tcp_info(c->fd, &info)) {
         int64_t heard_us = now_us - (int64_t)info.tcpi_last_data_recv * US_PER_MS;
         if (heard_us > c->since_us + SLACK_US) {
-            list_remove(c);
+            list_remove(&d.list[PHASE_IDLE], c);
             enter(c, PHASE_HEADER, now_us);
             return;
         }
@@ -305,8 +316,16 @@ static void look_at_idle(struct conn *c, int64_t now_us)
         cut(c);
         return;
     }
-    list_remove(c);
+    list_remove(&d.list[PHASE_IDLE], c);
     enter(c, PHASE_IDLE, now_us);
+}
+
+static void watch_for_leaving(struct conn *c)
+{
+    struct epoll_event e = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.fd = c->fd};
+    list_remove(&d.unwatched, c);
+    c->watch_us = 0;
+    c->watched = epoll_ctl(d.epoll_fd, EPOLL_CTL_ADD, c->fd, &e) == 0;
 }
 
 static void end_wait(struct conn *c, bool left, struct conn **ended)
@@ -332,6 +351,8 @@ static struct conn *look_at_all(int64_t now_us)
         look_at_idle(c, now_us);
     while (d.waits > 0 && d.heap[1]->due_us <= now_us)
         end_wait(d.heap[1], false, &ended);
+    while ((c = d.unwatched.first) && c->watch_us <= now_us)
+        watch_for_leaving(c);
     return ended;
 }
 
@@ -342,9 +363,9 @@ static int64_t next_due(int64_t now_us)
         if (d.list[i].first && d.list[i].first->due_us < due_us)
             due_us = d.list[i].first->due_us;
     }
-    if (d.waits > 0 && d.heap[1]->due_us < due_us)
-        due_us = d.heap[1]->due_us;
-    return due_us;
+    if (d.waits > 0)
+        due_us = least(due_us, d.heap[1]->due_us);
+    return d.unwatched.first ? least(due_us, d.unwatched.first->watch_us) : due_us;
 }
 
 /* An event may be of a descriptor's former connection: the socket itself is asked. */
@@ -396,11 +417,6 @@ static void *watch(void *arg)
         pthread_mutex_unlock(&d.lock);
         resume_all(ended);
     }
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 int deadline_start(const struct conf *conf, const struct deadline_hooks *hooks)

@@ -32,7 +32,8 @@ struct conn {
     int64_t due_us, since_us; /* mono */
     struct conn *next, *prev; /* of the phase's list, soonest first */
     size_t heap;              /* place in the heap of long-polls, from 1; 0: not there */
-    bool watched;             /* in the watchdog's epoll set */
+    int64_t watch_us; /* mono: when a wait is so old that its client is watched; 0: it is, or does not wait */
+    bool watched;     /* in the watchdog's epoll set */
     struct conn *ended;       /* the watchdog's list of long-polls to resume */
     void *request;            /* the owner's */
     const char *request_id;   /* its name, from its head on; likewise */
