@@ -43,6 +43,7 @@ int submit_part(struct new_job *n, const char *text, size_t len, const char *pre
 void submit_begin(struct terms *t, struct new_job *n, struct problem *p, enum problem_place place);
 int submit_complete(struct terms *t);
 int submit_check_text(const char *body, size_t len, struct problem *p); /* is it JSON? */
+/* Of a change with a key; others need none. */
 void submit_fingerprint(struct change *c, const char *what, const char *body, size_t len);
 
 /* Fills the problem for a field of this submission. */
