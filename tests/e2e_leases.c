@@ -3,7 +3,6 @@
  * the example worker killed at random.
  */
 #include "harness.h"
-#include "suite.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -64,7 +63,7 @@ START_TEST(a_late_worker_changes_nothing)
     char *id = strdup(submit(s, "{\"task\":\"far\"}"));
     char *late = take_lease(s, "{\"duration\":0.1}", NULL);
     /* answered when the first one was lost, and the job is there again */
-    char *again = take_lease(s, "{\"duration\":600,\"wait\":20}", NULL);
+    char *again = take_lease(s, "{\"duration\":600,\"wait\":60}", NULL);
     ck_assert_str_ne(late, again);
     ck_assert_int_eq(end_lease(s, late, "complete", "{\"result\":\"late\"}"), 409);
     ck_assert_int_eq(end_lease(s, late, "heartbeat", "{}"), 409);
@@ -123,7 +122,7 @@ START_TEST(a_client_that_left_gets_no_job)
     eventually(stat_of(s, "http.waiting") == 0, LONG_MS);
     char *id = strdup(submit(s, "{\"task\":\"far\"}"));
     char *job = NULL;
-    free(take_lease(s, "{\"wait\":20}", &job));
+    free(take_lease(s, "{\"wait\":60}", &job));
     ck_assert_str_eq(job, id);
     free(job);
     free(id);

@@ -4,7 +4,6 @@
  * did.
  */
 #include "harness.h"
-#include "suite.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -183,7 +182,8 @@ END_TEST
 
 int main(void)
 {
-    return SUITE("limits", NULL, NULL, a_task_runs_so_many_at_once, a_key_runs_so_many_at_once,
-                 a_rate_lets_a_burst_through, a_pause_outlives_a_kill,
-                 what_depends_waits_over_a_kill);
+    const TTest *const tests[] = {a_task_runs_so_many_at_once, a_key_runs_so_many_at_once,
+                                  a_rate_lets_a_burst_through, a_pause_outlives_a_kill,
+                                  what_depends_waits_over_a_kill};
+    return run_suite("limits", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -3,7 +3,6 @@
  * they are.
  */
 #include "harness.h"
-#include "suite.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -59,6 +58,12 @@ static pid_t worker_of(struct server *s, const char *pool)
     return pid;
 }
 
+static bool has_workers(struct server *s, size_t n)
+{
+    pid_t pids[16];
+    return worker_pids(s, pids, 16) == n;
+}
+
 START_TEST(nice_and_cpus_are_those_of_the_pool)
 {
     char one[LIST_MAX], all[LIST_MAX], now[LIST_MAX], want[LIST_MAX + 32], *conf = NULL;
@@ -74,6 +79,7 @@ START_TEST(nice_and_cpus_are_those_of_the_pool)
         0);
     struct server *s = server_new(conf, (const char *const[]){"--workers", "1", NULL});
     free(conf);
+    eventually(has_workers(s, 3), LONG_MS);
     ck_assert_int_eq(nice_of(worker_of(s, "forked")), 7);
     ck_assert_int_eq(nice_of(worker_of(s, "fresh")), 3);
     ck_assert_int_eq(nice_of(worker_of(s, "default")), nice_of(getpid()));
@@ -194,14 +200,6 @@ static void reload(struct server *s, const char *conf)
     server_signal(s, SIGHUP);
 }
 
-static bool told(struct server *s, const char *what)
-{
-    char *log = server_log(s);
-    bool is = strstr(log, what) != NULL;
-    free(log);
-    return is;
-}
-
 static json_int_t pool_figure(struct server *s, const char *figure)
 {
     char path[64];
@@ -210,12 +208,6 @@ static json_int_t pool_figure(struct server *s, const char *figure)
     json_int_t n = jint(a->json, path);
     answer_free(a);
     return n;
-}
-
-static bool has_workers(struct server *s, size_t n)
-{
-    pid_t pids[16];
-    return worker_pids(s, pids, 16) == n;
 }
 
 #define SLEEPS "{\"task\":\"sleep\",\"input\":{\"seconds\":%s},\"max_attempts\":1}"
@@ -289,7 +281,7 @@ START_TEST(a_pool_grows_and_shrinks_under_running_jobs)
     reload(s, held_conf(3));
     answer_free(await_state(s, ids[1], "running")); /* all three at once */
     answer_free(await_state(s, ids[2], "running"));
-    ck_assert_uint_eq(worker_pids(s, now, 16), 3);
+    eventually(has_workers(s, 3), LONG_MS);
     ck_assert_int_eq(pool_figure(s, "workers"), 3);
     ck_assert_int_eq(stat_of(s, "workers.total"), 3);
 
@@ -313,9 +305,9 @@ START_TEST(a_pool_grows_and_shrinks_under_running_jobs)
     ck_assert_uint_eq(worker_pids(s, now, 16), 1);
     ck_assert_int_eq(now[0], first[0]);
     ck_assert_int_eq(stat_of(s, "pools.0.deaths"), 0);
-    ck_assert(told(s, "pool default has 3 workers instead of 1"));
-    ck_assert(told(s, "pool default has 1 workers instead of 3"));
-    ck_assert(!told(s, "only a restart changes"));
+    eventually(log_has(s, "pool default has 3 workers instead of 1"), LONG_MS);
+    eventually(log_has(s, "pool default has 1 workers instead of 3"), LONG_MS);
+    ck_assert(!log_has(s, "only a restart changes"));
     server_free(s);
 }
 END_TEST
@@ -345,10 +337,10 @@ START_TEST(more_than_there_is_room_for_is_refused)
 {
     struct server *s = server_new("[pool default]\nworkers = 1\nmax_workers = 2\n", NULL);
     reload(s, "[pool default]\nworkers = 3\nmax_workers = 3\n");
-    eventually(told(s, "workers = 3 is refused, it keeps its 1: there is room for 2"), LONG_MS);
-    eventually(told(s, "only a restart changes [pool default] max_workers"), LONG_MS);
+    eventually(log_has(s, "workers = 3 is refused, it keeps its 1: there is room for 2"), LONG_MS);
+    eventually(log_has(s, "only a restart changes [pool default] max_workers"), LONG_MS);
     ck_assert_int_eq(pool_figure(s, "workers"), 1);
-    ck_assert(has_workers(s, 1));
+    eventually(has_workers(s, 1), LONG_MS);
     reload(s, "[pool default]\nworkers = 2\nmax_workers = 2\n");
     eventually(has_workers(s, 2), LONG_MS);
     answer_free(run_job(s, "{\"task\":\"noop\"}"));
@@ -358,10 +350,12 @@ END_TEST
 
 int main(void)
 {
-    return SUITE("pools", NULL, NULL, nice_and_cpus_are_those_of_the_pool,
-                 cpus_that_are_not_there_are_refused, a_worker_goes_after_so_many_jobs,
-                 a_worker_goes_after_so_long_but_not_under_its_job,
-                 a_pool_grows_and_shrinks_under_running_jobs,
-                 idle_workers_go_at_once_and_nothing_waits_for_them,
-                 more_than_there_is_room_for_is_refused);
+    const TTest *const tests[] = {nice_and_cpus_are_those_of_the_pool,
+                                  cpus_that_are_not_there_are_refused,
+                                  a_worker_goes_after_so_many_jobs,
+                                  a_worker_goes_after_so_long_but_not_under_its_job,
+                                  a_pool_grows_and_shrinks_under_running_jobs,
+                                  idle_workers_go_at_once_and_nothing_waits_for_them,
+                                  more_than_there_is_room_for_is_refused};
+    return run_suite("pools", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -6,7 +6,6 @@
  * as far as the test is old.
  */
 #include "harness.h"
-#include "suite.h"
 
 #include <glob.h>
 #include <signal.h>
@@ -140,7 +139,7 @@ static void work_goes_on(struct server *s, int version)
         a = await_state(s, child, "scheduled");
         answer_free(a);
     }
-    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel?wait=10", ran);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel?wait=60", ran);
     answer_free(post(s, path, "", 200));
     if (version >= 2)
         answer_free(await_state(s, child, "cancelled"));
@@ -198,5 +197,6 @@ END_TEST
 
 int main(void)
 {
-    return SUITE("upgrade", NULL, NULL, every_earlier_schema);
+    const TTest *const tests[] = {every_earlier_schema};
+    return run_suite("upgrade", tests, sizeof(tests) / sizeof(tests[0]));
 }

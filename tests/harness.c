@@ -21,7 +21,6 @@
 
 #define PATH_LEN      512
 #define PROCESSES_MAX 512
-#define GONE_MS       5000 /* for what a killed service leaves to be killed, on a busy machine */
 
 static char suite_dir[128]; /* of all tests of this file; made by run_suite */
 
@@ -120,6 +119,14 @@ char *server_log(struct server *s)
     char path[PATH_LEN];
     snprintf(path, sizeof(path), "%s/log", s->dir);
     return read_file(path);
+}
+
+bool log_has(struct server *s, const char *words)
+{
+    char *log = server_log(s);
+    bool has = strstr(log, words) != NULL;
+    free(log);
+    return has;
 }
 
 /* ---- processes ---- */
@@ -266,6 +273,7 @@ struct server *server_new(const char *conf, const char *const *flags)
 {
     struct server *s = calloc(1, sizeof(*s));
     ck_assert_ptr_nonnull(s);
+    ck_assert_msg(suite_dir[0] == '/', "main() has not called run_suite()");
     snprintf(s->dir, sizeof(s->dir), "%s/%s-XXXXXX", suite_dir, tcase_name());
     ck_assert_ptr_nonnull(mkdtemp(s->dir));
     if (conf) {
@@ -371,7 +379,7 @@ int server_wait(struct server *s, int ms)
     }
     s->pid = 0;
     close(s->out_fd);
-    eventually(nothing_is_left(), GONE_MS);
+    eventually(nothing_is_left(), LONG_MS);
     check_log(s);
     end_last_line(s);
     return exit_status(status);
@@ -455,7 +463,7 @@ static void print_log(const char *name)
 static void after(void)
 {
     pid_t left[PROCESSES_MAX];
-    int64_t until = now_ms() + GONE_MS;
+    int64_t until = now_ms() + LONG_MS;
     for (size_t n = 1; n > 0 && now_ms() < until; pause_ms(2)) {
         n = descendants(getpid(), left, PROCESSES_MAX);
         for (size_t i = 0; i < n; i++) {

@@ -65,8 +65,11 @@ int server_wait(struct server *s, int ms);
 void server_kill9(struct server *s);
 /* Ends it in good order (SIGTERM), removes the directory. Fails when it does not exit with 0. */
 void server_free(struct server *s);
-/* The whole log so far; heap. */
+/* The whole log so far; heap. A job's end may be told before its last lines are in it: they come by
+ * another way. */
 char *server_log(struct server *s);
+/* Asked now: do the words stand in the log? For eventually(). */
+bool log_has(struct server *s, const char *words);
 
 /* Runs the binary to its end, e.g. with a wrong configuration; what it says goes to out, its status
  * (or 128 + signal) is returned. */
