@@ -161,7 +161,7 @@ START_TEST(how_jobs_end_is_how_the_client_ends)
     r = CLIENT(s, 124, "wait", id, "--timeout", "50ms");
     ck_assert_ptr_nonnull(strstr(r.err, id));
     ran_free(&r);
-    r = CLIENT(s, 124, "submit", "sleep", "--input", "{\"seconds\":0.9}", "-w", "--wait-timeout",
+    r = CLIENT(s, 124, "submit", "sleep", "--input", "{\"seconds\":60}", "-w", "--wait-timeout",
                "0.05");
     ran_free(&r);
     answer_free(await_state(s, id, "running"));
@@ -304,15 +304,19 @@ END_TEST
 
 /* ---- the service goes away and comes back ---- */
 
+/* Below those that the kernel gives away: nobody has it while the service is gone. */
 static int free_port(void)
 {
     struct sockaddr_in a = {.sin_family = AF_INET};
-    socklen_t len = sizeof(a);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    for (int tries = 0;; tries++) {
+        a.sin_port = htons((uint16_t)(10000 + random_below(20000)));
+        if (bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+            break;
+        ck_assert_int_lt(tries, 100);
+    }
     close(fd);
     return ntohs(a.sin_port);
 }
@@ -330,8 +334,11 @@ START_TEST(a_wait_outlives_the_service)
     char listen[64];
     snprintf(listen, sizeof(listen), "127.0.0.1:%d", free_port());
     const char *const flags[] = {"--workers", "1", "--listen", listen, NULL};
-    struct server *s = server_new(NULL, flags);
-    const char *const args[] = {"submit", "sleep", "--wait", "--input", "{\"seconds\":1}", NULL};
+    struct server *s =
+        server_new("[task first]\ncommand = /bin/sh -c 'test $JOBMILL_ATTEMPT = 2 || "
+                   "exec sleep 600; echo 1'\n",
+                   flags);
+    const char *const args[] = {"submit", "first", "--wait", NULL};
     struct client c = client_start(client_url(s), NULL, args);
     eventually(stat_of(s, "jobs.running") == 1, LONG_MS);
     eventually(stat_of(s, "http.waiting") >= 1, LONG_MS); /* the client's long poll */
@@ -385,10 +392,17 @@ static int end_of(pid_t pid, int terminal)
 START_TEST(progress_is_drawn_on_a_terminal)
 {
     int terminal;
-    struct server *s = server_new(NULL, two_workers);
-    const char *const args[] = {"submit", "sleep", "--wait", "--input", "{\"seconds\":1.5}", NULL};
+    struct server *s =
+        server_new("[task half]\ncommand = /bin/sh -c 'echo "
+                   "\"{\\\"progress\\\":{\\\"fraction\\\":0.5}}\" >&4; "
+                   "until [ -e \"$0\" ]; do sleep 0.02; done; echo 1' {input.file}\n",
+                   two_workers);
+    char input[400];
+    snprintf(input, sizeof(input), "{\"file\":\"%s/go\"}", s->dir);
+    const char *const args[] = {"submit", "half", "--wait", "--input", input, NULL};
     pid_t pid = client_on_terminal(client_url(s), args, &terminal);
-    await_drawn(terminal, "sleep running [######");
+    await_drawn(terminal, "half running [######");
+    (void)file_with(s, "go", "");
     ck_assert_int_eq(end_of(pid, terminal), 0);
     server_free(s);
 }

@@ -176,11 +176,13 @@ END_TEST
 
 START_TEST(what_ran_runs_again_as_its_next_attempt)
 {
-    struct server *s = server_new(NULL, NULL);
+    struct server *s =
+        server_new("[task first]\ncommand = /bin/sh -c 'test $JOBMILL_ATTEMPT = 2 || "
+                   "exec sleep 600; echo 1'\n",
+                   (const char *const[]){"--workers", "2", NULL});
     char id[64], once[64];
-    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":1}}"));
-    snprintf(once, sizeof(once), "%s",
-             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":1},\"max_attempts\":1}"));
+    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"first\"}"));
+    snprintf(once, sizeof(once), "%s", submit(s, "{\"task\":\"first\",\"max_attempts\":1}"));
     answer_free(await_state(s, id, "running"));
     answer_free(await_state(s, once, "running"));
     server_kill9(s);

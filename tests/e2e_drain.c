@@ -9,9 +9,28 @@
 #define CLIENTS 8
 #define IDS_MAX 4000
 
-static const char *const patient[] = {"--workers", "1", "--drain-timeout", "30", NULL};
 static const char *const hasty[] = {"--workers", "1", "--drain-timeout", "0.2", NULL};
 static const char *const slow[] = {"--workers", "1", "--drain-timeout", "600", NULL};
+
+/* A job that runs until there is a file in the service's directory. */
+static const char held[] = "[task held]\ncommand = /bin/sh -c 'until [ -e \"$0\" ]; do sleep 0.02; "
+                           "done; echo 1' {input.file}\n";
+
+static void hold(struct server *s, char id[64])
+{
+    char body[400];
+    snprintf(body, sizeof(body), "{\"task\":\"held\",\"input\":{\"file\":\"%s/go\"}}", s->dir);
+    snprintf(id, 64, "%s", submit(s, body));
+}
+
+static void let_go(struct server *s)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "%s/go", s->dir);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fclose(f), 0);
+}
 
 static bool is_draining(struct server *s)
 {
@@ -24,9 +43,8 @@ static bool is_draining(struct server *s)
 START_TEST(running_jobs_finish_and_new_ones_are_refused)
 {
     char running[64], waiting[64], retry[16];
-    struct server *s = server_new(NULL, patient);
-    snprintf(running, sizeof(running), "%s",
-             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":1}}"));
+    struct server *s = server_new(held, slow);
+    hold(s, running);
     snprintf(waiting, sizeof(waiting), "%s", submit(s, "{\"task\":\"noop\"}"));
     answer_free(await_state(s, running, "running"));
     server_signal(s, SIGTERM);
@@ -35,6 +53,7 @@ START_TEST(running_jobs_finish_and_new_ones_are_refused)
     ck_assert_str_eq(jstr(a->json, "code"), "draining");
     ck_assert(answer_header(a, "Retry-After", retry, sizeof(retry)));
     answer_free(a);
+    let_go(s);
     ck_assert_int_eq(server_wait(s, LONG_MS), 0);
     server_restart(s);
     a = await_state(s, running, "succeeded");
@@ -75,7 +94,7 @@ START_TEST(a_second_signal_ends_it_at_once)
     eventually(is_draining(s), LONG_MS);
     ck_assert_int_gt(s->pid, 0);
     server_signal(s, SIGTERM);
-    ck_assert_int_eq(server_wait(s, 5000), 0);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
     server_free(s);
 }
 END_TEST

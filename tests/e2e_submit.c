@@ -78,7 +78,7 @@ START_TEST(progress_is_seen_while_it_runs)
     char path[128];
     struct server *s = server_new(NULL, two_workers);
     snprintf(path, sizeof(path), "/v1/jobs/%s",
-             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":2}}"));
+             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}"));
     double fraction = 0;
     for (int64_t until = now_ms() + LONG_MS; fraction <= 0 && now_ms() < until; pause_ms(2)) {
         struct answer *a = get(s, path, 200);
@@ -102,8 +102,8 @@ START_TEST(waiting_by_query_and_by_preference)
     ck_assert_str_eq(value, "wait=30");
     answer_free(a);
     /* a wait that ends before the job does */
-    a = post(s, "/v1/jobs?wait=0.05", "{\"task\":\"sleep\",\"input\":{\"seconds\":30}}", 202);
-    ck_assert_str_eq(jstr(a->json, "state"), "running");
+    a = post(s, "/v1/jobs?wait=0.05", "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}", 202);
+    answer_free(await_state(s, jstr(a->json, "id"), "running"));
     snprintf(path, sizeof(path), "/v1/jobs/%s?wait=0.05", jstr(a->json, "id"));
     struct answer *b = get(s, path, 200);
     ck_assert_str_eq(jstr(b->json, "state"), "running");
@@ -152,7 +152,7 @@ START_TEST(priority_then_age)
     static const int want[5] = {2, 4, 0, 1, 3};
     char first[64];
     snprintf(first, sizeof(first), "%s",
-             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":30}}"));
+             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}"));
     answer_free(await_state(s, first, "running"));
     for (int i = 0; i < 5; i++) {
         char body[128];
@@ -161,7 +161,7 @@ START_TEST(priority_then_age)
         snprintf(ids[i], sizeof(ids[i]), "%s", submit(s, body));
     }
     char path[128], before[32] = "";
-    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel?wait=10", first);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel?wait=60", first);
     answer_free(post(s, path, NULL, 200));
     for (int i = 0; i < 5; i++) {
         struct answer *a = await_state(s, ids[want[i]], "succeeded");
@@ -226,7 +226,7 @@ END_TEST
 START_TEST(a_delayed_job_runs_when_it_is_due)
 {
     struct server *s = server_new(NULL, two_workers);
-    struct answer *a = post(s, "/v1/jobs?wait=20", "{\"task\":\"noop\",\"delay\":0.3}", 200);
+    struct answer *a = post(s, "/v1/jobs?wait=60", "{\"task\":\"noop\",\"delay\":0.3}", 200);
     ck_assert(strcmp(jstr(a->json, "started_at"), jstr(a->json, "run_at")) >= 0);
     answer_free(a);
     a = post(s, "/v1/jobs", "{\"task\":\"noop\",\"run_at\":\"2030-01-01T00:00:00Z\"}", 202);
@@ -367,7 +367,7 @@ START_TEST(the_same_key_is_the_same_job)
     /* across a restart */
     server_kill9(s);
     server_restart(s);
-    a = http(s, "POST", "/v1/jobs?wait=20", "{\"task\":\"noop\",\"input\":1}", key);
+    a = http(s, "POST", "/v1/jobs?wait=60", "{\"task\":\"noop\",\"input\":1}", key);
     ck_assert_str_eq(jstr(a->json, "id"), id);
     ck_assert_str_eq(jstr(a->json, "state"), "succeeded");
     answer_free(a);
@@ -392,7 +392,7 @@ START_TEST(raw_bodies_keep_their_bytes_and_type)
     char path[128], type[64];
     static const char *const octets[] = {"Content-Type: text/plain", NULL};
     struct server *s = server_new(NULL, two_workers);
-    struct answer *a = http(s, "POST", "/v1/tasks/echo/jobs?wait=20&priority=3&tag=x&tag=y",
+    struct answer *a = http(s, "POST", "/v1/tasks/echo/jobs?wait=60&priority=3&tag=x&tag=y",
                             "a\tb\xc3\xa9", octets);
     ck_assert_int_eq(a->status, 200);
     ck_assert_str_eq(jstr(a->json, "result"), "a\tb\xc3\xa9");
@@ -405,7 +405,7 @@ START_TEST(raw_bodies_keep_their_bytes_and_type)
     ck_assert_str_eq(type, "text/plain");
     answer_free(b);
     answer_free(a);
-    a = http(s, "POST", "/v1/tasks/sha256/jobs?wait=20", "abc", octets);
+    a = http(s, "POST", "/v1/tasks/sha256/jobs?wait=60", "abc", octets);
     ck_assert_str_eq(jstr(a->json, "result.sha256"),
                      "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     answer_free(a);
@@ -422,7 +422,7 @@ START_TEST(bytes_stay_bytes)
     struct server *s = server_new(NULL, two_workers);
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (char)(i * 7);
-    struct answer *job = http_bytes(s, "/v1/tasks/echo/jobs?wait=20", bytes, sizeof(bytes), octets);
+    struct answer *job = http_bytes(s, "/v1/tasks/echo/jobs?wait=60", bytes, sizeof(bytes), octets);
     ck_assert_msg(job->status == 200, "%s", job->body);
     static const char *const parts[] = {"input", "result"};
     for (size_t i = 0; i < 2; i++) {
@@ -482,7 +482,7 @@ START_TEST(large_payloads_cross_processes_whole)
     for (size_t i = 0; i < n; i++)
         body[at++] = (char)('a' + i * 7 % 26);
     strcpy(body + at, "\"}");
-    struct answer *a = post(s, "/v1/jobs?wait=30", body, 200);
+    struct answer *a = post(s, "/v1/jobs?wait=60", body, 200);
     ck_assert_str_eq(jstr(a->json, "state"), "succeeded");
     ck_assert_ptr_null(jget(a->json, "result")); /* larger than inline_max */
     ck_assert_uint_eq((size_t)jint(a->json, "result_size"), n + 2);
