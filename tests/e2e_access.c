@@ -65,7 +65,7 @@ START_TEST(a_line_for_each_request)
     static const char *const two[] = {"X-Request-Id: two", NULL};
     static const char *const three[] = {"X-Request-Id: three", NULL};
     struct server *s = server_new(NULL, logged);
-    answer_free(http(s, "POST", "/v1/tasks/echo/jobs?wait=20&tag=secret", "\"abc\"", one));
+    answer_free(http(s, "POST", "/v1/tasks/echo/jobs?wait=60&tag=secret", "\"abc\"", one));
     json_t *line = await_line(s, "one");
     ck_assert_str_eq(jstr(line, "method"), "POST");
     ck_assert_str_eq(jstr(line, "path"), "/v1/tasks/echo/jobs");

@@ -44,7 +44,7 @@ static struct answer *cancel(struct server *s, const char *id, const char *query
 
 static void cancel_to_the_end(struct server *s, const char *id)
 {
-    struct answer *a = cancel(s, id, "?wait=20");
+    struct answer *a = cancel(s, id, "?wait=60");
     ck_assert_msg(a->status == 200 && !strcmp(jstr(a->json, "state"), "cancelled"), "%s", a->body);
     ck_assert_str_eq(jstr(a->json, "error.code"), "cancelled");
     answer_free(a);
@@ -93,15 +93,14 @@ START_TEST(a_task_that_listens_costs_no_worker)
 {
     pid_t first[4], second[4];
     char id[64];
-    static const char *const patient[] = {"--workers", "2", "--kill-grace", "60", NULL};
+    /* were it not told, the grace would be longer than the test */
+    static const char *const patient[] = {"--workers", "2", "--kill-grace", "600", NULL};
     struct server *s = server_new(NULL, patient);
     eventually(worker_pids(s, first, 4) == 2, LONG_MS);
     snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}"));
     answer_free(await_state(s, id, "running"));
-    int64_t begin = now_ms();
     cancel_to_the_end(s, id);
-    ck_assert_int_lt(now_ms() - begin, 20000); /* it was told, the grace was not waited for */
-    ck_assert_uint_eq(worker_pids(s, second, 4), 2);
+    eventually(worker_pids(s, second, 4) == 2, LONG_MS);
     ck_assert_mem_eq(first, second, 2 * sizeof(first[0]));
     cancel_to_the_end(s, id); /* once more: it is cancelled */
     ck_assert_int_eq(stat_of(s, "pools.0.deaths"), 0);
@@ -133,9 +132,7 @@ START_TEST(a_command_may_clean_up)
     pid_t child = await_number(s, id);
     cancel_to_the_end(s, id);
     ck_assert(process_is_gone(child));
-    char *log = server_log(s);
-    ck_assert_ptr_nonnull(strstr(log, "cleaned up"));
-    free(log);
+    eventually(log_has(s, "cleaned up"), LONG_MS);
     server_free(s);
 }
 END_TEST
@@ -218,7 +215,7 @@ struct canceller {
 static void *cancel_it(void *arg)
 {
     struct canceller *c = arg;
-    struct answer *a = cancel(c->s, c->id, "?wait=20");
+    struct answer *a = cancel(c->s, c->id, "?wait=60");
     c->status = strcmp(jstr(a->json, "state"), "cancelled") == 0 ? a->status : -a->status;
     answer_free(a);
     return NULL;
@@ -259,7 +256,7 @@ START_TEST(a_cancel_races_with_the_end)
         bool acknowledged = a->status == 200 || a->status == 202;
         ck_assert_msg(acknowledged || a->status == 409, "%s", a->body);
         answer_free(a);
-        snprintf(path, sizeof(path), "/v1/jobs/%s?wait=20", id);
+        snprintf(path, sizeof(path), "/v1/jobs/%s?wait=60", id);
         a = get(s, path, 200);
         ck_assert_str_eq(jstr(a->json, "state"), acknowledged ? "cancelled" : "succeeded");
         cancelled += acknowledged;

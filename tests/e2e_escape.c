@@ -184,7 +184,7 @@ static struct answer *hog(struct server *s, const char *level, const char *what,
     snprintf(body, sizeof(body), "{\"task\":\"%s\",\"input\":{\"what\":\"%s\"}%s}", level, what,
              more);
     snprintf(path, sizeof(path), "/v1/jobs/%s", submit(s, body));
-    int64_t until = now_ms() + LONG_MS;
+    int64_t until = now_ms() + 3 * LONG_MS; /* some burn a second of CPU */
     for (;;) {
         answer_free(get(s, "/healthz", 200));
         answer_free(run_job(s, "{\"task\":\"noop\"}"));
@@ -314,9 +314,11 @@ START_TEST(a_module_runs_in_its_workers_sandbox)
                                   "[task noop]\npool = apart\nsandbox = basic\n"
                                   "[task sha256]\npool = apart\nsandbox = basic\n",
                                   two_workers);
-    struct answer *a = get(s, "/v1/workers", 200);
+    pid_t pids[4];
     char path[64], line[256];
     bool seccomp = false;
+    eventually(worker_pids(s, pids, 4) == 3, LONG_MS);
+    struct answer *a = get(s, "/v1/workers", 200);
     for (size_t i = 0; i < json_array_size(jget(a->json, "workers")); i++) {
         json_t *w = json_array_get(jget(a->json, "workers"), i);
         if (strcmp(jstr(w, "pool"), "apart") != 0)
@@ -376,7 +378,7 @@ static void works_in(const char *level)
     answer_free(a);
     for (int i = 0; i < 3; i++) { /* bytes come to a warm program as a file */
         const char *const headers[] = {"Content-Type: text/plain", NULL};
-        a = http_bytes(s, "/v1/tasks/warm/jobs?wait=20", "bytes", 5, headers);
+        a = http_bytes(s, "/v1/tasks/warm/jobs?wait=60", "bytes", 5, headers);
         ck_assert_msg(!strcmp(jstr(a->json, "result"), "read"), "%s", a->body);
         answer_free(a);
     }

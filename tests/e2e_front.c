@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define POLLS 1000
@@ -66,7 +67,7 @@ START_TEST(no_request_hides_in_another)
     for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
         int fd = raw_open(s);
         raw_send(fd, vectors[i]);
-        char *said = raw_read(fd, NULL, 4000);
+        char *said = raw_read(fd, NULL, LONG_MS);
         ck_assert_msg(strncmp(said, "HTTP/1.1 2", 10) != 0, "vector %zu was answered: %s", i, said);
         free(said);
         close(fd);
@@ -110,14 +111,14 @@ START_TEST(dawdlers_are_cut)
         raw_send(body, "x");
         pause_ms(20);
     }
-    ck_assert(raw_is_closed(silent, 5000));
+    ck_assert(raw_is_closed(silent, LONG_MS));
     for (int i = 0; i < 2; i++) {
-        char *said = raw_read(i ? body : head, NULL, 5000);
+        char *said = raw_read(i ? body : head, NULL, LONG_MS);
         ck_assert_msg(strncmp(said, "HTTP/1.1 408 ", 13) == 0, "%s", said);
         free(said);
-        ck_assert(raw_is_closed(i ? body : head, 5000));
+        ck_assert(raw_is_closed(i ? body : head, LONG_MS));
     }
-    ck_assert(raw_is_closed(kept, 5000));
+    ck_assert(raw_is_closed(kept, LONG_MS));
     close(silent), close(head), close(body), close(kept);
     ck_assert_int_eq(jobs_kept(s), 0);
     server_free(s);
@@ -182,7 +183,7 @@ START_TEST(large_bodies_are_refused_unread)
     struct server *s = server_new(NULL, quick);
     int fd = raw_open(s);
     raw_send(fd, "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n");
-    char *said = raw_read(fd, NULL, 3000);
+    char *said = raw_read(fd, NULL, LONG_MS);
     ck_assert_msg(strstr(said, " 413 ") != NULL, "%s", said);
     free(said);
     close(fd);
@@ -197,7 +198,7 @@ START_TEST(large_bodies_are_refused_unread)
     for (int i = 0; i < 40; i++)
         raw_send(fd, chunk);
     raw_send(fd, "0\r\n\r\n");
-    said = raw_read(fd, NULL, 3000);
+    said = raw_read(fd, NULL, LONG_MS);
     ck_assert_msg(strstr(said, " 413 ") != NULL, "%s", said);
     free(said);
     free(chunk);
@@ -212,11 +213,11 @@ START_TEST(pipelined_requests_are_answered_in_order)
 {
     struct server *s = server_new(NULL, quick);
     int fd = raw_open(s);
-    raw_send(fd, "POST /v1/jobs?wait=5 HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+    raw_send(fd, "POST /v1/jobs?wait=60 HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
                  "15\r\n\r\n{\"task\":\"noop\"}"
                  "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
                  "GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    char *said = raw_read(fd, NULL, 5000);
+    char *said = raw_read(fd, NULL, LONG_MS);
     char *first = strstr(said, "\"succeeded\""), *second = strstr(said, "\"ok\""),
          *third = strstr(said, " 404 ");
     ck_assert_msg(first && second && third && first < second && second < third, "%s", said);
@@ -231,7 +232,7 @@ END_TEST
 static bool is_served(int fd)
 {
     raw_send(fd, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    char *said = raw_read(fd, "\"ok\"", 300);
+    char *said = raw_read(fd, "\"ok\"", LONG_MS);
     bool ok = strstr(said, " 200 ") != NULL;
     free(said);
     return ok;
@@ -275,8 +276,8 @@ START_TEST(more_connections_than_allowed_wait)
         raw_send(fd[i], "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     }
     /* in the order of the accepted: a connection that is not served yet is when others have gone */
-    for (int left = 64; left > 0;) {
-        int gone = 0;
+    for (int64_t until = now_ms() + LONG_MS; served < 64;) {
+        ck_assert_msg(now_ms() < until, "%d served, the others not yet", served);
         for (int i = 0; i < 64; i++) {
             if (fd[i] < 0)
                 continue;
@@ -285,11 +286,10 @@ START_TEST(more_connections_than_allowed_wait)
             free(said);
             if (!ok)
                 continue;
-            served++, gone++, left--;
+            served++;
             close(fd[i]);
             fd[i] = -1;
         }
-        ck_assert_msg(gone > 0, "%d served, the other %d never", served, left);
     }
     answer_free(get(s, "/healthz", 200));
     server_free(s);
@@ -424,13 +424,23 @@ static char *many_names(size_t n)
     return text;
 }
 
+/* The CPU time of the service so far, whatever else the machine does meanwhile. */
+static double cpu_seconds(struct server *s)
+{
+    clockid_t clock;
+    struct timespec t;
+    ck_assert_int_eq(clock_getcpuclockid(s->pid, &clock), 0);
+    ck_assert_int_eq(clock_gettime(clock, &t), 0);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static void throw_bomb(struct server *s, char *body, int want)
 {
-    int64_t begin = now_ms();
+    double before = cpu_seconds(s);
     struct answer *a = http(s, "POST", "/v1/jobs", body, NULL);
     ck_assert_msg(a->status == want, "%.60s…: %d, not %d: %.300s", body, a->status, want, a->body);
-    ck_assert_msg(now_ms() - begin < (SANITIZED ? 20000 : 2000), "%.60s… took %d ms", body,
-                  (int)(now_ms() - begin));
+    double took = cpu_seconds(s) - before;
+    ck_assert_msg(SANITIZED || took < 2, "%.60s… took %g s of CPU", body, took);
     answer_free(a);
     answer_free(get(s, "/healthz", 200));
     free(body);

@@ -69,7 +69,7 @@ START_TEST(a_full_disk_refuses_and_recovers)
     struct answer *a = NULL;
     for (int64_t until = now_ms() + LONG_MS; now_ms() < until; pause_ms(20)) {
         answer_free(a);
-        a = http(s, "POST", "/v1/jobs?wait=20", "{\"task\":\"noop\"}", NULL);
+        a = http(s, "POST", "/v1/jobs?wait=60", "{\"task\":\"noop\"}", NULL);
         if (a->status == 200)
             break;
     }

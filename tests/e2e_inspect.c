@@ -18,14 +18,14 @@ static const char conf[] =
 static pid_t worker_of(struct server *s)
 {
     pid_t pid;
-    ck_assert_uint_eq(worker_pids(s, &pid, 1), 1);
+    eventually(worker_pids(s, &pid, 1) == 1, LONG_MS);
     return pid;
 }
 
 static void cancel(struct server *s, const char *id)
 {
     char path[100];
-    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel?wait=20", id);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel?wait=60", id);
     answer_free(post(s, path, "", 200));
 }
 
@@ -124,7 +124,7 @@ START_TEST(asked_again_and_again_it_works_on)
                                    "{\"limit\":200000}}"));
         for (int k = 0; k < 3; k++)
             ck_assert_int_eq(kill(pid, SIGUSR1), 0);
-        snprintf(path, sizeof(path), "/v1/jobs/%s?wait=20", id);
+        snprintf(path, sizeof(path), "/v1/jobs/%s?wait=60", id);
         struct answer *a = get(s, path, 200);
         ck_assert_str_eq(jstr(a->json, "state"), "succeeded");
         ck_assert_int_eq(jint(a->json, "attempt"), 1);

@@ -33,19 +33,19 @@ START_TEST(parameters_are_words)
     static const char *const key[] = {"Idempotency-Key: one", NULL};
     struct server *s = server_new(conf, two_workers);
     struct answer *a =
-        post(s, "/v1/tasks/words/jobs?wait=20&priority=3&to=x%20%22%24(id)%0A&size=10", "in", 400);
+        post(s, "/v1/tasks/words/jobs?wait=60&priority=3&to=x%20%22%24(id)%0A&size=10", "in", 400);
     answer_free(a); /* a control byte */
-    a = post(s, "/v1/tasks/words/jobs?wait=20&priority=3&to=x%20%22%24(id)%C3%A9&size=10", "in",
+    a = post(s, "/v1/tasks/words/jobs?wait=60&priority=3&to=x%20%22%24(id)%C3%A9&size=10", "in",
              200);
     ck_assert_int_eq(jint(a->json, "priority"), 3);
     ck_assert_str_eq(jstr(a->json, "parameters.size"), "10");
     ck_assert_str_eq(jstr(a->json, "parameters.to"), "x \"$(id)\xC3\xA9");
     expect(s, a, "10|a-x \"$(id)\xC3\xA9-z|in");
-    a = post(s, "/v1/tasks/words/jobs?wait=20&to=&size=", "", 200);
+    a = post(s, "/v1/tasks/words/jobs?wait=60&to=&size=", "", 200);
     expect(s, a, "|a--z|");
-    a = post(s, "/v1/tasks/again/jobs?wait=20&size=7", "", 200); /* kept for the next attempt */
+    a = post(s, "/v1/tasks/again/jobs?wait=60&size=7", "", 200); /* kept for the next attempt */
     expect(s, a, "7\n");
-    a = post(s, "/v1/tasks/words/jobs?wait=20&to=1", "", 200); /* one is missing */
+    a = post(s, "/v1/tasks/words/jobs?wait=60&to=1", "", 200); /* one is missing */
     ck_assert_str_eq(jstr(a->json, "error.code"), "bad_input");
     answer_free(a);
     a = http(s, "POST", "/v1/tasks/words/jobs?to=1&size=2", "", key);
@@ -69,7 +69,7 @@ START_TEST(they_outlive_the_service)
     struct server *s = server_new(conf, two_workers);
     struct answer *a = post(s, "/v1/tasks/words/jobs?to=1&size=2&delay=0.5", "in", 202);
     char path[100];
-    snprintf(path, sizeof(path), "/v1/jobs/%s?wait=20", jstr(a->json, "id"));
+    snprintf(path, sizeof(path), "/v1/jobs/%s?wait=60", jstr(a->json, "id"));
     answer_free(a);
     server_kill9(s);
     server_restart(s);
@@ -88,7 +88,7 @@ END_TEST
 START_TEST(a_form_is_the_same)
 {
     static const char body[] = FIELD("size", "5") FILE_OF(PNG, "\x89PN\r\nG") FIELD("priority", "4")
-        FIELD("to", "\xC3\xA9") FIELD("wait", "20") "--B--\r\n";
+        FIELD("to", "\xC3\xA9") FIELD("wait", "60") "--B--\r\n";
     struct server *s = server_new(conf, two_workers);
     struct answer *a = http_bytes(s, "/v1/tasks/words/jobs?tag=t", body, sizeof(body) - 1, form);
     char path[100];
@@ -107,7 +107,7 @@ START_TEST(a_form_is_the_same)
     ck_assert_int_eq(memcmp(a->body, "5|a-\xC3\xA9-z|\x89PN\r\nG", 15), 0);
     answer_free(a);
     static const char json[] = FILE_OF("Content-Type: application/json\r\n", "{\"a\":1}") "--B--";
-    a = http_bytes(s, "/v1/tasks/echo/jobs?wait=20", json, sizeof(json) - 1, form);
+    a = http_bytes(s, "/v1/tasks/echo/jobs?wait=60", json, sizeof(json) - 1, form);
     ck_assert_int_eq(jint(a->json, "result.a"), 1);
     answer_free(a);
     static const char *const bad[] = {"",

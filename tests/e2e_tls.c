@@ -86,7 +86,7 @@ START_TEST(who_trusts_the_certificate_is_served)
     char out[4096];
     struct server *s = serve_tls("one");
     ck_assert_int_eq(curl(s, "one.crt", "-d '{\"task\":\"primes\",\"input\":{\"limit\":1000}}'",
-                          "/v1/jobs?wait=20", out, sizeof(out)),
+                          "/v1/jobs?wait=60", out, sizeof(out)),
                      0);
     ck_assert_msg(strstr(out, "\"count\":168") != NULL, "%s", out);
     ck_assert_int_eq(curl(s, "two.crt", "", "/healthz", out, sizeof(out)), 60);

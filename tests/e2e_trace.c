@@ -37,7 +37,7 @@ static void run(struct server *s, const char *const *headers, const char *body, 
                 size_t size)
 {
     char path[128];
-    struct answer *a = http(s, "POST", "/v1/jobs?wait=20", body, headers);
+    struct answer *a = http(s, "POST", "/v1/jobs?wait=60", body, headers);
     ck_assert_msg(a->status == 200 && !strcmp(jstr(a->json, "state"), "succeeded"), "%s", a->body);
     ck_assert_str_eq(jstr(a->json, "traceparent"), headers == traced ? TRACE : "");
     snprintf(path, sizeof(path), "/v1/jobs/%s/result", jstr(a->json, "id"));
