@@ -402,6 +402,18 @@ SEQUENCES ?= 1000
 model: $(BUILD)/jobmill ## random sequences of calls and kills against a model, SEQUENCES of them
 	/usr/bin/python3 tests/model/model.py $(BUILD)/jobmill --sequences $(SEQUENCES)
 
+# the packages of the property test
+$(BUILD)/property: tests/property/package-lock.json
+	./install-deps.sh web
+	@mkdir -p $@
+	cp tests/property/package.json tests/property/package-lock.json $@
+	cd $@ && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+RUNS ?= 10000
+property: $(BUILD)/jobmill $(BUILD)/property ## random requests made from api.yaml, RUNS sequences of them (SEED=n: the same again)
+	cp tests/property/*.js $(BUILD)/property
+	node $(BUILD)/property/property.js $(BUILD)/jobmill api.yaml $(RUNS) $(SEED)
+
 JOBS ?= 200
 pipelines: $(BUILD)/jobmill ## pictures by a command, a warm program and remote workers, JOBS jobs of each, under kills
 	/usr/bin/python3 tests/pipelines.py $(BUILD)/jobmill --jobs $(JOBS)
@@ -555,4 +567,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all pictures model pipelines docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-short bench-deps bench-growth bench-peers bench-profile bench-speedup fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all pictures model property pipelines docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-short bench-deps bench-growth bench-peers bench-profile bench-speedup fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
