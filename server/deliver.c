@@ -140,6 +140,7 @@ static int tell(struct dispatcher *d, struct slot *s)
 static void socket_closed(struct slot *s)
 {
     s->full = true;
+    s->fell = s->fell || s->state != SLOT_DYING;
     if (s->kill_at_us == INT64_MAX)
         s->kill_at_us = clock_mono_us() + CLOSED_US;
 }
@@ -184,6 +185,7 @@ static bool share_out(struct dispatcher *d, struct pool *p)
             continue;
         }
         hold(d, s, c);
+        p->stalled_us = 0;
         any = true;
     }
     return any;
@@ -473,6 +475,23 @@ static void long_head(struct dispatcher *d, struct slot *s, int64_t now_us, int6
         *next_us = now_us + LOOK_US;
 }
 
+/* Claimed with credit of before its workers got a long job, or began to leave: what nobody takes is
+ * to be seen in the queue, and cancelled there. */
+static void pool_timers(struct dispatcher *d, struct pool *p, int64_t now_us, int64_t *next_us)
+{
+    if (!p->pending) {
+        p->stalled_us = 0;
+        return;
+    }
+    if (p->stalled_us == 0)
+        p->stalled_us = now_us;
+    int64_t due_us = p->stalled_us + STUCK_US;
+    if (due_us <= now_us)
+        return_pending(d, p);
+    else if (due_us < *next_us)
+        *next_us = due_us;
+}
+
 static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
 {
     if (s->state != SLOT_BUSY || s->count == 0)
@@ -500,6 +519,7 @@ void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
     for (uint32_t i = 0; i < d->defs->pools; i++) {
         for (uint32_t k = 0; k < d->pools[i].size; k++)
             slot_timers(d, &d->pools[i].slots[k], now_us, next_us);
+        pool_timers(d, &d->pools[i], now_us, next_us);
     }
 }
 

@@ -23,11 +23,14 @@ static void let_go(struct dispatcher *d, struct slot *s, int64_t now_us)
     s->kill_at_us = now_us + d->conf->kill_grace_us + LEAVE_US;
 }
 
-/* Is a worker on its way in or out? Idle ones grow old together: they go one after the other. */
+/* Is a worker on its way in or out? Idle ones grow old together: they go one after the other, and
+ * none goes while the one before it has no heir. */
 static bool has_gap(const struct pool *p)
 {
     for (uint32_t k = 0; k < p->size; k++) {
-        if (p->slots[k].state == SLOT_STARTING || p->slots[k].state == SLOT_DYING)
+        const struct slot *s = &p->slots[k];
+        if (s->state == SLOT_STARTING || s->state == SLOT_DYING ||
+            (s->state == SLOT_EMPTY && slot_is_wanted(s)))
             return true;
     }
     return false;
@@ -40,7 +43,8 @@ static void grow_old(struct dispatcher *d, struct slot *s, int64_t now_us, int64
         return;
     if (due_us > now_us) {
         *next_us = due_us < *next_us ? due_us : *next_us;
-    } else if (s->state == SLOT_BUSY || !has_gap(s->pool)) { /* else the gap's end looks again */
+    } else if (s->pool->failures == 0 &&
+               (s->state == SLOT_BUSY || !has_gap(s->pool))) { /* else the gap's end looks again */
         slot_set_leaving(s, true);
         deliver_take_back(s, 1);
         deliver_pending(d, s->pool);

@@ -40,6 +40,7 @@ struct slot {
     bool leaving; /* it is given nothing more, and goes when it holds nothing; slot_set_leaving() */
     uint32_t done;    /* jobs since its birth */
     int64_t ready_us; /* mono: when it said READY */
+    bool fell; /* its socket ended though nobody had told it to go */
     bool full; /* its socket took no more: nothing is sent before its next DONE */
 
     int64_t head_since_us;  /* mono: since when the first held job may run */
@@ -57,6 +58,7 @@ struct pool {
     bool shrunk;        /* the writer may have more credit than it can take now */
     struct inbox_node *pending, **pending_end; /* claims not yet held by a worker */
     uint32_t waiting;   /* how many pending */
+    int64_t stalled_us; /* mono: since when no worker took one of them; 0: one did in this pass, or there is none */
     uint32_t held;      /* how many the workers hold */
     uint32_t granted;   /* credit that the writer has and did not use yet */
     uint32_t able;      /* workers that live and are not leaving */

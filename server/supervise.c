@@ -35,7 +35,7 @@ struct slot *supervise_slot(struct dispatcher *d, uint32_t index)
 static void ask_for_worker(struct dispatcher *d, struct slot *s)
 {
     s->generation++;
-    s->ready = false;
+    s->ready = s->fell = false;
     atomic_store_explicit(&s->board->generation, s->generation, memory_order_release);
     struct msg m = {.kind = MSG_SPAWN, .fd = -1};
     m.u.SPAWN = (struct msg_SPAWN){
@@ -149,7 +149,7 @@ static void died(struct dispatcher *d, const struct msg_DEATH *m)
     struct slot *s = supervise_slot(d, m->slot);
     if (!s || s->generation != m->generation)
         return;
-    bool asked = s->state == SLOT_DYING;
+    bool asked = s->state == SLOT_DYING && !s->fell; /* else that kill came after its death */
     bool at_birth = !s->ready;
     slot_set_state(s, SLOT_DYING); /* so that it is given nothing more */
     /* What it sent before it died is still in its socket. */

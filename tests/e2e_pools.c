@@ -4,6 +4,7 @@
  */
 #include "harness.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,6 +187,37 @@ START_TEST(a_worker_goes_after_so_long_but_not_under_its_job)
 }
 END_TEST
 
+static bool births_fail(struct server *s)
+{
+    return stat_of(s, "pools.0.failures") >= 5;
+}
+
+/* Two grow old while none can be born: one has gone, the other stays and works. */
+START_TEST(the_last_old_ones_stay_while_none_is_born)
+{
+    char dir[] = "/tmp/jobmill-births-XXXXXX", path[64];
+    pid_t first[16], now[16];
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/die", dir);
+    ck_assert_int_eq(setenv("DIES_WITH", path, 1), 0);
+    struct server *s = server_with_task("stillborn", "dies_at_birth",
+                                        "[pool default]\nworkers = 2\nrecycle_after = 1s\n", NULL);
+    eventually(worker_pids(s, first, 16) == 2, LONG_MS);
+    int fd = creat(path, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(close(fd), 0);
+    eventually(births_fail(s), LONG_MS);
+    answer_free(run_job(s, "{\"task\":\"noop\"}"));
+    size_t n = worker_pids(s, now, 16);
+    ck_assert_uint_ge(n, 1);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(rmdir(dir), 0);
+    eventually(all_are_new(s, first, 2), LONG_MS);
+    ck_assert_int_eq(stat_of(s, "pools.0.failures"), 0);
+    server_free(s);
+}
+END_TEST
+
 /* ---- size ---- */
 
 /* The configuration is the server's file: see harness.c. */
@@ -348,14 +380,53 @@ START_TEST(more_than_there_is_room_for_is_refused)
 }
 END_TEST
 
+/* A pool whose jobs were short has credit for many; a long one then lets none of them begin. */
+static void nothing_waits_unseen(const char *recycle)
+{
+    char conf[1024], ids[3][64], path[128];
+    snprintf(conf, sizeof(conf), "[pool default]\n%s%s", recycle,
+             held_conf(1) + strlen("[pool default]\n"));
+    struct server *s = server_new(conf, NULL);
+    for (int i = 0; i < 99; i++)
+        answer_free(run_job(s, "{\"task\":\"noop\"}"));
+    for (int i = 0; i < 3; i++)
+        hold(s, i, ids[i]);
+    answer_free(await_state(s, ids[0], "running"));
+    for (int i = 1; i < 3; i++)
+        answer_free(await_state(s, ids[i], "queued")); /* as it is, though it was claimed */
+    snprintf(path, sizeof(path), "/v1/jobs/%.63s/cancel", ids[1]);
+    answer_free(post(s, path, NULL, 200));
+    answer_free(await_state(s, ids[1], "cancelled"));
+    let_end(s, 0);
+    let_end(s, 2);
+    (void)ran_once_by(s, ids[0]);
+    (void)ran_once_by(s, ids[2]);
+    server_free(s);
+}
+
+START_TEST(what_no_worker_can_take_is_queued)
+{
+    nothing_waits_unseen("");
+}
+END_TEST
+
+START_TEST(what_a_leaving_worker_cannot_take_is_queued)
+{
+    nothing_waits_unseen("recycle_jobs = 100\n");
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {nice_and_cpus_are_those_of_the_pool,
                                   cpus_that_are_not_there_are_refused,
                                   a_worker_goes_after_so_many_jobs,
                                   a_worker_goes_after_so_long_but_not_under_its_job,
+                                  the_last_old_ones_stay_while_none_is_born,
                                   a_pool_grows_and_shrinks_under_running_jobs,
                                   idle_workers_go_at_once_and_nothing_waits_for_them,
-                                  more_than_there_is_room_for_is_refused};
+                                  more_than_there_is_room_for_is_refused,
+                                  what_no_worker_can_take_is_queued,
+                                  what_a_leaving_worker_cannot_take_is_queued};
     return run_suite("pools", tests, sizeof(tests) / sizeof(tests[0]));
 }
