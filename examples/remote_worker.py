@@ -3,8 +3,8 @@
 
     remote_worker.py [URL] [TASK…]
 
-Python's standard library alone. Replace work() by what you want done; tell() reports progress and
-raises Lost when the job was cancelled or the lease was lost. What it raises fails the attempt, and
+Python's standard library alone. Replace work() by what you want done; tell() reports progress, keeps a
+checkpoint for the job's next attempt, and raises Lost when the job was cancelled or the lease was lost. What it raises fails the attempt, and
 Error says how. JOBMILL_TOKEN names a token, if the service wants one.
 """
 import json
@@ -47,8 +47,8 @@ def call(path, body, timeout=60.0):
         raise
 
 
-def work(job, tell):
-    """The work itself: returns the result as a JSON value."""
+def work(job, tell, checkpoint):
+    """The work itself: returns the result as a JSON value. checkpoint: what an attempt before told last, or None."""
     tell(0.5, 'half')
     return {'worker': NAME, 'input': job.get('input')}
 
@@ -68,14 +68,16 @@ def run(lease):
             except OSError:
                 pass  # the next one may come through
 
-    def tell(fraction, message=''):
+    def tell(fraction, message='', checkpoint=None):
         progress.update(fraction=fraction, message=message)
         if lost.is_set():
             raise Lost()
+        if checkpoint is not None:
+            call(path + '/heartbeat', {'progress': dict(progress), 'checkpoint': checkpoint})
 
     threading.Thread(target=beat, daemon=True).start()
     try:
-        end, body = '/complete', {'result': work(lease['job'], tell)}
+        end, body = '/complete', {'result': work(lease['job'], tell, lease.get('checkpoint'))}
     except Lost:
         return
     except Error as error:

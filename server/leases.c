@@ -196,7 +196,10 @@ int leases_beat(struct batch *b, struct change *c, int64_t now_us)
         w.next_lease_us = l.expires_us;
     e->expires_us = l.expires_us;
     c->one.job.id = l.job;
-    return c->err = store_lease_beat(w.store, &l);
+    c->err = store_lease_beat(w.store, &l);
+    if (!c->err && e->checkpoint.len > 0)
+        c->err = store_checkpoint_keep(w.store, &l.job, l.attempt, &e->checkpoint);
+    return c->err;
 }
 
 /* The job is cancelled now: whoever holds it is told so by its next call. */
@@ -250,8 +253,10 @@ void lease_ask_free(struct lease_ask *a)
 
 void lease_end_free(struct lease_end *e)
 {
-    if (e)
+    if (e) {
         attempt_release(&e->attempt);
+        buf_release(&e->checkpoint);
+    }
     free(e);
 }
 

@@ -84,6 +84,7 @@ struct lease_end {
     bool has_progress;
     double fraction;
     char message[JOB_PROGRESS_TEXT_MAX + 1];
+    struct buf checkpoint;  /* beat: what the job's next attempt is to be given, JSON; empty: as it was */
     int64_t expires_us;     /* out */
     struct attempt attempt; /* end: how, with result or error */
 };

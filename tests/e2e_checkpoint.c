@@ -1,7 +1,7 @@
 /*
  * e2e_checkpoint.c - what an attempt leaves for the next one: over a worker's death, a program's
- * failure and the death of the service; by a command, by a program kept warm, by a module; and what
- * is too large.
+ * failure and the death of the service; by a command, by a program kept warm, by a module, by a
+ * remote worker; and what is too large.
  */
 #include "harness.h"
 
@@ -27,7 +27,7 @@ static struct server *with_tasks(void)
     ck_assert_ptr_nonnull(getcwd(here, sizeof(here)));
     ck_assert_int_gt(
         asprintf(&conf,
-                 "[server]\nretry_delay = 10ms\nkill_grace = 100ms\n"
+                 "[server]\nretry_delay = 10ms\nkill_grace = 100ms\n[task far]\nkind = remote\n"
                  "[task module]\nmodule = %s/%s/tests/tasks/misbehave.so\n"
                  "[task steps]\ncommand = /bin/sh -c '" STEPS "exec sleep 600'\n"
                  "[task fails]\ncommand = /bin/sh -c '" STEPS "exit 1'\n"
@@ -127,10 +127,58 @@ START_TEST(one_that_is_too_large_is_told)
 }
 END_TEST
 
+/* Takes the only job there is to take; the answer, with the lease's id in `lease`. */
+static struct answer *take(struct server *s, char lease[40])
+{
+    struct answer *a = post(s, "/v1/leases", "{\"tasks\":[\"far\"],\"wait\":20}", 200);
+    snprintf(lease, 40, "%s", jstr(a->json, "leases.0.id"));
+    ck_assert_uint_eq(strlen(lease), 36);
+    return a;
+}
+
+static void call(struct server *s, const char *lease, const char *word, const char *body, int want)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/leases/%s/%s", lease, word);
+    struct answer *a = post(s, path, body, want);
+    if (want == 400)
+        ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), "/checkpoint");
+    answer_free(a);
+}
+
+START_TEST(remote_workers_leave_it_with_a_heartbeat)
+{
+    struct server *s = with_tasks();
+    static char large[70100] = "{\"checkpoint\":\"";
+    char lease[40];
+    submit(s, "{\"task\":\"far\"}");
+    struct answer *a = take(s, lease);
+    ck_assert_ptr_null(jget(a->json, "leases.0.checkpoint"));
+    answer_free(a);
+    call(s, lease, "heartbeat", "{\"checkpoint\":{\"at\":6}}", 200);
+    call(s, lease, "heartbeat", "{\"checkpoint\":{\"at\":7},\"progress\":{\"fraction\":0.5}}", 200);
+    call(s, lease, "heartbeat", "", 200); /* says nothing of it */
+    memset(large + strlen(large), 'x', 70000);
+    strcat(large, "\"}");
+    call(s, lease, "heartbeat", large, 400);
+    server_kill9(s);
+    server_restart(s);
+    ck_assert_int_eq(kept_at(s), 7);
+    call(s, lease, "fail", "{\"error\":{\"message\":\"the machine goes away\"}}", 200);
+    a = take(s, lease);
+    ck_assert_int_eq(jint(a->json, "leases.0.job.attempt"), 2);
+    ck_assert_int_eq(jint(a->json, "leases.0.checkpoint.at"), 7);
+    answer_free(a);
+    call(s, lease, "complete", "{\"result\":1}", 200);
+    ck_assert_int_eq(kept_at(s), 0);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {it_outlives_worker_and_service,
-                                  programs_kept_warm_and_modules_have_it,
-                                  one_that_is_too_large_is_told};
+    const TTest *const tests[] = {
+        it_outlives_worker_and_service, programs_kept_warm_and_modules_have_it,
+        one_that_is_too_large_is_told, remote_workers_leave_it_with_a_heartbeat};
     return run_suite("checkpoint", tests, sizeof(tests) / sizeof(tests[0]));
 }

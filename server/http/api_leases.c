@@ -153,7 +153,23 @@ static int read_progress(struct lease_end *e, json_t *v, struct problem *p)
     return 0;
 }
 
-static int read_beat(struct lease_end *e, json_t *root, struct problem *p)
+/* Its bytes as they came. */
+static int read_checkpoint(struct request *rq, struct lease_end *e, struct problem *p)
+{
+    const char *text = "";
+    size_t len = 0;
+    char limit[64], size[32];
+    jsonscan_member(rq->body.data, rq->body.len, "checkpoint", &text, &len);
+    if (len > JOB_CHECKPOINT_MAX) {
+        snprintf(limit, sizeof(limit), "a value of at most %d bytes", JOB_CHECKPOINT_MAX);
+        snprintf(size, sizeof(size), "%zu bytes", len);
+        return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, "/checkpoint", limit, size);
+    }
+    buf_add(&e->checkpoint, text, len);
+    return e->checkpoint.failed ? problem_set(p, ERR_NOMEM, "no memory for the checkpoint") : 0;
+}
+
+static int read_beat(struct request *rq, struct lease_end *e, json_t *root, struct problem *p)
 {
     const char *name;
     json_t *v;
@@ -164,8 +180,10 @@ static int read_beat(struct lease_end *e, json_t *root, struct problem *p)
             err = read_progress(e, v, p);
         else if (strcmp(name, "duration") == 0)
             err = take_duration(v, &e->duration_us, p);
+        else if (strcmp(name, "checkpoint") == 0)
+            err = read_checkpoint(rq, e, p);
         else
-            err = unknown(p, name, "progress or duration");
+            err = unknown(p, name, "progress, checkpoint or duration");
         if (err)
             return err;
     }
@@ -226,6 +244,10 @@ static void answer_leases(struct request *rq)
         if (g->job.input.len > http_conf->inline_max && !g->job.gathers)
             buf_release(&g->job.input); /* it is at /input */
         json_job(out, &g->job, NULL);
+        if (g->job.checkpoint.len > 0) {
+            buf_adds(out, ",\"checkpoint\":");
+            buf_add(out, g->job.checkpoint.data, g->job.checkpoint.len);
+        }
         buf_addc(out, '}');
     }
     buf_adds(out, "]}\n");
@@ -354,7 +376,7 @@ static int read_body(struct request *rq, struct lease_end *e, enum word word, st
     int err = submit_parse(rq->body.data, rq->body.len, &root, &charged, p);
     if (err)
         return err;
-    err = word == BEAT   ? read_beat(e, root, p)
+    err = word == BEAT   ? read_beat(rq, e, root, p)
           : word == FAIL ? read_failure(e, root, p)
                          : read_result(rq, e, root, p);
     json_decref(root);
