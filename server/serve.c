@@ -100,7 +100,13 @@ static uint32_t all_workers(const struct conf *c)
     return n;
 }
 
-/* As many descriptors as the kernel lets us: each waiting client is one. False: too few. */
+static rlim_t descriptors_wanted(const struct conf *c)
+{
+    return (rlim_t)c->max_connections + SLOTS_MAX + 256;
+}
+
+/* As many descriptors as the kernel lets us: each waiting client is one. False: too few. They may
+ * be fewer than are wanted: say_descriptors(). */
 static bool raise_descriptors(const struct conf *c)
 {
     struct rlimit lim;
@@ -114,7 +120,7 @@ static bool raise_descriptors(const struct conf *c)
                 (unsigned long long)lim.rlim_max, (unsigned long long)least);
         return false;
     }
-    rlim_t want = (rlim_t)c->max_connections + SLOTS_MAX + 256;
+    rlim_t want = descriptors_wanted(c);
     if (lim.rlim_cur >= want)
         return true;
     if (lim.rlim_max < want) {
@@ -122,14 +128,20 @@ static bool raise_descriptors(const struct conf *c)
         if (setrlimit(RLIMIT_NOFILE, &more) == 0)
             return true; /* a privileged process may */
         want = lim.rlim_max;
-        fprintf(stderr,
-                "jobmill: only %llu descriptors are allowed (ulimit -n): fewer connections than "
-                "max_connections = %lld can be held\n",
-                (unsigned long long)want, (long long)c->max_connections);
     }
     lim.rlim_cur = want;
     (void)setrlimit(RLIMIT_NOFILE, &lim);
     return true;
+}
+
+/* Once the log is open: what is said there has its form. */
+static void say_descriptors(const struct conf *c)
+{
+    struct rlimit lim;
+    if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_max < descriptors_wanted(c))
+        log_warn("only %llu descriptors are allowed (ulimit -n): fewer connections than "
+                 "max_connections = %lld can be held",
+                 (unsigned long long)lim.rlim_max, (long long)c->max_connections);
 }
 
 static int block_signals(struct service *s)
@@ -174,7 +186,11 @@ static int start_processes(struct service *s)
         return -ERR_SYSTEM;
     log_pipe_read = s->log_read_fd;
     int err = waiters_init(); /* the collector wakes those who follow a log */
-    return err ? err : collector_start(s->log_read_fd, want_json_log(&s->conf));
+    if (!err)
+        err = collector_start(s->log_read_fd, want_json_log(&s->conf));
+    if (!err)
+        say_descriptors(&s->conf);
+    return err;
 }
 
 static int open_store(struct service *s, struct buf *why)
