@@ -158,7 +158,7 @@ class Service:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             check(False, 'the service ends after SIGTERM')
@@ -167,7 +167,7 @@ class Service:
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def ask(self, method, target, body=None, headers=None):
-        connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=20)
+        connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=90)
         connection.request(method, target, body=body.encode() if isinstance(body, str) else body, headers=headers or {})
         answer = connection.getresponse()
         data = answer.read()
@@ -278,7 +278,7 @@ def live_jobs(s):
     check(first['state'] == 'queued' and first['attempt'] == 0, 'the job as it was accepted')
     check(first['input'] == {'limit': 1000} and first['tags'] == ['a', 'b'], 'input and tags come back')
     at = headers['Location']
-    headers, done = s.call(200, 'GET', job, at + '?wait=10')
+    headers, done = s.call(200, 'GET', job, at + '?wait=60')
     check(done['state'] == 'succeeded' and done['result'] == {'count': 168}, 'primes below 1000')
     s.call(304, 'GET', job, at, headers={'If-None-Match': headers['ETag']})
     s.call(200, 'GET', job, at, headers={'If-None-Match': '"other"'})
@@ -301,9 +301,9 @@ def live_jobs(s):
         s.call(400, 'GET', logs, at + '/logs?' + wrong)
     s.call(404, 'GET', logs, f'/v1/jobs/{NOBODY}/logs')
     s.call(409, 'POST', job + '/cancel', at + '/cancel')
-    headers, waited = s.call(200, 'POST', jobs, jobs, '{"task":"echo","input":[1.10,1e2]}', {'Prefer': 'wait=10'})
-    check(headers['Preference-Applied'] == 'wait=10' and waited['state'] == 'succeeded', 'Prefer: wait')
-    _, raw = s.call(200, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/sha256/jobs?wait=10&tag=x&tag=y&priority=3',
+    headers, waited = s.call(200, 'POST', jobs, jobs, '{"task":"echo","input":[1.10,1e2]}', {'Prefer': 'wait=60'})
+    check(headers['Preference-Applied'] == 'wait=60' and waited['state'] == 'succeeded', 'Prefer: wait')
+    _, raw = s.call(200, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/sha256/jobs?wait=60&tag=x&tag=y&priority=3',
                     b'abc', {'Content-Type': 'text/plain'})
     check(raw['tags'] == ['x', 'y'] and raw['priority'] == 3 and raw['input'] == 'abc', 'raw parameters')
     form = '--B\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\nabc\r\n--B\r\n' \
@@ -316,7 +316,7 @@ def live_jobs(s):
     s.call(202, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/noop/jobs?delay=100', b'\x00\x01')
     _, late = s.call(202, 'POST', jobs, jobs + '?wait=0.05', '{"task":"sleep","input":{"seconds":30}}')
     check(late['state'] in ('queued', 'running'), 'a wait that is too short')
-    _, stopped = s.call(200, 'POST', job + '/cancel', f'/v1/jobs/{late["id"]}/cancel?wait=10')
+    _, stopped = s.call(200, 'POST', job + '/cancel', f'/v1/jobs/{late["id"]}/cancel?wait=60')
     check(stopped['state'] == 'cancelled', 'a running job is stopped')
     s.call(409, 'GET', job + '/result', f'/v1/jobs/{planned(s)["id"]}/result')
     s.call(404, 'GET', job + '/result', f'/v1/jobs/{late["id"]}/result')
@@ -332,15 +332,15 @@ def planned(s):
 def live_lives(s):
     """Retry, delete, groups, dependencies, uniqueness, bulk changes, pauses."""
     jobs, job, batch = '/v1/jobs', '/v1/jobs/{id}', '/v1/jobs/batch'
-    _, bad = s.call(200, 'POST', jobs, jobs + '?wait=10', '{"task":"sleep","input":{"seconds":30},"timeout":0.05,"max_attempts":1}')
+    _, bad = s.call(200, 'POST', jobs, jobs + '?wait=60', '{"task":"sleep","input":{"seconds":30},"timeout":0.05,"max_attempts":1}')
     check(bad['state'] == 'failed' and bad['error']['code'] == 'timeout', 'it takes too long')
     at = f'/v1/jobs/{bad["id"]}'
-    _, again = s.call(200, 'POST', job + '/retry', at + '/retry?wait=10')
+    _, again = s.call(200, 'POST', job + '/retry', at + '/retry?wait=60')
     check(again['state'] == 'failed' and again['attempt'] == 2, 'it fails again')
     _, whole = s.call(200, 'GET', job, at)
     check([a['number'] for a in whole['attempts']] == [1, 2] and all('error' in a for a in whole['attempts']), 'both attempts')
     s.call(202, 'POST', job + '/retry', at + '/retry')
-    s.call(200, 'GET', job, at + '?wait=10')
+    s.call(200, 'GET', job, at + '?wait=60')
     s.call(204, 'DELETE', job, at)
     s.call(404, 'DELETE', job, at)
     s.call(404, 'POST', job + '/retry', at + '/retry')
@@ -356,7 +356,7 @@ def live_lives(s):
     check(same == made and headers['Idempotency-Replayed'] == 'true', 'a batch is replayed')
     s.call(422, 'POST', batch, batch, '{"jobs":[{"task":"noop"}]}', key)
     group = f'/v1/groups/{made["id"]}'
-    headers, done = s.call(200, 'GET', '/v1/groups/{id}', group + '?wait=10')
+    headers, done = s.call(200, 'GET', '/v1/groups/{id}', group + '?wait=60')
     check(done['done'] and done['counts']['succeeded'] == 3, 'the group has ended')
     s.call(304, 'GET', '/v1/groups/{id}', group, headers={'If-None-Match': headers['ETag']})
     headers, first = s.call(200, 'GET', '/v1/groups/{id}/results', group + '/results?limit=2')
@@ -366,7 +366,7 @@ def live_lives(s):
     s.call(304, 'GET', '/v1/groups/{id}/results', group + '/results?limit=2', headers={'If-None-Match': headers['ETag']})
     _, listed = s.call(200, 'GET', jobs, jobs + '?group=' + made['id'])
     check([j['id'] for j in listed['jobs']] == [j['id'] for j in made['jobs']][::-1], 'jobs of a group')
-    s.call(200, 'POST', batch, batch + '?wait=10', '{"jobs":[{"task":"noop"}]}')
+    s.call(200, 'POST', batch, batch + '?wait=60', '{"jobs":[{"task":"noop"}]}')
     s.call(202, 'POST', batch, batch + '?wait=0.01', '{"jobs":[{"task":"noop","delay":900}]}')
     for path in ('/v1/groups/{id}', '/v1/groups/{id}/results'):
         s.call(404, 'GET', path, path.replace('{id}', NOBODY))
@@ -411,7 +411,7 @@ def live_lives(s):
         check(held['paused'] and queued['state'] == 'queued', f'a paused {kind}')
         _, held = s.call(200, 'POST', f'/v1/{kind}s/{{{kind}}}/resume', f'/v1/{kind}s/{name}/resume')
         check(not held['paused'], f'{kind} resumed')
-        s.call(200, 'GET', job, f'/v1/jobs/{queued["id"]}?wait=10')
+        s.call(200, 'GET', job, f'/v1/jobs/{queued["id"]}?wait=60')
         for word in ('pause', 'resume'):
             s.call(404, 'POST', f'/v1/{kind}s/{{{kind}}}/{word}', f'/v1/{kind}s/nope/{word}')
 
@@ -481,7 +481,7 @@ def live_leases(s):
     s.call(409, 'POST', one + '/complete', at + '/complete', '{"result":1}')
     lost = job(',"max_attempts":1')
     check(len(lease('{"duration":0.1}')) == 1, 'a short lease')
-    _, over = s.call(200, 'GET', '/v1/jobs/{id}', f'/v1/jobs/{lost}?wait=10')
+    _, over = s.call(200, 'GET', '/v1/jobs/{id}', f'/v1/jobs/{lost}?wait=60')
     check(over['state'] == 'failed' and over['error']['code'] == 'lease_expired', 'lost')
     for wrong in ('{"tasks":[]}', '{"tasks":1}', '{"tasks":["noop"]}', '{"wait":-1}', '{"wait":100000}', '{"duration":0}', '{"max":0}', '{"max":1.5}',
                   '{"worker":""}', '{"x":1}', '[]'):
@@ -689,7 +689,7 @@ def run_curl_lines(s):
     for (method, path, _, op), text in zip(PAGES['/docs'].order, lines):
         text = html.unescape(text).replace('http://127.0.0.1:8080', f'http://127.0.0.1:{s.port}')
         done = subprocess.run(['sh', '-c', text + ' -o /dev/null -w "%{http_code} %{method} %{url_effective}"'], capture_output=True, text=True,
-                              timeout=30, check=False, env={**os.environ, 'id': NOBODY, 'file': 'x'})
+                              timeout=90, check=False, env={**os.environ, 'id': NOBODY, 'file': 'x'})
         status, did, url = (done.stdout + '   ').split(' ')[:3]
         where = url.split(str(s.port))[-1].split('?')[0]
         check(did == method and re.fullmatch(re.sub(r'\\{\w+\\}', '[^/]+', re.escape(path)), where), f'{text}: is {method} {path}')
@@ -719,11 +719,11 @@ def live_pages(s):
     _, some = s.call(200, 'GET', '/v1/jobs', f'/v1/jobs?ids={made[2]},{NOBODY},{made[0]}')
     check([job['id'] for job in some['jobs']] == [made[2], made[0]], 'jobs by their ids')
     _, soon = s.call(202, 'POST', '/v1/jobs', '/v1/jobs', '{"task":"sleep","input":{"seconds":0.2}}')
-    _, some = s.call(200, 'GET', '/v1/jobs', f'/v1/jobs?ids={made[2]},{soon["id"]}&wait=20')
+    _, some = s.call(200, 'GET', '/v1/jobs', f'/v1/jobs?ids={made[2]},{soon["id"]}&wait=60')
     check([job['state'] for job in some['jobs']] == ['scheduled', 'succeeded'], 'any of many has ended')
     _, some = s.call(200, 'GET', '/v1/jobs', f'/v1/jobs?ids={made[2]},{made[0]}&wait=0.05')
     check([job['state'] for job in some['jobs']] == ['scheduled', 'scheduled'], 'none of many has ended')
-    s.call(200, 'GET', '/v1/jobs', f'/v1/jobs?ids={NOBODY}&wait=20')
+    s.call(200, 'GET', '/v1/jobs', f'/v1/jobs?ids={NOBODY}&wait=60')
 
 
 def live(binary):

@@ -32,13 +32,13 @@ address = service.stdout.readline().strip().replace('listening on ', '')
 
 
 def post(path, body):
-    with urllib.request.urlopen(urllib.request.Request(address + path, json.dumps(body).encode()), timeout=30) as answer:
+    with urllib.request.urlopen(urllib.request.Request(address + path, json.dumps(body).encode()), timeout=90) as answer:
         return json.load(answer)
 
 
 def lease():
     post('/v1/jobs', {'task': 'far'})
-    return post('/v1/leases', {'tasks': ['far'], 'wait': 10})['leases'][0]['id']
+    return post('/v1/leases', {'tasks': ['far'], 'wait': 60})['leases'][0]['id']
 
 
 def prepare(block):
@@ -46,7 +46,7 @@ def prepare(block):
     block = block.replace('/backups', work).replace('/var/lib/jobmill', f'{work}/data')
     block = re.sub(r'^(\S*jobmill serve [^#\n]*)', r'timeout -s TERM 2 \1 --listen 127.0.0.1:0 --data-dir ./other || [ $? = 124 ]', block, flags=re.M)
     if re.search(r'\bID\b', block):
-        block = re.sub(r'\bID\b', post('/v1/jobs?wait=20', {'task': 'mandelbrot', 'input': {'width': 8, 'height': 8}})['id'], block)
+        block = re.sub(r'\bID\b', post('/v1/jobs?wait=60', {'task': 'mandelbrot', 'input': {'width': 8, 'height': 8}})['id'], block)
     return re.sub(r'\bLEASE\b', lambda _: lease(), block)
 
 

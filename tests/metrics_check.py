@@ -35,7 +35,7 @@ def tool(*args, given=None):
 
 
 def ask(port, target, body=None, headers=None):
-    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=30)
+    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=90)
     connection.request('POST' if body else 'GET', target, body=body, headers=headers or {})
     answer = connection.getresponse()
     data = answer.read().decode()
@@ -46,7 +46,7 @@ def ask(port, target, body=None, headers=None):
 def end(process):
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(20)
+        process.wait(LONG)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -99,14 +99,21 @@ def query(port, expr):
     return answer.get('data', {}).get('result', [])
 
 
-def await_value(port, expr, want):
+def await_found(look, good):
+    """Asks until it is good, or for long; what was found last."""
     until = time.monotonic() + LONG
-    while time.monotonic() < until:
-        found = query(port, expr)
-        if found and float(found[0]['value'][1]) == want:
-            return
+    while not good(found := look()) and time.monotonic() < until:
         time.sleep(0.2)
-    check(False, f'{expr} becomes {want}: {found}')
+    return found
+
+
+def await_value(port, expr, want):
+    found = await_found(lambda: query(port, expr), lambda found: found and float(found[0]['value'][1]) == want)
+    check(found and float(found[0]['value'][1]) == want, f'{expr} becomes {want}: {found}')
+
+
+def groups_of(port):
+    return json.loads(ask(port, '/api/v1/rules')[1])['data']['groups']
 
 
 def dashboard_questions():
@@ -141,7 +148,7 @@ def check_names(text):
 
 def scrape(service, directory):
     for _ in range(JOBS):
-        status, data = ask(service, '/v1/jobs?wait=20', '{"task":"noop"}')
+        status, data = ask(service, '/v1/jobs?wait=60', '{"task":"noop"}')
         check(status == 200, f'a job: {status} {data}')
     status, text = ask(service, '/metrics')
     check(status == 200, f'/metrics: {status}')
@@ -162,13 +169,15 @@ def scrape(service, directory):
             json.loads(ask(port, '/api/v1/targets/metadata?metric=jobmill_jobs_finished_total')[1])['data']
         check(meta and meta[0]['type'] == 'counter', f'Prometheus knows the types: {meta}')
         await_value(port, 'count(jobmill:job_wait_seconds:p95_5m) > bool 0', 1)
-        for group in json.loads(ask(port, '/api/v1/rules')[1])['data']['groups']:
+        for group in await_found(lambda: groups_of(port), lambda found: all(r['health'] != 'unknown' for g in found for r in g['rules'])):
             for rule in group['rules']:
                 check(rule['health'] == 'ok', f'rule {rule["name"]}: {rule}')
                 check(rule.get('state') in (None, 'inactive'), f'nothing is wrong, and {rule["name"]} says so')
         for title, expr in dashboard_questions():
-            found = query(port, expr)
-            check(found or '!= "succeeded"' in expr or '> 0' in expr, f'{title}: {expr} has an answer')
+            if '!= "succeeded"' in expr or '> 0' in expr:
+                query(port, expr)
+            else:
+                check(await_found(lambda: query(port, expr), bool), f'{title}: {expr} has an answer')  # some need two scrapes
     finally:
         end(prometheus)
 

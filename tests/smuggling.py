@@ -20,7 +20,7 @@ import sys
 import tempfile
 
 REFUSED, CUT = 'refused', 'cut'
-WAIT = 10.0  # seconds; a bound, not a measure
+WAIT = 60.0  # seconds; a bound, not a measure
 PAUSE = b'POST /v1/tasks/noop/pause HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n'
 VECTORS = []
 

@@ -33,7 +33,7 @@ class Service:
                                          '--kill-grace', '0.05', '--retry-delay', '0.01', '--drain-timeout', '0.2'],
                                         stdout=subprocess.PIPE, stderr=self.log)
         self.port = int(self.process.stdout.readline().decode().rsplit(':', 1)[1])
-        self.connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=60)
+        self.connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=90)
 
     def end(self, sig):
         self.connection.close()
@@ -233,7 +233,7 @@ class Sequence:
     def rest(self):
         if self.paused:
             self.flip()
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         for job in self.alive():
             while True:
                 _, now, _ = self.s.ask('GET', f'/v1/jobs/{job.id}?wait=0.2')
@@ -286,7 +286,7 @@ class Sequence:
     def clean(self):
         """Nothing of this sequence is left for the next."""
         for job in self.alive():
-            self.s.ask('POST', f'/v1/jobs/{job.id}/cancel?wait=10')
+            self.s.ask('POST', f'/v1/jobs/{job.id}/cancel?wait=60')
         for job in self.alive():
             status, told, _ = self.s.ask('DELETE', f'/v1/jobs/{job.id}')
             must(status == 204, f'clean: {status} {told}')

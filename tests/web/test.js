@@ -48,7 +48,7 @@ async function api(method, path, body) {
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
 const page = await context.newPage();
-page.setDefaultTimeout(15000);
+page.setDefaultTimeout(60000); // longer than anything takes on a busy machine
 let gone = false;
 let proxied = null;
 page.on('console', (m) => check(gone || !['error', 'warning'].includes(m.type()) || / 4\d\d /.test(m.text()), `console: ${m.text()}`));
@@ -74,10 +74,11 @@ async function openDocs(path, name, wait) {
   await page.getByRole('link', { name: 'API', exact: true }).click();
   if (path !== '/docs') await page.getByRole('link', { name: 'Errors', exact: true }).click();
   await page.getByText(wait).first().waitFor();
-  check(page.url() === base + path, `the dashboard leads to ${path}`);
+  await page.waitForURL(base + path); // the dashboard leads there
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
-  check(page.url() === `${base}${path}#content` && (await page.evaluate(() => document.activeElement.id)) === 'content', `${path}: the keyboard goes to the content`);
+  await page.waitForURL(`${base}${path}#content`); // the keyboard goes to the content
+  await page.waitForFunction(() => document.activeElement.id === 'content');
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme });
     await axe(`${name}, ${colorScheme}`);
@@ -94,9 +95,9 @@ async function openDocs(path, name, wait) {
 }
 
 try {
-  await api('POST', '/v1/jobs?wait=10', { task: 'echo', input: { [EVIL]: EVIL }, tags: [EVIL] });
-  const picture = await api('POST', '/v1/jobs?wait=20', { task: 'mandelbrot', input: { width: 320, height: 200, max_iterations: 100 } });
-  const failed = await api('POST', '/v1/jobs?wait=10', { task: 'sleep', input: { seconds: 60 }, timeout: 0.05, max_attempts: 1 });
+  await api('POST', '/v1/jobs?wait=60', { task: 'echo', input: { [EVIL]: EVIL }, tags: [EVIL] });
+  const picture = await api('POST', '/v1/jobs?wait=60', { task: 'mandelbrot', input: { width: 320, height: 200, max_iterations: 100 } });
+  const failed = await api('POST', '/v1/jobs?wait=60', { task: 'sleep', input: { seconds: 60 }, timeout: 0.05, max_attempts: 1 });
   const long = await api('POST', '/v1/jobs', { task: 'sleep', input: { seconds: 600 } });
 
   await open('', 'overview', 'Newest jobs');
@@ -110,7 +111,7 @@ try {
   await open('jobs', 'jobs', EVIL);
   await open(`jobs/${picture.id}`, 'job', 'Life');
   await page.locator('img[src^="blob:"]').waitFor();
-  check(await page.locator('.payload img').evaluate((i) => i.naturalWidth === 320), 'the result as a picture');
+  check(await page.locator('.payload img').evaluate(async (i) => (await i.decode(), i.naturalWidth === 320)), 'the result as a picture');
   await open('tasks', 'tasks', 'counts the primes');
   await open('schedules', 'schedules', 'Make a schedule');
   await open('workers', 'workers', '1 of 2 busy');
@@ -132,7 +133,7 @@ try {
 
   // what belongs together: a group, what a job depends on, the calls of its callback_url, one like it
   const batch = await api('POST', '/v1/jobs/batch', { callback_url: 'http://127.0.0.1:9/hook', jobs: [{ task: 'primes', ref: 'a', input: { limit: 1000 } }, { task: 'echo', depends_on: ['a'] }] });
-  await api('GET', `/v1/groups/${batch.id}?wait=20`);
+  await api('GET', `/v1/groups/${batch.id}?wait=60`);
   const [parent, child] = batch.jobs;
   await page.goto(`${base}/#/jobs/${child.id}`);
   await page.locator('.parents').getByText('primes succeeded').waitFor();
@@ -145,7 +146,7 @@ try {
   await open(`groups/${batch.id}`, 'group', 'http://127.0.0.1:9/hook');
   const [kept] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save its results' }).click()]);
   check(kept.suggestedFilename().startsWith(`${batch.id}-results`), 'the results of the group are a file');
-  const called = await api('POST', '/v1/jobs?wait=10', { task: 'noop', callback_url: 'http://127.0.0.1:9/one' });
+  const called = await api('POST', '/v1/jobs?wait=60', { task: 'noop', callback_url: 'http://127.0.0.1:9/one' });
   await page.goto(`${base}/#/jobs/${called.id}`);
   await page.getByRole('region', { name: 'Calls of the callback_url' }).getByText(/waiting|given up/).waitFor();
   await page.goto(`${base}/#/jobs/${parent.id}`);
@@ -195,6 +196,7 @@ try {
   await page.getByRole('button', { name: 'Make', exact: true }).click();
   await page.getByText('runs noop').waitFor();
   await page.locator('.words').getByText('at 3:00').waitFor();
+  await page.locator('.next li').nth(4).waitFor();
   check((await page.locator('.next li').count()) === 5, 'its next five runs');
   await page.getByRole('button', { name: 'Pause' }).click();
   await page.getByRole('button', { name: 'Resume' }).click();
@@ -236,10 +238,11 @@ try {
   await page.goto(below);
   await page.locator('tbody a.mono').first().click();
   await page.getByText('Life').waitFor();
-  check((await page.locator('pre', { hasText: `curl '${below}v1/jobs'` }).count()) === 1, 'curl goes by the proxy');
+  await page.locator('pre', { hasText: `curl '${below}v1/jobs'` }).waitFor(); // curl goes by the proxy
   await page.getByRole('link', { name: 'API', exact: true }).click();
   await page.getByRole('link', { name: 'Errors', exact: true }).click();
-  check(page.url() === `${below}docs/errors` && (await page.locator('#bad_field').evaluate((e) => getComputedStyle(e).borderTopWidth)) === '1px', 'the pages of the API below a path');
+  await page.waitForURL(`${below}docs/errors`);
+  check((await page.locator('#bad_field').evaluate((e) => getComputedStyle(e).borderTopWidth)) === '1px', 'the pages of the API below a path');
   await page.getByRole('link', { name: 'Dashboard' }).click();
   await page.getByText('Newest jobs').waitFor();
   await page.getByRole('link', { name: 'Workers', exact: true }).click();
