@@ -495,8 +495,9 @@ build/tests/cron/next: tests/cron/next.c $(OBJS) build/embed.o
 cron-diff: build/tests/cron/next ## random cron expressions against two other ways
 	/usr/bin/python3 tests/cron/oracle.py $< 2000
 
-# ---- fuzzing: libFuzzer with ASan and UBSan; FUZZ_SECONDS a target ----
+# ---- fuzzing: libFuzzer with ASan and UBSan; FUZZ_SECONDS a target, or FUZZ_RUNS executions if they come first ----
 FUZZ_SECONDS ?= 60
+FUZZ_RUNS ?= -1
 FUZZERS := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/*.c))
 FUZZ_CC := clang -std=c17 -g -O1 -pthread -fno-sanitize-recover=undefined
 FUZZ_SRCS := $(filter-out common/embed.c $(CLI),$(SRCS))
@@ -510,10 +511,10 @@ build-fuzz/all.a: $(FUZZ_SRCS:%.c=build-fuzz/obj/%.o)
 build-fuzz/%: tests/fuzz/%.c tests/fuzz/lib/embed_none.c build-fuzz/all.a
 	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $(ALL_CPPFLAGS) -o $@ $^ -Wl,--allow-multiple-definition $(LIBS)
 .PRECIOUS: build-fuzz/obj/%.o
-fuzz: deps-lint $(FUZZERS) ## fuzz every target for FUZZ_SECONDS
+fuzz: deps-lint $(FUZZERS) ## fuzz every target for FUZZ_SECONDS, or FUZZ_RUNS executions
 	@for f in $(FUZZERS); do echo "== $$f"; mkdir -p $$f.corpus; \
 		cp -n tests/fuzz/corpus/$$(basename $$f)/* $$f.corpus/ 2>/dev/null; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$$f. $$f.corpus >$$f.log 2>&1 || { tail -n 40 $$f.log; exit 1; }; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS) -timeout=10 -artifact_prefix=$$f. $$f.corpus >$$f.log 2>&1 || { tail -n 40 $$f.log; exit 1; }; \
 		tail -n 1 $$f.log; done
 
 # ---- measurements ----
