@@ -176,6 +176,7 @@ HTTP := \
 	server/http/json.c \
 	server/http/listener.c \
 	server/http/multipart.c \
+	server/http/pace.c \
 	server/http/problem.c \
 	server/http/query.c \
 	server/http/range.c \

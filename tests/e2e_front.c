@@ -338,6 +338,36 @@ START_TEST(all_connections_may_speak_at_once)
 }
 END_TEST
 
+START_TEST(who_asks_too_often_is_told_when_to_ask_again)
+{
+    const char *flags[] = {"--client-rate", "1", "--client-burst", "5", NULL};
+    struct server *s = server_new(NULL, flags);
+    char after[20];
+    int taken = 0, refused = 0;
+    while (refused < 3) {
+        struct answer *a = http(s, "POST", "/v1/jobs", "{\"task\":\"noop\"}", NULL);
+        if (a->status == 429) {
+            refused++;
+            ck_assert_str_eq(jstr(a->json, "code"), "rate_limited");
+            ck_assert_ptr_nonnull(strstr(jstr(a->json, "detail"), "at most 1 requests a second"));
+            ck_assert(answer_header(a, "Retry-After", after, sizeof(after)));
+            ck_assert_str_eq(after, "1");
+        } else {
+            ck_assert_int_eq(a->status, 202);
+            taken++;
+        }
+        answer_free(a);
+    }
+    ck_assert_int_ge(taken, 5);
+    for (int i = 0; i < 20; i++) { /* these are not counted */
+        answer_free(get(s, "/healthz", 200));
+        answer_free(get(s, "/metrics", 200));
+    }
+    answer_free(get(s, "/v1/jobs", 429));
+    server_free(s);
+}
+END_TEST
+
 START_TEST(probes_are_answered_when_the_service_is_full)
 {
     enum { ROOM = 16 };
@@ -491,6 +521,7 @@ int main(void)
         one_address_cannot_take_all_connections,
         more_connections_than_allowed_wait,
         all_connections_may_speak_at_once,
+        who_asks_too_often_is_told_when_to_ask_again,
         probes_are_answered_when_the_service_is_full,
         a_client_that_does_not_read_is_cut,
         json_bombs_cost_little,

@@ -14,6 +14,7 @@
 #include "../conf.h"
 #include "deadline.h"
 #include "listener.h"
+#include "pace.h"
 #include "request.h"
 #include "tls.h"
 
@@ -179,9 +180,11 @@ int http_start(const struct conf *conf, uint16_t *port, uint16_t *admin_port)
     }
     request_setup(conf);
     struct deadline_hooks hooks = {.over = request_wait_over, .resume = request_wait_resume};
-    err = deadline_start(conf, &hooks);
+    err = pace_start((double)conf->client_rate, (double)conf->client_burst);
+    if (!err)
+        err = deadline_start(conf, &hooks);
     if (err)
-        goto close_fd;
+        goto stop_pace;
     if (admin_fd >= 0)
         err = start_admin(admin_fd);
     if (err)
@@ -198,6 +201,8 @@ stop_admin:
     }
 stop_deadline:
     deadline_stop();
+stop_pace:
+    pace_stop();
 close_fd:
     fd_close(&admin_fd);
     fd_close(&fd);
@@ -227,6 +232,7 @@ void http_stop(void)
         MHD_stop_daemon(daemon_of_admin);
     daemon_of_admin = NULL;
     deadline_stop();
+    pace_stop();
 }
 
 void http_figures(struct http_figures *out)

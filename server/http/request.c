@@ -14,6 +14,7 @@
 #include "access.h"
 #include "audit.h"
 #include "guard.h"
+#include "pace.h"
 #include "stream.h"
 
 #include <microhttpd.h>
@@ -258,11 +259,16 @@ static void name_request(struct request *rq, uint64_t n)
     rq->conn->request_id = rq->request_id;
 }
 
-static void log_request(const struct request *rq)
+static const struct sockaddr *address_of(const struct request *rq)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *from = info ? info->client_addr : NULL;
+    return info ? info->client_addr : NULL;
+}
+
+static void log_request(const struct request *rq)
+{
+    const struct sockaddr *from = address_of(rq);
     if (http_conf->access_log)
         access_log(rq, from);
     audit_request(rq, from);
@@ -277,6 +283,20 @@ static void check_caller(struct request *rq)
     request_problem(rq, &p);
     if (err == -ERR_UNAUTHORIZED)
         request_add_header(rq, "WWW-Authenticate", "Bearer realm=\"jobmill\"");
+}
+
+static void check_pace(struct request *rq)
+{
+    struct problem p;
+    if (http_conf->client_rate == 0 || route_is_admin(rq->route))
+        return;
+    int64_t wait_us = pace_ask(caller_owner(&rq->caller), address_of(rq), rq->began_us);
+    if (wait_us == 0)
+        return;
+    problem_set(&p, ERR_RATE_LIMITED, "at most %lld requests a second, and %lld at once",
+                (long long)http_conf->client_rate, (long long)http_conf->client_burst);
+    p.retry_after = (unsigned)((wait_us + US_PER_S - 1) / US_PER_S);
+    request_problem(rq, &p);
 }
 
 /* The first call for a request: its head is there, its body is not. An answer given now closes the
@@ -303,6 +323,8 @@ static int begin(struct request *rq, const char *method, const char *version)
     find_route(rq, method, &g);
     if (rq->reply.status == 0)
         check_caller(rq);
+    if (rq->reply.status == 0)
+        check_pace(rq);
     if (rq->reply.status == 0)
         read_query(rq);
     if (rq->reply.status != 0 &&
