@@ -130,6 +130,87 @@ START_TEST(a_client_that_left_gets_no_job)
 }
 END_TEST
 
+/* The lease of the only job that is there, and the number `at` of its checkpoint; 0: it has none.
+ */
+static char *next_lease(struct server *s, int *at)
+{
+    struct answer *a = http(s, "POST", "/v1/leases", "{\"duration\":600,\"wait\":60}", NULL);
+    ck_assert_msg(a->status == 200 && jget(a->json, "leases.0.id"), "%d: %s", a->status, a->body);
+    char *id = strdup(jstr(a->json, "leases.0.id"));
+    *at = jget(a->json, "leases.0.checkpoint") ? (int)jint(a->json, "leases.0.checkpoint.at") : 0;
+    answer_free(a);
+    return id;
+}
+
+START_TEST(a_checkpoint_comes_with_the_next_lease)
+{
+    char text[256];
+    snprintf(text, sizeof(text), "[server]\nretry_delay = 10ms\n%s", conf);
+    struct server *s = server_new(text, NULL);
+    char *job = strdup(submit(s, "{\"task\":\"far\"}"));
+    int at;
+    char *lost = next_lease(s, &at);
+    ck_assert_int_eq(at, 0);
+    ck_assert_int_eq(end_lease(s, lost, "heartbeat", "{\"checkpoint\":{\"at\":1}}"), 200);
+    ck_assert_int_eq(
+        end_lease(s, lost, "heartbeat", "{\"checkpoint\":{\n\"at\": 2},\"duration\":0.1}"), 200);
+    server_kill9(s); /* it was on disk when it was answered */
+    server_restart(s);
+    char *held = next_lease(s, &at);
+    ck_assert_int_eq(at, 2);
+    /* neither who lost it nor who says nothing of it changes it */
+    ck_assert_int_eq(end_lease(s, lost, "heartbeat", "{\"checkpoint\":{\"at\":3}}"), 409);
+    ck_assert_int_eq(end_lease(s, held, "heartbeat", "{}"), 200);
+    ck_assert_int_eq(end_lease(s, held, "fail", "{\"error\":{}}"), 200);
+    char *last = next_lease(s, &at);
+    ck_assert_int_eq(at, 2);
+    ck_assert_int_eq(end_lease(s, last, "complete", "{\"result\":7}"), 200);
+    struct answer *a = await_state(s, job, "succeeded");
+    ck_assert_int_eq(jint(a->json, "attempt"), 3);
+    answer_free(a);
+    free(last);
+    free(held);
+    free(lost);
+    free(job);
+    server_free(s);
+}
+END_TEST
+
+/* {"checkpoint":"xxx…"}, `size` bytes of JSON: the caller's. */
+static char *checkpoint_of(size_t size)
+{
+    static const char head[] = "{\"checkpoint\":\"";
+    size_t h = strlen(head);
+    char *body = malloc(h + size + 2);
+    ck_assert_ptr_nonnull(body);
+    strcpy(body, head);
+    memset(body + h, 'x', size - 2);
+    strcpy(body + h + size - 2, "\"}");
+    return body;
+}
+
+START_TEST(a_checkpoint_has_a_limit)
+{
+    struct server *s = server_new(conf, NULL);
+    char path[128], *most = checkpoint_of(65536), *more = checkpoint_of(65537);
+    answer_free(await_state(s, submit(s, "{\"task\":\"far\"}"), "queued"));
+    char *lease = take_lease(s, "{\"duration\":600}", NULL);
+    ck_assert_int_eq(end_lease(s, lease, "heartbeat", most), 200);
+    snprintf(path, sizeof(path), "/v1/leases/%s/heartbeat", lease);
+    struct answer *a = http(s, "POST", path, more, NULL);
+    ck_assert_int_eq(a->status, 400);
+    ck_assert_str_eq(jstr(a->json, "code"), "bad_field");
+    ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), "/checkpoint");
+    ck_assert_str_eq(jstr(a->json, "errors.0.limit"), "a value of at most 65536 bytes");
+    ck_assert_str_eq(jstr(a->json, "errors.0.value"), "65537 bytes");
+    answer_free(a);
+    free(lease);
+    free(most);
+    free(more);
+    server_free(s);
+}
+END_TEST
+
 static pid_t start_worker(struct server *s)
 {
     char url[64];
@@ -210,6 +291,8 @@ int main(void)
         a_job_may_not_take_longer_than_its_timeout,
         who_waits_is_answered_at_the_end_of_the_service,
         a_client_that_left_gets_no_job,
+        a_checkpoint_comes_with_the_next_lease,
+        a_checkpoint_has_a_limit,
         workers_killed_at_random_lose_nothing,
     };
     return run_suite("leases", tests, sizeof(tests) / sizeof(tests[0]));

@@ -40,7 +40,7 @@ def warm():
 def remote():
     import remote_worker
     remote_worker.URL, remote_worker.TASKS = sys.argv[2], ['remote']
-    remote_worker.work = lambda job, tell: work(job['input'], job['id'], job['attempt'], remote_worker.Error, tell)
+    remote_worker.work = lambda job, tell, *_: work(job['input'], job['id'], job['attempt'], remote_worker.Error, tell)
     remote_worker.main()
 
 
