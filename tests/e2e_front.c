@@ -125,28 +125,39 @@ START_TEST(dawdlers_are_cut)
 }
 END_TEST
 
+/* As many as the service and this test may have descriptors for: main() has taken all it can get.
+ */
+static int polls_here(void)
+{
+    struct rlimit lim;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &lim), 0);
+    ck_assert_uint_gt(lim.rlim_cur, 400);
+    return lim.rlim_cur < POLLS + 200 ? (int)lim.rlim_cur - 200 : POLLS;
+}
+
 START_TEST(many_long_polls_hold_no_thread_and_are_missed_when_they_leave)
 {
     static int fd[POLLS];
     char id[64], request[256];
+    int polls = polls_here();
     struct server *s = server_new(NULL, quick);
     snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"noop\",\"delay\":3600}"));
     snprintf(request, sizeof(request),
              "GET /v1/jobs/%s?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n", id);
-    for (int i = 0; i < POLLS; i++) {
+    for (int i = 0; i < polls; i++) {
         fd[i] = raw_open(s);
         raw_send(fd[i], request);
     }
-    eventually(stat_of(s, "http.waiting") == POLLS, LONG_MS);
+    eventually(stat_of(s, "http.waiting") == polls, LONG_MS);
     for (int i = 0; i < 20; i++)
         answer_free(run_job(s, "{\"task\":\"noop\"}"));
-    for (int i = 0; i < POLLS / 2; i++)
+    for (int i = 0; i < polls / 2; i++)
         close(fd[i]);
-    eventually(stat_of(s, "http.waiting") == POLLS / 2, LONG_MS);
+    eventually(stat_of(s, "http.waiting") == polls / 2, LONG_MS);
     char path[128];
     snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", id);
     answer_free(post(s, path, NULL, 200));
-    for (int i = POLLS / 2; i < POLLS; i++) {
+    for (int i = polls / 2; i < polls; i++) {
         char *said = raw_read(fd[i], "\"cancelled\"", LONG_MS);
         ck_assert_msg(strstr(said, "\"cancelled\"") != NULL, "poll %d: %s", i, said);
         free(said);
