@@ -540,6 +540,8 @@ bench-deps: ## installs what jobmill is measured beside
 bench-peers: all bench-deps $(BUILD)/bench/load ## jobmill beside its peers, which are installed first (PEERS_ARGS)
 	$(MAKE) --no-print-directory $(BUILD)/bench/gearman
 	BUILD=$(BUILD) python3 bench/peers.py $(PEERS_ARGS)
+bench-overload: all $(BUILD)/bench/load ## ten and a hundred times as many clients as keep it busy (OVERLOAD_ARGS)
+	BUILD=$(BUILD) python3 bench/overload.py $(OVERLOAD_ARGS)
 bench-growth: all $(BUILD)/bench/load ## what a job costs with millions kept, and queued (GROWTH_ARGS)
 	BUILD=$(BUILD) python3 bench/growth.py $(GROWTH_ARGS)
 bench-profile: all $(BUILD)/bench/load ## CPU time and system calls of a request, by thread (PROFILE_ARGS)
@@ -569,4 +571,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all pictures model property pipelines docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-short bench-deps bench-growth bench-peers bench-profile bench-speedup fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all pictures model property pipelines docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-short bench-deps bench-growth bench-overload bench-peers bench-profile bench-speedup fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

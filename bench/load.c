@@ -4,7 +4,8 @@
  *
  *   load PORT CONNS SECONDS[@RATE] METHOD PATH [BODY] [HEADER]...
  *
- * With a RATE at most so many requests a second are begun. SIGTERM ends it before its time.
+ * With a RATE at most so many requests a second are begun. SIGTERM ends it before its time. Answers
+ * that are neither 2xx nor 3xx are counted as bad; the latencies are of the others.
  *
  * The latency of a closed loop leaves out what would have waited had the load been open; it is good
  * for ratios between servers under the same loop, which is what it is used for here.
@@ -31,7 +32,8 @@ struct conn {
     int fd;
     int64_t sent_ns;
     size_t got;
-    size_t want; /* bytes of the whole answer; 0: header not complete yet */
+    size_t want;  /* bytes of the whole answer; 0: header not complete yet */
+    bool refused; /* the answer is neither 2xx nor 3xx */
     char buf[16384];
 };
 
@@ -117,8 +119,8 @@ static void find_length(struct conn *c)
     if (memcmp(c->buf + 9, "304", 3) == 0) /* tells the length of what it does not send */
         body = 0;
     c->want = (size_t)(end - c->buf) + 4 + body;
-    if (c->buf[9] != '2' && c->buf[9] != '3')
-        bad++;
+    c->refused = c->buf[9] != '2' && c->buf[9] != '3';
+    bad += c->refused;
 }
 
 /* True: an answer is complete. */
@@ -214,7 +216,7 @@ int main(int argc, char **argv)
                 continue;
             int64_t t = now_ns();
             answers++;
-            if (sample_count < SAMPLES)
+            if (!k->refused && sample_count < SAMPLES)
                 samples[sample_count++] = (uint32_t)(t - k->sent_ns);
             if (t < end && !stopped)
                 send_request(k);
