@@ -6,6 +6,7 @@
 #include "backup.h"
 #include "conf.h"
 #include "conf_machine.h"
+#include "http/tls.h"
 #include "serve.h"
 #include "store/store.h"
 #include "tokens.h"
@@ -47,6 +48,11 @@ static int check_config(int argc, char **argv)
     } else {
         conf_print(&c, stdout);
         conf_print_machine(&c, stdout);
+        if (c.tls_cert[0] && tls_start(c.tls_cert, c.tls_key, &why) != 0) {
+            fprintf(stderr, "jobmill: %s\n", why.data ? why.data : "out of memory");
+            status = EXIT_CONFIG;
+        }
+        tls_end();
     }
     conf_release(&c);
     return status;

@@ -157,6 +157,9 @@ static void refused(const char *cert, const char *key, const char *why)
                           "--tls-cert", cert,       "--tls-key",   key,          NULL};
     ck_assert_int_eq(run_binary(args, out, sizeof(out)), 78);
     ck_assert_msg(strstr(out, why) != NULL, "`%s` is not in: %s", why, out);
+    args[0] = "check-config";
+    ck_assert_int_eq(run_binary(args, out, sizeof(out)), 78);
+    ck_assert_msg(strstr(out, why) != NULL, "`%s` is not in: %s", why, out);
 }
 
 START_TEST(wrong_files_are_refused_at_start)
@@ -185,13 +188,53 @@ START_TEST(wrong_files_are_refused_at_start)
 }
 END_TEST
 
+/* NAME.crt for NAME.key, of that time. */
+static void make_dated(const char *name, const char *from, const char *to)
+{
+    char command[900];
+    snprintf(command, sizeof(command),
+             "cd '%s' && { openssl req -new -key %s.key -subj /CN=%s -out csr && : >db && echo 01 "
+             ">serial && printf '[ca]\\ndefault_ca=a\\n[a]\\ndatabase=db\\nserial=serial\\n"
+             "new_certs_dir=.\\ndefault_md=sha256\\npolicy=p\\n[p]\\ncommonName=supplied\\n' >conf "
+             "&& openssl ca -batch -config conf -selfsign -keyfile %s.key -in csr -startdate %s "
+             "-enddate %s -out %s.crt -notext; } >openssl.err 2>&1",
+             home, name, name, name, from, to, name);
+    ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(one_that_is_not_valid_is_told_and_served)
+{
+    char out[16384], cert[100], key[100], *log;
+    make_home();
+    make_pair("one");
+    snprintf(cert, sizeof(cert), "%s", in_home("one.crt"));
+    snprintf(key, sizeof(key), "%s", in_home("one.key"));
+    const char *args[] = {"check-config", "--tls-cert", cert, "--tls-key", key, NULL};
+    ck_assert_int_eq(run_binary(args, out, sizeof(out)), 0);
+    ck_assert_ptr_null(strstr(out, "refuse"));
+    make_dated("one", "21000101000000Z", "21000102000000Z");
+    ck_assert_int_eq(run_binary(args, out, sizeof(out)), 0);
+    ck_assert_ptr_nonnull(strstr(out, "not valid before 2100-01-01T00:00:00"));
+    make_dated("one", "20200101000000Z", "20200102000000Z");
+    ck_assert_int_eq(run_binary(args, out, sizeof(out)), 0);
+    ck_assert_ptr_nonnull(strstr(out, "has expired at 2020-01-02T00:00:00"));
+    struct server *s =
+        server_new(NULL, (const char *const[]){"--tls-cert", cert, "--tls-key", key, NULL});
+    log = server_log(s);
+    ck_assert_ptr_nonnull(strstr(log, "has expired at 2020-01-02T00:00:00"));
+    free(log);
+    ck_assert_int_eq(curl(s, "one.crt", "--insecure", "/healthz", out, sizeof(out)), 0);
+    server_free(s);
+    remove_home();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
-        who_trusts_the_certificate_is_served,
-        plain_http_gets_nothing_done,
-        another_certificate_is_taken_while_it_serves,
-        wrong_files_are_refused_at_start,
+        who_trusts_the_certificate_is_served,         plain_http_gets_nothing_done,
+        another_certificate_is_taken_while_it_serves, wrong_files_are_refused_at_start,
+        one_that_is_not_valid_is_told_and_served,
     };
     return run_suite("tls", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -7,8 +7,10 @@
  */
 #include "tls.h"
 
+#include "../../common/clock.h"
 #include "../../common/err.h"
 #include "../../common/fdio.h"
+#include "../../common/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -131,6 +133,31 @@ static int parse(struct pair *p, struct buf *why)
     return rc < 0 ? bad(why, "tls_cert", t.cert_file, gnutls_strerror(rc)) : 0;
 }
 
+static void say_time(time_t at, const char *what)
+{
+    char text[CLOCK_TEXT];
+    clock_format((int64_t)at * US_PER_S, text);
+    log_warn("tls_cert = %s: %s %s, clients will refuse it", t.cert_file, what, text);
+}
+
+/* It is served even so: a clock may be wrong, and clients decide whom they trust. */
+static void tell_validity(const struct pair *p)
+{
+    gnutls_x509_crt_t crt;
+    if (gnutls_x509_crt_init(&crt) < 0)
+        return;
+    if (gnutls_x509_crt_import(crt, &p->cert[0].cert, GNUTLS_X509_FMT_DER) >= 0) {
+        time_t now = (time_t)(clock_wall_us() / US_PER_S);
+        time_t from = gnutls_x509_crt_get_activation_time(crt);
+        time_t to = gnutls_x509_crt_get_expiration_time(crt);
+        if (from != (time_t)-1 && now < from)
+            say_time(from, "the certificate is not valid before");
+        if (to != (time_t)-1 && now > to)
+            say_time(to, "the certificate has expired at");
+    }
+    gnutls_x509_crt_deinit(crt);
+}
+
 static bool same(const struct buf *a, const struct buf *b)
 {
     return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
@@ -156,6 +183,7 @@ static int load(struct buf *why)
         pair_free(p);
         return err;
     }
+    tell_validity(p);
     p->older = old;
     atomic_store(&t.now, p);
     return 0;
