@@ -130,7 +130,7 @@ END_TEST
 /* Takes the only job there is to take; the answer, with the lease's id in `lease`. */
 static struct answer *take(struct server *s, char lease[40])
 {
-    struct answer *a = post(s, "/v1/leases", "{\"tasks\":[\"far\"],\"wait\":20}", 200);
+    struct answer *a = post(s, "/v1/leases", "{\"tasks\":[\"far\"],\"wait\":60}", 200);
     snprintf(lease, 40, "%s", jstr(a->json, "leases.0.id"));
     ck_assert_uint_eq(strlen(lease), 36);
     return a;
