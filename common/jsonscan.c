@@ -329,6 +329,81 @@ bool jsonscan_elements(const char *text, size_t len,
     return true;
 }
 
+/* ---- a closer look that is cheap ---- */
+
+#define PLAIN_NAMES  64 /* of all objects that are open */
+#define PLAIN_LEVELS 32
+#define PLAIN_DIGITS 300 /* so long a number is less than the greatest double */
+
+struct plain {
+    struct {
+        const unsigned char *text;
+        size_t len;
+    } name[PLAIN_NAMES];
+    unsigned names;
+    unsigned first[PLAIN_LEVELS]; /* of the names of the object at this level */
+    bool object[PLAIN_LEVELS];
+    unsigned depth;
+};
+
+static bool add_name(struct plain *p, const unsigned char *text, size_t len)
+{
+    if (p->names == PLAIN_NAMES || memchr(text, '\\', len))
+        return false;
+    for (unsigned i = p->first[p->depth - 1]; i < p->names; i++) {
+        if (p->name[i].len == len && memcmp(p->name[i].text, text, len) == 0)
+            return false;
+    }
+    p->name[p->names].text = text;
+    p->name[p->names++].len = len;
+    return true;
+}
+
+static bool open_level(struct plain *p, bool object)
+{
+    if (p->depth == PLAIN_LEVELS)
+        return false;
+    p->first[p->depth] = p->names;
+    p->object[p->depth++] = object;
+    return true;
+}
+
+bool jsonscan_plain(const char *text, size_t len)
+{
+    struct scan s = {(const unsigned char *)text, (const unsigned char *)text + len, NULL};
+    struct plain p;
+    bool name_next = false;
+    p.names = p.depth = 0;
+    while (s.at < s.end) {
+        const unsigned char *from = s.at;
+        unsigned char c = *from;
+        if (c == '"') {
+            if (!string(&s) || (name_next && !add_name(&p, from + 1, (size_t)(s.at - from) - 2)))
+                return false;
+            name_next = false;
+            continue;
+        }
+        s.at++;
+        if (c == '{' || c == '[') {
+            if (!open_level(&p, c == '{'))
+                return false;
+            name_next = c == '{';
+        } else if ((c == '}' || c == ']') && p.depth > 0) {
+            p.names = p.first[--p.depth];
+            name_next = false;
+        } else if (c == ',') {
+            name_next = p.depth > 0 && p.object[p.depth - 1];
+        } else if (c == '-' || (c >= '0' && c <= '9')) {
+            s.at = from;
+            if (!number(&s) || s.at - from > PLAIN_DIGITS ||
+                memchr(from, 'e', (size_t)(s.at - from)) ||
+                memchr(from, 'E', (size_t)(s.at - from)))
+                return false;
+        }
+    }
+    return true;
+}
+
 static void add_code_point(struct buf *out, unsigned u)
 {
     char b[4];

@@ -33,6 +33,11 @@ bool jsonscan_elements(const char *text, size_t len,
                        bool (*each)(void *arg, size_t index, const char *value, size_t vlen),
                        void *arg);
 
+/* Of a checked value: true when it surely has no object with a name twice and no number that could be too
+ * large for a double, so that it need not be parsed to be taken. False when one may be there: with escapes in
+ * names, exponents, many names in one object or many levels it does not look closer. */
+bool jsonscan_plain(const char *text, size_t len);
+
 /* Appends what a checked value says as plain text: a string decoded, a number, true, false as written,
  * null as nothing. False: an object or array. */
 bool jsonscan_text(struct buf *out, const char *value, size_t vlen);

@@ -5,6 +5,7 @@
 #include "../common/err.h"
 #include "suite.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DEPTH 8
@@ -279,6 +280,50 @@ START_TEST(each_goes_in_order_and_stops)
 }
 END_TEST
 
+START_TEST(what_is_plain)
+{
+    static const char *const plain[] = {
+        "1",
+        "-0.5",
+        "\"e\"",
+        "{}",
+        "[]",
+        "{\"a\":1,\"b\":{\"a\":1,\"b\":[{\"a\":1},{\"a\":2}]},\"c\":\"a\"}",
+        "[\"a\",\"a\",{\"a\":\"a\"}]",
+        "{ \"a\" : [1 , 2] , \"b\" : [ ] , \"\" : null }",
+        "{\"a\":\"x\\u0041\"}",
+        "{\"a\":{},\"b\":{\"a\":true}}",
+    };
+    static const char *const not [] = {
+        "{\"a\":1,\"a\":2}",
+        "[{\"b\":{\"a\":1,\"c\":{\"a\":1},\"a\":2}}]",
+        "1e5",
+        "[1,-2E+400]",
+        "{\"\\u0061\":1}",
+        "{\"a\":[{\"b\":1}],\"a\":1}",
+        "{\"a\":\"b\",\"c\":\"a\",\"a\":0}",
+        "{\"\":1,\"\":2}",
+    };
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+        ck_assert_int_eq(scan(plain[i], strlen(plain[i]), NULL, NULL), 0);
+        ck_assert_msg(jsonscan_plain(plain[i], strlen(plain[i])), "%s", plain[i]);
+    }
+    for (size_t i = 0; i < sizeof(not ) / sizeof(not [0]); i++)
+        ck_assert_msg(!jsonscan_plain(not [i], strlen(not [i])), "%s", not [i]);
+    char deep[200], digits[400], many[4000] = "{";
+    memset(deep, '[', 100);
+    memset(deep + 100, ']', 100);
+    ck_assert(!jsonscan_plain(deep, 200));
+    ck_assert(jsonscan_plain(deep + 80, 40));
+    memset(digits, '9', sizeof(digits));
+    ck_assert(!jsonscan_plain(digits, 400));
+    ck_assert(jsonscan_plain(digits, 300));
+    for (int i = 0; i < 100; i++)
+        sprintf(many + strlen(many), "%s\"%d\":1", i ? "," : "", i);
+    ck_assert(!jsonscan_plain(many, strlen(many))); /* there are too many to look at each */
+}
+END_TEST
+
 START_TEST(plain_text)
 {
     static const struct {
@@ -314,5 +359,5 @@ int main(void)
 {
     return SUITE("jsonscan", NULL, NULL, takes, refuses, depth_is_bounded,
                  every_beginning_is_refused, every_changed_byte_is_survived, members,
-                 each_goes_in_order_and_stops, plain_text);
+                 each_goes_in_order_and_stops, what_is_plain, plain_text);
 }

@@ -24,6 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CUT_LEAST 16 /* bytes of an input that is worth to be left out of the tree */
+
 /* ---- what all submissions share ---- */
 
 int64_t submit_due(const struct new_job *n, int64_t created_us)
@@ -194,11 +196,9 @@ static int unparsed(struct problem *p, int err, const json_error_t *e, const cha
                        e->position, e->text);
 }
 
-int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, struct problem *p)
+static int parse_checked(const char *body, size_t len, json_t **root, size_t *charged,
+                         struct problem *p)
 {
-    int err = submit_check_text(body, len, p);
-    if (err)
-        return err;
     size_t cost = input_parse_cost(body, len);
     if (cost > http_conf->body_memory)
         return problem_set(p, ERR_TOO_LARGE,
@@ -207,7 +207,7 @@ int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, s
     if (!request_charge(cost))
         return problem_set(p, ERR_OVERLOADED, "no memory for the body now");
     json_error_t e;
-    err = tree_parse(body, len, JSON_DECODE_INT_AS_REAL, root, &e);
+    int err = tree_parse(body, len, JSON_DECODE_INT_AS_REAL, root, &e);
     if (err)
         err = unparsed(p, err, &e, "");
     else if (!json_is_object(*root))
@@ -218,6 +218,12 @@ int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, s
     }
     *charged = cost;
     return err;
+}
+
+int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, struct problem *p)
+{
+    int err = submit_check_text(body, len, p);
+    return err ? err : parse_checked(body, len, root, charged, p);
 }
 
 void submit_fingerprint(struct change *c, const char *what, const char *body, size_t len)
@@ -256,13 +262,35 @@ static int take_object(struct terms *t, json_t *root, const char *text, size_t l
     return submit_complete(t);
 }
 
+/* The body's tree without its input, which is kept as bytes, where a scan shows that nothing in it
+ * would be refused. Most of a body is input. */
+static int parse_terms(const char *body, size_t len, json_t **root, size_t *charged,
+                       struct problem *p)
+{
+    const char *input;
+    size_t input_len;
+    int err = submit_check_text(body, len, p);
+    if (err)
+        return err;
+    if (!jsonscan_member(body, len, "input", &input, &input_len) || input_len < CUT_LEAST ||
+        !jsonscan_plain(body, len))
+        return parse_checked(body, len, root, charged, p);
+    AUTO_BUF terms = BUF_INIT;
+    size_t before = (size_t)(input - body);
+    buf_add(&terms, body, before);
+    buf_adds(&terms, "null");
+    buf_add(&terms, input + input_len, len - before - input_len);
+    return terms.failed ? problem_set(p, ERR_NOMEM, "no memory for the body")
+                        : parse_checked(terms.data, terms.len, root, charged, p);
+}
+
 int submit_json(struct change *c, const char *body, size_t len, struct problem *p)
 {
     struct terms t;
     json_t *root = NULL;
     size_t charged = 0;
     submit_begin(&t, &c->one, p, PLACE_POINTER);
-    int err = submit_parse(body, len, &root, &charged, p);
+    int err = parse_terms(body, len, &root, &charged, p);
     if (err)
         return err;
     err = take_object(&t, root, body, len);

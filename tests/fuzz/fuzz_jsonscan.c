@@ -44,6 +44,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         json_error_code(&e) != json_error_out_of_memory)
         abort();
     json_decref(j);
+    if (err == 0 && jsonscan_plain(text, len)) { /* so nothing in it may be refused */
+        j = json_loadb(text, len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES,
+                       &e);
+        if (!j && json_error_code(&e) != json_error_out_of_memory)
+            abort();
+        json_decref(j);
+    }
     if (err == 0) {
         struct buf out = BUF_INIT;
         const char *value;
