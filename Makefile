@@ -57,6 +57,7 @@ COMMON := \
 	common/taskdef.c
 
 WORKERS := \
+	workers/cgroup.c \
 	workers/child.c \
 	workers/filter.c \
 	workers/forkserver.c \
@@ -370,6 +371,7 @@ $(BUILD)/tests/check_store $(BUILD)/tests/check_life: $(BUILD)/tests/storekit.o
 .SECONDARY: $(CRASH) $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+$(BUILD)/tests/check_cgroup: ALL_LDFLAGS += -Wl,--wrap=mkdir,--wrap=rmdir,--wrap=unlinkat
 HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o
 $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson -lsqlite3 -lnettle $(TEST_LIBS)

@@ -101,6 +101,8 @@ struct machine {
     bool namespaces;      /* pid, mount, ipc, uts and net as well */
     bool own_user;        /* programs can run as another user than the service's: it is root */
     char why[128];        /* what the strongest that does not work lacks; "" */
+    char cgroup[256];     /* below which programs get cgroups of their own; "": none can */
+    char cgroup_why[96];  /* why not; "" */
 };
 
 struct taskdefs {

@@ -2,6 +2,7 @@
 #include "conf_machine.h"
 
 #include "../common/err.h"
+#include "../workers/cgroup.h"
 #include "../workers/sandbox.h"
 #include "conf_limits.h"
 #include "conf_pools.h"
@@ -99,15 +100,22 @@ static int settle_task(struct taskdef *t, const struct machine *m, struct buf *w
     if (!t->network && !m->seccomp)
         return bad(why, "[task %s]: network = no: this machine does not offer it: %s", t->name,
                    m->why);
-    if (t->processes && !m->user_namespace && !m->own_user)
+    if (t->processes && !m->user_namespace && !m->own_user && !m->cgroup[0])
         return bad(why,
                    "[task %s]: processes = %u: cannot be counted on this machine: user namespaces "
-                   "are not allowed, and the service is not root",
-                   t->name, t->processes);
+                   "are not allowed, the service is not root, and %s",
+                   t->name, t->processes, m->cgroup_why);
     if (t->processes && t->sandbox == SANDBOX_NONE)
         return bad(why, "[task %s]: processes: needs a sandbox, and none works here: %s", t->name,
                    m->why);
     return 0;
+}
+
+static void find_cgroup(struct machine *m)
+{
+    _Static_assert(sizeof(m->cgroup) == CGROUP_PATH, "a path of cgroup.h");
+    const char *lacks = cgroup_begin(m->cgroup);
+    snprintf(m->cgroup_why, sizeof(m->cgroup_why), "%s", lacks ? lacks : "");
 }
 
 #define LOG_BYTES_LEAST (1u << 20) /* go to the service's own log, also when no job keeps them */
@@ -123,12 +131,20 @@ int conf_settle(struct conf *c, struct buf *why)
     if (cpus_allowed(&allowed) == 0) /* else the workers tell when they cannot be bound */
         err = pools_check(&c->defs, &allowed, why);
     sandbox_probe(&c->defs.machine, c->defs.sandbox_uid, c->defs.sandbox_gid);
+    find_cgroup(&c->defs.machine);
     for (uint32_t i = 0; i < c->defs.tasks && !err; i++) {
         if (c->log_max > LOG_BYTES_LEAST)
             c->defs.task[i].log_bytes = c->log_max;
         err = settle_task(&c->defs.task[i], &c->defs.machine, why);
     }
+    if (err)
+        conf_unsettle();
     return err;
+}
+
+void conf_unsettle(void)
+{
+    cgroup_take_down();
 }
 
 static const char *yes(bool on)
@@ -144,4 +160,6 @@ void conf_print_machine(const struct conf *c, FILE *out)
             "programs as another user %s\n; the strongest sandbox here: %s%s%s\n",
             yes(m->seccomp), m->landlock, yes(m->user_namespace), yes(m->namespaces),
             yes(m->own_user), limits_level_name(conf_strongest(m)), m->why[0] ? "; " : "", m->why);
+    fprintf(out, "; memory and processes of a program with all below it: %s%s%s\n",
+            m->cgroup[0] ? "bounded by cgroups below " : "no cgroup: ", m->cgroup, m->cgroup_why);
 }

@@ -11,6 +11,9 @@
  * here. 0; -ERR_CONFIG with *why when a task demands what this machine does not give; -ERR_NOMEM. */
 int conf_settle(struct conf *c, struct buf *why);
 
+/* At the end of the process, when no program runs: gives back what conf_settle took of the machine (its cgroup). */
+void conf_unsettle(void);
+
 /* The strongest sandbox of commands that works. */
 enum sandbox_level conf_strongest(const struct machine *m);
 

@@ -364,7 +364,7 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
         const char *sentence;
         const char *code = WIFSIGNALED(st)
                                ? limits_cause(&d->defs->task[c->task_index], WTERMSIG(st),
-                                              death->rss_bytes, 0, &sentence)
+                                              death->rss_bytes, 0, false, &sentence)
                                : NULL;
         if (code) {
             job_error_set(e, code, "%s", sentence);

@@ -54,6 +54,7 @@ static int check_config(int argc, char **argv)
         }
         tls_end();
     }
+    conf_unsettle();
     conf_release(&c);
     return status;
 }

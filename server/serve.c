@@ -368,6 +368,7 @@ static void end(struct service *s)
     joblog_close();
     board_unmap(s->board);
     fd_close(&s->board_fd);
+    conf_unsettle();
     conf_release(&s->conf);
 }
 

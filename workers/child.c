@@ -57,8 +57,9 @@ static int lift(int fd)
 
 /* In the child: never returns. Async-signal-safe. */
 static void become(const struct child_options *o, const struct pipes *p, const struct sandbox *box,
-                   pid_t parent)
+                   const struct cgroup *group, pid_t parent)
 {
+    int bound = cgroup_enter(group); /* with the service's rights, before they are dropped */
     int in = lift(o->stdin_fd), out = lift(p->out[1]), err = lift(p->err[1]);
     int msg = lift(p->msg[1]), fail = lift(p->fail[1]);
     int job = o->job_pipe ? lift(p->job[0]) : -1;
@@ -69,9 +70,9 @@ static void become(const struct child_options *o, const struct pipes *p, const s
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() == parent && in >= 0 && out >= 0 && err >= 0 && msg >= 0 && fail >= 0 &&
-        (job >= 0 || !o->job_pipe) && dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0 &&
-        dup2(msg, MSG_FD) >= 0 && chdir(o->dir) == 0) {
+    if (bound == 0 && getppid() == parent && in >= 0 && out >= 0 && err >= 0 && msg >= 0 &&
+        fail >= 0 && (job >= 0 || !o->job_pipe) && dup2(in, 0) >= 0 && dup2(out, 1) >= 0 &&
+        dup2(err, 2) >= 0 && dup2(msg, MSG_FD) >= 0 && chdir(o->dir) == 0) {
         if (job < 0 || dup2(job, JOB_FD) < 0)
             close(JOB_FD);
         /* fd 4 was made by dup2 and stays; the rest goes at exec */
@@ -80,7 +81,7 @@ static void become(const struct child_options *o, const struct pipes *p, const s
         if (errno == 0)
             execvpe(o->argv[0], o->argv, o->env);
     }
-    int why = errno;
+    int why = bound ? bound : errno;
     while (write(fail, &why, sizeof(why)) < 0 && errno == EINTR)
         ;
     _exit(127);
@@ -90,18 +91,21 @@ int child_start(struct child *c, const struct child_options *o)
 {
     struct pipes p;
     struct sandbox box;
-    *c = (struct child){-1, -1, -1, -1, -1, -1};
+    *c = (struct child){-1, -1, -1, -1, -1, -1, {.enter_fd = -1}};
     int why = sandbox_prepare(&box, o->def, o->dir);
     if (why)
         return why;
     why = open_pipes(&p, o->job_pipe);
+    if (!why)
+        why = cgroup_make(&c->cgroup, box.cgroups, o->def->memory, sandbox_processes(&box));
     pid_t parent = getpid();
     pid_t pid = why ? -1 : fork();
     if (pid == 0)
-        become(o, &p, &box, parent);
+        become(o, &p, &box, &c->cgroup, parent);
     sandbox_release(&box);
     if (pid < 0) {
         why = why ? why : errno;
+        cgroup_remove(&c->cgroup);
         close_pipes(&p);
         return why;
     }
@@ -116,17 +120,25 @@ int child_start(struct child *c, const struct child_options *o)
     if (why) {
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
             ;
+        cgroup_remove(&c->cgroup);
         close_pipes(&p);
         return why;
     }
-    *c = (struct child){pid, pid_fd, p.out[0], p.err[0], p.msg[0], p.job[1]};
+    fd_close(&c->cgroup.enter_fd);
+    *c = (struct child){pid, pid_fd, p.out[0], p.err[0], p.msg[0], p.job[1], c->cgroup};
     p.out[0] = p.err[0] = p.msg[0] = p.job[1] = -1;
     close_pipes(&p);
     return 0;
 }
 
+bool child_was_full(struct child *c)
+{
+    return cgroup_was_full(&c->cgroup);
+}
+
 void child_close(struct child *c)
 {
+    cgroup_remove(&c->cgroup);
     fd_close(&c->pid_fd);
     fd_close(&c->out_fd);
     fd_close(&c->err_fd);

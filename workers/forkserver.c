@@ -13,6 +13,7 @@
 #include "../common/fdio.h"
 #include "../common/log.h"
 #include "../common/msg.h"
+#include "cgroup.h"
 #include "reaper.h"
 #include "task.h"
 #include "workdir.h"
@@ -111,6 +112,7 @@ static void bury(uint32_t slot)
     send_front(&m);
     *w = (struct known){.pid_fd = -1};
     workdir_remove_all((pid_t)m.u.DEATH.pid);
+    cgroup_forget(fs.h.defs->machine.cgroup, (pid_t)m.u.DEATH.pid);
 }
 
 static void on_sigchld(void)

@@ -113,14 +113,14 @@ int limits_program(const struct taskdef *def, uint32_t processes)
 
 /* Nobody tells that an allocation was refused. A program that failed with its resident memory near
  * the limit of its address space is taken to have run out of it. */
-static bool was_full(uint64_t limit, uint64_t peak)
+static bool is_near(uint64_t limit, uint64_t peak)
 {
     return limit && peak >= limit / 2 &&
            (peak + (UINT64_C(32) << 20) >= limit || peak >= limit / 4 * 3);
 }
 
 const char *limits_cause(const struct taskdef *def, int signal, int64_t peak_bytes, int64_t cpu_us,
-                         const char **sentence)
+                         bool was_full, const char **sentence)
 {
     bool spent = def->cpu_time_us && cpu_us >= def->cpu_time_us;
     if (signal == SIGXCPU || (signal == SIGKILL && spent)) {
@@ -131,7 +131,7 @@ const char *limits_cause(const struct taskdef *def, int signal, int64_t peak_byt
         *sentence = "it wrote a file larger than file_size";
         return JOB_ERROR_FILE;
     }
-    if (peak_bytes > 0 && was_full(def->memory, (uint64_t)peak_bytes)) {
+    if (was_full || (peak_bytes > 0 && is_near(def->memory, (uint64_t)peak_bytes))) {
         *sentence = "its memory reached the limit";
         return JOB_ERROR_MEMORY;
     }

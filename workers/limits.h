@@ -4,6 +4,7 @@
 
 #include "../common/taskdef.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
 
@@ -22,9 +23,9 @@ void limits_job_end(const struct taskdef *def, const struct limits_before *befor
  * 0, or an errno. */
 int limits_program(const struct taskdef *def, uint32_t processes);
 
-/* What a death by this signal (0: none, it failed), after this much resident memory and CPU time, says of a
- * limit: a code of common/job.h, and its sentence; NULL: nothing. */
+/* What a death by this signal (0: none, it failed), after this much resident memory and CPU time, perhaps in
+ * a cgroup whose memory was full, says of a limit: a code of common/job.h, and its sentence; NULL: nothing. */
 const char *limits_cause(const struct taskdef *def, int signal, int64_t peak_bytes, int64_t cpu_us,
-                         const char **sentence);
+                         bool was_full, const char **sentence);
 
 #endif

@@ -165,7 +165,7 @@ int sandbox_prepare(struct sandbox *s, const struct taskdef *def, const char *di
 {
     const struct machine *m = &defs->machine;
     int err = 0;
-    *s = (struct sandbox){.def = def, .list = -1};
+    *s = (struct sandbox){.def = def, .list = -1, .cgroups = m->cgroup};
     s->filter = filter_for(def, false, &err);
     if (err || def->sandbox == SANDBOX_NONE)
         return err;
@@ -190,7 +190,7 @@ void sandbox_release(struct sandbox *s)
 /* ---- after fork ---- */
 
 /* The relay and the first process of the namespace count too. */
-static uint32_t processes_of(const struct sandbox *s)
+uint32_t sandbox_processes(const struct sandbox *s)
 {
     return s->def->processes ? s->def->processes + (s->wish.all ? 2 : 0) : 0;
 }
@@ -206,8 +206,11 @@ int sandbox_enter(const struct sandbox *s)
         err = namespace_drop();
     if (!err && s->wish.all) /* a new /proc is another file system than the old one */
         err = landlock_allow_here(s->list, defs->machine.landlock, "/proc", GRANT_READ);
+    /* without a user namespace the user's other processes would count too: the cgroup does better
+     */
+    bool counted = s->cgroups[0] && !s->user_namespace;
     if (!err)
-        err = limits_program(s->def, processes_of(s));
+        err = limits_program(s->def, counted ? 0 : sandbox_processes(s));
     if (!err && s->list >= 0 && landlock_enter(s->list) < 0)
         err = errno;
     if (!err && s->filter && filter_enter(s->filter) < 0)

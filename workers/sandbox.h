@@ -22,6 +22,7 @@ struct sandbox {
     const struct taskdef *def;
     const struct filter *filter; /* NULL: none; kept for the life of the process */
     int list;                    /* Landlock's; -1: none */
+    const char *cgroups; /* below which the program's own is made; "": none */
     bool own_user, user_namespace;
     struct namespace_wish wish;
 };
@@ -29,6 +30,8 @@ struct sandbox {
 /* `dir`: the job's directory, which stays the caller's. 0, or an errno with nothing left behind. */
 int sandbox_prepare(struct sandbox *s, const struct taskdef *def, const char *dir);
 void sandbox_release(struct sandbox *s);
+/* How many processes it may have, its helpers included; 0: no limit. */
+uint32_t sandbox_processes(const struct sandbox *s);
 
 /*
  * In the child, just before exec, with its signals, descriptors and session as they are to be, in the job's directory.

@@ -236,8 +236,8 @@ static bool judge_limits(struct program *p, const char *last)
     int64_t cpu_us = (u->ru_utime.tv_sec + u->ru_stime.tv_sec) * US_PER_S + u->ru_utime.tv_usec +
                      u->ru_stime.tv_usec;
     const char *sentence;
-    const char *code =
-        limits_cause(p->task->def, signal, u->ru_maxrss * INT64_C(1024), cpu_us, &sentence);
+    const char *code = limits_cause(p->task->def, signal, u->ru_maxrss * INT64_C(1024), cpu_us,
+                                    child_was_full(&p->child), &sentence);
     if (!code)
         return false;
     task_fail(p->run, false, code, "%s%s%s", sentence, *last ? ": " : "", last);

@@ -119,7 +119,7 @@ static void crashed(const struct warm *w, struct task_run *r)
 {
     const char *last = w->log.last, *sentence;
     const char *code = limits_cause(w->task->def, WIFSIGNALED(w->status) ? WTERMSIG(w->status) : 0,
-                                    w->peak_bytes, 0, &sentence);
+                                    w->peak_bytes, 0, w->was_full, &sentence);
     if (code) {
         task_fail(r, false, code, "%s%s%s", sentence, *last ? ": " : "", last);
         return;

@@ -260,6 +260,7 @@ static void reap(struct warm *w)
         return;
     w->dead = true;
     w->peak_bytes = used.ru_maxrss * INT64_C(1024);
+    w->was_full = child_was_full(&w->child);
     drain(w, &w->child.msg_fd);
     lines_end(&w->msg, on_message, w);
     drain_log(w);
@@ -285,9 +286,9 @@ static void forget(struct warm *w)
     while (*at != w)
         at = &(*at)->next;
     *at = w->next;
-    child_close(&w->child);
     if (reaper_has_strangers(warm_keeps, NULL)) /* what it left behind */
         (void)reaper_clear(warm_keeps, NULL, CLEAR_MS);
+    child_close(&w->child);
     workdir_remove(w->dir);
     buf_release(&w->out.part);
     buf_release(&w->err.part);

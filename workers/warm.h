@@ -37,6 +37,7 @@ struct warm {
     bool dead;     /* and reaped; `status` is as of waitpid */
     int status;
     int64_t peak_bytes; /* dead: its largest resident size */
+    bool was_full;  /* dead: for want of memory, by its cgroup */
 
     /* BUSY */
     struct task_run *run;

@@ -96,9 +96,10 @@ static void add_machine(struct buf *out)
     const struct machine *m = &reader_tasks()->machine;
     buf_addf(out,
              "{\"strongest\":\"%s\",\"seccomp\":%s,\"landlock\":%d,\"user_namespaces\":%s,"
-             "\"namespaces\":%s,\"other_user\":%s}",
+             "\"namespaces\":%s,\"other_user\":%s,\"cgroup\":%s}",
              limits_level_name(conf_strongest(m)), truth(m->seccomp), m->landlock,
-             truth(m->user_namespace), truth(m->namespaces), truth(m->own_user));
+             truth(m->user_namespace), truth(m->namespaces), truth(m->own_user),
+             truth(m->cgroup[0] != '\0'));
 }
 
 void api_meta_stats(struct request *rq)
