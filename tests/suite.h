@@ -13,7 +13,7 @@ static inline int suite_run(const char *name, void (*setup)(void), void (*teardo
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
-    tcase_set_timeout(tcase, 60); /* sanitizers on a busy machine */
+    tcase_set_timeout(tcase, 170); /* sanitizers on a busy machine */
     if (setup || teardown)
         tcase_add_checked_fixture(tcase, setup, teardown);
     for (size_t i = 0; tests[i]; i++)
