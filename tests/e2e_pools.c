@@ -380,6 +380,29 @@ START_TEST(more_than_there_is_room_for_is_refused)
 }
 END_TEST
 
+START_TEST(pools_that_are_gone_or_new_wait_for_a_restart)
+{
+    struct server *s = server_new("[pool default]\nworkers = 1\n[pool old]\nworkers = 2\n"
+                                  "[task there]\ncommand = /bin/echo 1\npool = old\n",
+                                  NULL);
+    eventually(has_workers(s, 3), LONG_MS);
+    reload(s, "[pool new]\nworkers = 5\n[pool default]\nworkers = 2\n"
+              "[task there]\ncommand = /bin/echo 1\npool = new\n");
+    eventually(log_has(s, "only a restart changes [pool old]"), LONG_MS);
+    eventually(log_has(s, "[pool new]"), LONG_MS);
+    ck_assert(log_has(s, "pool default has 2 workers instead of 1"));
+    ck_assert(!log_has(s, "pool old has"));
+    eventually(has_workers(s, 4), LONG_MS);
+    answer_free(run_job(s, "{\"task\":\"there\"}")); /* in the pool that runs */
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    server_restart(s);
+    eventually(has_workers(s, 7), LONG_MS);
+    answer_free(run_job(s, "{\"task\":\"there\"}"));
+    server_free(s);
+}
+END_TEST
+
 /* A pool whose jobs were short has credit for many; a long one then lets none of them begin. */
 static void nothing_waits_unseen(const char *recycle)
 {
@@ -426,6 +449,7 @@ int main(void)
                                   a_pool_grows_and_shrinks_under_running_jobs,
                                   idle_workers_go_at_once_and_nothing_waits_for_them,
                                   more_than_there_is_room_for_is_refused,
+                                  pools_that_are_gone_or_new_wait_for_a_restart,
                                   what_no_worker_can_take_is_queued,
                                   what_a_leaving_worker_cannot_take_is_queued};
     return run_suite("pools", tests, sizeof(tests) / sizeof(tests[0]));
