@@ -15,7 +15,7 @@ struct problem {
     int err; /* enum err, positive; 0: no problem */
     enum problem_place place;
     char name[96];    /* of the field (a JSON pointer), the parameter or the header */
-    char limit[64];   /* what is allowed; empty: not told */
+    char limit[120];  /* what is allowed; empty: not told */
     char value[100];  /* what came, cut; empty: not told */
     char detail[480];
     const struct schema_report *report; /* several errors, instead of place and name; not owned */
