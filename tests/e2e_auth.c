@@ -202,6 +202,42 @@ START_TEST(a_token_sees_its_own_jobs)
 }
 END_TEST
 
+/* What is counted is told to whoever may read, as of the whole service; whose jobs they are and
+ * what is in them is not. */
+START_TEST(figures_are_of_all_and_tell_of_no_job)
+{
+    static const char *const paths[] = {"/v1/stats", "/v1/tasks",   "/v1/tasks/echo",
+                                        "/v1/pools", "/v1/workers", "/metrics"};
+    char *conf = NULL;
+    add_token(&conf, "quiet-owner", A_SUBMIT, "scopes = read, submit");
+    add_token(&conf, "other", OTHER, "scopes = read");
+    struct server *s = server_new(conf, NULL);
+    char *id = submit_as(s, A_SUBMIT,
+                         "{\"task\":\"echo\",\"input\":{\"text\":\"quiet-input\"},"
+                         "\"tags\":[\"quiet-tag\"],\"concurrency_key\":\"quiet-key\"}",
+                         "Idempotency-Key: quiet-idempotency");
+    struct answer *a = ask(s, OTHER, "GET", "/v1/jobs", NULL);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "jobs")), 0);
+    answer_free(a);
+    a = ask(s, OTHER, "GET", "/v1/stats", NULL);
+    ck_assert_int_eq((int)jint(a->json, "jobs.succeeded"), 1);
+    answer_free(a);
+    a = ask(s, OTHER, "GET", "/v1/tasks/echo", NULL);
+    ck_assert_int_eq((int)jint(a->json, "counts.succeeded"), 1);
+    answer_free(a);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        a = ask(s, OTHER, "GET", paths[i], NULL);
+        ck_assert_int_eq(a->status, 200);
+        ck_assert_msg(!strstr(a->body, id) && !strstr(a->body, "quiet"), "%s: %s", paths[i],
+                      a->body);
+        answer_free(a);
+    }
+    free(id);
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
 /* The configuration is the server's file: see harness.c. */
 static void rewrite(struct server *s, const char *conf)
 {
@@ -438,10 +474,15 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        every_route_wants_its_scope,     a_token_sees_its_own_jobs,
-        tokens_change_without_a_restart, a_token_has_its_own_schedules,
-        every_act_of_control_is_told,    every_answer_tells_browsers_what_it_is,
-        the_outside_needs_tokens,        no_token_shows_anywhere,
+        every_route_wants_its_scope,
+        a_token_sees_its_own_jobs,
+        tokens_change_without_a_restart,
+        a_token_has_its_own_schedules,
+        every_act_of_control_is_told,
+        every_answer_tells_browsers_what_it_is,
+        the_outside_needs_tokens,
+        no_token_shows_anywhere,
+        figures_are_of_all_and_tell_of_no_job,
     };
     return run_suite("auth", tests, sizeof(tests) / sizeof(tests[0]));
 }
