@@ -361,7 +361,7 @@ START_TEST(who_asks_too_often_is_told_when_to_ask_again)
 {
     const char *flags[] = {"--client-rate", "1", "--client-burst", "5", NULL};
     struct server *s = server_new(NULL, flags);
-    char after[20];
+    char after[40];
     int taken = 0, refused = 0;
     while (refused < 3) {
         struct answer *a = http(s, "POST", "/v1/jobs", "{\"task\":\"noop\"}", NULL);
@@ -371,6 +371,10 @@ START_TEST(who_asks_too_often_is_told_when_to_ask_again)
             ck_assert_ptr_nonnull(strstr(jstr(a->json, "detail"), "at most 1 requests a second"));
             ck_assert(answer_header(a, "Retry-After", after, sizeof(after)));
             ck_assert_str_eq(after, "1");
+            ck_assert(answer_header(a, "RateLimit-Policy", after, sizeof(after)));
+            ck_assert_str_eq(after, "\"client\";q=5;w=5");
+            ck_assert(answer_header(a, "RateLimit", after, sizeof(after)));
+            ck_assert_str_eq(after, "\"client\";r=0;t=1");
         } else {
             ck_assert_int_eq(a->status, 202);
             taken++;

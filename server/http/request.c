@@ -285,6 +285,15 @@ static void check_caller(struct request *rq)
         request_add_header(rq, "WWW-Authenticate", "Bearer realm=\"jobmill\"");
 }
 
+/* The bucket as a quota of whole seconds: it is full again after so many. */
+static void tell_quota(struct request *rq, unsigned retry_after)
+{
+    int64_t rate = http_conf->client_rate, burst = http_conf->client_burst;
+    request_add_header(rq, "RateLimit-Policy", "\"client\";q=%lld;w=%lld", (long long)burst,
+                       (long long)((burst + rate - 1) / rate));
+    request_add_header(rq, "RateLimit", "\"client\";r=0;t=%u", retry_after);
+}
+
 static void check_pace(struct request *rq)
 {
     struct problem p;
@@ -297,6 +306,7 @@ static void check_pace(struct request *rq)
                 (long long)http_conf->client_rate, (long long)http_conf->client_burst);
     p.retry_after = (unsigned)((wait_us + US_PER_S - 1) / US_PER_S);
     request_problem(rq, &p);
+    tell_quota(rq, p.retry_after);
 }
 
 /* The first call for a request: its head is there, its body is not. An answer given now closes the
