@@ -5,7 +5,8 @@
 
 Python's standard library alone. Replace work() by what you want done; tell() reports progress, keeps a
 checkpoint for the job's next attempt, and raises Lost when the job was cancelled or the lease was lost. What it raises fails the attempt, and
-Error says how. JOBMILL_TOKEN names a token, if the service wants one.
+Error says how. A result of bytes is sent as they are, with TYPE as their content type. JOBMILL_TOKEN is a token with the scope `work`, if the
+service wants one.
 """
 import json
 import os
@@ -20,6 +21,7 @@ URL = (sys.argv[1] if len(sys.argv) > 1 else 'http://127.0.0.1:8080').rstrip('/'
 TASKS = sys.argv[2:]
 NAME = f'{socket.gethostname()}-{os.getpid()}'
 DURATION = float(os.environ.get('LEASE_DURATION', '30'))
+TYPE = 'application/octet-stream'
 
 
 class Lost(Exception):
@@ -34,23 +36,75 @@ class Error(Exception):
         self.code, self.permanent = code, permanent
 
 
-def call(path, body, timeout=60.0):
-    request = urllib.request.Request(URL + path, json.dumps(body).encode(), {'Content-Type': 'application/json'})
+def ask(path, body=None, kind='application/json', timeout=60.0):
+    """GET, or with a body POST; the answer's bytes."""
+    request = urllib.request.Request(URL + path, body, {'Content-Type': kind} if body is not None else {})
     if os.environ.get('JOBMILL_TOKEN'):
         request.add_header('Authorization', 'Bearer ' + os.environ['JOBMILL_TOKEN'])
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
-            return json.load(answer)
+            return answer.read()
     except urllib.error.HTTPError as error:
         if error.code == 409:
             raise Lost() from error
         raise
 
 
+def call(path, body):
+    return json.loads(ask(path, json.dumps(body, allow_nan=False).encode()))
+
+
 def work(job, tell, checkpoint):
-    """The work itself: returns the result as a JSON value. checkpoint: what an attempt before told last, or None."""
+    """The work itself: returns the result, a JSON value or bytes. job['input'] is a JSON value, or the bytes of
+    job['input_type']. checkpoint: what an attempt before told last, or None."""
     tell(0.5, 'half')
-    return {'worker': NAME, 'input': job.get('input')}
+    given = job.get('input')
+    return {'worker': NAME, 'input': len(given) if isinstance(given, bytes) else given}
+
+
+def fetch_input(job, path):
+    """What is large or not JSON does not stand in the job."""
+    if 'input' in job or not job.get('input_size'):
+        return
+    data, kind = ask(path + '/input'), job.get('input_type', 'application/json').split(';')[0].strip()
+    job['input'] = json.loads(data) if kind == 'application/json' or kind.endswith('+json') else data
+
+
+def outcome(lease, path, tell):
+    """How the attempt ends: the last word of its address, the body, the body's type."""
+    try:
+        fetch_input(lease['job'], path)
+        result = work(lease['job'], tell, lease.get('checkpoint'))
+        if isinstance(result, bytes):
+            return '/complete', result, TYPE
+        return '/complete', json.dumps({'result': result}, allow_nan=False).encode(), 'application/json'
+    except Lost:
+        raise
+    except Error as error:
+        failure = {'code': error.code, 'message': str(error), 'permanent': error.permanent}
+    except Exception as error:  # whatever the work raises, or returns that is no JSON, is the job's error
+        failure = {'code': 'task_error', 'message': f'{type(error).__name__}: {error}'}
+    return '/fail', json.dumps({'error': failure}).encode(), 'application/json'
+
+
+def deliver(path, end, body, kind):
+    """Says how the attempt ended, more than once while the service does not answer."""
+    for pause in (0.1, 0.5, 1, 2, 5, 0):
+        try:
+            ask(path + end, body, kind)
+            return
+        except Lost:
+            return  # too late, or an earlier try came through
+        except urllib.error.HTTPError as error:
+            if error.code in (408, 429) or error.code >= 500:
+                time.sleep(pause)
+                continue
+            if end == '/fail':
+                return  # the lease will expire
+            why = {'code': 'bad_result', 'message': error.read().decode(errors='replace')[:500], 'permanent': True}
+            end, body, kind = '/fail', json.dumps({'error': why}).encode(), 'application/json'
+        except OSError:
+            time.sleep(pause)
 
 
 def run(lease):
@@ -69,40 +123,35 @@ def run(lease):
                 pass  # the next one may come through
 
     def tell(fraction, message='', checkpoint=None):
-        progress.update(fraction=fraction, message=message)
+        progress.update(fraction=min(max(float(fraction), 0.0), 1.0), message=str(message))
         if lost.is_set():
             raise Lost()
         if checkpoint is not None:
-            call(path + '/heartbeat', {'progress': dict(progress), 'checkpoint': checkpoint})
+            try:
+                call(path + '/heartbeat', {'progress': dict(progress), 'checkpoint': checkpoint})
+            except urllib.error.HTTPError as error:
+                if error.code < 500:
+                    raise  # it is too large
+            except OSError:
+                pass  # the service is away: the next one may come through
 
     threading.Thread(target=beat, daemon=True).start()
     try:
-        end, body = '/complete', {'result': work(lease['job'], tell, lease.get('checkpoint'))}
+        end = outcome(lease, path, tell)
     except Lost:
         return
-    except Error as error:
-        end, body = '/fail', {'error': {'code': error.code, 'message': str(error), 'permanent': error.permanent}}
-    except Exception as error:  # whatever the work raises is the job's error
-        end, body = '/fail', {'error': {'code': 'task_error', 'message': f'{type(error).__name__}: {error}'}}
     finally:
         done.set()
-    for pause in (0.1, 0.5, 1, 2, 5, 0):
-        try:
-            call(path + end, body)
-            return
-        except Lost:
-            return  # too late, or an earlier try came through
-        except OSError:
-            time.sleep(pause)
+    deliver(path, *end)
 
 
 def main():
-    ask = {'wait': 20, 'duration': DURATION, 'worker': NAME}
+    wish = {'wait': 20, 'duration': DURATION, 'worker': NAME}
     if TASKS:
-        ask['tasks'] = TASKS
+        wish['tasks'] = TASKS
     while True:
         try:
-            for lease in call('/v1/leases', ask)['leases']:
+            for lease in call('/v1/leases', wish)['leases']:
                 run(lease)
         except urllib.error.HTTPError as error:
             if error.code < 500:

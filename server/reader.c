@@ -143,6 +143,13 @@ int reader_lease(const struct id *job, struct lease *out)
     return err ? err : store_read_lease(reader, job, out);
 }
 
+int reader_find_lease(const struct id *id, struct lease *out)
+{
+    struct store_reader *reader;
+    int err = reader_get(&reader);
+    return err ? err : store_find_lease(reader, id, out);
+}
+
 int reader_schedule(const char *name, struct schedule *out)
 {
     struct store_reader *reader;

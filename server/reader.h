@@ -76,6 +76,7 @@ int reader_group(const struct id *id, struct group *out); /* 0, -ERR_NO_GROUP, â
 /* Those of a job or group, oldest first. */
 int reader_deliveries(const struct id *subject, struct delivery *out, size_t most, size_t *n);
 int reader_lease(const struct id *job, struct lease *out); /* -ERR_LEASE_LOST: it has none */
+int reader_find_lease(const struct id *id, struct lease *out); /* -ERR_LEASE_LOST: it is not there any more */
 
 /* 0, -ERR_NO_SCHEDULE; the caller schedule_release()s what is filled. */
 int reader_schedule(const char *name, struct schedule *out);

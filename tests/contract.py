@@ -457,6 +457,12 @@ def live_leases(s):
     check(got['job']['id'] == first and got['job']['input'] == [1] and got['job']['state'] == 'running', 'a lease')
     at = f'/v1/leases/{got["id"]}'
     s.call(200, 'POST', one + '/heartbeat', at + '/heartbeat')
+    headers, data = s.call(200, 'GET', one + '/input', at + '/input')
+    check(data == [1] and headers['Accept-Ranges'] == 'bytes', f'the input of a lease: {data}')
+    s.call(304, 'GET', one + '/input', at + '/input', None, {'If-None-Match': headers['ETag']})
+    s.call(206, 'GET', one + '/input', at + '/input', None, {'Range': 'bytes=1-1'})
+    s.call(416, 'GET', one + '/input', at + '/input', None, {'Range': 'bytes=9-'})
+    s.call(400, 'GET', one + '/input', at + '/input?x=1')
     s.call(200, 'POST', one + '/heartbeat', at + '/heartbeat', '{"progress":{"fraction":0.5,"message":"m"},"duration":30}')
     _, shown = s.call(200, 'GET', '/v1/jobs/{id}', f'/v1/jobs/{first}')
     check(shown['progress'] == {'fraction': 0.5, 'message': 'm'} and shown['lease']['worker'] == 'w', 'progress from elsewhere')
@@ -465,6 +471,8 @@ def live_leases(s):
     for word, body in (('complete', '{"result":1}'), ('fail', '{"error":{}}'), ('heartbeat', '{}')):
         s.call(409, 'POST', f'{one}/{word}', f'{at}/{word}', body)
         s.call(409, 'POST', f'{one}/{word}', f'/v1/leases/nope/{word}', body)
+    s.call(409, 'GET', one + '/input', at + '/input')
+    s.call(409, 'GET', one + '/input', '/v1/leases/nope/input')
     second = job()
     at = f'/v1/leases/{lease()[0]["id"]}'
     _, end = s.call(200, 'POST', one + '/fail', at + '/fail', '{"error":{"code":"bad_day","message":"x","permanent":true}}')

@@ -228,6 +228,61 @@ static pid_t start_worker(struct server *s)
     return pid;
 }
 
+/* What does not stand in the job itself: the example fetches it. */
+START_TEST(large_inputs_and_bytes_come_too)
+{
+    struct server *s = server_new(conf, NULL);
+    pid_t worker = start_worker(s);
+    size_t len = 200000;
+    char *body = malloc(len + 64), *text = malloc(len + 1);
+    ck_assert(body && text);
+    memset(text, 'a', len);
+    text[len] = '\0';
+    sprintf(body, "{\"task\":\"far\",\"input\":\"%s\"}", text);
+    char *id = strdup(submit(s, body));
+    struct answer *a = await_state(s, id, "succeeded");
+    char path[96];
+    snprintf(path, sizeof(path), "/v1/jobs/%s/result", id);
+    answer_free(a);
+    a = get(s, path, 200); /* it is larger than what stands in a job */
+    ck_assert_str_eq(jstr(a->json, "input"), text);
+    answer_free(a);
+    const char *const png[] = {"Content-Type: image/png", NULL};
+    a = http_bytes(s, "/v1/tasks/far/jobs?wait=60", text, 70000, png);
+    ck_assert_msg(jint(a->json, "result.input") == 70000, "%s", a->body);
+    answer_free(a);
+    kill(worker, SIGKILL);
+    waitpid(worker, NULL, 0);
+    free(body);
+    free(text);
+    free(id);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(only_who_holds_a_job_reads_its_input)
+{
+    struct server *s = server_new(conf, NULL);
+    char path[128], *id = strdup(submit(s, "{\"task\":\"far\",\"input\":[1, 2]}"));
+    char *late = take_lease(s, "{\"duration\":0.1}", NULL);
+    char *again = take_lease(s, "{\"duration\":600,\"wait\":60}", NULL);
+    snprintf(path, sizeof(path), "/v1/leases/%s/input", late);
+    answer_free(get(s, path, 409));
+    snprintf(path, sizeof(path), "/v1/leases/%s/input", again);
+    struct answer *a = get(s, path, 200);
+    ck_assert_str_eq(a->body, "[1, 2]");
+    answer_free(a);
+    ck_assert_int_eq(end_lease(s, again, "complete", "{}"), 200);
+    answer_free(get(s, path, 409));
+    snprintf(path, sizeof(path), "/v1/leases/%s/input", id); /* a job's id is no lease's */
+    answer_free(get(s, path, 409));
+    free(late);
+    free(again);
+    free(id);
+    server_free(s);
+}
+END_TEST
+
 #define JOBS    400
 #define WORKERS 3
 
@@ -293,6 +348,8 @@ int main(void)
         a_client_that_left_gets_no_job,
         a_checkpoint_comes_with_the_next_lease,
         a_checkpoint_has_a_limit,
+        large_inputs_and_bytes_come_too,
+        only_who_holds_a_job_reads_its_input,
         workers_killed_at_random_lose_nothing,
     };
     return run_suite("leases", tests, sizeof(tests) / sizeof(tests[0]));

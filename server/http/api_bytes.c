@@ -1,5 +1,6 @@
 /*
- * api_bytes.c - the bytes of inputs and results, whole or a range of them. HTTP threads.
+ * api_bytes.c - the bytes of inputs and results, whole or a range of them, for those who may see
+ * the job and for the remote worker that holds it. HTTP threads.
  *
  * What is large is read from the store a piece at a time while it is sent; between two pieces a
  * client holds its piece's memory, which is of body_memory, and nothing of the store.
@@ -199,6 +200,41 @@ void api_jobs_input(struct request *rq)
     struct job job;
     if (!jobs_read_id(rq) || !no_params(rq) || !jobs_read(rq, READ_INPUT, AT_ONCE, &job))
         return;
+    answer_bytes(rq, &job.input, job.input_type,
+                 &(struct piece){.what = READ_INPUT, .size = job.input_size});
+    job_release(&job);
+}
+
+static void lease_lost(struct request *rq)
+{
+    struct problem p;
+    problem_set(&p, ERR_LEASE_LOST, "the lease %.*s was lost, cancelled or used, or never was one",
+                (int)(rq->part.len < 80 ? rq->part.len : 80), rq->part.text);
+    request_problem(rq, &p);
+}
+
+/* Whoever holds a job may read what it is about, and no other job. */
+void api_leases_input(struct request *rq)
+{
+    struct job job;
+    struct lease lease;
+    struct id id;
+    if (!no_params(rq))
+        return;
+    int err = id_parse(&id, rq->part.text, rq->part.len) ? reader_find_lease(&id, &lease)
+                                                         : -ERR_LEASE_LOST;
+    if (!err) {
+        rq->id = lease.job;
+        err = reader_job(&rq->id, READ_INPUT, AT_ONCE, &job);
+    }
+    if (err == -ERR_LEASE_LOST || err == -ERR_NO_JOB) {
+        lease_lost(rq);
+        return;
+    }
+    if (err) {
+        request_error(rq, err);
+        return;
+    }
     answer_bytes(rq, &job.input, job.input_type,
                  &(struct piece){.what = READ_INPUT, .size = job.input_size});
     job_release(&job);

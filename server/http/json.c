@@ -473,8 +473,9 @@ static bool add_attempts(struct buf *out, const struct view *v)
         struct attempt_record last = {.number = job->attempt,
                                       .worker = job->worker,
                                       .started_us = job->started_us,
-                                      .finished_us = job->finished_us,
-                                      .error = job->error};
+                                      .finished_us = job->finished_us};
+        if (job_state_final(job->state)) /* else that is the error of the attempt before */
+            last.error = job->error;
         if (v->running && v->running->attempt == job->attempt)
             last.worker = v->running->pid;
         attempt_json(out, &last);

@@ -590,6 +590,7 @@ static const struct store_ops sqlite_ops = {
     .leases_expired = sqlite_leases_expired,
     .lease_next_us = sqlite_lease_next_us,
     .read_lease = sqlite_read_lease,
+    .find_lease = sqlite_find_lease,
     .schedule_put = sqlite_schedule_put,
     .schedule_delete = sqlite_schedule_delete,
     .schedule_pause = sqlite_schedule_pause,

@@ -306,6 +306,7 @@ int sqlite_leases_expired(struct store *s, int64_t now_us, struct lease *out, si
                           size_t *n);
 int sqlite_lease_next_us(struct store *s, int64_t *next_us);
 int sqlite_read_lease(struct store_reader *r, const struct id *job, struct lease *out);
+int sqlite_find_lease(struct store_reader *r, const struct id *id, struct lease *out);
 
 /* ---- sqlite_delivery.c ---- */
 /* The job or group ended, and its callback_url is to be called; len 0: it has none. */

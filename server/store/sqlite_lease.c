@@ -1,6 +1,6 @@
 /*
  * sqlite_lease.c - the SQLite driver's leases. Writing: the writer's thread, inside its
- * transaction; sqlite_read_lease: any thread with its own connection.
+ * transaction; those that take a reader: any thread with its own connection.
  */
 #include "sqlite.h"
 
@@ -113,13 +113,25 @@ int sqlite_lease_next_us(struct store *base, int64_t *next_us)
     return 0;
 }
 
-int sqlite_read_lease(struct store_reader *base, const struct id *job, struct lease *out)
+/* The first row of a reader's statement by the key of `of`. */
+static int read_one(struct store_reader *base, int stmt, const struct id *of, struct lease *out)
 {
     struct sqlite_reader *r = (struct sqlite_reader *)base;
-    int got = db_first(&r->db, STMT_LEASE_OF, PARAMS(P_INT(id_key(job))));
+    int got = db_first(&r->db, stmt, PARAMS(P_INT(id_key(of))));
     if (got != 1)
         return got < 0 ? got : -ERR_LEASE_LOST;
-    row_lease(r->db.stmt[STMT_LEASE_OF], out);
-    db_done(&r->db, STMT_LEASE_OF);
+    row_lease(r->db.stmt[stmt], out);
+    db_done(&r->db, stmt);
     return 0;
+}
+
+int sqlite_read_lease(struct store_reader *base, const struct id *job, struct lease *out)
+{
+    return read_one(base, STMT_LEASE_OF, job, out);
+}
+
+int sqlite_find_lease(struct store_reader *base, const struct id *id, struct lease *out)
+{
+    int err = read_one(base, STMT_LEASE_SEEN, id, out);
+    return err || id_equal(&out->id, id) ? err : -ERR_LEASE_LOST;
 }

@@ -406,6 +406,11 @@ int store_read_lease(struct store_reader *r, const struct id *job, struct lease 
     return r->ops->read_lease(r, job, out);
 }
 
+int store_find_lease(struct store_reader *r, const struct id *id, struct lease *out)
+{
+    return r->ops->find_lease(r, id, out);
+}
+
 int store_read_schedule(struct store_reader *r, const char *name, struct schedule *out)
 {
     return r->ops->read_schedule(r, name, out);

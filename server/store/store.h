@@ -228,6 +228,7 @@ int store_read_attempts(struct store_reader *r, const struct id *id, size_t most
 int store_read_deliveries(struct store_reader *r, const struct id *subject,
                           struct delivery *out, size_t most, size_t *n);
 int store_read_lease(struct store_reader *r, const struct id *job, struct lease *out);
+int store_find_lease(struct store_reader *r, const struct id *id, struct lease *out); /* by its own id */
 int store_read_schedule(struct store_reader *r, const char *name, struct schedule *out);
 int store_read_schedules(struct store_reader *r, struct schedule *out, size_t most, size_t *n);
 int store_read_counts(const struct store *s, const char *task, struct job_counts *out);

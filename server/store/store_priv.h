@@ -61,6 +61,7 @@ struct store_ops {
                           size_t *n);
     int (*lease_next_us)(struct store *s, int64_t *next_us);
     int (*read_lease)(struct store_reader *r, const struct id *job, struct lease *out);
+    int (*find_lease)(struct store_reader *r, const struct id *id, struct lease *out);
     int (*schedule_put)(struct store *s, const struct schedule *g);
     int (*schedule_delete)(struct store *s, const char *name);
     int (*schedule_pause)(struct store *s, const char *name, bool paused, int64_t next_us);
