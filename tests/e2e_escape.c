@@ -403,6 +403,19 @@ START_TEST(programs_work_in_a_sandbox)
 }
 END_TEST
 
+/* What a shell, flock(1) or an init system left open when the service began: its own descriptors
+ * have other numbers then. */
+START_TEST(descriptors_left_open_change_nothing)
+{
+    for (int most = 3; most < 6; most++) {
+        if (fcntl(most, F_GETFD) < 0)
+            ck_assert_int_eq(dup2(STDIN_FILENO, most), most);
+        if (offers("basic"))
+            works_in("basic");
+    }
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -410,6 +423,7 @@ int main(void)
         hogs_end_with_a_clear_code,           processes_and_files_are_counted,
         nothing_is_left_nor_taken_along,      what_does_not_fit_is_refused,
         a_module_runs_in_its_workers_sandbox, programs_work_in_a_sandbox,
+        descriptors_left_open_change_nothing,
     };
     return run_suite("escape", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -26,7 +26,8 @@ static const char *const system_paths[] = {
     "/lib64", "/libx32", "/etc",  "/proc", "/sys/devices/system/cpu"};
 static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
                                       "/dev/urandom"};
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define COUNT(a)       (sizeof(a) / sizeof((a)[0]))
+#define ABOVE_PROGRAMS 16 /* child.c moves no descriptor there */
 
 static const struct taskdefs *defs;              /* of this worker */
 static struct filter filters[2][FILTER_SOCKETS]; /* [all calls?][sockets], made when first needed */
@@ -133,7 +134,9 @@ static int allow_system(int list, const struct taskdef *def)
 
 static int make_list(const struct taskdef *def, const char *dir, int *out)
 {
-    int list = landlock_new(defs->machine.landlock, def->network);
+    AUTO_FD made = landlock_new(defs->machine.landlock, def->network);
+    /* a program is given its descriptors before the list is entered: it must be none of those */
+    int list = made < 0 ? -1 : fcntl(made, F_DUPFD_CLOEXEC, ABOVE_PROGRAMS);
     if (list < 0)
         return errno;
     int err = allow_system(list, def);
