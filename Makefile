@@ -366,7 +366,7 @@ $(BUILD)/tests/check_%: $(BUILD)/tests/check_%.o $(OBJS) $(BUILD)/embed.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS)
 # the layer under SQLite that loses, tears and fails
 CRASH = $(BUILD)/tests/crashvfs.o $(BUILD)/tests/crashdisk.o $(BUILD)/tests/storerun.o
-$(BUILD)/tests/check_crash $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(CRASH)
+$(BUILD)/tests/check_crash $(BUILD)/tests/check_faults $(BUILD)/tests/check_migrate $(BUILD)/tests/check_oom: $(CRASH)
 $(BUILD)/tests/check_store $(BUILD)/tests/check_life: $(BUILD)/tests/storekit.o
 .SECONDARY: $(CRASH) $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
@@ -439,7 +439,7 @@ analyze: deps-lint ## gcc's static analyzer
 	./tests/analyze.sh
 
 # Not those that count allocations, cut the power or begin a sandbox: their own tools watch them.
-VALGRIND_BIN := $(filter-out %check_crash %check_faults %check_oom %check_sandbox,$(UNIT_BIN))
+VALGRIND_BIN := $(filter-out %check_crash %check_faults %check_migrate %check_oom %check_sandbox,$(UNIT_BIN))
 valgrind: $(VALGRIND_BIN) $(TEST_SOS) ## unit tests under valgrind
 	./install-deps.sh lint
 	@failed=; for t in $(VALGRIND_BIN); do echo "== $$t"; CK_TIMEOUT_MULTIPLIER=20 JOBMILL_BUILD=$(BUILD) valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite $$t || failed="$$failed $$t"; done; $(NONE_FAILED)
@@ -449,7 +449,8 @@ soak: $(BUILD)/jobmill $(BUILD)/bench/load ## a mixed load for SOAK seconds: mem
 	/usr/bin/python3 tests/soak.py $(BUILD)/jobmill $(BUILD)/bench/load --seconds $(SOAK)
 
 IMAGES ?= 20000
-powerloss: $(BUILD)/tests/check_crash ## cut the power IMAGES times at every write and sync of recorded runs
+powerloss: $(BUILD)/tests/check_crash $(BUILD)/tests/check_migrate ## cut the power IMAGES times at every write and sync of recorded runs, and of each migration
+	CK_TIMEOUT_MULTIPLIER=100 JOBMILL_IMAGES=1 $(BUILD)/tests/check_migrate
 	CK_DEFAULT_TIMEOUT=0 CK_TIMEOUT_MULTIPLIER=100 JOBMILL_IMAGES=$(IMAGES) $(BUILD)/tests/check_crash
 
 .PHONY: faults hardening coverage
