@@ -189,7 +189,8 @@ void show_workers_row(struct table *t, const json_t *w)
     }
     table_cellf(t, "%.0f", show_number(w, "slot"));
     table_cell(t, show_string(w, "pool"));
-    table_cell(t, show_string(w, "state"));
+    table_cell(t,
+               json_is_true(json_object_get(w, "stopped")) ? "stopped" : show_string(w, "state"));
     table_cellf(t, "%.0f", show_number(w, "pid"));
     table_cellf(t, "%.0f", show_number(w, "jobs_done"));
     table_cell(t, term_duration(show_number(w, "cpu_seconds"), cpu));

@@ -202,7 +202,6 @@ void slot_progress(struct board_slot *s, double fraction, const char *text, size
         words_write(s->progress_text, copy, sizeof(copy));
     }
     write_end(s);
-    atomic_store_explicit(&s->heartbeat_us, clock_mono_us(), memory_order_relaxed);
 }
 
 bool slot_cancelled(const struct board_slot *s)
@@ -237,6 +236,7 @@ void slot_copy(const struct board_slot *s, struct slot_view *out)
     out->generation = atomic_load_explicit(&s->generation, memory_order_relaxed);
     out->restarts = atomic_load_explicit(&s->restarts, memory_order_relaxed);
     out->pid = atomic_load_explicit(&s->pid, memory_order_relaxed);
+    out->stopped = atomic_load_explicit(&s->stopped, memory_order_relaxed) != 0;
     out->born_us = atomic_load_explicit(&s->born_us, memory_order_relaxed);
     out->jobs_done = atomic_load_explicit(&s->jobs_done, memory_order_relaxed);
     out->cpu_us = atomic_load_explicit(&s->cpu_us, memory_order_relaxed);

@@ -37,6 +37,7 @@ struct board_slot {
     _Atomic uint32_t generation; /* of the worker that lives, or is being born, here */
     _Atomic int32_t pid;         /* 0: none */
     _Atomic uint32_t restarts;   /* workers replaced here since start */
+    _Atomic uint32_t stopped;    /* 1: by a signal, and it does not go on yet */
     _Atomic int64_t born_us;     /* wall */
     _Atomic uint64_t cancel_seq; /* sequence number of the job whose task should give up; 0: none */
     _Atomic uint64_t cell[BOARD_DEPTH]; /* also the worker, by compare-and-swap only */
@@ -52,7 +53,6 @@ struct board_slot {
     _Alignas(8) char progress_text[JOB_PROGRESS_TEXT_MAX + 1];
 
     _Atomic uint64_t jobs_done;
-    _Atomic int64_t heartbeat_us; /* mono; last sign of life */
     _Atomic int64_t cpu_us;       /* CPU time used by the worker and its dead children */
     _Atomic int64_t rss_bytes;    /* largest resident size so far */
 };
@@ -123,6 +123,7 @@ struct slot_view {
     enum slot_state state;
     uint32_t pool, generation, restarts;
     int32_t pid;
+    bool stopped;
     int64_t born_us;
     uint64_t jobs_done;
     int64_t cpu_us, rss_bytes;

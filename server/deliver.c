@@ -370,6 +370,10 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
             job_error_set(e, code, "%s", sentence);
             e->signal = WTERMSIG(st);
             f->attempt.retry_now = false;
+        } else if (s->stopped_us && WIFSIGNALED(st)) {
+            job_error_set(e, JOB_ERROR_CRASHED,
+                          "the worker was stopped by a signal, and then killed");
+            e->signal = WTERMSIG(st);
         } else if (WIFSIGNALED(st)) {
             job_error_set(e, JOB_ERROR_CRASHED, "the worker was killed by signal %d (%s)",
                           WTERMSIG(st), strsignal(WTERMSIG(st)));
@@ -388,6 +392,18 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
     atomic_store_explicit(&s->board->cancel_seq, 0, memory_order_release);
     if (d->draining)
         return_pending(d, s->pool);
+}
+
+/* What it has not begun, and while it is stopped cannot begin, goes to others. */
+void deliver_stopped(struct dispatcher *d, struct slot *s, bool stopped)
+{
+    slot_set_stopped(s, stopped ? clock_mono_us() : 0);
+    if (stopped) {
+        deliver_take_back(s, 0);
+        if (s->count == 0 && s->state == SLOT_BUSY)
+            slot_set_state(s, SLOT_IDLE);
+    }
+    deliver_pending(d, s->pool);
 }
 
 /* ---- stopping ---- */

@@ -60,6 +60,7 @@ void deliver_last_words(struct dispatcher *d, struct slot *s);   /* all that a d
 void deliver_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt);
 void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);
 void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH *death);
+void deliver_stopped(struct dispatcher *d, struct slot *s, bool stopped); /* a signal has stopped its worker, or it goes on */
 void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c); /* unrun, to the queue; takes c */
 void deliver_take_back(struct slot *s, unsigned from); /* what it holds from there on, as far as it has not begun: pending again */
 void deliver_drain(struct dispatcher *d);                        /* takes back all that has not begun */

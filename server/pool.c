@@ -81,18 +81,36 @@ static bool counts_as_live(enum slot_state state)
     return state == SLOT_IDLE || state == SLOT_BUSY;
 }
 
+/* It is given nothing. */
+static bool is_out(const struct slot *s)
+{
+    return s->leaving || s->stopped_us;
+}
+
 static bool is_able(const struct slot *s)
 {
-    return counts_as_live(s->state) && !s->leaving;
+    return counts_as_live(s->state) && !is_out(s);
+}
+
+static void set_out(struct slot *s, bool leaving, int64_t stopped_us)
+{
+    s->pool->able -= is_able(s);
+    s->pool->out -= is_out(s);
+    s->leaving = leaving;
+    s->stopped_us = stopped_us;
+    s->pool->out += is_out(s);
+    s->pool->able += is_able(s);
 }
 
 void slot_set_leaving(struct slot *s, bool leaving)
 {
-    s->pool->able -= is_able(s);
-    s->pool->leaving -= s->leaving;
-    s->leaving = leaving;
-    s->pool->leaving += s->leaving;
-    s->pool->able += is_able(s);
+    set_out(s, leaving, s->stopped_us);
+}
+
+void slot_set_stopped(struct slot *s, int64_t since_us)
+{
+    set_out(s, s->leaving, since_us);
+    atomic_store_explicit(&s->board->stopped, since_us != 0, memory_order_release);
 }
 
 bool slot_is_spent(const struct slot *s)
@@ -172,18 +190,18 @@ bool pool_has_idle(const struct pool *p)
 {
     for (uint32_t k = 0; k < p->size; k++) {
         const struct slot *s = &p->slots[k];
-        if (s->state == SLOT_IDLE && !s->leaving && s->stop == STOP_NONE && !s->full)
+        if (s->state == SLOT_IDLE && !is_out(s) && s->stop == STOP_NONE && !s->full)
             return true;
     }
     return false;
 }
 
-/* What stands against the pool's capacity: not what the leaving do, who are no part of it. */
+/* What stands against the pool's capacity: not what those do who are no part of it. */
 static uint32_t used_up(const struct pool *p)
 {
     uint32_t used = p->held + p->waiting + p->granted;
-    for (uint32_t k = 0; p->leaving && k < p->size; k++)
-        used -= p->slots[k].leaving ? p->slots[k].count : 0;
+    for (uint32_t k = 0; p->out && k < p->size; k++)
+        used -= is_out(&p->slots[k]) ? p->slots[k].count : 0;
     return used;
 }
 

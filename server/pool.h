@@ -38,6 +38,7 @@ struct slot {
     int64_t untold_us; /* what these are thought to take it */
     unsigned untold; /* the last of them that the worker was not sent yet: none between deliver's passes */
     bool leaving; /* it is given nothing more, and goes when it holds nothing; slot_set_leaving() */
+    int64_t stopped_us; /* mono: since when a signal has stopped it; 0: it runs; slot_set_stopped() */
     uint32_t done;    /* jobs since its birth */
     int64_t ready_us; /* mono: when it said READY */
     bool fell; /* its socket ended though nobody had told it to go */
@@ -61,8 +62,8 @@ struct pool {
     int64_t stalled_us; /* mono: since when no worker took one of them; 0: one did in this pass, or there is none */
     uint32_t held;      /* how many the workers hold */
     uint32_t granted;   /* credit that the writer has and did not use yet */
-    uint32_t able;      /* workers that live and are not leaving */
-    uint32_t leaving;   /* slots whose worker is */
+    uint32_t able;      /* workers that live, run and are not leaving */
+    uint32_t out;       /* slots whose worker is leaving, or stopped */
     uint32_t depth;     /* jobs that one worker may hold, 1..BOARD_DEPTH */
     int64_t run_ewma_us;/* moving average of run times */
     uint32_t failures;  /* births in a row that came to nothing */
@@ -83,6 +84,8 @@ bool pool_has_excess(struct pool *p);
 void slot_set_state(struct slot *s, enum slot_state state);
 /* And this, whether its worker is leaving. */
 void slot_set_leaving(struct slot *s, bool leaving);
+/* And this: since when its worker is stopped; 0: it is not. */
+void slot_set_stopped(struct slot *s, int64_t since_us);
 /* Has its worker, with what it holds, all the jobs that its pool lets a worker have? */
 bool slot_is_spent(const struct slot *s);
 

@@ -175,6 +175,7 @@ static void died(struct dispatcher *d, const struct msg_DEATH *m)
     s->full = false;
     deliver_buried(d, s, m); /* names it */
     slot_set_leaving(s, false);
+    slot_set_stopped(s, 0);
     s->pid = 0;
     s->stop = STOP_NONE;
     s->kill_at_us = INT64_MAX;
@@ -186,6 +187,32 @@ static void died(struct dispatcher *d, const struct msg_DEATH *m)
         ask_for_worker(d, s);
     pool_trim(s->pool);
     deliver_pending(d, s->pool);
+}
+
+static void halted(struct dispatcher *d, const struct msg_HALT *m)
+{
+    struct slot *s = supervise_slot(d, m->slot);
+    if (!s || s->generation != m->generation || s->state == SLOT_DYING || s->state == SLOT_EMPTY)
+        return; /* who is killed is stopped first */
+    log_warn("worker %d of pool %s %s", s->pid, s->pool->def->name,
+             m->stopped ? "was stopped by a signal" : "goes on");
+    deliver_stopped(d, s, m->stopped != 0);
+}
+
+/* One that was stopped for so long is not waited for any more. */
+static void stopped_timer(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
+{
+    int64_t limit_us = d->conf->stopped_timeout_us;
+    if (!s->stopped_us || !limit_us || s->state == SLOT_DYING)
+        return;
+    int64_t due_us = s->stopped_us + limit_us;
+    if (due_us > now_us) {
+        *next_us = due_us < *next_us ? due_us : *next_us;
+        return;
+    }
+    log_warn("worker %d of pool %s was stopped for %.3f s: killed", s->pid, s->pool->def->name,
+             (double)limit_us / (double)US_PER_S);
+    supervise_kill(d, s);
 }
 
 static void unborn(struct dispatcher *d, const struct msg_UNBORN *m)
@@ -219,6 +246,9 @@ void supervise_control(struct dispatcher *d)
         case MSG_BORN:
             born(d, &m);
             break;
+        case MSG_HALT:
+            halted(d, &m.u.HALT);
+            break;
         case MSG_UNBORN:
             unborn(d, &m.u.UNBORN);
             break;
@@ -245,6 +275,7 @@ void supervise_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
                 *next_us = s->spawn_at_us;
             if (s->state == SLOT_EMPTY)
                 continue;
+            stopped_timer(d, s, now_us, next_us);
             if (s->kill_at_us <= now_us)
                 supervise_kill(d, s);
             if (s->kill_at_us < *next_us)

@@ -72,6 +72,7 @@ static size_t samples(struct msg *out)
     out[n++] = (struct msg){.kind = MSG_SPAWN, .fd = -1, .u.SPAWN = {1, 2, 3}};
     out[n++] = (struct msg){.kind = MSG_KILL, .fd = -1, .u.KILL = {1, UINT32_MAX}};
     out[n++] = (struct msg){.kind = MSG_BORN, .fd = -1, .u.BORN = {1, 2, 77}};
+    out[n++] = (struct msg){.kind = MSG_HALT, .fd = -1, .u.HALT = {1, 2, 1}};
     out[n++] = (struct msg){.kind = MSG_UNBORN, .fd = -1, .u.UNBORN = {1, 2, 11}};
     out[n++] = (struct msg){.kind = MSG_DEATH, .fd = -1, .u.DEATH = {1, 2, 77, 9, -1, INT64_MAX}};
     out[n++] = assign("input", 5);

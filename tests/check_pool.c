@@ -178,7 +178,7 @@ START_TEST(who_leaves_is_no_part_of_the_pool)
     slot_set_state(&p->slots[0], SLOT_IDLE);
     ck_assert_uint_eq(pool_grant(p), 2);
     ck_assert_uint_eq(p->able, 1);
-    ck_assert_uint_eq(p->leaving, 1);
+    ck_assert_uint_eq(p->out, 1);
 }
 END_TEST
 
@@ -220,7 +220,7 @@ START_TEST(a_pool_grows_and_shrinks)
     ck_assert(p->slots[2].leaving);
     pool_resize(p, 3); /* it may stay after all */
     ck_assert(!p->slots[2].leaving);
-    ck_assert_uint_eq(p->leaving, 0);
+    ck_assert_uint_eq(p->out, 0);
     pool_resize(p, 1);
     claim_free(slot_take(&p->slots[2], 0));
     slot_set_state(&p->slots[2], SLOT_EMPTY);

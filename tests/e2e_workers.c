@@ -125,6 +125,109 @@ START_TEST(a_death_that_is_told_late_is_one)
 }
 END_TEST
 
+/* ---- stopped by a signal ---- */
+
+static int stopped_workers(struct server *s)
+{
+    int n = 0;
+    struct answer *a = get(s, "/v1/workers", 200);
+    for (const char *at = a->body; (at = strstr(at, "\"stopped\":true")); at++)
+        n++;
+    answer_free(a);
+    return n;
+}
+
+static pid_t worker_of(struct server *s, const char *id)
+{
+    pid_t pid = 0;
+    struct answer *a = get(s, "/v1/workers", 200);
+    json_t *workers = jget(a->json, "workers");
+    for (size_t i = 0; i < json_array_size(workers); i++) {
+        json_t *w = json_array_get(workers, i);
+        if (strcmp(jstr(w, "job"), id) == 0)
+            pid = (pid_t)jint(w, "pid");
+    }
+    answer_free(a);
+    return pid;
+}
+
+START_TEST(a_stopped_worker_is_given_nothing)
+{
+    pid_t pids[4];
+    struct server *s = server_new("[server]\nstopped_timeout = 0\n", two_workers);
+    eventually(worker_pids(s, pids, 4) == 2, LONG_MS);
+    ck_assert_int_eq(kill(pids[0], SIGSTOP), 0);
+    eventually(stopped_workers(s) == 1, LONG_MS);
+    for (int i = 0; i < 20; i++)
+        answer_free(run_job(s, "{\"task\":\"noop\"}"));
+    ck_assert_int_eq(kill(pids[1], SIGSTOP), 0);
+    eventually(stopped_workers(s) == 2, LONG_MS);
+    char *id = strdup(submit(s, "{\"task\":\"noop\"}"));
+    answer_free(await_state(s, id, "queued")); /* there is nobody, and it is not lost */
+    ck_assert_int_eq(kill(pids[0], SIGCONT), 0);
+    answer_free(await_state(s, id, "succeeded"));
+    ck_assert_int_eq(kill(pids[1], SIGCONT), 0);
+    eventually(stopped_workers(s) == 0, LONG_MS);
+    free(id);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_stopped_worker_is_replaced_and_its_job_runs_again)
+{
+    char path[96];
+    struct server *s = server_new("[server]\nstopped_timeout = 0.1\n", two_workers);
+    char *id = strdup(submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}"));
+    eventually(worker_of(s, id) != 0, LONG_MS);
+    pid_t first = worker_of(s, id);
+    ck_assert_int_eq(kill(first, SIGSTOP), 0);
+    eventually(process_is_gone(first), LONG_MS);
+    eventually(worker_of(s, id) != 0 && worker_of(s, id) != first, LONG_MS);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+    struct answer *a = get(s, path, 200);
+    ck_assert_msg(jint(a->json, "attempt") == 2, "%s", a->body);
+    ck_assert_str_eq(jstr(a->json, "attempts.0.error.code"), "crashed");
+    ck_assert_msg(strstr(jstr(a->json, "attempts.0.error.message"), "stopped") != NULL, "%s",
+                  a->body);
+    ck_assert_msg(!jget(a->json, "attempts.1.error"), "the one that runs: %s", a->body);
+    answer_free(a);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel?wait=60", id);
+    answer_free(post(s, path, "", 200));
+    free(id);
+    server_free(s);
+}
+END_TEST
+
+/* It goes on about when it is to be killed: either its word counts, or the next attempt's. */
+START_TEST(a_worker_that_goes_on_late_changes_nothing)
+{
+    struct server *s = server_new("[server]\nstopped_timeout = 0.02\n", two_workers);
+    int n = rounds(20), again = 0;
+    for (int i = 0; i < n; i++) {
+        char body[128];
+        snprintf(body, sizeof(body),
+                 "{\"task\":\"sleep\",\"input\":{\"seconds\":0.0%u},\"max_attempts\":100}",
+                 1 + random_below(3));
+        char *id = strdup(submit(s, body));
+        pid_t pid = worker_of(s, id);
+        if (pid && kill(pid, SIGSTOP) == 0) {
+            pause_ms((int)random_below(40)); /* the moment is the test's matter */
+            (void)kill(pid, SIGCONT);
+        }
+        struct answer *a = await_state(s, id, "succeeded");
+        json_int_t attempt = jint(a->json, "attempt");
+        ck_assert_msg(attempt == 1 || attempt == 2, "%s", a->body);
+        again += attempt == 2;
+        answer_free(a);
+        free(id);
+    }
+    printf("of %d jobs of stopped workers %d ran again\n", n, again);
+    ck_assert_int_eq(stat_of(s, "jobs.succeeded"), n);
+    ck_assert_int_eq(jobs_kept(s), n);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(workers_that_die_at_birth_are_started_ever_later)
 {
     struct server *s = server_with_task("stillborn", "dies_at_birth", "", NULL);
@@ -277,11 +380,18 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        every_way_to_end_badly_is_told_apart, killed_workers_cost_an_attempt_each,
-        a_death_that_is_told_late_is_one,     workers_that_die_at_birth_are_started_ever_later,
-        a_task_that_cannot_be_loaded_says_so, spawned_workers_do_the_same,
-        no_outcome_waits_behind_a_long_job,   no_job_waits_behind_a_long_one,
+        every_way_to_end_badly_is_told_apart,
+        killed_workers_cost_an_attempt_each,
+        a_death_that_is_told_late_is_one,
+        workers_that_die_at_birth_are_started_ever_later,
+        a_task_that_cannot_be_loaded_says_so,
+        spawned_workers_do_the_same,
+        no_outcome_waits_behind_a_long_job,
+        no_job_waits_behind_a_long_one,
         the_last_words_of_a_worker_count,
+        a_stopped_worker_is_given_nothing,
+        a_stopped_worker_is_replaced_and_its_job_runs_again,
+        a_worker_that_goes_on_late_changes_nothing,
     };
     return run_suite("workers", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -1,6 +1,6 @@
 /*
  * forkserver.c - the one-threaded process that loads the tasks, forks workers, reaps them and what
- * they leave behind, and reports births and deaths.
+ * they leave behind, and reports births, deaths, and who was stopped.
  *
  * Invariants: every child of this process is a known worker or a stranger (an orphan that fell to
  * it from below a dead worker), and a stranger is killed; a DEATH is sent only when no stranger is
@@ -115,11 +115,28 @@ static void bury(uint32_t slot)
     cgroup_forget(fs.h.defs->machine.cgroup, (pid_t)m.u.DEATH.pid);
 }
 
+/* Workers that were stopped by a signal, or go on. The system tells of each as of a death. */
+static void tell_halts(void)
+{
+    siginfo_t si = {0};
+    while (waitid(P_ALL, 0, &si, WSTOPPED | WCONTINUED | WNOHANG) == 0 && si.si_pid) {
+        struct msg m = {.kind = MSG_HALT, .fd = -1};
+        for (uint32_t i = 0; i < fs.h.board->slots; i++) {
+            if (fs.worker[i].pid != si.si_pid)
+                continue;
+            m.u.HALT = (struct msg_HALT){i, fs.worker[i].generation, si.si_code != CLD_CONTINUED};
+            send_front(&m);
+        }
+        si.si_pid = 0;
+    }
+}
+
 static void on_sigchld(void)
 {
     struct signalfd_siginfo si;
     while (read(fs.signal_fd, &si, sizeof(si)) > 0)
         ;
+    tell_halts();
     /* Workers are buried by their pidfd; anything else that died or appeared is a stranger. */
     siginfo_t dead = {0};
     if (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) == 0 && dead.si_pid &&

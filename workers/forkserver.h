@@ -2,7 +2,7 @@
  * forkserver.h - the one-threaded process that loads the task modules once, forks the workers, reaps
  * them and whatever they leave behind, and tells the front end of births and deaths.
  *
- * It speaks SPAWN, KILL (in) and BORN, UNBORN, DEATH (out) of msg.def on heritage.control_fd. End of
+ * It speaks SPAWN, KILL (in) and BORN, UNBORN, HALT, DEATH (out) of msg.def on heritage.control_fd. End of
  * file there means: kill every worker and exit. It is a child subreaper, so descendants of a worker
  * that died become its own children and are killed before the DEATH message is sent.
  */

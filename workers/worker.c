@@ -246,7 +246,6 @@ static void run_job(struct worker *w, const struct msg *m, bool last)
     slot_job_end(w->slot);
     where_idle();
     atomic_fetch_add_explicit(&w->slot->jobs_done, 1, memory_order_relaxed);
-    atomic_store_explicit(&w->slot->heartbeat_us, now, memory_order_relaxed);
     if (now - w->usage_at_us >= USAGE_EVERY_US)
         tell_usage(w);
     w->usage_told = false;

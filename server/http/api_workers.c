@@ -73,6 +73,8 @@ static void add_worker(struct request *rq, struct buf *out, uint32_t slot,
     buf_adds(out, ",\"pool\":");
     json_text(out, v->pool < reader_tasks()->pools ? reader_tasks()->pool[v->pool].name : "");
     buf_addf(out, ",\"state\":\"%s\"", state_name(v->state));
+    if (v->stopped)
+        buf_adds(out, ",\"stopped\":true");
     if (v->has_job && may_see(rq, v))
         add_job(out, v);
     buf_addf(out, ",\"jobs_done\":%" PRIu64, v->jobs_done);
