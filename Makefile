@@ -115,6 +115,7 @@ SERVER := \
 	server/joblog_sweep.c \
 	server/leases.c \
 	server/metrics.c \
+	server/must.c \
 	server/outcome.c \
 	server/pool.c \
 	server/reader.c \
@@ -454,8 +455,9 @@ powerloss: $(BUILD)/tests/check_crash $(BUILD)/tests/check_migrate ## cut the po
 	CK_DEFAULT_TIMEOUT=0 CK_TIMEOUT_MULTIPLIER=100 JOBMILL_IMAGES=$(IMAGES) $(BUILD)/tests/check_crash
 
 .PHONY: faults hardening coverage
-faults: $(BUILD)/tests/check_faults $(BUILD)/tests/e2e_faults $(BUILD)/jobmill ## each call below the store, and each system call of the service, fails once
+faults: $(BUILD)/tests/check_faults $(BUILD)/tests/e2e_faults $(BUILD)/tests/e2e_oom $(BUILD)/jobmill $(TEST_SOS) ## each call below the store, and each system call and allocation of the service, fails once
 	CK_TIMEOUT_MULTIPLIER=100 JOBMILL_FAULTS=all $(BUILD)/tests/check_faults
+	JOBMILL_ROUNDS=1 JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_oom
 	JOBMILL_ROUNDS=200 JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_faults
 
 hardening: $(BUILD)/jobmill ## is what was built hardened?

@@ -8,6 +8,7 @@
 #include "../common/err.h"
 #include "../common/fdio.h"
 #include "../common/log.h"
+#include "must.h"
 #include "serve.h"
 
 #include <assert.h>
@@ -54,9 +55,7 @@ void dispatch_claimed(struct claim *list)
 
 void dispatch_cancel(const struct id *job, uint32_t attempt)
 {
-    struct cancel *c = calloc(1, sizeof(*c));
-    if (!c)
-        serve_die(71, "out of memory: a cancel cannot be passed on");
+    struct cancel *c = must_calloc(sizeof(*c), "a cancel cannot be passed on");
     c->order.kind = ORDER_CANCEL;
     c->job = *job;
     c->attempt = attempt;

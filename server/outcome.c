@@ -6,7 +6,7 @@
 
 #include "../common/clock.h"
 #include "metrics.h"
-#include "serve.h"
+#include "must.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +20,7 @@
 
 struct finish *outcome_new(const struct claim *c, enum attempt_end end)
 {
-    struct finish *f = calloc(1, sizeof(*f));
-    if (!f)
-        serve_die(71, "out of memory: the outcome of a job cannot be kept");
+    struct finish *f = must_calloc(sizeof(*f), "the outcome of a job cannot be kept");
     f->work.kind = CHANGE_FINISH;
     f->ahead = c->ahead;
     f->attempt.job = c->job;
@@ -168,9 +166,8 @@ struct finish *outcome_of_done(const struct dispatcher *d, const struct slot *s,
         job_error_set(&f->attempt.error, JOB_ERROR_BAD_RESULT, "%s", bad);
     } else if (m->ok) {
         copy_text(f->attempt.result_type, sizeof(f->attempt.result_type), m->result_type);
-        buf_add(&f->attempt.result, m->result.data, m->result.len);
-        if (f->attempt.result.failed)
-            serve_die(71, "out of memory: the result of a job cannot be kept");
+        must_add(&f->attempt.result, m->result.data, m->result.len,
+                 "the result of a job cannot be kept");
     } else {
         struct job_error *e = &f->attempt.error;
         f->attempt.permanent = m->permanent != 0;

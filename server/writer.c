@@ -14,6 +14,7 @@
 #include "collector.h"
 #include "dispatch.h"
 #include "metrics.h"
+#include "must.h"
 #include "serve.h"
 #include "waiters.h"
 
@@ -26,6 +27,7 @@
 
 #define SAY_FULL_US   (5 * US_PER_S)
 #define FULL_PAUSE_MS 100  /* between tries while the disk is full and outcomes wait */
+#define UNDO_PAUSE_MS 5    /* between tries to undo while there is no memory */
 #define IDLE_WAIT_MS  1000 /* a look at the clock: wall time may have been set */
 #define EXIT_IO       74   /* sysexits.h EX_IOERR */
 
@@ -112,9 +114,7 @@ void *writer_grow(void *old, size_t count, size_t *cap, size_t size)
     if (count < *cap)
         return old;
     size_t more = *cap ? *cap * 2 : 256;
-    void *now = realloc(old, more * size);
-    if (!now)
-        serve_die(71, "out of memory in the writer");
+    void *now = must_realloc(old, more * size, "a commit cannot be told");
     *cap = more;
     return now;
 }
@@ -292,6 +292,20 @@ static void undone(struct batch *b, int err)
     refuse_all(b, err);
 }
 
+/* Where memory has ended it waits a while for some: what is undone only in part cannot be gone on
+ * from.
+ */
+static int undo(void)
+{
+    const struct timespec pause = {.tv_nsec = UNDO_PAUSE_MS * 1000000L};
+    int err = store_rollback(w.store);
+    for (int ms = 0; err == -ERR_NOMEM && ms < MUST_MS; ms += UNDO_PAUSE_MS) {
+        nanosleep(&pause, NULL);
+        err = store_rollback(w.store);
+    }
+    return err;
+}
+
 /* One transaction with all of b->nodes. False: the disk is full (or memory), and it was undone. */
 static bool transact(struct batch *b)
 {
@@ -303,9 +317,9 @@ static bool transact(struct batch *b)
     bool known = err == -ERR_STORE_FULL || err == -ERR_NOMEM;
     if (!err) {
         err = store_commit(w.store);
-        known = err == -ERR_STORE_FULL; /* a write that found no room: nothing of it is kept */
+        known = err == -ERR_STORE_FULL || err == -ERR_NOMEM; /* nothing of it is kept */
     }
-    if (known && store_rollback(w.store) == 0) {
+    if (known && undo() == 0) {
         undone(b, err);
         return false;
     }

@@ -273,7 +273,7 @@ int run_step(struct run *r)
     bool known = err == -ERR_STORE_FULL || err == -ERR_NOMEM;
     if (!err) {
         err = store_commit(r->store);
-        known = err == -ERR_STORE_FULL;
+        known = err == -ERR_STORE_FULL || err == -ERR_NOMEM;
     }
     if (!err)
         return RUN_KEPT;

@@ -381,6 +381,7 @@ int sqlite_commit(struct store *base)
     int err = group_flush(s, clock_wall_us());
     if (!err)
         err = write_counters(s);
+    bool before = err == -ERR_NOMEM; /* nothing was to be kept yet */
     if (!err)
         err = db_run(&s->db, STMT_COMMIT, NULL, 0);
     if (err >= 0) {
@@ -388,9 +389,15 @@ int sqlite_commit(struct store *base)
         settle_reset(s);
         return 0;
     }
+    /* Full is told for a write that failed, never for a sync: what was rolled back then is gone.
+     * Memory that ended within COMMIT itself may leave what is found again after a crash. */
+    bool known = before || err == -ERR_STORE_FULL;
     int undone = sqlite_rollback(base);
-    /* Full is told for a write that failed, never for a sync: what was rolled back then is gone. */
-    return err == -ERR_STORE_FULL && undone == 0 ? err : undone ? undone : err;
+    if (known)
+        return undone ? undone : err;
+    if (undone && undone != -ERR_NOMEM && undone != -ERR_STORE_FULL)
+        return undone;
+    return err == -ERR_NOMEM ? -ERR_STORE : err;
 }
 
 int db_run_one(struct sqlite_store *s, enum stmt st, const struct param *p, int n)

@@ -8,7 +8,7 @@
  * Write calls happen between store_begin and store_commit. An error of a write call other than the
  * named refusals, or of store_commit, means *unknown*: the caller must acknowledge nothing of the
  * transaction, and end the service (see docs/architecture.md). -ERR_STORE_FULL from anything but
- * store_commit's sync was rolled back and is known not to be kept.
+ * store_commit's sync, and -ERR_NOMEM, were rolled back and are known not to be kept.
  */
 #ifndef JOBMILL_SERVER_STORE_H
 #define JOBMILL_SERVER_STORE_H
