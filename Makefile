@@ -92,6 +92,7 @@ SERVER := \
 	server/backup.c \
 	server/bucket.c \
 	server/claims.c \
+	server/clockset.c \
 	server/clockwork.c \
 	server/collector.c \
 	server/conf.c \
@@ -235,7 +236,8 @@ MIGRATIONS := \
 	migrations/sqlite/0008_deliveries.sql \
 	migrations/sqlite/0009_params.sql \
 	migrations/sqlite/0010_checkpoints.sql \
-	migrations/sqlite/0011_plain_conditions.sql
+	migrations/sqlite/0011_plain_conditions.sql \
+	migrations/sqlite/0012_delayed.sql
 
 # tests that live in this process, and tests that start the real binary
 UNIT  := $(wildcard tests/check_*.c)
@@ -248,7 +250,7 @@ TASK_SOS  := $(TASKS:workers/builtin/%.c=$(BUILD)/tasks/%.so)
 TEST_SOS  := $(patsubst tests/tasks/%.c,$(BUILD)/tests/tasks/%.so,$(wildcard tests/tasks/*.c))
 UNIT_BIN  := $(UNIT:%.c=$(BUILD)/%)
 STORY_BIN := $(STORY:%.c=$(BUILD)/%)
-TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/programs/%,$(wildcard tests/programs/*.c))
+TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/programs/%,$(wildcard tests/programs/*.c)) $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 
 all: $(BUILD)/jobmill ## build build/jobmill
 
@@ -273,6 +275,11 @@ $(BUILD)/tasks/%.so: workers/builtin/%.c workers/builtin/input.h include/jobmill
 $(BUILD)/tests/tasks/%.so: tests/tasks/%.c include/jobmill_task.h Makefile
 	@mkdir -p $(@D)
 	$(SO) -o $@ $<
+
+# what tests put between the service and the system
+$(BUILD)/tests/preload/%.so: tests/preload/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -O1 $(WARN) -fPIC -D_GNU_SOURCE -shared -o $@ $<
 
 # programs that tests start as commands: without a sanitizer, whose shadow no limit of memory allows
 $(BUILD)/tests/programs/%: tests/programs/%.c Makefile
@@ -373,7 +380,7 @@ $(BUILD)/tests/check_store $(BUILD)/tests/check_life: $(BUILD)/tests/storekit.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 $(BUILD)/tests/check_cgroup: ALL_LDFLAGS += -Wl,--wrap=mkdir,--wrap=rmdir,--wrap=unlinkat
-HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o
+HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o $(BUILD)/tests/harness_clock.o
 $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson -lsqlite3 -lnettle $(TEST_LIBS)
 .SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS)
@@ -558,7 +565,7 @@ bench-profile: all $(BUILD)/bench/load ## CPU time and system calls of a request
 	BUILD=$(BUILD) python3 bench/profile.py $(PROFILE_ARGS)
 
 # ---- the look of the code ----
-FORMATTED = $(SRCS) server/main.c $(TASKS) $(wildcard tests/*.c tests/*.h tests/programs/*.c tests/tasks/*.c bench/*.c bench/*/*.c)
+FORMATTED = $(SRCS) server/main.c $(TASKS) $(wildcard tests/*.c tests/*.h tests/preload/*.c tests/programs/*.c tests/tasks/*.c bench/*.c bench/*/*.c)
 fmt: deps-lint ## format the sources
 	clang-format -i $(FORMATTED)
 fmt-check: deps-lint

@@ -27,6 +27,12 @@ int64_t clock_mono_us(void)
     return fake >= 0 ? fake : read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t clock_boot_us(void)
+{
+    int64_t fake = atomic_load_explicit(&fake_mono, memory_order_relaxed);
+    return fake >= 0 ? fake : read_clock(CLOCK_BOOTTIME);
+}
+
 int64_t clock_cpu_us(void)
 {
     return read_clock(CLOCK_PROCESS_CPUTIME_ID);

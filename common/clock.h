@@ -16,6 +16,7 @@
 
 int64_t clock_wall_us(void); /* since 1970-01-01 UTC */
 int64_t clock_mono_us(void); /* CLOCK_MONOTONIC: the same in all processes */
+int64_t clock_boot_us(void); /* the monotonic clock, and the time that the machine slept */
 int64_t clock_cpu_us(void);  /* CPU time of this process */
 
 /* Milliseconds to wait from now until a monotonic deadline, rounded up, within 0..max_ms, for

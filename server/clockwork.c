@@ -8,11 +8,15 @@
 #include "../common/err.h"
 #include "../common/log.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define DUE_AT_ONCE 16
 /* A run that is later than this was missed: the service was down, or the clock was set. */
 #define MISSED_US (60 * US_PER_S)
+/* A clock that was set back by less repeats no run; by more, it was wrong before. As cron has it.
+ */
+#define BACK_US (3 * 3600 * US_PER_S)
 
 static int task_index(const char *name)
 {
@@ -118,6 +122,33 @@ int clockwork_run(struct batch *b, int64_t now_us)
     }
     b->more = b->more || n > 0;
     return err ? err : store_schedule_next_us(w.store, &w.next_schedule_us);
+}
+
+static int put_forward(struct schedule *g, int64_t now_us)
+{
+    int64_t want;
+    if (schedule_next(g, now_us, &want, 1) == 0 || g->next_us <= want + BACK_US)
+        return 0;
+    log_warn("schedule %s: its next run was put off by a clock that was %.0f s ahead", g->name,
+             (double)(g->next_us - want) / (double)US_PER_S);
+    g->next_us = want;
+    return store_schedule_ran(w.store, g);
+}
+
+int clockwork_after_step(int64_t now_us)
+{
+    struct schedule *all = calloc(SCHEDULES_MAX, sizeof(*all));
+    size_t n = 0;
+    if (!all)
+        return -ERR_NOMEM;
+    int err = store_schedule_due(w.store, INT64_MAX, all, SCHEDULES_MAX, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (!err)
+            err = put_forward(&all[i], now_us);
+        schedule_release(&all[i]);
+    }
+    free(all);
+    return err;
 }
 
 /* ---- changes by clients ---- */

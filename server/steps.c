@@ -45,9 +45,13 @@ static void due_at(int64_t when_us)
 static int submit_one(struct batch *b, struct new_job *n, const struct store_key *key)
 {
     struct job *job = &n->job;
-    struct store_new new = {.job = job, .key = key, .unique = n->unique ? &n->same : NULL};
+    struct store_new new = {.job = job,
+                            .key = key,
+                            .unique = n->unique ? &n->same : NULL,
+                            .delayed = n->asked_delay_us > 0};
     job->task_id = w.task_ids[n->task_index];
-    job->rank_us = job->created_us - job->priority * w.conf->priority_ageing_us;
+    /* by the id's time, which never goes back, whatever becomes of the clock */
+    job->rank_us = id_time_us(&job->id) - job->priority * w.conf->priority_ageing_us;
     /* With a worker free and nothing before it, the job is claimed by the insert itself. */
     bool direct = claims_direct(b, job, n->task_index);
     if (direct) {
@@ -406,8 +410,8 @@ static int note_ended(struct batch *b)
 
 int steps_all(struct batch *b, int64_t now_us)
 {
-    int err = 0;
     bool more = false;
+    int err = clockset_move(now_us);
     for (struct inbox_node *n = b->nodes; n && !err; n = n->next) {
         struct work *k = INBOX_OWNER(n, struct work, node);
         if (k->kind == CHANGE_FINISH)

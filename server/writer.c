@@ -186,6 +186,7 @@ static void tell_served(struct batch *b, int err)
 static void tell_all(struct batch *b)
 {
     w.undone = false;
+    clockset_kept();
     for (uint32_t i = 0; i < w.defs->pools; i++)
         atomic_fetch_sub_explicit(&w.credit[i], b->credit[i], memory_order_relaxed);
     if (b->claims)
@@ -404,8 +405,9 @@ static void *writer_main(void *arg)
         take_nodes(&b);
         ahead_take(&b);
         bool room = true;
-        if (b.nodes || ahead_next_us() <= clock_mono_us() || clock_wall_us() >= next_wall_us() ||
-            claims_wait() || leases_wait(&w.next_token_us)) {
+        clockset_look();
+        if (b.nodes || w.clock_set || ahead_next_us() <= clock_mono_us() ||
+            clock_wall_us() >= next_wall_us() || claims_wait() || leases_wait(&w.next_token_us)) {
             room = transact(&b);
             int err = store_checkpoint(w.store, inbox_count(&t.inbox) == 0);
             if (err && err != -ERR_STORE_FULL)
@@ -437,6 +439,7 @@ int writer_start(const struct conf *conf, struct store *store,
     w.conf = conf;
     w.defs = &conf->defs;
     w.store = store;
+    w.clock_set = true;
     if (getrandom(&w.random, sizeof(w.random), 0) != (ssize_t)sizeof(w.random))
         return -ERR_SYSTEM;
     int err = claims_learn();

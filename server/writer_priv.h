@@ -65,6 +65,8 @@ struct writer {
     uint32_t sweep_task;   /* whose turn it is to be swept */
     uint64_t random;
     bool undone; /* the last transaction was */
+    bool clock_set; /* what the clock brings is to be looked at anew, after a step of it or at the start */
+    int64_t clock_step_us; /* by so much it was set since the last commit */
 };
 extern struct writer w;
 
@@ -120,7 +122,13 @@ int steps_submit(struct batch *b, struct new_job *n);
 int steps_cancel(struct batch *b, const struct id *id, int64_t now_us); /* 0 also when it has ended */
 int steps_all(struct batch *b, int64_t now_us); /* 0, or an error that undoes all of it */
 
+/* ---- clockset.c ---- */
+void clockset_look(void); /* before each transaction: was the clock set? */
+int clockset_move(int64_t now_us); /* its first step: carries what counts from a moment along */
+void clockset_kept(void); /* after its commit */
+
 /* ---- clockwork.c ---- */
+int clockwork_after_step(int64_t now_us); /* schedules that a clock far ahead had put off */
 int clockwork_run(struct batch *b, int64_t now_us); /* schedules that are due */
 int clockwork_change(struct batch *b, struct change *c, int64_t now_us);
 

@@ -3,6 +3,7 @@
  * at the end, made again until they are taken, over restarts, and not to where they must not go.
  */
 #include "harness.h"
+#include "harness_clock.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -249,6 +250,54 @@ START_TEST(a_kill_loses_no_call)
 }
 END_TEST
 
+/* That so many attempts failed is on disk. */
+static bool noted(struct server *s, const char *id, int attempts)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+    struct answer *a = get(s, path, 200);
+    bool is = jint(a->json, "deliveries.0.attempts") == attempts;
+    answer_free(a);
+    return is;
+}
+
+/* The receiver is down for days, and the service is killed after each attempt: by the pauses as
+ * they are shipped, and a clock that the test sets while the service is down. */
+START_TEST(days_of_attempts)
+{
+    static const double pause_s[] = {5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400};
+    enum { PAUSES = sizeof(pause_s) / sizeof(pause_s[0]) };
+    receiver_start();
+    atomic_store(&rc.status, 503);
+    clock_own();
+    struct server *s = server_new("[server]\n" MAY, NULL);
+    char *id = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
+    for (int n = 1; n <= PAUSES; n++) {
+        eventually(noted(s, id, n), LONG_MS);
+        ck_assert_int_eq(atomic_load(&rc.calls), n);
+        ck_assert(delivery_is(s, id, "waiting"));
+        char *got = last();
+        ck_assert_msg(rc.first_id[0] && strstr(got, rc.first_id), "%s", got); /* the same call */
+        free(got);
+        server_kill9(s);
+        clock_step(pause_s[n - 1] * 0.5);
+        server_restart(s); /* not yet */
+        answer_free(run_job(s, "{\"task\":\"noop\"}"));
+        ck_assert(noted(s, id, n));
+        server_kill9(s);
+        if (n == PAUSES)
+            atomic_store(&rc.status, 200);
+        clock_step(pause_s[n - 1] * 0.6 + 1);
+        server_restart(s);
+    }
+    eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    ck_assert_int_eq(atomic_load(&rc.calls), PAUSES + 1);
+    free(id);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
 START_TEST(wrong_settings_are_refused)
 {
     static const char *const wrong[] = {"webhook_allow = here\n", "webhook_delays = soon\n",
@@ -268,9 +317,13 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        every_end_is_told,    it_is_tried_again_until_it_is_taken,
-        it_is_given_up,       addresses_that_are_not_public_are_refused,
-        a_kill_loses_no_call, wrong_settings_are_refused,
+        every_end_is_told,
+        it_is_tried_again_until_it_is_taken,
+        it_is_given_up,
+        addresses_that_are_not_public_are_refused,
+        a_kill_loses_no_call,
+        days_of_attempts,
+        wrong_settings_are_refused,
     };
     return run_suite("webhook", tests, sizeof(tests) / sizeof(tests[0]));
 }

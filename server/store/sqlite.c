@@ -584,6 +584,7 @@ static const struct store_ops sqlite_ops = {
     .sweep_keys = sqlite_sweep_keys,
     .sweep_jobs = sqlite_sweep_jobs,
     .shrink = sqlite_shrink,
+    .clock_set = sqlite_clock_set,
     .state_of = sqlite_state_of,
     .deliveries_new = sqlite_deliveries_new,
     .deliveries_due = sqlite_deliveries_due,

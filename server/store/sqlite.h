@@ -333,6 +333,7 @@ int sqlite_read_schedule(struct store_reader *r, const char *name, struct schedu
 int sqlite_read_schedules(struct store_reader *r, struct schedule *out, size_t most, size_t *n);
 
 /* ---- sqlite_write.c ---- */
+int sqlite_clock_set(struct store *s, int64_t step_us);
 int sqlite_state_of(struct store *s, const struct id *id, enum job_state *state);
 int sqlite_recover(struct store *s, int64_t now_us, struct recovery *out);
 int sqlite_finish(struct store *s, const struct attempt *a, const struct finish_policy *p,

@@ -304,6 +304,8 @@ int sqlite_insert(struct store *base, struct store_new *new)
         err = add_parents(s, job, &fate, &which);
     if (!err)
         err = new->ended ? add_ended_row(s, job, new->ended) : add_row(s, job);
+    if (!err && new->delayed)
+        err = db_run_one(s, STMT_JOB_DELAYED, PARAMS(P_INT(k)));
     if (!err)
         err = put_blob(s, k, BLOB_INPUT, &job->input);
     if (!err && job->tags.len) {

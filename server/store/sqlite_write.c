@@ -303,6 +303,15 @@ int sqlite_retry(struct store *base, const struct id *id, int64_t now_us, struct
     return err;
 }
 
+int sqlite_clock_set(struct store *base, int64_t step_us)
+{
+    static const enum stmt moves[] = {STMT_DUE_MOVE, STMT_LEASES_MOVE, STMT_DELIVERIES_MOVE};
+    int n = 0;
+    for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]) && n >= 0; i++)
+        n = db_run(&sqlite_of(base)->db, moves[i], PARAMS(P_INT(step_us)));
+    return n < 0 ? n : 0;
+}
+
 int sqlite_state_of(struct store *base, const struct id *id, enum job_state *state)
 {
     struct sqlite_store *s = sqlite_of(base);

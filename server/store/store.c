@@ -198,6 +198,12 @@ bool store_deliveries_new(struct store *s)
     return s->ops->deliveries_new(s);
 }
 
+int store_clock_set(struct store *s, int64_t step_us)
+{
+    assert(s->in_transaction);
+    return s->ops->clock_set(s, step_us);
+}
+
 int store_deliveries_due(struct store *s, int64_t now_us, int64_t again_us, struct delivery *out,
                          size_t most, size_t *n)
 {

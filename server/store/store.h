@@ -73,6 +73,7 @@ struct store_new {
     struct job *job;
     const struct store_key *key;       /* NULL: none */
     const struct store_unique *unique; /* NULL: as many as one likes */
+    bool delayed;                      /* run_at_us is a while from now, not a time that was given */
     const struct attempt *ended;       /* of a RUNNING one: its first attempt succeeded already; NULL: it did not */
 };
 enum { STORE_REPLAYED = 1, STORE_REPLAYED_GROUP = 2, STORE_DUPLICATE = 3 };
@@ -162,6 +163,9 @@ int store_sweep_jobs(struct store *s, const struct keep_rule *rule, size_t limit
                      bool *more);
 /* Gives up to `pages` unused pages back to the file system; inside a transaction. */
 int store_shrink(struct store *s, size_t pages);
+
+/* The clock was set, by so much: pauses, delays, leases and calls that wait are still as far away as they were. */
+int store_clock_set(struct store *s, int64_t step_us);
 
 int store_state_of(struct store *s, const struct id *id, enum job_state *state); /* 0, -ERR_NO_JOB */
 

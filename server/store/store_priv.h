@@ -45,6 +45,7 @@ struct store_ops {
     int (*sweep_jobs)(struct store *s, const struct keep_rule *rule, size_t limit, size_t *gone,
                       bool *more);
     int (*shrink)(struct store *s, size_t pages);
+    int (*clock_set)(struct store *s, int64_t step_us);
     int (*state_of)(struct store *s, const struct id *id, enum job_state *state);
     bool (*deliveries_new)(struct store *s);
     int (*deliveries_due)(struct store *s, int64_t now_us, int64_t again_us, struct delivery *out,
