@@ -17,6 +17,8 @@ ifeq ($(shell uname -m),x86_64)
 GUARD     += -fcf-protection
 endif
 HARDEN    := -fPIE $(GUARD)
+# the same bytes wherever the tree lies: make reproducible
+PLACE     := -fdebug-prefix-map=$(CURDIR)=. -fmacro-prefix-map=$(CURDIR)=.
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 OPT       := -O2 -D_FORTIFY_SOURCE=2
 ifneq ($(SAN),)
@@ -34,7 +36,7 @@ ALL_CPPFLAGS = -D_GNU_SOURCE -DJOBMILL_VERSION='"$(VERSION)"' -Iinclude $(CPPFLA
 ifeq ($(V),)
 .SILENT:
 endif
-ALL_CFLAGS   = -std=c17 -pthread $(OPT) $(WARN) $(HARDEN) $(ALL_CPPFLAGS) $(CFLAGS)
+ALL_CFLAGS   = -std=c17 -pthread $(OPT) $(WARN) $(HARDEN) $(PLACE) $(ALL_CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS  = $(HARDEN_LD) $(SAN_LD) -pthread $(LDFLAGS)
 # asked when a recipe runs, not before the packages are there
 LIBS         = $$(pkg-config --libs $(PKGS)) -linih -lnettle -lz -ldl -lm
@@ -266,7 +268,7 @@ TASK_LIBS_primes     := -ljansson -lm
 TASK_LIBS_sha256     := -ljansson -lnettle -lm
 TASK_LIBS_mandelbrot := -ljansson -lpng -lm
 TASK_LIBS_sleep      := -ljansson -lm
-SO = $(CC) -std=c17 $(OPT) $(WARN) -fPIC -fvisibility=hidden $(GUARD) -D_GNU_SOURCE -Iinclude $(CFLAGS) -shared $(SAN_LD) -Wl,-z,relro,-z,now,-z,noexecstack
+SO = $(CC) -std=c17 $(OPT) $(WARN) $(PLACE) -fPIC -fvisibility=hidden $(GUARD) -D_GNU_SOURCE -Iinclude $(CFLAGS) -shared $(SAN_LD) -Wl,-z,relro,-z,now,-z,noexecstack
 
 $(BUILD)/tasks/%.so: workers/builtin/%.c workers/builtin/input.h include/jobmill_task.h Makefile
 	@mkdir -p $(@D)
@@ -461,11 +463,18 @@ powerloss: $(BUILD)/tests/check_crash $(BUILD)/tests/check_migrate ## cut the po
 	CK_TIMEOUT_MULTIPLIER=100 JOBMILL_IMAGES=1 $(BUILD)/tests/check_migrate
 	CK_DEFAULT_TIMEOUT=0 CK_TIMEOUT_MULTIPLIER=100 JOBMILL_IMAGES=$(IMAGES) $(BUILD)/tests/check_crash
 
-.PHONY: faults hardening coverage
+.PHONY: faults hardening unit-check reproducible coverage
 faults: $(BUILD)/tests/check_faults $(BUILD)/tests/e2e_faults $(BUILD)/tests/e2e_oom $(BUILD)/jobmill $(TEST_SOS) ## each call below the store, and each system call and allocation of the service, fails once
 	CK_TIMEOUT_MULTIPLIER=100 JOBMILL_FAULTS=all $(BUILD)/tests/check_faults
 	JOBMILL_ROUNDS=1 JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_oom
 	JOBMILL_ROUNDS=200 JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_faults
+
+reproducible: deps-build ## two builds, in two directories: the same bytes?
+	./tests/reproducible.sh
+
+unit-check: $(BUILD)/jobmill ## examples/systemd: how exposed, and are its system calls enough?
+	./install-deps.sh unit
+	/usr/bin/python3 tests/unit.py $(BUILD)/jobmill
 
 hardening: $(BUILD)/jobmill ## is what was built hardened?
 	./tests/hardening.sh $(BUILD)/jobmill $(TASK_SOS)

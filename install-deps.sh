@@ -1,5 +1,5 @@
 #!/bin/sh
-# install-deps.sh build|test|lint|monitoring|coverage|bench|peers|web - installs the Debian packages that are missing, and only those.
+# install-deps.sh build|test|lint|monitoring|coverage|unit|bench|peers|web - installs the Debian packages that are missing, and only those.
 # Somebody without root who has them all is not bothered.
 set -eu
 
@@ -53,6 +53,11 @@ prometheus
 coverage="$test
 gcovr
 "
+# systemd for systemd-analyze alone
+unit="$test
+systemd
+util-linux
+"
 bench="$build
 "
 # what jobmill is measured beside
@@ -80,11 +85,12 @@ test) want=$test ;;
 lint) want=$lint ;;
 monitoring) want=$monitoring ;;
 coverage) want=$coverage ;;
+unit) want=$unit ;;
 bench) want=$bench ;;
 peers) want=$peers ;;
 web) want=$web ;;
 *)
-    echo "usage: install-deps.sh build|test|lint|monitoring|coverage|bench|web" >&2
+    echo "usage: install-deps.sh build|test|lint|monitoring|coverage|unit|bench|peers|web" >&2
     exit 64
     ;;
 esac
