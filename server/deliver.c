@@ -238,6 +238,7 @@ static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *sa
     (void)slot_take(s, i);
     s->done++;
     s->full = false;
+    s->pool->deaths = 0;
     if (i == 0)
         head_starts(s);
     if (s->count == 0 && s->state == SLOT_BUSY)

@@ -67,6 +67,8 @@ struct pool {
     uint32_t depth;     /* jobs that one worker may hold, 1..BOARD_DEPTH */
     int64_t run_ewma_us;/* moving average of run times */
     uint32_t failures;  /* births in a row that came to nothing */
+    uint32_t deaths;    /* of workers at work, in a row: none of the pool has ended a job since the first */
+    int64_t next_birth_us; /* mono: while they go on, when the next worker may be started at the earliest */
 };
 
 /* Makes the pools and slots for the definitions; NULL: out of memory. */

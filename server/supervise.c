@@ -22,6 +22,11 @@
 #define FIRST_PAUSE_US (10 * US_PER_MS)
 #define BUSY_RETRY_US  (10 * US_PER_MS) /* the control socket was full */
 
+/* Jobs that kill their worker, one after the other: from then on a pool starts one worker in this
+ * time. */
+#define CRASHES_IN_A_ROW 20
+#define CRASH_PAUSE_US   (100 * US_PER_MS)
+
 struct slot *supervise_slot(struct dispatcher *d, uint32_t index)
 {
     for (uint32_t i = 0; i < d->defs->pools; i++) {
@@ -89,6 +94,24 @@ static void pause_births(struct dispatcher *d, struct slot *s)
     atomic_store_explicit(&p->board->retry_at_us, s->spawn_at_us, memory_order_release);
     log_warn("pool %s: %u workers in a row died at birth, next start in %lld ms", p->def->name,
              p->failures, (long long)(pause / US_PER_MS));
+}
+
+/* It died at work. It is replaced at once, unless its pool does nothing but die. */
+static void replace(struct dispatcher *d, struct slot *s)
+{
+    struct pool *p = s->pool;
+    int64_t now = clock_mono_us();
+    if (p->deaths <= CRASHES_IN_A_ROW) {
+        ask_for_worker(d, s);
+        return;
+    }
+    if (p->deaths == CRASHES_IN_A_ROW + 1)
+        log_warn("pool %s: %u workers in a row died at work: one is started every %lld ms",
+                 p->def->name, p->deaths, (long long)(CRASH_PAUSE_US / US_PER_MS));
+    p->next_birth_us = p->next_birth_us > now ? p->next_birth_us : now;
+    p->next_birth_us += CRASH_PAUSE_US;
+    s->spawn_at_us = p->next_birth_us;
+    atomic_store_explicit(&p->board->retry_at_us, s->spawn_at_us, memory_order_release);
 }
 
 void supervise_ready(struct dispatcher *d, struct slot *s, int ring_fd)
@@ -163,6 +186,7 @@ static void died(struct dispatcher *d, const struct msg_DEATH *m)
         log_warn("worker %d of pool %s died: %s", s->pid, s->pool->def->name,
                  cause(m->status, words, sizeof(words)));
         atomic_fetch_add_explicit(&s->pool->board->deaths, 1, memory_order_relaxed);
+        s->pool->deaths += !at_birth;
     }
     metrics_worker_end((uint32_t)(s->pool - d->pools), asked      ? WORKER_END_ASKED
                                                        : at_birth ? WORKER_END_BIRTH
@@ -184,7 +208,7 @@ static void died(struct dispatcher *d, const struct msg_DEATH *m)
     else if (at_birth)
         pause_births(d, s);
     else
-        ask_for_worker(d, s);
+        replace(d, s);
     pool_trim(s->pool);
     deliver_pending(d, s->pool);
 }

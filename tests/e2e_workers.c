@@ -228,6 +228,33 @@ START_TEST(a_worker_that_goes_on_late_changes_nothing)
 }
 END_TEST
 
+/* Jobs that kill their workers cost their own pool its speed, and end like any other. */
+START_TEST(a_crash_loop_is_slowed_down)
+{
+    struct server *s = server_with_task("bad", "misbehave",
+                                        "pool = apart\n[pool apart]\nworkers = 2\n", two_workers);
+    char body[1024], path[96];
+    char *at = body + sprintf(body, "{\"jobs\":[");
+    for (int i = 0; i < 8; i++)
+        at += sprintf(at, "%s{\"task\":\"bad\",\"input\":{\"do\":\"abort\"}}", i ? "," : "");
+    strcpy(at, "]}");
+    struct answer *a = http(s, "POST", "/v1/jobs/batch", body, NULL);
+    ck_assert_int_eq(a->status, 202);
+    snprintf(path, sizeof(path), "/v1/groups/%s?wait=60", jstr(a->json, "id"));
+    answer_free(a);
+    a = get(s, path, 200);
+    ck_assert_msg(jint(a->json, "counts.failed") == 8, "%s", a->body);
+    answer_free(a);
+    ck_assert(log_has(s, "workers in a row died at work"));
+    for (int i = 0; i < 2; i++) { /* one that ends ends it */
+        a = run_job(s, "{\"task\":\"bad\",\"input\":{\"do\":\"fail_for_good\"}}");
+        ck_assert_str_eq(jstr(a->json, "error.code"), "my_code");
+        answer_free(a);
+    }
+    server_free(s);
+}
+END_TEST
+
 START_TEST(workers_that_die_at_birth_are_started_ever_later)
 {
     struct server *s = server_with_task("stillborn", "dies_at_birth", "", NULL);
@@ -392,6 +419,7 @@ int main(void)
         a_stopped_worker_is_given_nothing,
         a_stopped_worker_is_replaced_and_its_job_runs_again,
         a_worker_that_goes_on_late_changes_nothing,
+        a_crash_loop_is_slowed_down,
     };
     return run_suite("workers", tests, sizeof(tests) / sizeof(tests[0]));
 }
