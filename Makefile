@@ -388,7 +388,7 @@ $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 .SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS)
 
 test: deps-test ## install what is missing, build, and pass the tests
-	$(MAKE) --no-print-directory layers contract smuggling docs-test check e2e
+	$(MAKE) --no-print-directory layers contract smuggling ssrf docs-test check e2e
 
 # All are run, so that one look tells all that is wrong.
 NONE_FAILED = [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
@@ -407,9 +407,24 @@ layers: $(COMMON:%.c=$(BUILD)/%.o) $(WORKERS:%.c=$(BUILD)/%.o) $(BUILD)/embed.o 
 contract: $(BUILD)/jobmill generated-check web-check ## api.yaml against the routes and the answers; documents against their tables
 	/usr/bin/python3 tests/contract.py $(BUILD)/jobmill
 
-.PHONY: smuggling
+.PHONY: smuggling ssrf webhooks races
 smuggling: $(BUILD)/jobmill ## requests that hide another in themselves
 	/usr/bin/python3 tests/smuggling.py $(BUILD)/jobmill
+
+ssrf: $(BUILD)/jobmill ## callback_urls that name an address that must not be called, in a network of its own
+	/usr/bin/python3 tests/ssrf.py $(BUILD)/jobmill
+
+# the packages of the test of signatures
+$(BUILD)/webhook: tests/webhook/package-lock.json
+	./install-deps.sh web
+	@mkdir -p $@
+	cp tests/webhook/package.json tests/webhook/package-lock.json $@
+	cd $@ && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+CALLS ?= 1000
+webhooks: $(BUILD)/jobmill $(BUILD)/webhook ## signatures of CALLS calls, verified by the library standardwebhooks
+	cp tests/webhook/verify.js $(BUILD)/webhook
+	node $(BUILD)/webhook/verify.js $(BUILD)/jobmill $(CALLS)
 
 SEQUENCES ?= 1000
 model: $(BUILD)/jobmill ## random sequences of calls and kills against a model, SEQUENCES of them

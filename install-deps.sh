@@ -27,6 +27,7 @@ test="$build
 check
 curl
 graphicsmagick
+iproute2
 jq
 openssl
 sqlite3
