@@ -446,6 +446,11 @@ JOBS ?= 200
 pipelines: $(BUILD)/jobmill ## pictures by a command, a warm program and remote workers, JOBS jobs of each, under kills
 	/usr/bin/python3 tests/pipelines.py $(BUILD)/jobmill --jobs $(JOBS)
 
+PARTS ?=
+SHARE ?= 1
+endure: $(BUILD)/jobmill ## one fault again and again, SHARE of the long form: PARTS of timeouts memory garbage recycle cancels reloads inherit
+	/usr/bin/python3 tests/endure.py $(BUILD)/jobmill $(PARTS) --share $(SHARE)
+
 docs-test: $(BUILD)/jobmill ## the commands of the README and of docs/
 	/usr/bin/python3 tests/docs.py $(BUILD)/jobmill README.md docs/*.md
 
@@ -583,6 +588,8 @@ bench-peers: all bench-deps $(BUILD)/bench/load ## jobmill beside its peers, whi
 	BUILD=$(BUILD) python3 bench/peers.py $(PEERS_ARGS)
 bench-overload: all $(BUILD)/bench/load ## ten and a hundred times as many clients as keep it busy (OVERLOAD_ARGS)
 	BUILD=$(BUILD) python3 bench/overload.py $(OVERLOAD_ARGS)
+bench-hostile: all $(BUILD)/bench/load $(TEST_PROGRAMS) $(BUILD)/tests/tasks/misbehave.so ## how it answers while hostile programs run (HOSTILE_ARGS)
+	BUILD=$(BUILD) python3 bench/hostile.py $(HOSTILE_ARGS)
 bench-growth: all $(BUILD)/bench/load ## what a job costs with millions kept, and queued (GROWTH_ARGS)
 	BUILD=$(BUILD) python3 bench/growth.py $(GROWTH_ARGS)
 bench-profile: all $(BUILD)/bench/load ## CPU time and system calls of a request, by thread (PROFILE_ARGS)
@@ -612,4 +619,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all pictures model property pipelines docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-short bench-deps bench-growth bench-overload bench-peers bench-profile bench-speedup fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-short bench-deps bench-growth bench-hostile bench-overload bench-peers bench-profile bench-speedup fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

@@ -63,13 +63,13 @@ static char *real(const char *path)
 
 static int find_hidden(struct conf *c)
 {
-    const char *const paths[] = {c->data_dir, c->file};
+    const char *const paths[] = {c->data_dir, c->file, c->webhook_secret_file, c->tls_key};
     size_t n = 0;
     c->defs.hidden = calloc(sizeof(paths) / sizeof(paths[0]) + 1, sizeof(*c->defs.hidden));
     if (!c->defs.hidden)
         return -ERR_NOMEM;
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-        if (!paths[i])
+        if (!paths[i] || !paths[i][0])
             continue;
         c->defs.hidden[n] = real(paths[i]);
         if (!c->defs.hidden[n++])

@@ -2,7 +2,7 @@
  * escape.c - a hostile program: tries to get out of its sandbox. Each attempt is a process of its
  * own and prints a line, "refused NAME: why" or "ESCAPED NAME". Others hog what they can, by name.
  *
- * escape quiet LEVEL ALL SERVICE_PID PORT DATABASE CONFIG ABSTRACT
+ * escape quiet LEVEL ALL SERVICE_PID PORT DATABASE CONFIG ABSTRACT SECRET
  *     LEVEL: 0 none: what is safe to try; 1 basic, 2 strict. ALL: 1: the kernel scopes signals and
  * abstract sockets. escape NAME     one of the hogs at the end of the file
  */
@@ -21,13 +21,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <sys/io.h>
+#endif
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
@@ -38,7 +45,7 @@
 
 static pid_t service;
 static int port;
-static const char *database, *config, *abstract;
+static const char *database, *config, *abstract, *secret;
 
 /* Each gives true when it got out; errno says why not. */
 typedef bool attempt_fn(void);
@@ -123,6 +130,11 @@ static bool database_by_up(void)
 static bool read_config(void)
 {
     return opened(config, O_RDONLY);
+}
+
+static bool read_secret(void)
+{
+    return opened(secret, O_RDONLY);
 }
 
 static bool change_mode(void)
@@ -456,6 +468,146 @@ static bool raise_limits(void)
     return setrlimit(RLIMIT_FSIZE, &l) == 0;
 }
 
+static bool write_process(void)
+{
+    char here[8] = {0};
+    struct iovec from = {here, 8}, to = {here, 8};
+    return process_vm_writev(service, &from, 1, &to, 1, 0) >= 0;
+}
+
+static bool trace_me(void)
+{
+    return ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0;
+}
+
+static bool signal_group(void)
+{
+    pid_t group = getpgid(service);
+    return group > 1 && kill(-group, SIGCONT) == 0;
+}
+
+static bool map_of_service(void)
+{
+    return of_service("maps", O_RDONLY) || of_service("auxv", O_RDONLY);
+}
+
+static bool files_by_service(void)
+{
+    return of_service("root/etc/passwd", O_RDONLY) || of_service("task/1/cwd", O_RDONLY);
+}
+
+static bool join_service(void)
+{
+    static const char *const kinds[] = {"mnt", "net", "pid", "ipc", "uts", "user"};
+    char path[64];
+    bool out = false;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)service, kinds[i]);
+        int fd = open(path, O_RDONLY);
+        out = out || (fd >= 0 && setns(fd, 0) == 0);
+    }
+    return out;
+}
+
+static bool compare_processes(void)
+{
+    return syscall(SYS_kcmp, getpid(), service, 0 /* KCMP_FILE */, 0, 0) >= 0;
+}
+
+static bool advise_process(void)
+{
+    long fd = syscall(SYS_pidfd_open, getpid(), 0);
+    struct iovec one = {&port, sizeof(port)};
+    return syscall(SYS_process_madvise, fd, &one, 1, MADV_COLD, 0) >= 0;
+}
+
+/* What it executes gains nothing by set-user-id bits. */
+static bool gain_by_exec(void)
+{
+    errno = EPERM;
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1;
+}
+
+static bool change_personality(void)
+{
+    return personality(ADDR_NO_RANDOMIZE) >= 0;
+}
+
+static bool kernel_log(void)
+{
+    char text[64];
+    return klogctl(3, text, sizeof(text)) >= 0;
+}
+
+static bool kernel_memory(void)
+{
+    return opened("/proc/kcore", O_RDONLY) || opened("/dev/kmem", O_RDONLY) ||
+           opened("/dev/port", O_RDONLY);
+}
+
+static bool kernel_settings(void)
+{
+    return opened("/proc/sys/vm/drop_caches", O_WRONLY) ||
+           opened("/proc/sysrq-trigger", O_WRONLY) || opened("/proc/self/oom_adj", O_WRONLY) ||
+           opened("/sys/kernel/uevent_helper", O_WRONLY);
+}
+
+static bool swap(void)
+{
+    return swapon("disk", 0) == 0 || errno != EPERM;
+}
+
+static bool pivot(void)
+{
+    return syscall(SYS_pivot_root, ".", ".") == 0 || errno != EPERM;
+}
+
+static bool watch_files(void)
+{
+    return syscall(SYS_fanotify_init, 0, O_RDONLY) >= 0;
+}
+
+static bool ports_of_machine(void)
+{
+#ifdef __x86_64__
+    return iopl(3) == 0;
+#else
+    errno = ENOSYS;
+    return false;
+#endif
+}
+
+static bool go_first(void)
+{
+    struct sched_param p = {.sched_priority = 1};
+    return sched_setscheduler(0, SCHED_FIFO, &p) == 0 || setpriority(PRIO_PROCESS, 0, -10) == 0;
+}
+
+static bool open_tty(void)
+{
+    return opened("/dev/tty", O_RDWR) || opened("/dev/ptmx", O_RDWR) ||
+           opened("/dev/console", O_RDWR);
+}
+
+static bool leave_for_root(void)
+{
+    return opened("/etc/cron.d/escaped", O_WRONLY | O_CREAT) ||
+           opened("/etc/ld.so.preload", O_WRONLY | O_CREAT) ||
+           opened("/run/escaped", O_WRONLY | O_CREAT);
+}
+
+static bool read_shm(void)
+{
+    DIR *d = opendir("/dev/shm");
+    return d != NULL;
+}
+
+static bool control_group(void)
+{
+    return opened("/sys/fs/cgroup/cgroup.procs", O_WRONLY) ||
+           mkdir("/sys/fs/cgroup/escaped", 0700) == 0;
+}
+
 enum {
     OPEN,
     BASIC,
@@ -484,6 +636,7 @@ static const struct {
     TRY(BASIC, database_by_root_link),
     TRY(BASIC, database_by_up),
     TRY(OPEN, read_config),
+    TRY(OPEN, read_secret),
     TRY(STRICT, change_mode),
     TRY(BASIC, read_shadow),
     TRY(BASIC, other_jobs),
@@ -534,6 +687,28 @@ static const struct {
     TRY(BASIC, reboot_it),
     TRY(BASIC, other_architecture),
     TRY(BASIC, raise_limits),
+    TRY(BASIC, write_process),
+    TRY(BASIC, trace_me),
+    TRY(SCOPED, signal_group),
+    TRY(BASIC, map_of_service),
+    TRY(BASIC, files_by_service),
+    TRY(BASIC, join_service),
+    TRY(BASIC, compare_processes),
+    TRY(BASIC, advise_process),
+    TRY(BASIC, gain_by_exec),
+    TRY(BASIC, change_personality),
+    TRY(BASIC, kernel_log),
+    TRY(BASIC, kernel_memory),
+    TRY(BASIC, kernel_settings),
+    TRY(BASIC, swap),
+    TRY(BASIC, pivot),
+    TRY(BASIC, watch_files),
+    TRY(BASIC, ports_of_machine),
+    TRY(BASIC, go_first),
+    TRY(BASIC, open_tty),
+    TRY(BASIC, leave_for_root),
+    TRY(BASIC, read_shm),
+    TRY(BASIC, control_group),
 };
 
 static void try_one(const char *name, attempt_fn *attempt)
@@ -661,12 +836,13 @@ static int symlink_result(void)
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
-    if (argc == 9 && !strcmp(what, "quiet")) {
+    if (argc == 10 && !strcmp(what, "quiet")) {
         service = atoi(argv[4]);
         port = atoi(argv[5]);
         database = argv[6];
         config = argv[7];
         abstract = argv[8];
+        secret = argv[9];
         return quiet(atoi(argv[2]), atoi(argv[3]) != 0);
     }
     if (!strcmp(what, "fork_bomb"))
