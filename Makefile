@@ -426,6 +426,10 @@ webhooks: $(BUILD)/jobmill $(BUILD)/webhook ## signatures of CALLS calls, verifi
 	cp tests/webhook/verify.js $(BUILD)/webhook
 	node $(BUILD)/webhook/verify.js $(BUILD)/jobmill $(CALLS)
 
+RACES ?= 100000
+races: $(BUILD)/jobmill ## RACES requests that are asked again with their keys, and as many cancels that race with the end, under kills
+	/usr/bin/python3 tests/races.py $(BUILD)/jobmill --races $(RACES)
+
 SEQUENCES ?= 1000
 model: $(BUILD)/jobmill ## random sequences of calls and kills against a model, SEQUENCES of them
 	/usr/bin/python3 tests/model/model.py $(BUILD)/jobmill --sequences $(SEQUENCES)
