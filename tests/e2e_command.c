@@ -4,9 +4,11 @@
  */
 #include "harness.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const two_workers[] = {"--workers", "2", NULL};
 
@@ -22,6 +24,10 @@ static const char conf[] =
     "[task link]\ncommand = ln -s /etc/passwd out.bin\nresult_file = out.bin\nmax_attempts = 1\n"
     "[task bigfile]\ncommand = head -c 2000 /dev/zero\nresult = text\n"
     "[task big]\ncommand = truncate -s 2000 out.bin\nresult_file = out.bin\noutput_max = 1000\n"
+    "[task nest]\nresult = text\ncommand = /bin/sh -c 'i=0; while [ $i -lt 300 ]; do mkdir d; cd "
+    "d; "
+    "i=$((i+1)); done; cd \"$JOBMILL_DIR\"; mkdir -p a/b; touch a/b/c; chmod 500 a/b; chmod 0 a; "
+    "echo \"$JOBMILL_DIR\"; chmod 0 .'\n"
     "[task logs]\ncommand = /bin/sh -c 'echo \"<3>three\" >&2; echo \"<4>four\" >&2; "
     "echo \"WARNING:root:word\" >&2; echo \"DEBUG:root:quiet\" >&2; echo \"error of mine\" >&2'\n";
 
@@ -53,6 +59,23 @@ START_TEST(the_environment_is_clean)
     snprintf(id, sizeof(id), "JOBMILL_JOB_ID=%s\n", jstr(a->json, "id"));
     ck_assert_ptr_nonnull(strstr(text, id));
     free(text);
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
+/* However deep it is, and whatever the program has closed. */
+START_TEST(its_directory_goes)
+{
+    struct server *s = server_new(conf, two_workers);
+    struct answer *a = run_job(s, "{\"task\":\"nest\"}");
+    ck_assert_msg(!strcmp(jstr(a->json, "state"), "succeeded"), "%s", a->body);
+    char *dir = strdup(jstr(a->json, "result"));
+    dir[strcspn(dir, "\n")] = '\0';
+    ck_assert_int_eq(dir[0], '/');
+    ck_assert_int_eq(access(dir, F_OK), -1);
+    ck_assert_int_eq(errno, ENOENT);
+    free(dir);
     answer_free(a);
     server_free(s);
 }
@@ -179,8 +202,8 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        the_environment_is_clean, messages_on_fd_4,      some_exit_codes_are_final,
-        a_file_may_be_the_result, log_lines_have_levels,
+        the_environment_is_clean,  its_directory_goes,       messages_on_fd_4,
+        some_exit_codes_are_final, a_file_may_be_the_result, log_lines_have_levels,
     };
     return run_suite("command", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -124,6 +124,7 @@ START_TEST(errors_are_the_functions_own)
     fails(s, "{\"do\":\"divide\"}", "task_error", "ZeroDivisionError: division by zero", 2);
     eventually(log_has(s, "Traceback"), LONG_MS);
     fails(s, "{\"do\":\"nan\"}", "bad_result", "cannot be written as JSON", 1);
+    fails(s, "{\"do\":\"nested\"}", "bad_result", "cannot be written as JSON", 1);
     ck_assert_int_eq(pid_now(s), before);
     server_free(s);
 }
@@ -442,6 +443,8 @@ START_TEST(programs_in_node)
     node_says(s, "{\"do\":\"fail\"}", "error.code", "too_hot");
     node_says(s, "{\"do\":\"throws\"}", "error.message", "Error: oh");
     node_says(s, "{\"do\":\"big\"}", "error.code", "bad_result");
+    node_says(s, "{\"do\":\"code\"}", "error.code", "bad_result");
+    node_says(s, "{\"do\":\"nested\"}", "error.code", "bad_result");
     node_says(s, "{\"do\":\"crash\"}", "error.code", "crashed");
     node_says(s, "{\"do\":\"nothing\"}", "state", "succeeded");
     snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"node\",\"input\":{\"do\":\"polite\"}}"));

@@ -1,20 +1,24 @@
 /* workdir.c - the directory of a job. */
 #include "workdir.h"
 
+#include "../common/fdio.h"
 #include "../common/log.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PREFIX "jobmill-job-" /* then the worker's pid */
-#define LEVELS 64             /* deeper trees are left, and logged */
+#define LEVELS 64             /* of a tree that are gone into at once: a descriptor each */
 
 const char *workdir_base(void)
 {
@@ -30,10 +34,22 @@ int workdir_make(char *out, size_t size)
     return mkdtemp(out) ? 0 : errno;
 }
 
-/* Empties the directory behind fd, which it closes. 0, or an errno of the first thing that stays.
- */
-static int empty(int fd, int levels)
+/* What is nested deeper than LEVELS is moved up to `top`, under a name that nobody could guess. */
+static int move_up(int dir, const char *name, int top)
 {
+    uint64_t any;
+    char to[32];
+    if (getrandom(&any, sizeof(any), 0) != (ssize_t)sizeof(any))
+        return errno;
+    snprintf(to, sizeof(to), "deep-%016" PRIx64, any);
+    return renameat(dir, name, top, to) < 0 ? errno : 0;
+}
+
+/* Empties the directory behind fd, which it closes. 0, or an errno of the first thing that stays;
+ * *moved: there is more in `top` now. */
+static int empty(int fd, int levels, int top, bool *moved)
+{
+    (void)fchmod(fd, 0700); /* its program may have closed it to itself */
     DIR *dir = fdopendir(fd);
     if (!dir) {
         int why = errno;
@@ -51,23 +67,41 @@ static int empty(int fd, int levels)
             sub = openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         int bad = sub < 0 ? errno : 0;
         if (sub >= 0 && levels == 0) {
+            (void)fchmod(sub, 0700);
             close(sub);
-            bad = ELOOP;
+            bad = move_up(dirfd(dir), e->d_name, top);
+            *moved = *moved || !bad;
         } else if (sub >= 0) {
-            bad = empty(sub, levels - 1);
+            bad = empty(sub, levels - 1, top, moved);
+            if (!bad && unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR) < 0)
+                bad = errno;
         }
-        if (!bad && unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR) < 0)
-            bad = errno;
         why = why ? why : bad;
     }
     closedir(dir);
     return why;
 }
 
+/* Passes over it until nothing had to be moved up: each takes LEVELS away from what is nested
+ * deepest. */
+static int empty_all(int top)
+{
+    bool moved = true;
+    int why = 0;
+    while (moved && !why) {
+        moved = false;
+        int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        why = fd < 0 ? errno : empty(fd, LEVELS, top, &moved);
+    }
+    return why;
+}
+
 void workdir_remove(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int why = fd < 0 ? errno : empty(fd, LEVELS);
+    if (fchmodat(AT_FDCWD, path, 0700, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+        return;
+    AUTO_FD top = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int why = top < 0 ? errno : empty_all(top);
     if (rmdir(path) < 0 && errno != ENOENT)
         why = why ? why : errno;
     if (why && why != ENOENT)

@@ -83,6 +83,10 @@ class Job {
   }
 }
 
+function notJson(why) {
+  return new JobError('the result cannot be written as JSON: ' + why, { code: 'bad_result', permanent: true })
+}
+
 function errorOf(e) {
   if (e instanceof JobError) return { code: e.code, message: e.message, permanent: e.permanent }
   console.error(e)
@@ -93,6 +97,7 @@ async function answerOf(run, job) {
   try {
     const value = await run(job)
     if (value instanceof JobFile) return { result_file: value.name, type: value.type }
+    if (typeof value === 'function' || typeof value === 'symbol') throw notJson('it is a ' + typeof value)
     return { result: value === undefined ? null : value }
   } catch (e) {
     return { error: errorOf(e) }
@@ -105,9 +110,8 @@ async function runJob(run, given, signal) {
   try {
     send({ ...answer, id: job.id })
   } catch (e) {
-    if (!(e instanceof TypeError)) throw e // a cycle, a BigInt: nothing was sent
-    const message = 'the result cannot be written as JSON: ' + e.message
-    send({ error: { code: 'bad_result', message, permanent: true }, id: job.id })
+    if (!(e instanceof TypeError || e instanceof RangeError)) throw e // a cycle, a BigInt, too deep: nothing was sent
+    send({ error: errorOf(notJson(e.message)), id: job.id })
   }
 }
 

@@ -156,7 +156,7 @@ def _run(function, given, channel):
     answer["id"] = job.id
     try:
         channel.send(answer)
-    except (TypeError, ValueError) as exc:  # not sent yet: it cannot be written as JSON
+    except (TypeError, ValueError, RecursionError) as exc:  # not sent yet: it cannot be written as JSON
         message = f"the result cannot be written as JSON: {exc}"
         error = {"code": "bad_result", "message": message, "permanent": True}
         channel.send({"error": error, "id": job.id})

@@ -10,6 +10,12 @@ const does = {
   fail: () => { throw new jobmill.JobError('too hot', { code: 'too_hot', permanent: true }) },
   throws: () => { throw new Error('oh') },
   big: () => 10n,
+  code: () => () => 1,
+  nested: () => {
+    let all = []
+    for (let i = 0; i < 1000000; i++) all = [all]
+    return all
+  },
   crash: () => process.kill(process.pid, 'SIGKILL'),
   polite: (job) => new Promise((resolve, reject) => {
     job.progress(0.5, process.pid)

@@ -55,6 +55,14 @@ def fail(job):
     raise jobmill.Error("too hot", code="too_hot", permanent=job.input["permanent"])
 
 
+def nested():
+    """More than json.dumps can follow."""
+    all = []
+    for _ in range(100000):
+        all = [all]
+    return all
+
+
 def image(job):
     with open("out.bin", "wb") as out:
         out.write(bytes(reversed(job.bytes())))
@@ -95,6 +103,7 @@ DO = {
     "fail": fail,
     "divide": lambda job: 1 / 0,
     "nan": lambda job: float("nan"),
+    "nested": lambda job: nested(),
     "noise": noise,
     "grow": grow,
     "huge": lambda job: "x" * job.input["size"],
