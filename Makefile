@@ -487,7 +487,11 @@ powerloss: $(BUILD)/tests/check_crash $(BUILD)/tests/check_migrate ## cut the po
 	CK_TIMEOUT_MULTIPLIER=100 JOBMILL_IMAGES=1 $(BUILD)/tests/check_migrate
 	CK_DEFAULT_TIMEOUT=0 CK_TIMEOUT_MULTIPLIER=100 JOBMILL_IMAGES=$(IMAGES) $(BUILD)/tests/check_crash
 
-.PHONY: faults hardening unit-check reproducible coverage
+CLIENTS ?= 10000
+crowd: $(BUILD)/jobmill $(BUILD)/bench/load ## CLIENTS that hold connections: silent, idle, slow, unread, all there are, huge bodies
+	/usr/bin/python3 tests/crowd.py $(BUILD)/jobmill $(BUILD)/bench/load --clients $(CLIENTS)
+
+.PHONY: crowd faults hardening unit-check reproducible coverage
 faults: $(BUILD)/tests/check_faults $(BUILD)/tests/e2e_faults $(BUILD)/tests/e2e_oom $(BUILD)/jobmill $(TEST_SOS) ## each call below the store, and each system call and allocation of the service, fails once
 	CK_TIMEOUT_MULTIPLIER=100 JOBMILL_FAULTS=all $(BUILD)/tests/check_faults
 	JOBMILL_ROUNDS=1 JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_oom

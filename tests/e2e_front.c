@@ -451,6 +451,42 @@ START_TEST(a_client_that_does_not_read_is_cut)
 }
 END_TEST
 
+/* Slow readers of large results have half of body_memory: what is submitted has the other. */
+START_TEST(who_reads_slowly_keeps_nobody_from_submitting)
+{
+    static const char *const flags[] = {"--workers", "2", "--body-memory", "1MiB", NULL};
+    struct server *s = server_with_task("bad", "misbehave", "", flags);
+    struct answer *job = run_job(s, "{\"task\":\"bad\",\"input\":{\"do\":\"large\"}}");
+    char request[256], path[128];
+    int fd[2], small = 4096;
+    snprintf(path, sizeof(path), "/v1/jobs/%s/result", jstr(job->json, "id"));
+    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
+    answer_free(job);
+    for (int i = 0; i < 2; i++) {
+        fd[i] = raw_open(s);
+        ck_assert_int_eq(setsockopt(fd[i], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+        raw_send(fd[i], request);
+        free(raw_read(fd[i], "\r\n\r\n", LONG_MS));
+    }
+    struct answer *a = get(s, path, 503);
+    ck_assert_str_eq(jstr(a->json, "code"), "overloaded");
+    answer_free(a);
+    answer_free(run_job(s, "{\"task\":\"noop\"}"));
+    close(fd[0]);
+    close(fd[1]);
+    for (int64_t until = now_ms() + LONG_MS;;) {
+        a = http(s, "GET", path, NULL, NULL);
+        int status = a->status;
+        ck_assert_msg(status == 200 || now_ms() < until, "%d", status);
+        answer_free(a);
+        if (status == 200)
+            break;
+        pause_ms(5);
+    }
+    server_free(s);
+}
+END_TEST
+
 /* ---- JSON that is meant to hurt ---- */
 
 static char *repeat(const char *head, const char *part, size_t n, const char *tail)
@@ -547,6 +583,7 @@ int main(void)
         who_asks_too_often_is_told_when_to_ask_again,
         probes_are_answered_when_the_service_is_full,
         a_client_that_does_not_read_is_cut,
+        who_reads_slowly_keeps_nobody_from_submitting,
         json_bombs_cost_little,
     };
     return run_suite("front", tests, sizeof(tests) / sizeof(tests[0]));
