@@ -67,8 +67,9 @@ class Job:
 
     def __init__(self, ident, kind, parents=()):
         self.id, self.kind, self.parents = ident, kind, list(parents)
-        self.cancelled = self.retried = self.gone = False
-        self.was_final = None  # an end that somebody was told of
+        self.cancelled = self.gone = False
+        self.unsure = kind == 'brief'  # its children may have ended by an end that it has no more, or by either of two
+        self.key = None
 
     def end(self):
         if self.cancelled:
@@ -77,6 +78,10 @@ class Job:
             return 'succeeded'
         if self.kind == 'bad':
             return 'failed'
+        if self.kind == 'stopped':  # it may have ended before it was
+            return {'failed', 'cancelled'}
+        if self.kind == 'brief':
+            return {'succeeded', 'expired'}
         if self.kind == 'child':
             ends = [p.fate for p in self.parents]
             if all(e == 'succeeded' for e in ends):
@@ -98,7 +103,7 @@ BODY = {
 
 class Sequence:
     def __init__(self, service, rng):
-        self.s, self.rng, self.jobs, self.keys, self.paused = service, rng, [], {}, False
+        self.s, self.rng, self.jobs, self.paused, self.held = service, rng, [], False, False
         self.longs = self.kills = 0
         self.trace = []
 
@@ -145,6 +150,56 @@ class Sequence:
         must(status == 202 and group['total'] == len(made), f'batch: {status} {group}')
         for (kind, parents, _), job in zip(made, group['jobs']):
             self.add(job, kind, parents)
+        if self.rng.random() < 0.2:
+            self.kill()
+        _, now, _ = self.s.ask('GET', f'/v1/groups/{group["id"]}')
+        must(now['total'] == len(made) == sum(now['counts'].values()), f'the group {now}')
+        must(now['done'] == all(n == 0 for state, n in now['counts'].items() if state not in FINAL), f'done: {now}')
+        _, results, _ = self.s.ask('GET', f'/v1/groups/{group["id"]}/results?limit=100')
+        must([r['id'] for r in results['results']] == [j['id'] for j in group['jobs']], 'results in the order of submission')
+
+    def brief(self):
+        soon = time.time() + 0.03
+        text = time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(soon)) + f'.{int(soon % 1 * 1000):03d}Z'
+        status, job, _ = self.s.ask('POST', '/v1/jobs', {'task': 'echo', 'input': 1, 'expires_at': text})
+        must(status == 202 or status == 400 and time.time() > soon - 0.002, f'brief: {status} {job}')
+        if status == 202:
+            self.add(job, 'brief')
+
+    def unique(self):
+        key = f'key-{self.rng.randrange(3)}'
+        there = [j for j in self.alive() if j.key == key]
+        sure = [j for j in there if j.kind == 'late' and not j.cancelled and not j.unsure]
+        status, told, _ = self.s.ask('POST', '/v1/jobs', dict(BODY['late'], unique={'key': key}))
+        must(status == 202, f'unique: {status} {told}')
+        must(not sure or told['id'] == sure[-1].id, f'{told["id"]} beside {[j.id for j in sure]}, which waits')
+        if told['id'] not in [j.id for j in self.jobs]:
+            self.add(told, 'late').key = key
+        else:
+            must(told['id'] in [j.id for j in there], 'the same is one with its key')
+
+    def stop_all(self):
+        status, told, _ = self.s.ask('POST', '/v1/jobs/cancel?task=sleep')
+        must(status == 200 and not told['more'], f'bulk: {status} {told}')
+        for job in self.alive():
+            if job.kind == 'long' and not job.cancelled:
+                self.longs -= 1
+                job.cancelled = job.unsure = True
+            elif job.kind == 'bad':
+                job.kind, job.unsure = 'stopped', True
+
+    def retry_all(self):
+        status, told, _ = self.s.ask('POST', '/v1/jobs/retry?task=sleep&state=failed')
+        must(status == 200 and not told['more'], f'bulk: {status} {told}')
+        for job in self.alive():
+            if job.kind == 'bad' and job.cancelled:
+                continue
+            job.unsure = job.unsure or job.kind in ('bad', 'stopped')
+
+    def hold(self):
+        self.held = not self.held
+        status, pool, _ = self.s.ask('POST', f'/v1/pools/default/{"pause" if self.held else "resume"}')
+        must(status == 200 and pool['paused'] == self.held, f'pool: {status} {pool}')
 
     def some(self):
         return self.rng.choice(self.alive()) if self.alive() else None
@@ -161,8 +216,8 @@ class Sequence:
             must(not job.cancelled or now['state'] == 'cancelled', 'an acknowledged cancel stands')
         elif not (job.kind == 'child' and told['error']['code'] == 'dependency_failed' if told.get('error') else False):
             self.longs -= job.kind == 'long' and not job.cancelled
+            job.unsure = job.unsure or not job.cancelled
             job.cancelled = True
-            job.decided = True
 
     def retry(self):
         job = self.some()
@@ -170,6 +225,7 @@ class Sequence:
             return
         _, now, _ = self.s.ask('GET', f'/v1/jobs/{job.id}')
         status, told, _ = self.s.ask('POST', f'/v1/jobs/{job.id}/retry')
+        job.unsure = job.unsure or status != 409
         if now['state'] in ('failed', 'cancelled', 'expired'):
             must(status in (200, 202), f'retry of one that is {now["state"]}: {status}')
             if job.kind == 'late' or job.kind == 'child':
@@ -205,6 +261,7 @@ class Sequence:
         self.s.start()
         _, task, _ = self.s.ask('GET', '/v1/tasks/echo')
         must(task['paused'] == self.paused, 'a pause outlives a restart')
+        must([p['paused'] for p in self.s.ask('GET', '/v1/pools')[1]['pools']] == [self.held], 'that of a pool, too')
 
     def look(self):
         job = self.some()
@@ -212,9 +269,10 @@ class Sequence:
             status, now, _ = self.s.ask('GET', f'/v1/jobs/{job.id}')
             must(status == 200 and now['attempt'] <= now['max_attempts'], f'look: {status} {now}')
             if now['state'] in FINAL and now['state'] not in ('failed', 'cancelled'):
-                must(job.kind in ('quick', 'child'), f'{job.kind} is {now["state"]}')
+                must(job.kind in ('quick', 'child', 'brief'), f'{job.kind} is {now["state"]}')
 
-    ACTS = ['submit'] * 6 + ['batch'] * 2 + ['submit_twice', 'cancel', 'cancel', 'retry', 'retry', 'delete', 'flip', 'look', 'look', 'kill']
+    ACTS = ['submit'] * 6 + ['batch'] * 2 + ['submit_twice', 'cancel', 'cancel', 'retry', 'retry', 'delete', 'flip', 'look', 'look', 'kill',
+                                             'brief', 'unique', 'unique', 'stop_all', 'retry_all', 'hold']
 
     # ---- when all has come to rest ----
 
@@ -222,8 +280,6 @@ class Sequence:
         """The end of each; parents come before their children."""
         for job in self.jobs:
             job.fate = job.end()
-            if isinstance(job.fate, set):
-                job.fate = {'failed', 'cancelled'}
         for job in self.jobs:
             if job.kind == 'child' and not job.cancelled:
                 ends = [p.fate if not isinstance(p.fate, set) else 'failed' for p in job.parents]
@@ -233,13 +289,17 @@ class Sequence:
     def rest(self):
         if self.paused:
             self.flip()
+        if self.held:
+            self.hold()
         until = time.monotonic() + 120
         for job in self.alive():
+            wait = ''
             while True:
-                _, now, _ = self.s.ask('GET', f'/v1/jobs/{job.id}?wait=0.2')
-                if now['state'] in FINAL or job.kind in ('late', 'long') or now['state'] == 'scheduled' and 'waiting_for' in now:
+                _, now, _ = self.s.ask('GET', f'/v1/jobs/{job.id}{wait}')
+                if now['state'] in FINAL or job.kind in ('late', 'long') and not job.cancelled or now['state'] == 'scheduled' and 'waiting_for' in now:
                     break
                 must(time.monotonic() < until, f'{job.kind} {now} does not come to rest')
+                wait = '?wait=1'
 
     def check(self):
         self.rest()
@@ -259,7 +319,8 @@ class Sequence:
         self.decide()
         for job in self.alive():
             state = seen[job.id]
-            if any(p.retried_end for p in job.parents):
+            if any(p.unsure for p in job.parents):
+                job.unsure = True  # and so those behind it
                 continue
             want = job.fate if isinstance(job.fate, set) else {job.fate}
             if job.fate == 'running':
@@ -271,25 +332,28 @@ class Sequence:
             must(n == have or {state} & {'running', 'queued'}, f'{state}: {n} counted, {have} seen')
 
     def run(self, steps):
-        Job.retried_end = property(lambda j: j.retried)
         for _ in range(steps):
-            act = self.rng.choice(self.ACTS)
-            self.trace.append(act)
-            before = {j: j.cancelled for j in self.jobs}
-            kinds = {j: j.kind for j in self.jobs}
-            getattr(self, act)()
-            for j, was in before.items():  # a parent that changed its mind: its children may have ended before
-                if act in ('retry', 'cancel') and (j.cancelled != was or kinds[j] != j.kind or act == 'retry'):
-                    j.retried = True
+            self.trace.append(self.rng.choice(self.ACTS))
+            getattr(self, self.trace[-1])()
         self.check()
 
     def clean(self):
         """Nothing of this sequence is left for the next."""
-        for job in self.alive():
-            self.s.ask('POST', f'/v1/jobs/{job.id}/cancel?wait=60')
-        for job in self.alive():
-            status, told, _ = self.s.ask('DELETE', f'/v1/jobs/{job.id}')
-            must(status == 204, f'clean: {status} {told}')
+        self.bulk('cancel', '')
+        until = time.monotonic() + 60
+        while any(self.s.ask('GET', '/v1/stats')[1]['jobs'][state] for state in ('scheduled', 'queued', 'running')):
+            must(time.monotonic() < until, 'what was cancelled ends')
+            time.sleep(0.005)
+        for state in FINAL:
+            self.bulk('delete', f'?state={state}')
+        must(self.s.ask('GET', '/v1/jobs')[1]['jobs'] == [], 'clean')
+
+    def bulk(self, act, query):
+        more = True
+        while more:
+            status, told, _ = self.s.ask('POST', f'/v1/jobs/{act}{query}')
+            must(status == 200 and told['changed'] <= told['matched'], f'{act}: {status} {told}')
+            more = told['more']
 
 
 def main():
