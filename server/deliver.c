@@ -62,6 +62,7 @@ void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c)
 static void head_starts(struct slot *s)
 {
     s->head_since_us = clock_mono_us();
+    s->head_cpu_us = atomic_load_explicit(&s->board->cpu_us, memory_order_relaxed);
     s->stop = STOP_NONE;
     s->kill_at_us = INT64_MAX;
 }
@@ -384,7 +385,7 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
                           WEXITSTATUS(st));
             e->exit_code = WEXITSTATUS(st);
         }
-        outcome_stopped(f, s->stop, c);
+        outcome_stopped(d, f, s, c, death->cpu_us);
         if (c->cancel_requested)
             f->attempt.end = ATTEMPT_CANCELLED;
         atomic_fetch_add_explicit(&d->board->task[c->task_index].failed, 1, memory_order_relaxed);

@@ -78,9 +78,24 @@ void outcome_post(struct dispatcher *d, struct pool *p, struct finish *f, struct
     d->ended_last = f;
 }
 
-void outcome_stopped(struct finish *f, enum stop_reason why, const struct claim *c)
+/* A program that is kept warm brings the time of its earlier jobs with it. */
+static void ran_too_long(const struct dispatcher *d, struct job_error *e, const struct slot *s,
+                         const struct claim *c, int64_t cpu_us)
 {
-    switch (why) {
+    double limit = (double)c->timeout_us / (double)US_PER_S;
+    int64_t used_us = cpu_us - s->head_cpu_us;
+    if (d->defs->task[c->task_index].kind == TASK_PERSISTENT || used_us < 0)
+        job_error_set(e, JOB_ERROR_TIMEOUT, "attempt %u ran longer than %.3f s", c->attempt, limit);
+    else
+        job_error_set(e, JOB_ERROR_TIMEOUT,
+                      "attempt %u ran longer than %.3f s, with %.3f s of CPU time", c->attempt,
+                      limit, (double)used_us / (double)US_PER_S);
+}
+
+void outcome_stopped(const struct dispatcher *d, struct finish *f, const struct slot *s,
+                     const struct claim *c, int64_t cpu_us)
+{
+    switch (s->stop) {
     case STOP_CANCEL:
         f->attempt.end = ATTEMPT_CANCELLED;
         job_error_set(&f->attempt.error, JOB_ERROR_CANCELLED, "cancelled while it ran");
@@ -88,8 +103,7 @@ void outcome_stopped(struct finish *f, enum stop_reason why, const struct claim 
     case STOP_TIMEOUT:
         f->attempt.end = ATTEMPT_FAILED;
         f->attempt.retry_now = false;
-        job_error_set(&f->attempt.error, JOB_ERROR_TIMEOUT, "attempt %u ran longer than %.3f s",
-                      c->attempt, (double)c->timeout_us / (double)US_PER_S);
+        ran_too_long(d, &f->attempt.error, s, c, cpu_us);
         break;
     case STOP_DRAIN:
         f->attempt.end = ATTEMPT_RETURNED;
@@ -180,6 +194,6 @@ struct finish *outcome_of_done(const struct dispatcher *d, const struct slot *s,
     /* A task that ended because it was told to give up, or too late: what it says is not its
      * outcome. */
     if (s->stop == STOP_CANCEL || s->stop == STOP_TIMEOUT || (s->stop == STOP_DRAIN && !m->ok))
-        outcome_stopped(f, s->stop, c);
+        outcome_stopped(d, f, s, c, atomic_load_explicit(&s->board->cpu_us, memory_order_relaxed));
     return f;
 }

@@ -189,17 +189,24 @@ END_TEST
 
 START_TEST(a_timeout_ends_each_attempt)
 {
-    struct server *s = server_with_task("bad", "misbehave", "", two_workers);
+    struct server *s =
+        server_with_task("bad", "misbehave",
+                         "[task loop]\ncommand = /bin/sh -c 'while :; do :; done'\n", two_workers);
     struct answer *a = run_job(
         s, "{\"task\":\"bad\",\"input\":{\"do\":\"hang\"},\"timeout\":0.1,\"max_attempts\":2}");
     ck_assert_str_eq(jstr(a->json, "state"), "failed");
     ck_assert_str_eq(jstr(a->json, "error.code"), "timeout");
+    ck_assert_ptr_nonnull(strstr(jstr(a->json, "error.message"), "s of CPU time"));
     ck_assert_int_eq(jint(a->json, "attempt"), 2);
     answer_free(a);
     /* it listens, and it is a timeout all the same */
     a = run_job(
         s, "{\"task\":\"sleep\",\"input\":{\"seconds\":60},\"timeout\":0.1,\"max_attempts\":1}");
     ck_assert_str_eq(jstr(a->json, "error.code"), "timeout");
+    answer_free(a);
+    a = run_job(s, "{\"task\":\"loop\",\"timeout\":0.5,\"max_attempts\":1}");
+    ck_assert_str_eq(jstr(a->json, "error.code"), "timeout");
+    ck_assert_ptr_null(strstr(jstr(a->json, "error.message"), "with 0.000 s"));
     answer_free(a);
     server_free(s);
 }

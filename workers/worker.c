@@ -243,10 +243,11 @@ static void run_job(struct worker *w, const struct msg *m, bool last)
     if (reaper_has_strangers(warm_keeps, NULL))
         (void)reaper_clear(warm_keeps, NULL, CLEAR_MS);
     int64_t now = clock_mono_us();
+    bool asked = slot_cancelled(w->slot); /* then what it used is told with its outcome */
     slot_job_end(w->slot);
     where_idle();
     atomic_fetch_add_explicit(&w->slot->jobs_done, 1, memory_order_relaxed);
-    if (now - w->usage_at_us >= USAGE_EVERY_US)
+    if (asked || now - w->usage_at_us >= USAGE_EVERY_US)
         tell_usage(w);
     w->usage_told = false;
     send_done(w, a, &r, wall, now - mono);
