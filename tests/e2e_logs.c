@@ -305,6 +305,30 @@ START_TEST(a_log_has_a_limit)
 }
 END_TEST
 
+/* Lines of two bytes, millions of them, on either descriptor: the service's own log is bounded,
+ * too. */
+START_TEST(a_flood_of_short_lines_is_cut)
+{
+    struct server *s = server_new("[task err]\ncommand = /bin/sh -c 'yes | head -c 4000000 >&2'\n"
+                                  "[task msg]\ncommand = /bin/sh -c 'yes | head -c 4000000 >&4'\n",
+                                  two_workers);
+    static const char *const tasks[] = {"err", "msg"};
+    for (size_t i = 0; i < 2; i++) {
+        char body[32];
+        snprintf(body, sizeof(body), "{\"task\":\"%s\"}", tasks[i]);
+        struct answer *a = run_job(s, body);
+        ck_assert_msg(!strcmp(jstr(a->json, "state"), "succeeded"), "%s", a->body);
+        answer_free(a);
+        snprintf(body, sizeof(body), "task %s: 19", tasks[i]); /* lines of 2000000 */
+        eventually(log_has(s, body), LONG_MS);
+    }
+    char *log = server_log(s);
+    ck_assert_uint_lt(strlen(log), 20u << 20);
+    free(log);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(nothing_is_kept_where_nothing_may_be)
 {
     static const char *const none[] = {"--log-max", "0", NULL};
@@ -459,6 +483,7 @@ int main(void)
                                   a_follower_sees_lines_as_they_come,
                                   a_hundred_followers_hurt_nobody,
                                   a_log_has_a_limit,
+                                  a_flood_of_short_lines_is_cut,
                                   nothing_is_kept_where_nothing_may_be,
                                   garbage_is_shown_not_obeyed,
                                   lines_outlive_the_worker,

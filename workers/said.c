@@ -17,9 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOG_BYTES (1u << 20) /* of a job's log, where its task does not say */
-#define DEPTH     512
-#define KEPT_MAX  65536 /* bytes of a line's memory that are kept for the next one */
+#define DEPTH    512
+#define KEPT_MAX 65536 /* bytes of a line's memory that are kept for the next one */
 
 /* ---- lines ---- */
 
@@ -89,12 +88,6 @@ static enum log_level level_of(const char **text, size_t *len)
     return LOG_INFO;
 }
 
-/* What comes after is counted, not passed on. */
-static size_t log_bytes(const struct taskdef *def)
-{
-    return def->log_bytes ? def->log_bytes : LOG_BYTES;
-}
-
 void said_log_line(void *arg, const char *text, size_t len)
 {
     struct said_log *log = arg;
@@ -106,23 +99,24 @@ void said_log_line(void *arg, const char *text, size_t len)
     size_t keep = len < SAID_LAST_MAX ? len : SAID_LAST_MAX;
     memcpy(log->last, text, keep);
     log->last[keep] = '\0';
-    if (log->logged + len > log_bytes(log->def)) {
+    if (log->run) {
+        task_log(log->run, level, text, len);
+        return;
+    }
+    if (log->logged + len + TASK_LOG_HEAD > task_log_bytes(log->def)) {
         log->unlogged++;
         return;
     }
-    log->logged += len;
-    if (log->run)
-        log_job(level, &log->run->job, log->run->attempt, text, len);
-    else
-        log_write(level == LOG_ERROR ? LOG_WARN : level, "task %s: %.*s", log->def->name, (int)len,
-                  text);
+    log->logged += len + TASK_LOG_HEAD;
+    log_write(level == LOG_ERROR ? LOG_WARN : level, "task %s: %.*s", log->def->name, (int)len,
+              text);
 }
 
 void said_log_end(struct said_log *log)
 {
     if (log->unlogged)
         log_write(LOG_WARN, "task %s: %zu log lines beyond %zu bytes were not kept", log->def->name,
-                  log->unlogged, log_bytes(log->def));
+                  log->unlogged, task_log_bytes(log->def));
     log->logged = log->unlogged = 0;
 }
 

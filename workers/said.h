@@ -26,14 +26,14 @@ void lines_end(struct lines *l, void (*each)(void *arg, const char *text, size_t
 /* The log of a program. */
 struct said_log {
     const struct taskdef *def;
-    const struct task_run *run; /* NULL: between jobs, the lines are the service's own */
+    struct task_run *run; /* NULL: between jobs, the lines are the service's own */
     char last[SAID_LAST_MAX + 1];
-    size_t logged, unlogged;
+    size_t logged, unlogged; /* between jobs */
 };
 /* One line. Its level is what its beginning says, else info: `<3>` as for systemd (removed), or `ERROR`,
  * `WARNING`, … and a colon, as Python's logging writes. Fits lines_take(); arg: struct said_log. */
 void said_log_line(void *log, const char *text, size_t len);
-/* The end of a job: says how much was not kept, and begins to count anew. */
+/* Says how much was not kept between jobs, and begins to count anew. */
 void said_log_end(struct said_log *log);
 
 enum said { SAID_BAD, SAID_READY, SAID_PROGRESS, SAID_RESULT, SAID_ERROR };

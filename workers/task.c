@@ -15,6 +15,7 @@
 #define LEFT_EVERY_US (20 * US_PER_MS)
 #define LEFT_TOGETHER 8
 #define RESULT_DEPTH  512
+#define LOG_BYTES     (1u << 20) /* of a job's log, where its task does not say */
 
 /* Its jobs never come here: they are leased to workers elsewhere. */
 static int remote_load(struct task *t)
@@ -150,8 +151,24 @@ void task_checkpoint_send(struct task_run *r)
     r->send_left(r);
 }
 
+size_t task_log_bytes(const struct taskdef *def)
+{
+    return def->log_bytes ? def->log_bytes : LOG_BYTES;
+}
+
+void task_log(struct task_run *r, enum log_level level, const char *text, size_t len)
+{
+    if (r->logged + len + TASK_LOG_HEAD > task_log_bytes(r->def)) {
+        r->unlogged++;
+        return;
+    }
+    r->logged += len + TASK_LOG_HEAD;
+    log_job(level, &r->job, r->attempt, text, len);
+}
+
 void task_do(struct task *t, struct task_run *r)
 {
+    r->def = t->def;
     r->error = JOB_ERROR_NONE;
     if (!t->broken && !t->opened) {
         t->opened = true;
@@ -162,6 +179,9 @@ void task_do(struct task *t, struct task_run *r)
     else
         task_ops(t)->run(t, r);
     judge(t, r);
+    if (r->unlogged)
+        log_write(LOG_WARN, "task %s: %zu log lines beyond %zu bytes were not kept", t->def->name,
+                  r->unlogged, task_log_bytes(t->def));
     if (r->failed)
         buf_clear(&r->result);
 }

@@ -7,6 +7,7 @@
 
 #include "../common/board.h"
 #include "../common/job.h"
+#include "../common/log.h"
 #include "../common/taskdef.h"
 
 #include <stdbool.h>
@@ -26,6 +27,7 @@ struct task {
 
 /* One job while it runs. In: all but the last group. */
 struct task_run {
+    const struct taskdef *def; /* task_do() sets it */
     struct id job;
     uint32_t attempt;
     const char *input; /* one zero byte follows it */
@@ -45,6 +47,8 @@ struct task_run {
     bool has_left;   /* and not yet sent */
     int64_t left_due_us; /* mono: not before */
     void (*send_left)(struct task_run *r); /* sends `left` */
+
+    size_t logged, unlogged; /* bytes of its log that were passed on; lines that were not: task_log() */
 
     /* out: a result or an error */
     bool has_result;
@@ -73,6 +77,13 @@ struct task *tasks_load(const struct taskdefs *defs, struct board *board);
 
 /* Runs one job of a task and judges its result: after it exactly one of r->failed and a result. */
 void task_do(struct task *t, struct task_run *r);
+
+/* What a line of a log costs beside its text: a file has its time, attempt and level. */
+#define TASK_LOG_HEAD 36
+
+/* A line of the job's log, as long as there is room (log_bytes of the task); then it is only counted. */
+void task_log(struct task_run *r, enum log_level level, const char *text, size_t len);
+size_t task_log_bytes(const struct taskdef *def);
 
 void task_fail(struct task_run *r, bool permanent, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

@@ -90,7 +90,7 @@ static void message_line(void *arg, const char *text, size_t len)
         break;
     case SAID_BAD:
         snprintf(note, sizeof(note), "fd 4: a line that is not understood: %s", why);
-        log_job(LOG_WARN, &p->run->job, p->run->attempt, note, strlen(note));
+        task_log(p->run, LOG_WARN, note, strlen(note));
         break;
     case SAID_READY:
     case SAID_PROGRESS:
@@ -199,7 +199,6 @@ static void wait_for_end(struct program *p)
     lines_end(&p->out_line, said_log_line, &p->log);
     lines_end(&p->err_line, said_log_line, &p->log);
     lines_end(&p->msg_line, message_line, p);
-    said_log_end(&p->log);
 }
 
 /* ---- the outcome ---- */

@@ -104,7 +104,7 @@ static void host_log(struct jobmill_call *call, int level, const char *text, siz
     struct task_run *r = run_of(call);
     if (level < JOBMILL_DEBUG || level > JOBMILL_ERROR)
         level = JOBMILL_INFO;
-    log_job((enum log_level)level, &r->job, r->attempt, text, len);
+    task_log(r, (enum log_level)level, text, len);
 }
 
 static int host_cancelled(struct jobmill_call *call)
