@@ -173,6 +173,7 @@ HTTP := \
 	server/http/assets.c \
 	server/http/audit.c \
 	server/http/auth.c \
+	server/http/crowd.c \
 	server/http/deadline.c \
 	server/http/epoll.c \
 	server/http/guard.c \
@@ -180,6 +181,7 @@ HTTP := \
 	server/http/input_check.c \
 	server/http/json.c \
 	server/http/listener.c \
+	server/http/loop.c \
 	server/http/multipart.c \
 	server/http/pace.c \
 	server/http/problem.c \

@@ -27,6 +27,8 @@ struct front;
 struct conn {
     int fd;
     const struct front *front; /* the owner's: by which listener it came */
+    struct loop *loop;         /* the owner's: the thread that serves it; NULL: one of the library's */
+    struct crowd *crowd;       /* the owner's: where it is counted */
     bool mute;                 /* nothing can be written past the library; set at birth */
     enum phase phase;         /* this and all below: guarded by the table's lock */
     int64_t due_us, since_us; /* mono */

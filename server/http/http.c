@@ -1,10 +1,11 @@
 /*
- * http.c - the daemons of libmicrohttpd: their threads and limits, their birth and end. One serves
- * all; another, where admin_listen says so, has a thread and connections of its own and serves
- * probes and figures, so that those are answered when the first is full or busy.
+ * http.c - the daemons of libmicrohttpd: their threads and limits, their birth and end. One for
+ * each HTTP thread, on the same socket, serves all; another, where admin_listen says so, has a
+ * thread and connections of its own and serves probes and figures, so that those are answered when
+ * the others are full or busy.
  *
- * http_start and http_stop are called by one thread. The library's threads call into request.c; the
- * watchdog of deadline.c has a thread of its own.
+ * http_start and http_stop are called by one thread. The HTTP threads (loop.c) and the library's
+ * own of admin_listen call into request.c; the watchdog of deadline.c has a thread of its own.
  */
 #include "http.h"
 
@@ -12,30 +13,43 @@
 #include "../../common/fdio.h"
 #include "../../common/log.h"
 #include "../conf.h"
+#include "crowd.h"
 #include "deadline.h"
 #include "listener.h"
+#include "loop.h"
 #include "pace.h"
 #include "request.h"
 #include "tls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define CONN_MEMORY (16 * 1024) /* of one connection: its header, and a piece of its body */
-#define END_WAIT_MS 5000
-#define ADMIN_CONNS 64
+#define CONN_MEMORY   (16 * 1024) /* of one connection: its header, and a piece of its body */
+#define END_WAIT_MS   5000
+#define ADMIN_CONNS   64
+#define THREADS_LEAST 2
 
-/* Each resume makes the library walk all suspended connections of that thread: with 10,000
- * long-polls on one thread that adds 0.3 ms to every other client's answer, on four a third of it.
- */
-#define THREADS_LEAST 4
+/* Where a connection came in. */
+struct ear {
+    const struct front *front;
+    struct loop *loop; /* NULL: a thread of the library's */
+};
 
-static struct MHD_Daemon *daemon_of_http, *daemon_of_admin;
+static struct MHD_Daemon *daemon_of_admin;
 static struct front main_front, admin_front;
+static const struct ear admin_ear = {.front = &admin_front};
+
+/* The HTTP threads and what each hears by; all that are there run. */
+static struct http_thread {
+    struct loop loop;
+    struct ear ear;
+} * threads;
+static size_t threads_count;
 
 /* ---- callbacks ---- */
 
@@ -56,20 +70,35 @@ static size_t keep_raw(void *arg, struct MHD_Connection *mhd, char *text)
     return strlen(text);
 }
 
+static enum MHD_Result may_connect(void *arg, const struct sockaddr *from, socklen_t len)
+{
+    (void)arg;
+    (void)len;
+    return crowd_full(from) ? MHD_NO : MHD_YES;
+}
+
 static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
+    struct conn *c = *context;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        deadline_conn_free(*context);
+        if (c)
+            crowd_leave(c->crowd);
+        deadline_conn_free(c);
         *context = NULL;
         return;
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const struct front *front = arg;
-    struct conn *c = info ? deadline_conn_new(info->connect_fd, front->tls) : NULL;
-    if (c)
-        c->front = front;
+    const struct ear *ear = arg;
+    c = info ? deadline_conn_new(info->connect_fd, ear->front->tls) : NULL;
+    if (c) {
+        c->front = ear->front;
+        c->loop = ear->loop;
+        info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+        if (ear->loop && info)
+            c->crowd = crowd_enter(info->client_addr);
+    }
     *context = c;
 }
 
@@ -104,42 +133,76 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 
 /* ---- life ---- */
 
-static unsigned thread_count(const struct conf *conf)
+static size_t thread_count(const struct conf *conf)
 {
     if (conf->http_threads > 0)
-        return (unsigned)conf->http_threads;
+        return (size_t)conf->http_threads;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores / 2 > THREADS_LEAST ? (unsigned)(cores / 2) : THREADS_LEAST;
+    return cores / 2 > THREADS_LEAST ? (size_t)cores / 2 : THREADS_LEAST;
 }
 
-static int start_daemon(const struct conf *conf, int fd)
+/* On a copy of the descriptor, which the daemon owns from then on. */
+static struct MHD_Daemon *new_daemon(const struct conf *conf, int listen_fd, struct ear *ear)
 {
-    unsigned threads = thread_count(conf);
-    struct MHD_OptionItem pool[] = {
-        {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL},
-        {MHD_OPTION_END, 0, NULL}};
-    struct MHD_OptionItem per_ip[] = {
-        {conf->max_connections_per_ip > 0 ? MHD_OPTION_PER_IP_CONNECTION_LIMIT : MHD_OPTION_END,
-         (intptr_t)conf->max_connections_per_ip, NULL},
-        {MHD_OPTION_END, 0, NULL}};
     /* a callback instead of the bytes: each handshake asks for what was loaded last */
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)tls_retrieve},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
         {MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    size_t most = ((size_t)conf->max_connections + threads_count - 1) / threads_count;
+    int fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return NULL;
     if (main_front.tls)
         flags |= MHD_USE_TLS;
-    daemon_of_http = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)conf->max_connections,
+    struct MHD_Daemon *d = MHD_start_daemon(
+        flags, 0, may_connect, NULL, on_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)most,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, &main_front, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, NULL, MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, per_ip, MHD_OPTION_ARRAY,
-        main_front.tls ? tls : none, MHD_OPTION_END);
-    return daemon_of_http ? 0 : -ERR_SYSTEM;
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, ear, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        NULL, MHD_OPTION_ARRAY, main_front.tls ? tls : none, MHD_OPTION_END);
+    if (!d)
+        fd_close(&fd);
+    return d;
+}
+
+/* Ends those that were started: their daemons hold no suspended request. */
+static void end_threads(void)
+{
+    for (size_t i = 0; i < threads_count && threads[i].loop.daemon; i++) {
+        loop_stop(&threads[i].loop);
+        MHD_stop_daemon(threads[i].loop.daemon);
+    }
+    free(threads);
+    threads = NULL;
+    threads_count = 0;
+}
+
+static int start_threads(const struct conf *conf, int listen_fd)
+{
+    threads_count = thread_count(conf);
+    threads = calloc(threads_count, sizeof(*threads));
+    if (!threads)
+        return -ERR_NOMEM;
+    for (size_t i = 0; i < threads_count; i++) {
+        struct http_thread *t = &threads[i];
+        t->ear = (struct ear){.front = &main_front, .loop = &t->loop};
+        struct MHD_Daemon *d = new_daemon(conf, listen_fd, &t->ear);
+        int err = d ? loop_start(&t->loop, d) : -ERR_SYSTEM;
+        if (err) {
+            int saved = errno;
+            if (d)
+                MHD_stop_daemon(d);
+            t->loop.daemon = NULL;
+            end_threads();
+            errno = saved;
+            return err;
+        }
+    }
+    return 0;
 }
 
 static int start_admin(int fd)
@@ -150,8 +213,8 @@ static int start_admin(int fd)
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONN_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_UNESCAPE_CALLBACK,
         keep_raw, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, &admin_front, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-        MHD_OPTION_END);
+        on_connection, (void *)(uintptr_t)&admin_ear, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        NULL, MHD_OPTION_END);
     return daemon_of_admin ? 0 : -ERR_SYSTEM;
 }
 
@@ -182,6 +245,8 @@ int http_start(const struct conf *conf, uint16_t *port, uint16_t *admin_port)
     struct deadline_hooks hooks = {.over = request_wait_over, .resume = request_wait_resume};
     err = pace_start((double)conf->client_rate, (double)conf->client_burst);
     if (!err)
+        err = crowd_start((long)conf->max_connections_per_ip);
+    if (!err)
         err = deadline_start(conf, &hooks);
     if (err)
         goto stop_pace;
@@ -189,9 +254,10 @@ int http_start(const struct conf *conf, uint16_t *port, uint16_t *admin_port)
         err = start_admin(admin_fd);
     if (err)
         goto stop_deadline;
-    err = start_daemon(conf, fd);
+    err = start_threads(conf, fd);
     if (err)
         goto stop_admin;
+    fd_close(&fd);
     return 0;
 stop_admin:
     if (daemon_of_admin) {
@@ -216,18 +282,17 @@ void http_drain(void)
 
 void http_stop(void)
 {
-    if (!daemon_of_http)
+    if (!threads)
         return;
     request_drain();
-    int fd = MHD_quiesce_daemon(daemon_of_http);
-    fd_close(&fd);
+    for (size_t i = 0; i < threads_count; i++)
+        loop_quiesce(&threads[i].loop);
     if (!request_end_all(END_WAIT_MS)) {
         /* Stopping the library now would be a use of what the writer still holds. */
         log_error("http: requests are still suspended after %d ms; left as they are", END_WAIT_MS);
         return;
     }
-    MHD_stop_daemon(daemon_of_http);
-    daemon_of_http = NULL;
+    end_threads();
     if (daemon_of_admin)
         MHD_stop_daemon(daemon_of_admin);
     daemon_of_admin = NULL;

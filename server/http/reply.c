@@ -2,6 +2,7 @@
  * reply.c - a request's answer: problem documents, entity tags, and the library's response of it
  * all. HTTP threads; each for its own request.
  */
+#include "loop.h"
 #include "request.h"
 
 #include "../../common/err.h"
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #define STREAM_BLOCK 65536 /* memory of an answer that is made while it is sent */
+#define UNSENT_BLOCK 16    /* of one that is not sent */
 
 void request_add_header(struct request *rq, const char *name, const char *fmt, ...)
 {
@@ -118,6 +120,8 @@ static ssize_t on_more(void *arg, uint64_t at, char *out, size_t max)
     struct request *rq = arg;
     (void)at;
     auth_caller = &rq->caller;
+    if (rq->conn->loop)
+        rq->conn->loop->busy = true;
     if (rq->parked) {
         request_unpark(rq);
         deadline_phase(rq->conn, PHASE_WRITING);
@@ -161,7 +165,7 @@ static struct MHD_Response *make_response(struct request *rq)
     if (reply->source.more)
         return streamed_response(rq);
     if (reply->status == 304) /* the library tells the length, and asks for none of the bytes */
-        return MHD_create_response_from_callback(reply->unsent, STREAM_BLOCK, no_more, NULL, NULL);
+        return MHD_create_response_from_callback(reply->unsent, UNSENT_BLOCK, no_more, NULL, NULL);
     rq->sent = reply->fixed ? reply->fixed_len : reply->body.len;
     if (rq->head)
         rq->sent = 0;

@@ -14,6 +14,7 @@
 #include "access.h"
 #include "audit.h"
 #include "guard.h"
+#include "loop.h"
 #include "pace.h"
 #include "stream.h"
 
@@ -429,11 +430,15 @@ static int take_body(struct request *rq, const char *data, size_t len)
 int request_step(struct request *rq, const char *method, const char *version, const char *data,
                  size_t *len)
 {
+    if (rq->parked && request_is_held(rq))
+        return 1;
     auth_caller = &rq->caller;
     if (!rq->begun)
         return begin(rq, method, version);
     if (rq->parked && rq->stream && rq->left)
         return 0;
+    if (rq->conn->loop)
+        rq->conn->loop->busy = true;
     if (*len > 0) {
         size_t taken = *len;
         *len = 0;
@@ -485,19 +490,9 @@ free_request:
     return NULL;
 }
 
-void request_free(struct request *rq)
+void request_release(struct request *rq)
 {
-    if (!rq)
-        return;
     request_unpark(rq);
-    if (rq->begun) {
-        request_note(rq, 0);
-        log_request(rq);
-        suspend_closed();
-    }
-    deadline_phase(rq->conn, PHASE_IDLE);
-    rq->conn->request = NULL;
-    rq->conn->request_id = NULL;
     give_back_body(rq);
     stream_free(rq);
     if (rq->change) {
@@ -516,6 +511,23 @@ void request_free(struct request *rq)
     free(rq->reply.type_copy);
     free(rq->target);
     free(rq);
+}
+
+void request_free(struct request *rq)
+{
+    if (!rq)
+        return;
+    if (rq->begun) {
+        request_note(rq, 0);
+        log_request(rq);
+        suspend_closed();
+    }
+    struct conn *c = rq->conn;
+    if (!request_abandon(rq))
+        request_release(rq);
+    deadline_phase(c, PHASE_IDLE);
+    c->request = NULL;
+    c->request_id = NULL;
 }
 
 void request_setup(const struct conf *conf)

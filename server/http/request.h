@@ -1,8 +1,8 @@
 /*
  * request.h - one request, from its target to its answer; what the handlers see of HTTP.
  *
- * A handler runs on an HTTP thread and either sets an answer, or suspends the request with
- * request_commit or request_wait, naming the function that goes on once it is resumed. A suspended
+ * A handler runs on an HTTP thread and either sets an answer, or parks the request with
+ * request_commit or request_wait, naming the function that goes on once it is resumed. A parked
  * request holds no thread. All functions are for the request's own HTTP thread.
  */
 #ifndef JOBMILL_HTTP_REQUEST_H
@@ -87,10 +87,13 @@ struct request {
     char method[12];                     /* cut */
     char request_id[REQUEST_ID_MAX + 1]; /* X-Request-Id: the client's, or ours */
 
-    /* suspended */
+    /* parked: held or suspended */
     void (*then)(struct request *rq);
     bool parked, waiting, left;
-    atomic_int pending; /* what must come before it is resumed: the commit, the end of the wait */
+    atomic_int pending; /* what must come before it goes on: the commit, the end of the wait */
+    atomic_int hold;    /* how it is parked: enum hold of suspend.c */
+    struct loop *loop;  /* of its connection, which may be gone */
+    int64_t held_us, wait_until_us; /* mono: held since; the end of its wait */
     struct waiter waiter;
     struct many *many; /* instead of waiter: what it waits for any of */
     struct change *change;
@@ -160,6 +163,12 @@ bool request_ending(void); /* the service ends: nobody waits any more */
 
 /* ---- between request.c and suspend.c ---- */
 void request_unpark(struct request *rq);
+/* It is held, and what it waits for has not come. */
+bool request_is_held(struct request *rq);
+/* Its connection is gone while it was held: true means that it belongs to those whom it waits for,
+ * who call request_release. */
+bool request_abandon(struct request *rq);
+void request_release(struct request *rq); /* all but what is its connection's */
 void request_drop_query(struct request *rq);
 void suspend_setup(void);
 size_t suspend_waiting(void);

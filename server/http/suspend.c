@@ -1,22 +1,35 @@
 /*
  * suspend.c - requests that wait: for a commit, for the end of a job or group, or of any of many.
  *
- * A request lives on the HTTP thread of its connection. While it is suspended (`parked`), the
- * writer's thread (commit, end of a job) and the watchdog (end of a wait) may count down `pending`;
- * who brings it to zero resumes the connection and does not touch the request again. The waiter
- * table, or for many the flag `fired`, says who of wakers and watchdog may count for the wait.
+ * A request lives on the HTTP thread of its connection. While it is parked, the writer's thread
+ * (commit, end of a job) and the watchdog (end of a wait) may count down `pending`; who brings it
+ * to zero lets it go on, and does not touch it again. The waiter table, or for many the flag
+ * `fired`, says who of wakers and watchdog may count for the wait.
+ *
+ * There are two ways of being parked. A suspended connection is out of the library's sight until it
+ * is resumed: right for long waits, and dear for short ones. A request that is held gives no answer
+ * when the library asks for one, which it does each time that it runs (loop.h): right for a commit.
+ * What is held for longer than HELD_US is suspended. A held connection may end at any moment; what
+ * others still have to say about its request is then nobody's to hear, and the last of them frees
+ * it.
  */
+#include "loop.h"
 #include "request.h"
 
 #include "../../common/clock.h"
 #include "../../common/err.h"
 #include "../conf.h"
 
+#include <assert.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #define SEND_OUT_S 2
+#define HELD_US    (50 * US_PER_MS)
+#define HELD_MOST  128 /* of a thread: each costs a look whenever the library runs */
+
+enum hold { SUSPENDED, HELD, ARRIVED, ABANDONED };
 
 struct own_change {
     struct change change; /* first: a pointer to it is one to all */
@@ -66,9 +79,45 @@ void suspend_closed(void)
 static void arrive(struct request *rq, int count)
 {
     struct MHD_Connection *mhd = rq->mhd;
-    /* acq_rel: what the other side wrote before its own count is seen by the one that resumes */
-    if (atomic_fetch_sub_explicit(&rq->pending, count, memory_order_acq_rel) == count)
+    struct loop *loop = rq->loop;
+    /* acq_rel: what the other side wrote before its own count is seen by the one that goes on */
+    if (atomic_fetch_sub_explicit(&rq->pending, count, memory_order_acq_rel) != count)
+        return;
+    switch ((enum hold)atomic_exchange(&rq->hold, ARRIVED)) {
+    case SUSPENDED:
         MHD_resume_connection(mhd);
+        break;
+    case HELD:
+        loop_wake(loop);
+        break;
+    case ABANDONED:
+        request_release(rq);
+        break;
+    case ARRIVED:
+        assert(false);
+    }
+}
+
+/* From now on the library does not ask, and does not see its client leave. */
+static void suspend(struct request *rq)
+{
+    int held = HELD;
+    rq->loop->held--;
+    rq->held_us = 0;
+    if (rq->waiting)
+        deadline_wait(rq->conn, rq->wait_until_us);
+    MHD_suspend_connection(rq->mhd);
+    if (!atomic_compare_exchange_strong(&rq->hold, &held, SUSPENDED))
+        MHD_resume_connection(rq->mhd); /* it arrived meanwhile */
+}
+
+bool request_is_held(struct request *rq)
+{
+    if (atomic_load_explicit(&rq->hold, memory_order_acquire) != HELD)
+        return false;
+    if (rq->loop->now_us - rq->held_us > HELD_US)
+        suspend(rq);
+    return true;
 }
 
 /* ---- waiting for any of many ---- */
@@ -169,29 +218,49 @@ void request_drop_query(struct request *rq)
     rq->query = NULL;
 }
 
-static void park(struct request *rq, int pending, void (*then)(struct request *rq))
+static void park(struct request *rq, enum hold hold, int pending, void (*then)(struct request *rq))
 {
     request_drop_query(rq);
     rq->then = then;
     rq->parked = true;
+    rq->loop = rq->conn->loop;
     atomic_store_explicit(&rq->pending, pending, memory_order_relaxed);
+    atomic_store_explicit(&rq->hold, hold, memory_order_relaxed);
     pthread_mutex_lock(&r.lock);
     r.parked++;
     pthread_mutex_unlock(&r.lock);
-    MHD_suspend_connection(rq->mhd);
+    if (hold == HELD) {
+        rq->held_us = rq->loop->now_us;
+        rq->loop->held++;
+    } else {
+        MHD_suspend_connection(rq->mhd);
+    }
+}
+
+/* A submission, as these are many and of no interest once their clients have left; and not what
+ * comes in pieces, or through the library's own TLS, of which only the library knows what is read.
+ */
+static enum hold how_to_park(const struct request *rq)
+{
+    const struct loop *l = rq->conn->loop;
+    bool submits = rq->change->work.kind == CHANGE_SUBMIT || rq->change->work.kind == CHANGE_BATCH;
+    return submits && !rq->stream && !rq->conn->front->tls && l && l->held < HELD_MOST ? HELD
+                                                                                       : SUSPENDED;
 }
 
 /* The wait begins. From now on the request may be resumed at any moment, which this thread sees
  * only after it has returned to the library. The waiter comes first: a watchdog that found none
  * would leave the request to its waker, and there would be none. */
-static void attach(struct request *rq, const struct id *job)
+static void attach(struct request *rq, enum hold hold, const struct id *job)
 {
     rq->waiting = true;
     rq->waiter.job = *job;
     rq->waiter.wants = rq->change && rq->change->work.kind == CHANGE_SUBMIT;
     rq->waiter.wake = on_job_ended;
+    rq->wait_until_us = clock_mono_us() + rq->wait_us;
     waiters_add(&rq->waiter);
-    deadline_wait(rq->conn, clock_mono_us() + rq->wait_us);
+    if (hold == SUSPENDED)
+        deadline_wait(rq->conn, rq->wait_until_us);
 }
 
 static void give_up_wait(struct request *rq)
@@ -221,9 +290,10 @@ void request_commit(struct request *rq, const struct id *wait_for, void (*then)(
     struct id job = wait ? *wait_for : (struct id){{0}};
     if (wait && !may_wait(rq))
         return;
-    park(rq, wait ? 2 : 1, then);
+    enum hold hold = how_to_park(rq);
+    park(rq, hold, wait ? 2 : 1, then);
     if (wait)
-        attach(rq, &job);
+        attach(rq, hold, &job);
     rq->change->awaited = wait && rq->change->work.kind == CHANGE_SUBMIT;
     int err = writer_post(rq->change);
     if (err) {
@@ -240,8 +310,8 @@ void request_wait(struct request *rq, void (*then)(struct request *rq))
 {
     if (!may_wait(rq))
         return;
-    park(rq, 1, then);
-    attach(rq, &rq->id);
+    park(rq, SUSPENDED, 1, then);
+    attach(rq, SUSPENDED, &rq->id);
     if (atomic_load(&r.ending))
         give_up_wait(rq);
 }
@@ -262,7 +332,7 @@ void request_wait_any(struct request *rq, const struct id *ids, size_t n,
     m->count = n;
     atomic_init(&m->refs, n + 1);
     rq->many = m;
-    park(rq, 1, then);
+    park(rq, SUSPENDED, 1, then);
     rq->waiting = true;
     for (size_t i = 0; i < n; i++) {
         m->one[i].many = m;
@@ -286,6 +356,7 @@ void request_wait_not(struct request *rq)
     give_up_wait(rq);
 }
 
+/* On its own thread; or it was abandoned, and nobody's but the caller's. */
 void request_unpark(struct request *rq)
 {
     if (!rq->parked)
@@ -295,11 +366,34 @@ void request_unpark(struct request *rq)
     if (rq->waiting)
         atomic_fetch_sub(&r.waiting, 1);
     rq->waiting = false;
-    deadline_phase(rq->conn, PHASE_HANDLING);
+    if (rq->held_us) {
+        rq->held_us = 0;
+        rq->loop->held--;
+    }
+    if (rq->conn)
+        deadline_phase(rq->conn, PHASE_HANDLING);
     pthread_mutex_lock(&r.lock);
     if (--r.parked == 0)
         pthread_cond_broadcast(&r.fewer);
     pthread_mutex_unlock(&r.lock);
+}
+
+bool request_abandon(struct request *rq)
+{
+    int held = HELD;
+    if (!rq->parked || !rq->held_us || atomic_load(&rq->hold) != HELD)
+        return false;
+    if (rq->waiting && claim_wait(rq))
+        arrive(rq, 1);
+    if (atomic_load(&rq->hold) != HELD)
+        return false;
+    /* what follows is seen by the one that arrives last, by its exchange */
+    rq->loop->held--;
+    rq->held_us = 0;
+    rq->conn = NULL;
+    if (atomic_compare_exchange_strong(&rq->hold, &held, ABANDONED))
+        return true;
+    return false;
 }
 
 bool request_end_all(int timeout_ms)

@@ -1,0 +1,111 @@
+/*
+ * crowd.c - see crowd.h. A table of addresses that have connections now, under a lock that is held
+ * for a look at one chain. The library's own limit is of one daemon, and there is one a thread.
+ */
+#include "crowd.h"
+
+#include "../../common/err.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define CHAINS 4096 /* a power of two */
+
+struct crowd {
+    struct crowd *next;
+    uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+    long members;
+};
+
+static struct {
+    long limit; /* 0: nobody is counted */
+    uint64_t seed;
+    pthread_mutex_t lock; /* guards chain */
+    struct crowd *chain[CHAINS];
+} t = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+int crowd_start(long limit)
+{
+    t.limit = limit;
+    return getrandom(&t.seed, sizeof(t.seed), 0) == (ssize_t)sizeof(t.seed) ? 0 : -ERR_SYSTEM;
+}
+
+static bool address_bytes(const struct sockaddr *from, uint8_t out[16])
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    if (from && from->sa_family == AF_INET) {
+        memcpy(out, mapped, sizeof(mapped));
+        memcpy(out + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+        return true;
+    }
+    if (from && from->sa_family == AF_INET6) {
+        memcpy(out, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
+        return true;
+    }
+    return false;
+}
+
+/* FNV-1a from a seed that nobody knows, its high bits folded in. */
+static struct crowd **chain_of(const uint8_t address[16])
+{
+    uint64_t h = t.seed ^ UINT64_C(14695981039346656037);
+    for (int i = 0; i < 16; i++)
+        h = (h ^ address[i]) * UINT64_C(1099511628211);
+    return &t.chain[(h ^ h >> 32) & (CHAINS - 1)];
+}
+
+/* The lock is held. The link that leads to it, or the chain's last. */
+static struct crowd **find(const uint8_t address[16])
+{
+    struct crowd **at = chain_of(address);
+    while (*at && memcmp((*at)->address, address, sizeof((*at)->address)) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+bool crowd_full(const struct sockaddr *from)
+{
+    uint8_t address[16];
+    if (t.limit == 0 || !address_bytes(from, address))
+        return false;
+    pthread_mutex_lock(&t.lock);
+    const struct crowd *c = *find(address);
+    bool full = c && c->members >= t.limit;
+    pthread_mutex_unlock(&t.lock);
+    return full;
+}
+
+struct crowd *crowd_enter(const struct sockaddr *from)
+{
+    uint8_t address[16];
+    if (t.limit == 0 || !address_bytes(from, address))
+        return NULL;
+    pthread_mutex_lock(&t.lock);
+    struct crowd **at = find(address), *c = *at;
+    if (!c) {
+        c = calloc(1, sizeof(*c));
+        if (c)
+            memcpy(c->address, address, sizeof(c->address));
+        *at = c;
+    }
+    if (c)
+        c->members++;
+    pthread_mutex_unlock(&t.lock);
+    return c;
+}
+
+void crowd_leave(struct crowd *c)
+{
+    if (!c)
+        return;
+    pthread_mutex_lock(&t.lock);
+    if (--c->members == 0) {
+        *find(c->address) = c->next;
+        free(c);
+    }
+    pthread_mutex_unlock(&t.lock);
+}

@@ -1,0 +1,116 @@
+/*
+ * loop.c - see loop.h. Between two runs of its daemon the thread sleeps until the daemon's epoll
+ * set has an event or somebody wakes it. While requests are held it never sleeps for longer than
+ * HELD_WAIT_MS: the library then cannot tell whether it has work besides them.
+ */
+#include "loop.h"
+
+#include "../../common/clock.h"
+#include "../../common/err.h"
+#include "../../common/fdio.h"
+#include "../../common/log.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+
+#define WAIT_MS      1000
+#define HELD_WAIT_MS 5
+
+enum order { RUN, QUIESCE, STOP };
+
+static int wait_ms(const struct loop *l)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    if (l->held > 0)
+        return HELD_WAIT_MS;
+    if (MHD_get_timeout(l->daemon, &ms) == MHD_YES && ms < WAIT_MS)
+        return (int)ms;
+    return WAIT_MS;
+}
+
+static void sleep_until_event(struct loop *l, int epoll_fd)
+{
+    eventfd_t ignored;
+    struct pollfd p[] = {{.fd = epoll_fd, .events = POLLIN}, {.fd = l->event_fd, .events = POLLIN}};
+    if (poll(p, 2, wait_ms(l)) > 0 && p[1].revents)
+        eventfd_read(l->event_fd, &ignored);
+}
+
+static void quiesce(struct loop *l)
+{
+    int fd = MHD_quiesce_daemon(l->daemon);
+    fd_close(&fd);
+    atomic_store(&l->order, RUN);
+    sem_post(&l->done);
+}
+
+static void *run(void *arg)
+{
+    struct loop *l = arg;
+    int epoll_fd = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    prctl(PR_SET_NAME, "http");
+    for (;;) {
+        enum order order = (enum order)atomic_load(&l->order);
+        if (order == STOP)
+            return NULL;
+        if (order == QUIESCE)
+            quiesce(l);
+        l->busy = false;
+        l->now_us = clock_mono_us();
+        /* before the daemon runs: what comes from now on wakes the next sleep */
+        atomic_store(&l->woken, false);
+        if (MHD_run(l->daemon) != MHD_YES)
+            log_debug("http: the daemon did not run");
+        if (l->held == 0 || !l->busy)
+            sleep_until_event(l, epoll_fd);
+    }
+}
+
+int loop_start(struct loop *l, struct MHD_Daemon *daemon)
+{
+    l->daemon = daemon;
+    atomic_store(&l->order, RUN);
+    l->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (l->event_fd < 0)
+        return -ERR_SYSTEM;
+    if (sem_init(&l->done, 0, 0) < 0)
+        goto close_fd;
+    errno = pthread_create(&l->thread, NULL, run, l);
+    if (errno == 0)
+        return 0;
+    sem_destroy(&l->done);
+close_fd:
+    fd_close(&l->event_fd);
+    return -ERR_SYSTEM;
+}
+
+void loop_wake(struct loop *l)
+{
+    if (!atomic_exchange(&l->woken, true))
+        eventfd_write(l->event_fd, 1);
+}
+
+static void give_order(struct loop *l, enum order order)
+{
+    atomic_store(&l->order, (int)order);
+    eventfd_write(l->event_fd, 1);
+}
+
+void loop_quiesce(struct loop *l)
+{
+    give_order(l, QUIESCE);
+    while (sem_wait(&l->done) < 0 && errno == EINTR)
+        ;
+}
+
+void loop_stop(struct loop *l)
+{
+    give_order(l, STOP);
+    pthread_join(l->thread, NULL);
+    sem_destroy(&l->done);
+    fd_close(&l->event_fd);
+}

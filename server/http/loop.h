@@ -1,0 +1,44 @@
+/*
+ * loop.h - a thread that runs one daemon of the library, and how other threads wake it.
+ *
+ * The library's own threads could not be used: for a request that waits for its commit they need it
+ * suspended, which costs as much as all else that the library does for it (two changes of its epoll
+ * set, a write, a useless read), and with each resume a walk along all that are suspended. Here a
+ * request that waits for a short time is *held* instead: its handler gives no answer, and is asked
+ * again each time that the daemon runs, which this thread decides.
+ */
+#ifndef JOBMILL_HTTP_LOOP_H
+#define JOBMILL_HTTP_LOOP_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct MHD_Daemon;
+
+struct loop {
+    struct MHD_Daemon *daemon; /* its owner's: made before loop_start, stopped after loop_stop */
+    int event_fd;
+    atomic_bool woken; /* since the daemon ran last */
+    atomic_int order;
+    sem_t done; /* with `order` */
+    pthread_t thread;
+
+    /* the thread's own */
+    int64_t now_us; /* mono: when this run of the daemon began */
+    unsigned held;  /* requests that wait without being suspended */
+    bool busy;      /* it has, or may have, work that only another run of the daemon does */
+};
+
+/* 0 or -ERR_SYSTEM (errno). The daemon has no thread of its own (MHD_USE_EPOLL alone). */
+int loop_start(struct loop *l, struct MHD_Daemon *daemon);
+/* Makes it run the daemon: something that a held request waits for has come. Any thread. */
+void loop_wake(struct loop *l);
+/* Accepts no more connections, and closes the daemon's listening socket. */
+void loop_quiesce(struct loop *l);
+/* Ends the thread. */
+void loop_stop(struct loop *l);
+
+#endif

@@ -1,0 +1,119 @@
+/*
+ * e2e_held.c - clients whose submissions wait for a commit: those that leave at once, and those
+ * that wait for longer than is short.
+ */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CLIENTS 200
+
+static const char *const one[] = {"--workers", "2", "--http-threads", "1", NULL};
+static const char *const two[] = {"--workers", "2", "--http-threads", "2", NULL};
+
+static void send_job(int fd, const char *query, const char *body)
+{
+    char text[500];
+    snprintf(text, sizeof(text),
+             "POST /v1/jobs%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s", query,
+             strlen(body), body);
+    raw_send(fd, text);
+}
+
+/* The other end sees a reset, not an end. */
+static void leave(int fd)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+    close(fd);
+}
+
+static bool nothing_waits(struct server *s)
+{
+    return stat_of(s, "http.waiting") == 0 && stat_of(s, "jobs.queued") == 0 &&
+           stat_of(s, "jobs.running") == 0;
+}
+
+static void come_and_go(const char *const *flags)
+{
+    struct server *s = server_new(NULL, flags);
+    static const char *const query[] = {"", "?wait=30", "?wait=0.001"};
+    static const char *const body[] = {"{\"task\":\"noop\"}",
+                                       "{\"task\":\"sleep\",\"input\":{\"seconds\":0.002}}"};
+    int stays = raw_open(s);
+    for (int i = 0; i < CLIENTS; i++) {
+        int fd = raw_open(s);
+        send_job(fd, query[i % 3], body[i % 2]);
+        leave(fd);
+        if (i % 10)
+            continue;
+        send_job(stays, "?wait=30", body[0]);
+        char *said = raw_read(stays, "\"result\":", LONG_MS);
+        ck_assert_msg(strstr(said, "\"succeeded\"") != NULL, "%s", said);
+        free(said);
+        close(stays);
+        stays = raw_open(s);
+    }
+    close(stays);
+    eventually(nothing_waits(s), LONG_MS);
+    server_free(s); /* whose end waits for every request */
+}
+
+START_TEST(clients_that_leave_at_once_are_nobodys_trouble)
+{
+    come_and_go(one);
+    come_and_go(two);
+}
+END_TEST
+
+/* They are suspended after a while, all at the same time as others that are not. */
+START_TEST(long_and_short_waits_are_told_apart)
+{
+    enum { LONG = 150 };
+    int fd[LONG];
+    struct server *s = server_new(NULL, one);
+    for (int i = 0; i < LONG; i++) {
+        fd[i] = raw_open(s);
+        send_job(fd[i], "?wait=50", "{\"task\":\"sleep\",\"input\":{\"seconds\":0.02}}");
+        answer_free(run_job(s, "{\"task\":\"noop\",\"priority\":100}"));
+    }
+    for (int i = 0; i < LONG; i++) {
+        char *said = raw_read(fd[i], "\"result\":", LONG_MS);
+        ck_assert_msg(strstr(said, "\"succeeded\"") != NULL, "%s", said);
+        free(said);
+        close(fd[i]);
+    }
+    server_free(s);
+}
+END_TEST
+
+START_TEST(waits_end_in_time)
+{
+    struct server *s = server_new(NULL, one);
+    static const char *const waits[] = {"?wait=0.001", "?wait=0.03", "?wait=0.2"};
+    for (int i = 0; i < 3; i++) {
+        int fd = raw_open(s);
+        send_job(fd, waits[i], "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}");
+        char *said = raw_read(fd, "\"sleep\"", LONG_MS);
+        ck_assert_msg(strncmp(said, "HTTP/1.1 202", 12) == 0, "%s", said);
+        free(said);
+        close(fd);
+    }
+    answer_free(post(s, "/v1/jobs/cancel?task=sleep", "", 200));
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        clients_that_leave_at_once_are_nobodys_trouble,
+        long_and_short_waits_are_told_apart,
+        waits_end_in_time,
+    };
+    return run_suite("held", tests, sizeof(tests) / sizeof(tests[0]));
+}
