@@ -149,6 +149,7 @@ STORE := \
 	server/store/sqlite_keep.c \
 	server/store/sqlite_lease.c \
 	server/store/sqlite_read.c \
+	server/store/sqlite_salvage.c \
 	server/store/sqlite_schedule.c \
 	server/store/sqlite_wal.c \
 	server/store/sqlite_write.c \

@@ -15,7 +15,7 @@ _jobmill() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} options=
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "serve migrate backup check-config token version help submit get result logs list wait cancel retry delete tasks pause resume workers stats watch" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "serve migrate backup recover check-config token version help submit get result logs list wait cancel retry delete tasks pause resume workers stats watch" -- "$cur")
         return
     fi
     case "$command $prev" in

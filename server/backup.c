@@ -1,6 +1,7 @@
 /*
- * backup.c - `jobmill backup FILE`: a temporary file beside FILE, the store's copy in it, and then
- * its name. A process of its own, one thread; see backup.h.
+ * backup.c - `jobmill backup FILE` and `jobmill recover FILE`: a temporary file beside FILE, the
+ * store's copy or what is left of it in it, and then its name. A process of its own, one thread;
+ * see backup.h.
  */
 #include "backup.h"
 
@@ -113,16 +114,36 @@ static int publish(const char *file)
     return 0;
 }
 
-int backup_run(const char *data_dir, const char *file)
+static int copy(const char *data_dir, char *told, size_t size, struct buf *why)
+{
+    struct store_copy c;
+    int err = store_copy(data_dir, temporary, &c, why);
+    snprintf(told, size, "%lld jobs, schema version %d", (long long)c.jobs, c.version);
+    return err;
+}
+
+static int salvage(const char *data_dir, char *told, size_t size, struct buf *why)
+{
+    struct store_salvage c;
+    int err = store_salvage(data_dir, temporary, &c, why);
+    snprintf(told, size, "%lld jobs, %llu rows, schema version %d; %s, %llu rows were left out",
+             (long long)c.jobs, (unsigned long long)c.rows, c.version,
+             c.damaged ? "parts of the store could not be read" : "all pages could be read",
+             (unsigned long long)c.bad_rows);
+    return err;
+}
+
+static int run(const char *data_dir, const char *file,
+               int (*make)(const char *data_dir, char *told, size_t size, struct buf *why))
 {
     AUTO_BUF why = BUF_INIT;
-    struct store_copy copy = {0};
+    char told[200];
     struct stat st;
     clean_when_ended();
     int status = make_temporary(file);
     if (status)
         return status;
-    int err = store_copy(data_dir, temporary, &copy, &why);
+    int err = make(data_dir, told, sizeof(told), &why);
     if (err) {
         fprintf(stderr, "jobmill: %s\n", why.data ? why.data : err_sentence(err));
         status = err == -ERR_STORE_FULL ? EXIT_IO : EXIT_UNAVAILABLE;
@@ -131,7 +152,16 @@ int backup_run(const char *data_dir, const char *file)
     }
     remove_temporary();
     if (status == 0 && stat(file, &st) == 0)
-        printf("%s: %lld jobs, schema version %d, %lld bytes\n", file, (long long)copy.jobs,
-               copy.version, (long long)st.st_size);
+        printf("%s: %s, %lld bytes\n", file, told, (long long)st.st_size);
     return status;
+}
+
+int backup_run(const char *data_dir, const char *file)
+{
+    return run(data_dir, file, copy);
+}
+
+int recover_run(const char *data_dir, const char *file)
+{
+    return run(data_dir, file, salvage);
 }

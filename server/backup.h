@@ -10,4 +10,8 @@
  * SIGHUP without leaving anything behind. */
 int backup_run(const char *data_dir, const char *file);
 
+/* The same of what can still be read of a damaged store, as a new one. 0 also when much is missing: what it
+ * prints says so. */
+int recover_run(const char *data_dir, const char *file);
+
 #endif

@@ -84,14 +84,14 @@ static int migrate(int argc, char **argv)
     return status;
 }
 
-/* `backup FILE [FLAG…]` or `backup [FLAG…] FILE` */
-static int backup(int argc, char **argv)
+/* `backup FILE [FLAG…]` or `backup [FLAG…] FILE`; and `recover` */
+static int into_file(int argc, char **argv, int (*run)(const char *data_dir, const char *file))
 {
     struct conf c;
     bool first = argc > 1 && strncmp(argv[1], "--", 2) != 0;
     char *file = argc < 2 ? NULL : first ? argv[1] : argv[argc - 1];
     if (!file || strncmp(file, "--", 2) == 0) {
-        fputs("usage: jobmill backup FILE [--config FILE] [--data-dir DIR]\n", stderr);
+        fprintf(stderr, "usage: jobmill %s FILE [--config FILE] [--data-dir DIR]\n", argv[0]);
         return EXIT_USAGE;
     }
     if (first)
@@ -100,9 +100,19 @@ static int backup(int argc, char **argv)
     if (status)
         return status;
     umask(077);
-    status = backup_run(c.data_dir, file);
+    status = run(c.data_dir, file);
     conf_release(&c);
     return status;
+}
+
+static int backup(int argc, char **argv)
+{
+    return into_file(argc, argv, backup_run);
+}
+
+static int recover(int argc, char **argv)
+{
+    return into_file(argc, argv, recover_run);
 }
 
 static const struct {
@@ -114,6 +124,7 @@ static const struct {
     {"serve", serve_main, "run the service"},
     {"migrate", migrate, "bring the store's schema up to date and end"},
     {"backup", backup, "copy the store to a file, also while the service runs"},
+    {"recover", recover, "make a new store of what can be read of a damaged one"},
     {"check-config", check_config, "read the settings, print them, and end"},
     {"token", token_main, "make a token, and the lines of the configuration for it"},
     {"version", version, "print the version"},

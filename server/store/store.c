@@ -15,6 +15,13 @@ int store_open(const struct store_options *o, struct store **out, struct buf *wh
     return sqlite_open(o, out, why);
 }
 
+int store_salvage(const char *data_dir, const char *file, struct store_salvage *out,
+                  struct buf *why)
+{
+    *out = (struct store_salvage){0};
+    return sqlite_salvage(data_dir, file, out, why);
+}
+
 int store_copy(const char *data_dir, const char *file, struct store_copy *out, struct buf *why)
 {
     *out = (struct store_copy){0};

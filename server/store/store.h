@@ -44,6 +44,17 @@ struct store_copy {
     int version; /* of its schema */
 };
 int store_copy(const char *data_dir, const char *file, struct store_copy *out, struct buf *why);
+
+/* Makes a new store in `file` (empty) of what can be read of the damaged one in data_dir, which is only read;
+ * syncs nothing. 0 also when much is missing. On failure *why says what. Any thread; no store is open in this
+ * process. */
+struct store_salvage {
+    int64_t jobs;
+    uint64_t rows, bad_rows; /* taken over; left out because a value cannot be */
+    int damaged;             /* tables of which pages could not be read */
+    int version;             /* of the new store's schema */
+};
+int store_salvage(const char *data_dir, const char *file, struct store_salvage *out, struct buf *why);
 void store_close(struct store *s); /* checkpoints, closes, unlocks; NULL is legal */
 int store_schema_version(const struct store *s);
 

@@ -109,6 +109,8 @@ struct store_reader {
 
 /* The drivers. */
 int sqlite_open(const struct store_options *o, struct store **out, struct buf *why);
+int sqlite_salvage(const char *data_dir, const char *file, struct store_salvage *out,
+                   struct buf *why);
 int sqlite_copy(const char *data_dir, const char *file, struct store_copy *out, struct buf *why);
 
 #endif

@@ -1,0 +1,209 @@
+/*
+ * e2e_recover.c - `jobmill recover`: pages of a store are overwritten, one and several, chosen by
+ * chance (JOBMILL_ROUNDS of them), and a new store is made of the rest. Every job of which no byte
+ * was hit is in it; where the way to them is lost the program says that nothing or not all could be
+ * read. A service goes on from what was made.
+ */
+#include "harness.h"
+
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAGE 4096
+#define JOBS 400
+
+static void shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void shell(const char *fmt, ...)
+{
+    char command[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(command, sizeof(command), fmt, ap);
+    va_end(ap);
+    ck_assert_msg(system(command) == 0, "%s", command);
+}
+
+static char *large_batch(void)
+{
+    char *body = malloc(JOBS * 3400 + 64), *at = body;
+    ck_assert_ptr_nonnull(body);
+    at += sprintf(at, "{\"jobs\":[");
+    for (int i = 0; i < JOBS; i++) { /* every tenth is too large for its row */
+        at += sprintf(at, "%s{\"task\":\"echo\",\"tags\":[\"t%d\"],\"input\":\"", i ? "," : "",
+                      i % 7);
+        size_t n = i % 10 ? 200 : 3000;
+        memset(at, 'a' + i % 26, n);
+        at = stpcpy(at + n, "\"}");
+    }
+    strcpy(at, "]}");
+    return body;
+}
+
+/* A service with jobs, stopped; good: a copy of its store. */
+static struct server *stopped(char good[300])
+{
+    struct server *s = server_new(NULL, NULL);
+    char *body = large_batch();
+    answer_free(post(s, "/v1/jobs/batch", body, 202));
+    free(body);
+    eventually(stat_of(s, "jobs.succeeded") == JOBS, LONG_MS);
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    snprintf(good, 300, "%s/good.db", s->dir);
+    shell("cp %s/data/jobmill.db %s", s->dir, good);
+    return s;
+}
+
+static int64_t ask(const char *file, const char *sql)
+{
+    sqlite3 *c;
+    sqlite3_stmt *st;
+    ck_assert_int_eq(sqlite3_open(file, &c), SQLITE_OK);
+    ck_assert_msg(sqlite3_prepare_v2(c, sql, -1, &st, NULL) == SQLITE_OK, "%s: %s", sql,
+                  sqlite3_errmsg(c));
+    int64_t n = sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int64(st, 0) : -1;
+    sqlite3_finalize(st);
+    sqlite3_close(c);
+    return n;
+}
+
+/* How many jobs may be lost with a page: those with a part in it, or all. */
+static int64_t at_stake(const char *good, unsigned page)
+{
+    char sql[300];
+    snprintf(
+        sql, sizeof(sql),
+        "SELECT CASE WHEN pagetype = 'internal' AND name IN ('jobs', 'blobs', 'sqlite_schema') OR "
+        "name = 'sqlite_schema' THEN %d WHEN name IN ('jobs', 'blobs') THEN max(ncell, 1) ELSE 0 "
+        "END FROM dbstat WHERE pageno = %u",
+        JOBS, page);
+    int64_t n = ask(good, sql);
+    return n < 0 ? 0 : n; /* a page of no table: free, or a pointer map */
+}
+
+static void overwrite(const char *file, unsigned page)
+{
+    FILE *f = fopen(file, "r+");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fseek(f, (long)(page - 1) * PAGE, SEEK_SET), 0);
+    for (int i = 0; i < PAGE; i++)
+        ck_assert_int_ne(fputc((int)random_below(256), f), EOF);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+/* The jobs of the new store, or -1: it says that there is none. */
+static int64_t recovered(struct server *s, char file[300])
+{
+    char out[1024], data[300];
+    snprintf(file, 300, "%s/new.db", s->dir);
+    snprintf(data, sizeof(data), "%s/data", s->dir);
+    unlink(file);
+    int status = run_binary((const char *const[]){"recover", file, "--data-dir", data, NULL}, out,
+                            sizeof(out));
+    if (status == 69) {
+        ck_assert_msg(strstr(out, "jobmill: ") != NULL && access(file, F_OK) != 0, "%s", out);
+        return -1;
+    }
+    ck_assert_msg(status == 0, "%d %s", status, out);
+    ck_assert_int_eq(
+        ask(file, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+    ck_assert_int_eq(
+        ask(file, "SELECT (SELECT sum(n) FROM counters) <> (SELECT count(*) FROM jobs)"), 0);
+    ck_assert_int_eq(ask(file,
+                         "SELECT count(*) FROM jobs WHERE result IS NULL AND NOT EXISTS (SELECT 1 "
+                         "FROM blobs WHERE blob_id = key * 4 + 1)"),
+                     0);
+    return ask(file, "SELECT count(*) FROM jobs");
+}
+
+START_TEST(what_was_not_hit_is_there)
+{
+    char good[300], db[300], file[300];
+    struct server *s = stopped(good);
+    snprintf(db, sizeof(db), "%s/data/jobmill.db", s->dir);
+    unsigned pages = (unsigned)ask(good, "PRAGMA page_count");
+    int none = 0, part = 0, whole = 0;
+    for (int round = 0; round < rounds(30); round++) {
+        int64_t stake = 0;
+        shell("cp %s %s", good, db);
+        for (int hits = round % 3 ? 1 : 4; hits > 0; hits--) {
+            unsigned page = 1 + random_below(pages);
+            stake += page == 1 ? JOBS : at_stake(good, page);
+            overwrite(db, page);
+        }
+        int64_t n = recovered(s, file);
+        ck_assert_msg((n < 0 ? 0 : n) >= JOBS - stake,
+                      "%d jobs, of which %d were hit: %d are there", JOBS, (int)stake, (int)n);
+        none += n < 0;
+        whole += n == JOBS;
+        part += n >= 0 && n < JOBS;
+    }
+    printf("recovered: %d whole, %d in part, %d not at all\n", whole, part, none);
+    shell("cp %s %s", good, db);
+    server_restart(s);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_service_goes_on_from_it)
+{
+    char good[300], db[300], file[300];
+    struct server *s = stopped(good);
+    snprintf(db, sizeof(db), "%s/data/jobmill.db", s->dir);
+    unsigned page =
+        (unsigned)ask(good, "SELECT pageno FROM dbstat WHERE name = 'jobs' AND pagetype = 'leaf' "
+                            "AND ncell > 1 ORDER BY pageno LIMIT 1 OFFSET 3");
+    overwrite(db, page);
+    int64_t n = recovered(s, file);
+    ck_assert_int_ge(n, JOBS - 20);
+    ck_assert_int_lt(n, JOBS);
+    shell("rm %s* && mv %s %s", db, file, db);
+    server_restart(s);
+    ck_assert_int_eq(stat_of(s, "jobs.succeeded"), n);
+    struct answer *a = get(s, "/v1/jobs?tag=t1&limit=100", 200);
+    ck_assert_uint_gt(json_array_size(jget(a->json, "jobs")), 40);
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/jobs/%s/result", jstr(a->json, "jobs.0.id"));
+    answer_free(a);
+    answer_free(get(s, path, 200));
+    answer_free(run_job(s, "{\"task\":\"noop\"}"));
+    server_free(s);
+}
+END_TEST
+
+/* Nothing is written beside what is asked for, and nothing over it. */
+START_TEST(what_cannot_be)
+{
+    char out[1024], file[300], data[300];
+    struct server *s = server_new(NULL, NULL);
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    snprintf(data, sizeof(data), "%s/data", s->dir);
+    snprintf(file, sizeof(file), "%s/new.db", s->dir);
+    const char *const args[] = {"recover", file, "--data-dir", data, NULL};
+    shell("echo mine > %s", file);
+    ck_assert_int_eq(run_binary(args, out, sizeof(out)), 73);
+    shell("test \"$(cat %s)\" = mine && rm %s", file, file);
+    shell("cp %s/jobmill.db %s/kept.db && head -c 8192 /dev/zero > %s/jobmill.db", data, s->dir,
+          data);
+    ck_assert_int_eq(run_binary(args, out, sizeof(out)), 69);
+    ck_assert_ptr_nonnull(strstr(out, "jobmill: "));
+    shell("! ls %s/*.part-* 2>/dev/null && ! test -e %s", s->dir, file);
+    ck_assert_int_eq(run_binary((const char *const[]){"recover", NULL}, out, sizeof(out)), 64);
+    shell("mv %s/kept.db %s/jobmill.db", s->dir, data);
+    server_restart(s);
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {what_was_not_hit_is_there, a_service_goes_on_from_it,
+                                  what_cannot_be};
+    return run_suite("recover", tests, sizeof(tests) / sizeof(tests[0]));
+}
