@@ -71,6 +71,7 @@ int taskdefs_pack(const struct taskdefs *d, struct buf *out)
     buf_add(out, &d->tasks, sizeof(d->tasks));
     buf_add(out, &d->slots, sizeof(d->slots));
     buf_add(out, &d->kill_grace_us, sizeof(d->kill_grace_us));
+    buf_add(out, &d->home, sizeof(d->home));
     buf_add(out, &d->machine, sizeof(d->machine));
     buf_add(out, &d->sandbox_uid, sizeof(d->sandbox_uid));
     buf_add(out, &d->sandbox_gid, sizeof(d->sandbox_gid));
@@ -162,7 +163,7 @@ int taskdefs_unpack(struct taskdefs *d, const void *data, size_t len)
     if (!take(&c, &pools, sizeof(pools)) || !take(&c, &tasks, sizeof(tasks)) ||
         !take(&c, &d->slots, sizeof(d->slots)) ||
         !take(&c, &d->kill_grace_us, sizeof(d->kill_grace_us)) ||
-        !take(&c, &d->machine, sizeof(d->machine)) ||
+        !take(&c, &d->home, sizeof(d->home)) || !take(&c, &d->machine, sizeof(d->machine)) ||
         !take(&c, &d->sandbox_uid, sizeof(d->sandbox_uid)) ||
         !take(&c, &d->sandbox_gid, sizeof(d->sandbox_gid)) || pools > POOLS_MAX ||
         tasks > TASKS_MAX || d->slots > SLOTS_MAX)

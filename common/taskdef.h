@@ -115,6 +115,7 @@ struct taskdefs {
     char **hidden;        /* absolute paths that no sandbox shows; NULL-terminated; owned */
     uint32_t sandbox_uid; /* whom a sandboxed program runs as, when machine.own_user */
     uint32_t sandbox_gid;
+    uint32_t home;        /* in the names of its jobs' directories: of the data directory, the same in each life */
     int64_t kill_grace_us; /* what a cancelled or timed-out program is given before it is killed */
 };
 

@@ -162,8 +162,23 @@ static bool want_json_log(const struct conf *c)
 }
 
 /* Board, log pipe, fork server, collector: what must come before the other threads. */
+/* The same in each life on this data directory, and of no other: jobs' directories are named after
+ * it. */
+static uint32_t home_of(const char *data_dir)
+{
+    struct stat st;
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    if ((mkdir(data_dir, 0700) < 0 && errno != EEXIST) || stat(data_dir, &st) < 0)
+        return 0; /* the store will say what is wrong */
+    const uint64_t words[] = {(uint64_t)st.st_dev, (uint64_t)st.st_ino};
+    for (size_t i = 0; i < sizeof(words); i++)
+        hash = (hash ^ ((const unsigned char *)words)[i]) * UINT64_C(1099511628211);
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
 static int start_processes(struct service *s)
 {
+    s->conf.defs.home = home_of(s->conf.data_dir);
     s->board = board_new(s->conf.defs.slots, &s->board_fd);
     int pipe_fds[2];
     if (!s->board || collector_pipe(pipe_fds) != 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
@@ -215,6 +230,7 @@ static int open_store(struct service *s, struct buf *why)
         return err;
     }
     id_floor(r.largest_key);
+    forkserver_sweep(&s->conf.defs);
     if (r.requeued + r.failed + r.cancelled > 0)
         log_warn(
             "the last service did not end in good order: of the jobs that ran, %llu run again, "

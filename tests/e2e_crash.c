@@ -4,11 +4,15 @@
  */
 #include "harness.h"
 
+#include <dirent.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define ROUNDS  20
 #define CLIENTS 8
@@ -239,13 +243,67 @@ START_TEST(two_services_do_not_share_a_directory)
 }
 END_TEST
 
+static int entries(const char *path)
+{
+    int n = 0;
+    DIR *dir = opendir(path);
+    ck_assert_ptr_nonnull(dir);
+    for (struct dirent *e; (e = readdir(dir));)
+        n += e->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
+/* Also where nobody reaps it. */
+static bool is_dead(pid_t pid)
+{
+    char path[64], state = 'X';
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "r");
+    if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+        state = 'X';
+    if (f)
+        fclose(f);
+    return state == 'Z' || state == 'X';
+}
+
+/* Nobody lives on who could remove it: neither the fork server nor the front end. */
+START_TEST(what_a_killed_service_left_goes)
+{
+    char tmp[] = "/tmp/jobmill-left-XXXXXX", other[64];
+    ck_assert_ptr_nonnull(mkdtemp(tmp));
+    snprintf(other, sizeof(other), "%s/jobmill-job-00000000-1-others", tmp);
+    ck_assert_int_eq(mkdir(other, 0700), 0);
+    setenv("TMPDIR", tmp, 1);
+    struct server *s =
+        server_new("[task long]\nmax_attempts = 1\ncommand = /bin/sh -c 'mkdir -p a/b; echo "
+                   "\"{\\\"progress\\\":{\\\"message\\\":\\\"$$\\\"}}\" >&4; "
+                   "exec sleep 600'\n",
+                   NULL);
+    char *id = strdup(submit(s, "{\"task\":\"long\"}"));
+    pid_t program = await_number(s, id), forkserver;
+    ck_assert_uint_ge(descendants(s->pid, &forkserver, 1), 1);
+    ck_assert_int_eq(kill(s->pid, SIGSTOP), 0);
+    ck_assert_int_eq(kill(forkserver, SIGKILL), 0);
+    eventually(is_dead(program), LONG_MS);
+    server_kill9(s);
+    ck_assert_int_eq(entries(tmp), 2);
+    server_restart(s);
+    ck_assert_int_eq(entries(tmp), 1);
+    ck_assert_int_eq(rmdir(other), 0); /* another's is not touched */
+    answer_free(await_state(s, id, "failed"));
+    free(id);
+    server_free(s);
+    ck_assert_int_eq(rmdir(tmp), 0);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
-        nothing_acknowledged_is_lost,
-        what_ran_runs_again_as_its_next_attempt,
-        a_cancel_outlives_a_kill,
-        two_services_do_not_share_a_directory,
+        nothing_acknowledged_is_lost,    what_ran_runs_again_as_its_next_attempt,
+        a_cancel_outlives_a_kill,        two_services_do_not_share_a_directory,
+        what_a_killed_service_left_goes,
     };
     return run_suite("crash", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -373,9 +373,19 @@ static _Noreturn void forkserver_main(void)
     abort(); /* loop() does not return */
 }
 
+static const struct taskdefs *swept; /* the data directory is this service's: so are the jobs' */
+
+void forkserver_sweep(const struct taskdefs *defs)
+{
+    swept = defs;
+    workdir_sweep(defs->sandbox_uid);
+}
+
 void forkserver_kill_all(int limit_ms)
 {
     (void)reaper_clear(NULL, NULL, limit_ms);
+    if (swept)
+        workdir_sweep(swept->sandbox_uid);
 }
 
 pid_t forkserver_start(const struct heritage *h, int *control)
@@ -383,6 +393,7 @@ pid_t forkserver_start(const struct heritage *h, int *control)
     int pair[2];
     if (fd_socketpair(pair, CONTROL_BYTES) != 0)
         return -ERR_SYSTEM;
+    workdir_of(h->defs->home);
     fflush(NULL); /* what is buffered is written once */
     pid_t pid = fork();
     if (pid == 0) {
@@ -425,6 +436,7 @@ int forkserver_spawned(int argc, char **argv)
         v[4] < 0 || (uint32_t)v[4] >= board->slots || v[6] < 0 || (uint32_t)v[6] >= defs.pools)
         return 70;
     log_open((int)v[1], (enum log_level)level, "worker");
+    workdir_of(defs.home);
     fs.h = (struct heritage){.board = board,
                              .board_fd = (int)v[0],
                              .log_fd = (int)v[1],

@@ -17,8 +17,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PREFIX "jobmill-job-" /* then the worker's pid */
-#define LEVELS 64             /* of a tree that are gone into at once: a descriptor each */
+#define PREFIX "jobmill-job-%08" PRIx32 "-" /* then the worker's pid */
+#define LEVELS 64 /* of a tree that are gone into at once: a descriptor each */
+
+static uint32_t home;
+
+void workdir_of(uint32_t of)
+{
+    home = of;
+}
 
 const char *workdir_base(void)
 {
@@ -28,7 +35,7 @@ const char *workdir_base(void)
 
 int workdir_make(char *out, size_t size)
 {
-    int n = snprintf(out, size, "%s/" PREFIX "%d-XXXXXX", workdir_base(), (int)getpid());
+    int n = snprintf(out, size, "%s/" PREFIX "%d-XXXXXX", workdir_base(), home, (int)getpid());
     if (n < 0 || (size_t)n >= size)
         return ENAMETOOLONG;
     return mkdtemp(out) ? 0 : errno;
@@ -108,19 +115,37 @@ void workdir_remove(const char *path)
         log_warn("the directory of a job, %s, cannot be removed: %s", path, strerror(why));
 }
 
-void workdir_remove_all(pid_t worker)
+/* Those whose names begin so. `owned`: and that are `uid`'s or the caller's. */
+static void remove_those(const char *prefix, bool owned, uint32_t uid)
 {
-    char prefix[64], path[PATH_MAX];
-    int len = snprintf(prefix, sizeof(prefix), PREFIX "%d-", (int)worker);
+    char path[PATH_MAX];
+    struct stat st;
     DIR *dir = opendir(workdir_base());
     if (!dir)
         return;
     for (struct dirent *e; (e = readdir(dir));) {
-        if (strncmp(e->d_name, prefix, (size_t)len) != 0)
+        if (strncmp(e->d_name, prefix, strlen(prefix)) != 0)
             continue;
+        if (owned && (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                      (st.st_uid != geteuid() && st.st_uid != uid)))
+            continue; /* anybody can make one of such a name */
         int n = snprintf(path, sizeof(path), "%s/%s", workdir_base(), e->d_name);
         if (n > 0 && (size_t)n < sizeof(path))
             workdir_remove(path);
     }
     closedir(dir);
+}
+
+void workdir_remove_all(pid_t worker)
+{
+    char prefix[64];
+    snprintf(prefix, sizeof(prefix), PREFIX "%d-", home, (int)worker);
+    remove_those(prefix, false, 0);
+}
+
+void workdir_sweep(uint32_t uid)
+{
+    char prefix[64];
+    snprintf(prefix, sizeof(prefix), PREFIX, home);
+    remove_those(prefix, true, uid);
 }
