@@ -151,6 +151,7 @@ STORE := \
 	server/store/sqlite_read.c \
 	server/store/sqlite_salvage.c \
 	server/store/sqlite_schedule.c \
+	server/store/sqlite_stream.c \
 	server/store/sqlite_wal.c \
 	server/store/sqlite_write.c \
 	server/store/store.c
@@ -242,7 +243,8 @@ MIGRATIONS := \
 	migrations/sqlite/0009_params.sql \
 	migrations/sqlite/0010_checkpoints.sql \
 	migrations/sqlite/0011_plain_conditions.sql \
-	migrations/sqlite/0012_delayed.sql
+	migrations/sqlite/0012_delayed.sql \
+	migrations/sqlite/0013_stream_keys.sql
 
 # tests that live in this process, and tests that start the real binary
 UNIT  := $(wildcard tests/check_*.c)

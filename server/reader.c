@@ -7,6 +7,7 @@
  */
 #include "reader.h"
 
+#include "../common/clock.h"
 #include "../common/err.h"
 #include "store/store.h"
 
@@ -113,6 +114,13 @@ int reader_group(const struct id *id, struct group *out)
     struct store_reader *reader;
     int err = reader_get(&reader);
     return err ? err : store_read_group(reader, id, out);
+}
+
+int reader_stream(const char *key, struct stream_mark *out)
+{
+    struct store_reader *reader;
+    int err = reader_get(&reader);
+    return err ? err : store_read_stream(reader, key, clock_wall_us(), out);
 }
 
 void group_release(struct group *g)

@@ -39,6 +39,17 @@ struct piece {
  * that are larger than what stands in the job's row: reader_job is for the others, too. */
 int reader_bytes(const struct id *id, const struct piece *p, void *out);
 
+/* What an Idempotency-Key stands for that came with a batch line by line. */
+struct stream_mark {
+    bool known;  /* the key was used */
+    bool stream; /* for such a batch; else it was for something else */
+    bool whole;  /* and all of its lines came */
+    struct id group;
+    uint64_t lines;     /* that are kept, the empty ones counted */
+    uint8_t prefix[32]; /* SHA-256 of them */
+};
+int reader_stream(const char *key, struct stream_mark *out); /* 0 also when it is not known */
+
 struct job_filter {
     int state;              /* enum job_state, or -1 */
     const char *task;       /* NULL: any */

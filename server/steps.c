@@ -83,7 +83,8 @@ static int submit_one(struct batch *b, struct new_job *n, const struct store_key
 static bool is_refusal(int err)
 {
     return err == -ERR_KEY_REUSED || err == -ERR_NOT_UNIQUE || err == -ERR_UNKNOWN_DEPENDENCY ||
-           err == -ERR_CONFLICT || err == -ERR_NO_JOB || err == -ERR_NO_GROUP;
+           err == -ERR_CONFLICT || err == -ERR_NO_JOB || err == -ERR_NO_GROUP ||
+           err == -ERR_KEY_IN_USE;
 }
 
 static struct store_key key_of(const struct change *c, int64_t created_us)
@@ -107,10 +108,30 @@ static int submit(struct batch *b, struct change *c, int64_t now_us)
     return is_refusal(c->err) ? 0 : c->err;
 }
 
+/* A part of a stream with a key goes on where the last one ended, whoever sent that. */
+static int check_stream(const struct change *c, const struct store_key *key)
+{
+    struct stream_mark m;
+    int err = store_stream_get(w.store, c->key, key->now_us, &m);
+    if (err)
+        return err;
+    bool goes_on = m.stream && !m.whole && m.lines == c->from && id_equal(&m.group, &c->group);
+    return (c->begin ? !m.known : goes_on) ? 0 : -ERR_KEY_IN_USE;
+}
+
+static int mark_stream(const struct change *c, const struct store_key *key)
+{
+    struct stream_mark m = {.group = c->group, .lines = c->lines, .whole = !c->more};
+    memcpy(m.prefix, c->fingerprint, sizeof(m.prefix));
+    return store_stream_put(w.store, key, &m);
+}
+
 /* All that could refuse a batch is looked at before any of it is kept. */
 static int check_batch(struct change *c, const struct store_key *key)
 {
-    int err = c->begin && c->key[0] ? store_replay(w.store, key, &c->group) : 0;
+    int err = c->by_lines             ? check_stream(c, key)
+              : c->begin && c->key[0] ? store_replay(w.store, key, &c->group)
+                                      : 0;
     if (err == STORE_REPLAYED)
         return -ERR_KEY_REUSED; /* it named a single job */
     for (size_t i = 0; i < c->items_count && !err; i++) {
@@ -153,7 +174,7 @@ static int batch(struct batch *b, struct change *c, int64_t now_us)
             .id = c->group, .created_us = now_us, .open = true, .callback_url = c->callback_url};
         memcpy(g.owner, c->owner, sizeof(g.owner));
         c->err = store_group_add(w.store, &g);
-        if (!c->err && c->key[0])
+        if (!c->err && c->key[0] && !c->by_lines)
             c->err = store_keep_key(w.store, &key, &c->group, true);
     }
     for (size_t i = 0; i < c->items_count && !c->err; i++) {
@@ -162,6 +183,8 @@ static int batch(struct batch *b, struct change *c, int64_t now_us)
         if (c->items[i].duplicate)
             rename_item(c, i, &was);
     }
+    if (!c->err && c->by_lines)
+        c->err = mark_stream(c, &key);
     if (!c->err && !c->more)
         c->err = store_group_close(w.store, &c->group, now_us);
     return c->err;

@@ -133,7 +133,9 @@ struct change {
     /* CHANGE_SUBMIT and the first part of a CHANGE_BATCH with an Idempotency-Key; empty string: none */
     bool awaited; /* CHANGE_SUBMIT: who submits waits for the outcome, and is told nothing before it */
     char key[JOB_TASK_MAX + 1 + IDEMPOTENCY_KEY_MAX + 1]; /* the owner, a blank, what the client gave */
-    uint8_t fingerprint[32]; /* SHA-256 of what was asked: target and body */
+    uint8_t fingerprint[32]; /* SHA-256 of what was asked: target and body; of a stream its lines so far */
+    bool by_lines;           /* CHANGE_BATCH: a part of a stream with a key, which goes on behind `from` lines */
+    uint64_t from, lines;    /* of a stream: before this part, and with it */
 
     /* out */
     int err; /* 0, or -ERR_KEY_REUSED, -ERR_NO_JOB, -ERR_CONFLICT, -ERR_UNKNOWN_DEPENDENCY,

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 
 import yaml
@@ -384,7 +385,26 @@ def live_lives(s):
     check('line 2301' in bad['detail'] and ' jobs of the lines before are kept' in bad['detail'], f'a bad line: {bad}')
     s.call(400, 'POST', batch, batch, '', lines)
     s.call(400, 'POST', batch, batch + '?x=1', many, lines)
-    s.call(400, 'POST', batch, batch, many, {**lines, 'Idempotency-Key': 'x'})
+    keyed = {**lines, 'Idempotency-Key': 'lines'}
+    _, first = s.call(202, 'POST', batch, batch, many, keyed)
+    headers, again = s.call(200, 'POST', batch, batch + '?wait=60', many, keyed)
+    check(again['id'] == first['id'] and again['total'] == 2300 and headers['Idempotency-Replayed'] == 'true', f'lines of a key: {again}')
+    s.call(422, 'POST', batch, batch, many + many, keyed)
+    s.call(400, 'POST', batch, batch, '{"task":"noop","ref":"a"}', {**lines, 'Idempotency-Key': 'x'})
+
+    def kept():
+        return sum(json.loads(s.ask('GET', '/v1/stats')[2])['jobs'].values())
+
+    def halting():
+        part = many[:18000]  # so much is kept at once, and no more
+        before = kept()
+        yield part.encode()
+        while kept() == before:
+            time.sleep(0.01)
+        s.call(202, 'POST', batch, batch, many, beside)  # another one says all of it meanwhile
+        yield many[len(part):].encode()
+    beside = {**lines, 'Idempotency-Key': 'beside'}
+    s.call(409, 'POST', batch, batch, halting(), beside)
     s.call(422, 'POST', batch, batch, '{"jobs":[{"task":"noop"},{"task":"nope"}]}')
     s.call(422, 'POST', batch, batch, '{"jobs":[{"task":"noop"},{"task":"noop","depends_on":["%s"]}]}' % NOBODY)
     s.call(422, 'POST', jobs, jobs, '{"task":"noop","depends_on":["%s"]}' % NOBODY)

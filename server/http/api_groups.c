@@ -174,7 +174,12 @@ static void streamed(struct request *rq)
     rq->id = rq->change->group;
     id_format(&rq->id, text);
     request_add_header(rq, "Location", "/v1/groups/%s", text);
-    answer_group(rq);
+    if (rq->change->replayed_group)
+        request_add_header(rq, "Idempotency-Replayed", "true");
+    if (rq->change->replayed_group && rq->wait_us > 0)
+        wait_or_answer(rq);
+    else
+        answer_group(rq);
 }
 
 void api_groups_submit(struct request *rq)

@@ -10,7 +10,9 @@
 
 #include "../../common/err.h"
 #include "../conf.h"
+#include "../reader.h"
 
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +29,10 @@ struct stream {
     bool looked;       /* at the parameters */
     bool begun;        /* the group is there */
     bool closed;
-    struct problem problem; /* err != 0: what is wrong; the rest of the body is dropped */
+    bool keyed;              /* with an Idempotency-Key: */
+    struct stream_mark mark; /* what came with it before */
+    struct sha256_ctx hash;  /* of the lines */
+    struct problem problem;  /* err != 0: what is wrong; the rest of the body is dropped */
     void (*then)(struct request *rq);
 };
 
@@ -102,30 +107,100 @@ static void part_kept(struct request *rq)
     }
     forget_items(c);
     s->part_bytes = 0;
+    c->from = c->lines;
+}
+
+/* Of the lines so far. */
+static void prefix_digest(const struct stream *s, uint8_t out[SHA256_DIGEST_SIZE])
+{
+    struct sha256_ctx copy = s->hash;
+    sha256_digest(&copy, SHA256_DIGEST_SIZE, out);
 }
 
 static void commit_part(struct request *rq, bool more, void (*then)(struct request *rq))
 {
     trace_take(rq->change, request_header(rq, "traceparent"));
     rq->change->more = more;
+    rq->change->lines = rq->stream->line;
+    if (rq->stream->keyed)
+        prefix_digest(rq->stream, rq->change->fingerprint);
     rq->change->err = 0;
     request_commit(rq, more || rq->wait_us == 0 ? NULL : &rq->change->group, then);
+}
+
+static int other_lines(struct stream *s)
+{
+    return problem_set(&s->problem, ERR_KEY_REUSED,
+                       "the Idempotency-Key came before with other lines: %llu are kept, as they "
+                       "were then",
+                       (unsigned long long)s->mark.lines);
+}
+
+/* A line of a stream with a key. True: it was kept before, or is wrong. */
+static bool known_line(struct stream *s, const char *line, size_t len)
+{
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    sha256_update(&s->hash, len, (const uint8_t *)line);
+    sha256_update(&s->hash, 1, (const uint8_t *)"\n");
+    if (s->line < s->mark.lines)
+        return true;
+    if (s->line > s->mark.lines)
+        return false;
+    prefix_digest(s, digest);
+    if (memcmp(digest, s->mark.prefix, sizeof(digest)) != 0)
+        other_lines(s);
+    return true;
 }
 
 static void take_line(struct request *rq, const char *line, size_t len)
 {
     struct stream *s = rq->stream;
     size_t number = s->line++;
+    if (s->keyed && !s->problem.err && known_line(s, line, len))
+        return;
     while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == ' '))
         len--;
     if (len == 0 || s->problem.err)
         return; /* an empty line is no job */
+    if (s->mark.whole) {
+        other_lines(s);
+        return;
+    }
     struct change *c = change_of(rq);
     if (c)
         (void)submit_line(s->lines, c, line, len, number, &s->problem);
+    if (c && !s->problem.err && s->keyed && submit_lines_refs(s->lines))
+        problem_field(&s->problem, ERR_BAD_FIELD, PLACE_POINTER, "/ref",
+                      "left out in a stream with an Idempotency-Key", NULL);
     if (c && s->problem.err && c->items_count > 0)
         job_release(&c->items[--c->items_count].job);
     s->part_bytes += len;
+}
+
+/* What came with the key before. */
+static int look_up_key(struct request *rq)
+{
+    struct stream *s = rq->stream;
+    struct change *c = change_of(rq);
+    int err = c ? submit_key(c, request_header(rq, "Idempotency-Key"), &s->problem) : 0;
+    if (!c || err)
+        return -s->problem.err;
+    s->keyed = c->by_lines = true;
+    sha256_init(&s->hash);
+    err = reader_stream(c->key, &s->mark);
+    if (err)
+        return problem_set(&s->problem, err, "%s", err_sentence(err));
+    if (s->mark.known && !s->mark.stream)
+        return problem_set(&s->problem, ERR_KEY_REUSED,
+                           "the Idempotency-Key came before with another request");
+    if (!s->mark.known)
+        return 0;
+    c->group = s->mark.group;
+    c->begin = false;
+    c->replayed_group = s->mark.whole;
+    c->from = s->mark.lines;
+    s->begun = true;
+    return 0;
 }
 
 /* Before the first part is kept: a suspended request has no parameters any more. */
@@ -137,11 +212,9 @@ static void look(struct request *rq)
     s->looked = true;
     if (http_draining())
         problem_set(&s->problem, ERR_DRAINING, "%s", err_sentence(ERR_DRAINING));
-    else if (request_header(rq, "Idempotency-Key"))
-        problem_field(&s->problem, ERR_BAD_HEADER, PLACE_HEADER, "Idempotency-Key",
-                      "left out with a stream; give its jobs a `unique` key", NULL);
-    else if (request_read_wait(rq, &s->problem) == 0)
-        (void)request_no_more_params(rq, &s->problem);
+    else if (request_read_wait(rq, &s->problem) == 0 &&
+             request_no_more_params(rq, &s->problem) == 0 && request_header(rq, "Idempotency-Key"))
+        (void)look_up_key(rq);
 }
 
 void stream_take(struct request *rq, const char *data, size_t len)
@@ -176,23 +249,30 @@ void stream_take(struct request *rq, const char *data, size_t len)
         commit_part(rq, true, part_kept);
 }
 
+static void refuse(struct request *rq)
+{
+    struct stream *s = rq->stream;
+    char id[ID_TEXT];
+    struct problem *p = &s->problem;
+    size_t at = strlen(p->detail);
+    if (s->kept > 0) {
+        id_format(&rq->change->group, id);
+        snprintf(p->detail + at, sizeof(p->detail) - at,
+                 "; %zu jobs of the lines before are kept, as group %s%s", s->kept, id,
+                 s->keyed ? ", and more may follow with the same key" : "");
+    }
+    request_problem(rq, p);
+}
+
 static void ended(struct request *rq)
 {
     struct stream *s = rq->stream;
     bool failed = rq->change->err != 0;
     part_kept(rq);
-    if (failed || s->problem.err) {
-        char id[ID_TEXT];
-        struct problem *p = &s->problem;
-        size_t at = strlen(p->detail);
-        id_format(&rq->change->group, id);
-        if (s->kept > 0)
-            snprintf(p->detail + at, sizeof(p->detail) - at,
-                     "; %zu jobs of the lines before are kept, as group %s", s->kept, id);
-        request_problem(rq, p);
-        return;
-    }
-    s->then(rq);
+    if (failed || s->problem.err)
+        refuse(rq);
+    else
+        s->then(rq);
 }
 
 void stream_end(struct request *rq, void (*then)(struct request *rq))
@@ -204,12 +284,16 @@ void stream_end(struct request *rq, void (*then)(struct request *rq))
         take_line(rq, rq->body.data, rq->body.len);
         buf_clear(&rq->body);
     }
-    if (!rq->change && !s->problem.err)
+    if (s->keyed && !s->problem.err && s->line < s->mark.lines)
+        other_lines(s);
+    if (!s->begun && !s->problem.err && (!rq->change || rq->change->items_count == 0))
         problem_set(&s->problem, ERR_BAD_FIELD, "there is no job in the body");
     if (s->problem.err && rq->change)
         forget_items(rq->change); /* this part is not kept; the group is closed if there is one */
-    if (s->problem.err && !s->begun)
-        request_problem(rq, &s->problem);
+    if (s->problem.err && (!s->begun || s->keyed)) /* with a key the group waits for the rest */
+        refuse(rq);
+    else if (s->mark.whole)
+        then(rq);
     else
         commit_part(rq, false, ended);
 }
@@ -226,7 +310,7 @@ void stream_free(struct request *rq)
     struct change *c = rq->change;
     if (!s)
         return;
-    if (s->begun && !s->closed && c) { /* the client went away */
+    if (s->begun && !s->closed && c && !s->keyed) { /* the client went away */
         forget_items(c);
         c->more = false;
         c->err = 0;

@@ -5,6 +5,9 @@
  * Lines are gathered into parts; each part is one commit, and while it is under way no more of the body
  * is read. A line that is wrong ends the taking in: the parts before it are kept, and the answer says
  * how many jobs that are. A client that goes away leaves a group of what was kept.
+ *
+ * With an Idempotency-Key the group stays open then: the same lines sent again go on behind those that are
+ * kept, which are compared by their SHA-256; when all are there, it is answered as a replay.
  */
 #ifndef JOBMILL_HTTP_STREAM_H
 #define JOBMILL_HTTP_STREAM_H

@@ -357,6 +357,11 @@ void submit_lines_free(struct submit_lines *l)
     free(l);
 }
 
+bool submit_lines_refs(const struct submit_lines *l)
+{
+    return json_object_size(l->refs.index) > 0;
+}
+
 static struct new_job *next_item(struct submit_lines *l, struct change *c)
 {
     if (c->items_count == 0)

@@ -38,6 +38,7 @@ int submit_schedule(struct change *c, const char *body, size_t len, struct probl
 struct submit_lines;
 struct submit_lines *submit_lines_new(void); /* NULL: out of memory */
 void submit_lines_free(struct submit_lines *l);
+bool submit_lines_refs(const struct submit_lines *l); /* did one of them have a `ref`? */
 int submit_line(struct submit_lines *l, struct change *c, const char *line, size_t len,
                 size_t number, struct problem *p);
 

@@ -333,6 +333,12 @@ int sqlite_read_schedule(struct store_reader *r, const char *name, struct schedu
 int sqlite_read_schedules(struct store_reader *r, struct schedule *out, size_t most, size_t *n);
 
 /* ---- sqlite_write.c ---- */
+int sqlite_stream_get(struct store *s, const char *key, int64_t now_us, struct stream_mark *out);
+int sqlite_stream_put(struct store *s, const struct store_key *key, const struct stream_mark *m);
+int sqlite_read_stream(struct store_reader *r, const char *key, int64_t now_us,
+                       struct stream_mark *out);
+int close_group(struct sqlite_store *s, int64_t key, int64_t now_us);
+int streams_expire(struct sqlite_store *s, int64_t now_us); /* closes groups whose lines come no more */
 int sqlite_clock_set(struct store *s, int64_t step_us);
 int sqlite_state_of(struct store *s, const struct id *id, enum job_state *state);
 int sqlite_recover(struct store *s, int64_t now_us, struct recovery *out);

@@ -207,7 +207,7 @@ int group_flush(struct sqlite_store *s, int64_t now_us)
     return s->out_of_memory ? -ERR_NOMEM : 0;
 }
 
-static int close_group(struct sqlite_store *s, int64_t key, int64_t now_us)
+int close_group(struct sqlite_store *s, int64_t key, int64_t now_us)
 {
     int err = group_flush(s, now_us);
     if (err)

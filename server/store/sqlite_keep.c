@@ -125,6 +125,9 @@ int sqlite_sweep_jobs(struct store *base, const struct keep_rule *rule, size_t l
 int sqlite_sweep_keys(struct store *base, int64_t now_us, size_t limit, size_t *gone)
 {
     struct sqlite_store *s = sqlite_of(base);
+    int err = streams_expire(s, now_us);
+    if (err)
+        return err;
     int n = db_run(&s->db, STMT_REQUEST_SWEEP, PARAMS(P_INT(now_us), P_INT(limit)));
     if (n < 0)
         return n;

@@ -205,6 +205,23 @@ bool store_deliveries_new(struct store *s)
     return s->ops->deliveries_new(s);
 }
 
+int store_stream_get(struct store *s, const char *key, int64_t now_us, struct stream_mark *out)
+{
+    return s->ops->stream_get(s, key, now_us, out);
+}
+
+int store_stream_put(struct store *s, const struct store_key *key, const struct stream_mark *m)
+{
+    assert(s->in_transaction);
+    return s->ops->stream_put(s, key, m);
+}
+
+int store_read_stream(struct store_reader *r, const char *key, int64_t now_us,
+                      struct stream_mark *out)
+{
+    return r->ops->read_stream(r, key, now_us, out);
+}
+
 int store_clock_set(struct store *s, int64_t step_us)
 {
     assert(s->in_transaction);

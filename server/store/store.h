@@ -104,6 +104,10 @@ int store_replay(struct store *s, const struct store_key *key, struct id *id);
 int store_keep_key(struct store *s, const struct store_key *key, const struct id *id,
                    bool is_group);
 
+/* The same for a batch that comes line by line, of which each part moves the mark. */
+int store_stream_get(struct store *s, const char *key, int64_t now_us, struct stream_mark *out);
+int store_stream_put(struct store *s, const struct store_key *key, const struct stream_mark *m);
+
 /* A new group, open (g->open) while jobs are added in further transactions. */
 int store_group_add(struct store *s, const struct group *g);
 int store_group_close(struct store *s, const struct id *id, int64_t now_us);
@@ -238,6 +242,8 @@ int store_read_bytes(struct store_reader *r, const struct id *id, const struct p
 int store_read_list(struct store_reader *r, const struct job_filter *f, unsigned what,
                     size_t inline_max, struct job_page *out);
 int store_read_group(struct store_reader *r, const struct id *id, struct group *out);
+int store_read_stream(struct store_reader *r, const char *key, int64_t now_us,
+                      struct stream_mark *out);
 int store_read_attempts(struct store_reader *r, const struct id *id, size_t most,
                         struct attempt_record *out, size_t *n);
 int store_read_deliveries(struct store_reader *r, const struct id *subject,

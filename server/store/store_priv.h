@@ -45,6 +45,8 @@ struct store_ops {
     int (*sweep_jobs)(struct store *s, const struct keep_rule *rule, size_t limit, size_t *gone,
                       bool *more);
     int (*shrink)(struct store *s, size_t pages);
+    int (*stream_get)(struct store *s, const char *key, int64_t now_us, struct stream_mark *out);
+    int (*stream_put)(struct store *s, const struct store_key *key, const struct stream_mark *m);
     int (*clock_set)(struct store *s, int64_t step_us);
     int (*state_of)(struct store *s, const struct id *id, enum job_state *state);
     bool (*deliveries_new)(struct store *s);
@@ -91,6 +93,8 @@ struct store_ops {
     int (*read_list)(struct store_reader *r, const struct job_filter *f, unsigned what,
                      size_t inline_max, struct job_page *out);
     int (*read_group)(struct store_reader *r, const struct id *id, struct group *out);
+    int (*read_stream)(struct store_reader *r, const char *key, int64_t now_us,
+                       struct stream_mark *out);
     int (*read_attempts)(struct store_reader *r, const struct id *id, size_t most,
                          struct attempt_record *out, size_t *n);
     int (*read_counts)(const struct store *s, const char *task, struct job_counts *out);

@@ -1,0 +1,246 @@
+/*
+ * e2e_stream.c - batches that come line by line with an Idempotency-Key, by the real service: cut
+ * off by their client or by a kill, and sent again, each line is one job.
+ */
+#include "harness.h"
+#include "harness_clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINES 4000
+#define DAY   (24 * 3600.0)
+
+static const char *const keyed[] = {"Content-Type: application/x-ndjson", "Idempotency-Key: k",
+                                    NULL};
+
+/* The lines from..to, each echoing its number; heap. */
+static char *lines(int from, int to)
+{
+    char *text = malloc((size_t)(to - from) * 48 + 1), *at = text;
+    ck_assert_ptr_nonnull(text);
+    *at = 0;
+    for (int i = from; i < to; i++)
+        at += sprintf(at, "{\"task\":\"echo\",\"input\":%d}\n", i);
+    return text;
+}
+
+static struct answer *send_lines(struct server *s, const char *query, const char *body)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/jobs/batch%s", query);
+    return http(s, "POST", path, body, keyed);
+}
+
+static void refused(struct server *s, const char *body, int status, const char *code)
+{
+    struct answer *a = send_lines(s, "", body);
+    ck_assert_msg(a->status == status && strcmp(jstr(a->json, "code"), code) == 0, "%d: %s",
+                  a->status, a->body);
+    answer_free(a);
+}
+
+/* The group's jobs are the lines, in their order, each once. */
+static void holds_all(struct server *s, const char *group)
+{
+    char path[200];
+    snprintf(path, sizeof(path), "/v1/groups/%s?wait=60", group);
+    struct answer *a = get(s, path, 200);
+    ck_assert_msg(json_is_true(jget(a->json, "done")), "%s", a->body);
+    ck_assert_int_eq(jint(a->json, "total"), LINES);
+    answer_free(a);
+    snprintf(path, sizeof(path), "/v1/groups/%s/results?limit=1000", group);
+    int next = 0;
+    for (char *more = strdup(path); more;) {
+        a = get(s, more, 200);
+        size_t i;
+        json_t *one;
+        json_array_foreach(jget(a->json, "results"), i, one)
+        {
+            ck_assert_int_eq(jint(one, "result"), next);
+            next++;
+        }
+        free(more);
+        const char *link = jstr(a->json, "next");
+        more = link[0] ? strdup(link) : NULL;
+        answer_free(a);
+    }
+    ck_assert_int_eq(next, LINES);
+    ck_assert_int_eq(jobs_kept(s), LINES);
+}
+
+/* Sends some of the lines and then no more; answers the connection once jobs are kept. */
+static int cut_off(struct server *s, const char *text, size_t part)
+{
+    char head[300];
+    int fd = raw_open(s);
+    snprintf(head, sizeof(head),
+             "POST /v1/jobs/batch HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: k\r\n"
+             "Content-Type: application/x-ndjson\r\nContent-Length: %zu\r\n\r\n",
+             strlen(text));
+    raw_send(fd, head);
+    char *piece = strndup(text, part);
+    json_int_t before = jobs_kept(s);
+    raw_send(fd, piece);
+    free(piece);
+    eventually(jobs_kept(s) > before, LONG_MS);
+    return fd;
+}
+
+static char *group_of(struct answer *a)
+{
+    ck_assert_msg(jstr(a->json, "id")[0], "%s", a->body);
+    char *id = strdup(jstr(a->json, "id"));
+    answer_free(a);
+    return id;
+}
+
+START_TEST(the_same_lines_are_kept_once)
+{
+    struct server *s = server_new(NULL, NULL);
+    char *all = lines(0, LINES), *fewer = lines(0, 10), *others = lines(1, LINES + 1), *again;
+    char *more = lines(0, LINES + 1), value[16];
+    char *group = group_of(send_lines(s, "", all));
+    for (int i = 0; i < 3; i++) {
+        struct answer *a = send_lines(s, i == 1 ? "?wait=60" : "", all);
+        ck_assert(answer_header(a, "Idempotency-Replayed", value, sizeof(value)));
+        if (i == 1)
+            ck_assert_int_eq(a->status, 200);
+        again = group_of(a);
+        ck_assert_str_eq(group, again);
+        free(again);
+        if (i == 1) {
+            server_kill9(s);
+            server_restart(s);
+        }
+    }
+    refused(s, fewer, 422, "idempotency_key_reused");
+    refused(s, others, 422, "idempotency_key_reused");
+    refused(s, more, 422, "idempotency_key_reused");
+    refused(s, "", 422, "idempotency_key_reused");
+    struct answer *a = http(s, "POST", "/v1/jobs", "{\"task\":\"noop\"}", keyed + 1);
+    ck_assert_int_eq(a->status, 422);
+    answer_free(a);
+    holds_all(s, group);
+    free(all);
+    free(fewer);
+    free(others);
+    free(more);
+    free(group);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(what_was_cut_off_goes_on)
+{
+    struct server *s = server_new(NULL, NULL);
+    char *all = lines(0, LINES), *others = lines(1, LINES + 1), path[100];
+    char *first = lines(0, 600); /* what is kept at once, and no more */
+    size_t part = strlen(first);
+    int fd = cut_off(s, all, part);
+    free(first);
+    char *beside = group_of(send_lines(s, "", all)); /* the other one has not said all: this does */
+    raw_send(fd, all + part);
+    char *said = raw_read(fd, "idempotency_key_in_use", LONG_MS);
+    ck_assert_msg(strstr(said, " 409 ") != NULL, "%s", said);
+    free(said);
+    close(fd);
+    holds_all(s, beside);
+    snprintf(path, sizeof(path), "/v1/groups/%s", beside);
+    answer_free(get(s, path, 200));
+    free(beside);
+    free(all);
+    free(others);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_kill_costs_no_line_and_doubles_none)
+{
+    struct server *s = server_new(NULL, NULL);
+    char *all = lines(0, LINES), *others = lines(1, LINES + 1);
+    char path[100], *group = NULL;
+    size_t len = strlen(all);
+    for (int i = 1; i <= 3; i++) {
+        int fd = cut_off(s, all, len * (size_t)i / 3 - 100);
+        server_kill9(s);
+        close(fd);
+        server_restart(s);
+    }
+    struct answer *a = get(s, "/v1/jobs?limit=1", 200);
+    group = strdup(jstr(a->json, "jobs.0.group"));
+    answer_free(a);
+    answer_free(run_job(s, "{\"task\":\"noop\",\"tags\":[\"other\"]}"));
+    snprintf(path, sizeof(path), "/v1/groups/%s", group);
+    a = get(s, path, 200);
+    ck_assert_msg(json_is_false(jget(a->json, "done")), "it waits for the rest: %s", a->body);
+    answer_free(a);
+    refused(s, others, 422, "idempotency_key_reused");
+    a = get(s, "/v1/jobs?tag=other", 200);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", jstr(a->json, "jobs.0.id"));
+    answer_free(a);
+    answer_free(http(s, "DELETE", path, NULL, NULL));
+    char *again = group_of(send_lines(s, "?wait=60", all));
+    ck_assert_str_eq(group, again);
+    holds_all(s, group);
+    free(again);
+    free(group);
+    free(others);
+    free(all);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_wrong_line_can_be_mended)
+{
+    struct server *s = server_new(NULL, NULL);
+    char *all = lines(0, LINES), *broken = strdup(all);
+    broken[strlen(broken) - 3] = ':';
+    refused(s, broken, 400, "bad_json");
+    ck_assert_int_gt(jobs_kept(s), 0);
+    char *group = group_of(send_lines(s, "?wait=60", all));
+    holds_all(s, group);
+    free(group);
+    refused(s, "{\"task\":\"noop\",\"ref\":\"a\"}\n", 422, "idempotency_key_reused");
+    const char *const other[] = {keyed[0], "Idempotency-Key: other", NULL};
+    struct answer *a =
+        http(s, "POST", "/v1/jobs/batch", "{\"task\":\"noop\",\"ref\":\"a\"}\n", other);
+    ck_assert_int_eq(a->status, 400);
+    answer_free(a);
+    free(broken);
+    free(all);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_key_that_is_forgotten_ends_the_group)
+{
+    clock_own();
+    struct server *s = server_new("[server]\nidempotency_ttl = 1d\n", NULL);
+    char *all = lines(0, LINES), path[100];
+    int fd = cut_off(s, all, strlen(all) / 2);
+    close(fd);
+    struct answer *a = get(s, "/v1/jobs?limit=1", 200);
+    snprintf(path, sizeof(path), "/v1/groups/%s?wait=60", jstr(a->json, "jobs.0.group"));
+    answer_free(a);
+    clock_step(DAY + 1);
+    a = get(s, path, 200);
+    ck_assert_msg(json_is_true(jget(a->json, "done")), "%s", a->body);
+    ck_assert_int_lt(jint(a->json, "total"), LINES);
+    answer_free(a);
+    free(all);
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        the_same_lines_are_kept_once,           what_was_cut_off_goes_on,
+        a_kill_costs_no_line_and_doubles_none,  a_wrong_line_can_be_mended,
+        a_key_that_is_forgotten_ends_the_group,
+    };
+    return run_suite("stream", tests, sizeof(tests) / sizeof(tests[0]));
+}
