@@ -152,12 +152,14 @@ STORE := \
 	server/store/sqlite_salvage.c \
 	server/store/sqlite_schedule.c \
 	server/store/sqlite_stream.c \
+	server/store/sqlite_touch.c \
 	server/store/sqlite_wal.c \
 	server/store/sqlite_write.c \
 	server/store/store.c
 
 HTTP := \
 	server/http/access.c \
+	server/http/answers.c \
 	server/http/address.c \
 	server/http/api_bulk.c \
 	server/http/api_bytes.c \

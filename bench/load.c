@@ -111,11 +111,11 @@ static void find_length(struct conn *c)
     char *end = strstr(c->buf, "\r\n\r\n");
     if (!end)
         return;
-    size_t body = 0;
-    for (char *p = c->buf; p < end; p = strstr(p, "\r\n") + 2) {
-        if (strncasecmp(p, "Content-Length:", 15) == 0)
-            body = (size_t)strtoull(p + 15, NULL, 10);
-    }
+    static const char name[] = "\r\nContent-Length: ";
+    char *at = memmem(c->buf, (size_t)(end - c->buf), name, sizeof(name) - 1);
+    if (!at && (at = strcasestr(c->buf, name)) > end)
+        at = NULL;
+    size_t body = at ? (size_t)strtoull(at + sizeof(name) - 1, NULL, 10) : 0;
     if (memcmp(c->buf + 9, "304", 3) == 0) /* tells the length of what it does not send */
         body = 0;
     c->want = (size_t)(end - c->buf) + 4 + body;

@@ -94,6 +94,11 @@ int reader_job(const struct id *id, unsigned what, size_t inline_max, struct job
     return err ? err : store_read_job(reader, id, what, inline_max, out);
 }
 
+uint64_t reader_job_version(const struct id *id)
+{
+    return r.store ? store_job_version(r.store, id) : 0;
+}
+
 int reader_bytes(const struct id *id, const struct piece *p, void *out)
 {
     struct store_reader *reader;

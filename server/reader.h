@@ -29,6 +29,9 @@ enum { READ_INPUT = 1, READ_RESULT = 2 };
  * or result larger than `inline_max` is left out even so (its size is told). SIZE_MAX: no limit. */
 int reader_job(const struct id *id, unsigned what, size_t inline_max, struct job *out);
 
+/* See store_job_version. */
+uint64_t reader_job_version(const struct id *id);
+
 /* A piece of a large input or result: of `size` bytes `len` from `at` on. */
 struct piece {
     unsigned what;    /* READ_INPUT or READ_RESULT */

@@ -376,10 +376,56 @@ START_TEST(reopens_with_all)
 }
 END_TEST
 
+/* The number of a job is another one after each change, and none while it is being changed. */
+START_TEST(a_job_has_another_version_after_each_change)
+{
+    struct id id = add(alpha, JOB_QUEUED, 0), other = add(beta, JOB_SCHEDULED, 0);
+    struct job job;
+    enum job_state state;
+    uint64_t was = store_job_version(s, &id), others = store_job_version(s, &other);
+    ck_assert_uint_ne(was, 0);
+    ck_assert_uint_eq(store_job_version(s, &id), was);
+    ck_assert_uint_eq(claim(1, &job), 1);
+    job_release(&job);
+    uint64_t now = store_job_version(s, &id);
+    ck_assert_uint_ne(now, 0);
+    ck_assert_uint_ne(now, was);
+    ck_assert_uint_eq(store_job_version(s, &other), others);
+    was = now;
+    ck_assert_int_eq(end(&id, 1, ATTEMPT_SUCCEEDED, false, &state), 0);
+    now = store_job_version(s, &id);
+    ck_assert_uint_ne(now, was);
+    was = now;
+
+    ck_assert_int_eq(store_begin(s),
+                     0); /* a rollback shows nothing, but who looks meanwhile waits */
+    ck_assert_int_eq(store_delete(s, &id, &state), 0);
+    ck_assert_uint_eq(store_job_version(s, &id), 0);
+    ck_assert_uint_eq(store_job_version(s, &other), others);
+    ck_assert_int_eq(store_rollback(s), 0);
+    now = store_job_version(s, &id);
+    ck_assert_uint_ne(now, 0);
+    ck_assert_uint_ne(now, was);
+
+    ck_assert_int_eq(store_begin(s), 0); /* more than are noted one by one */
+    others = store_job_version(s, &other);
+    for (int i = 0; i < 20000; i++) {
+        struct job many;
+        make(&many, alpha, JOB_QUEUED, 0);
+        ck_assert_int_eq(insert(&many, NULL), 0);
+        job_release(&many);
+    }
+    ck_assert_uint_eq(store_job_version(s, &other), 0);
+    ck_assert_int_eq(store_commit(s), 0);
+    ck_assert_uint_ne(store_job_version(s, &other), 0);
+    ck_assert_uint_ne(store_job_version(s, &other), others);
+}
+END_TEST
+
 int main(void)
 {
     return SUITE("store", kit_setup, kit_teardown, claims_by_priority_then_age, finish_is_fenced,
                  kept_with_its_outcome, failures_are_followed_up, cancels, keys_replay,
                  rollback_restores, recovers, large_payloads_are_exact, lists_see_each_once,
-                 one_service_only, reopens_with_all);
+                 one_service_only, reopens_with_all, a_job_has_another_version_after_each_change);
 }

@@ -35,7 +35,17 @@ void access_id_make(uint64_t n, char out[REQUEST_ID_MAX + 1])
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, choose_prefix);
-    snprintf(out, REQUEST_ID_MAX + 1, "%08" PRIx32 "-%" PRIx64, prefix, n);
+    /* "%08x-%x", which each request pays for */
+    static const char hex[] = "0123456789abcdef";
+    int digits = 1;
+    for (uint64_t rest = n >> 4; rest; rest >>= 4)
+        digits++;
+    for (int i = 0; i < 8; i++)
+        out[i] = hex[prefix >> (28 - 4 * i) & 15];
+    out[8] = '-';
+    out[9 + digits] = 0;
+    for (int i = digits; i > 0; n >>= 4)
+        out[8 + i--] = hex[n & 15];
 }
 
 void access_address(const struct sockaddr *from, char out[ACCESS_ADDRESS_MAX])

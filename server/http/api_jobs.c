@@ -4,6 +4,7 @@
  * A submission is answered as it was accepted, not as it is by now, so that a repeated one gets the
  * same bytes. A request that waits asks the store only when it is resumed.
  */
+#include "answers.h"
 #include "api.h"
 #include "api_jobs.h"
 #include "json.h"
@@ -284,6 +285,9 @@ void api_jobs_submit_raw(struct request *rq)
 static void got(struct request *rq)
 {
     struct job job;
+    uint64_t version = answers_version(rq);
+    if (answers_give(rq, version))
+        return;
     if (!jobs_read(rq, READ_INPUT | READ_RESULT, http_conf->inline_max, &job))
         return;
     struct attempt_record past[ATTEMPTS_TOLD];
@@ -295,7 +299,10 @@ static void got(struct request *rq)
         struct buf *out = request_json(rq, 200);
         json_job_whole(out, &job, past, n);
         buf_addc(out, '\n');
-        request_with_etag(rq);
+        char tag[REPLY_ETAG_MAX];
+        request_etag_text(out->data, out->len, tag);
+        answers_keep(rq, version, &job, tag);
+        request_with_this_etag(rq, tag);
     }
     job_release(&job);
 }

@@ -13,6 +13,7 @@
 #include "../../common/fdio.h"
 #include "../../common/log.h"
 #include "../conf.h"
+#include "answers.h"
 #include "crowd.h"
 #include "deadline.h"
 #include "listener.h"
@@ -246,6 +247,8 @@ int http_start(const struct conf *conf, uint16_t *port, uint16_t *admin_port)
     err = pace_start((double)conf->client_rate, (double)conf->client_burst);
     if (!err)
         err = crowd_start((long)conf->max_connections_per_ip);
+    if (!err)
+        err = answers_start();
     if (!err)
         err = deadline_start(conf, &hooks);
     if (err)

@@ -77,13 +77,11 @@ const char *request_etag(const struct request *rq)
     return "";
 }
 
-/* W/ where answers that differ may have the same tag. */
-static void with_etag(struct request *rq, const char *weak, const void *data, size_t len)
+void request_etag_text(const void *data, size_t len, char tag[REPLY_ETAG_MAX])
 {
     static const char hex[] = "0123456789abcdef";
     struct sha256_ctx ctx;
     uint8_t hash[16];
-    char tag[2 + 32 + 1];
     sha256_init(&ctx);
     sha256_update(&ctx, len, data);
     sha256_digest(&ctx, sizeof(hash), hash);
@@ -94,7 +92,15 @@ static void with_etag(struct request *rq, const char *weak, const void *data, si
     }
     tag[33] = '"';
     tag[34] = 0;
-    request_add_header(rq, "ETag", "%s%s", weak, tag);
+}
+
+/* W/ where answers that differ may have the same tag. */
+static void give_etag(struct request *rq, const char *weak, const char *tag)
+{
+    struct buf *h = &rq->reply.headers;
+    buf_add(h, "ETag", sizeof("ETag"));
+    buf_adds(h, weak);
+    buf_add(h, tag, strlen(tag) + 1);
     const char *known = request_header(rq, "If-None-Match");
     if (rq->reply.status == 200 && known && tag_in(known, tag)) {
         rq->reply.status = 304;
@@ -102,6 +108,18 @@ static void with_etag(struct request *rq, const char *weak, const void *data, si
         rq->reply.unsent = rq->reply.body.len;
         buf_clear(&rq->reply.body);
     }
+}
+
+void request_with_this_etag(struct request *rq, const char *tag)
+{
+    give_etag(rq, "", tag);
+}
+
+static void with_etag(struct request *rq, const char *weak, const void *data, size_t len)
+{
+    char tag[REPLY_ETAG_MAX];
+    request_etag_text(data, len, tag);
+    give_etag(rq, weak, tag);
 }
 
 void request_with_etag_of(struct request *rq, const void *data, size_t len)

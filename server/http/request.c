@@ -319,7 +319,7 @@ static int begin(struct request *rq, const char *method, const char *version)
     rq->begun = true;
     rq->began_us = clock_mono_us();
     rq->head = strcmp(method, "HEAD") == 0;
-    snprintf(rq->method, sizeof(rq->method), "%s", method);
+    strncpy(rq->method, method, sizeof(rq->method) - 1); /* of zeros */
     suspend_opened();
     name_request(rq, atomic_fetch_add_explicit(&r.requests, 1, memory_order_relaxed));
     if (check_head(rq, method, version, &g))

@@ -25,6 +25,7 @@
 #include <sys/types.h>
 
 #define REQUEST_ID_MAX 64 /* bytes of a request's name */
+#define REPLY_ETAG_MAX 35 /* with its quotes and the zero */
 
 struct MHD_Connection;
 struct conf;
@@ -118,7 +119,11 @@ void request_error(struct request *rq, int err);          /* with its general se
 struct buf *request_json(struct request *rq, int status); /* the body to be filled */
 void request_add_header(struct request *rq, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* Answers what is in the body so far with a strong ETag of it, or 304. */
+/* The strong entity tag of some bytes, in its quotes. */
+void request_etag_text(const void *data, size_t len, char tag[REPLY_ETAG_MAX]);
+/* Answers what is in the body so far with this ETag, or 304. */
+void request_with_this_etag(struct request *rq, const char *tag);
+/* The same with a strong ETag of it. */
 void request_with_etag(struct request *rq);
 /* The same with a tag of other bytes, which change whenever the body does. */
 void request_with_etag_of(struct request *rq, const void *data, size_t len);

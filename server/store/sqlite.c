@@ -372,6 +372,7 @@ int sqlite_rollback(struct store *base)
         if (err < 0)
             return err;
     } /* else SQLite undid it by itself, or it never began */
+    touch_end(&s->touch);
     return s->closing ? 0 : reload(s);
 }
 
@@ -385,6 +386,7 @@ int sqlite_commit(struct store *base)
     if (!err)
         err = db_run(&s->db, STMT_COMMIT, NULL, 0);
     if (err >= 0) {
+        touch_end(&s->touch);
         settle_counters(s, true);
         settle_reset(s);
         return 0;
@@ -557,6 +559,7 @@ static void sqlite_close(struct store *base)
 static const struct store_ops sqlite_ops = {
     .close = sqlite_close,
     .schema_version = sqlite_schema_version,
+    .job_version = sqlite_job_version,
     .recover = sqlite_recover,
     .task_id = sqlite_task_id,
     .begin = sqlite_begin,
@@ -648,6 +651,8 @@ static int open_db(struct sqlite_store *s, const struct store_options *o, struct
         err = migrate_run(s->db.c, &s->version, why);
     if (!err)
         err = db_prepare(&s->db, FOR_WRITER);
+    if (!err)
+        touch_begin(&s->touch, s->db.c);
     if (!err)
         err = load_tasks(s);
     if (!err)

@@ -161,9 +161,21 @@ struct running_key {
     uint32_t n;
 };
 
+#define TOUCH_BITS 15   /* 2^15 numbers for all jobs */
+#define TOUCH_OPEN 4096 /* of one transaction, before it counts as changing all */
+
+/* See sqlite_touch.c. */
+struct touch {
+    _Atomic uint32_t number[1u << TOUCH_BITS], wide; /* written by the writer's thread */
+    uint32_t open[TOUCH_OPEN]; /* those that the open transaction made odd; the writer's thread alone */
+    size_t open_count;
+    bool is_wide; /* it made `wide` odd */
+};
+
 struct sqlite_store {
     struct store base;
     struct db db; /* the writer's */
+    struct touch touch;
     char *dir, *path, *wal_path;
     int lock_fd;
     bool closing;
@@ -365,5 +377,10 @@ int sqlite_read_attempts(struct store_reader *r, const struct id *id, size_t mos
 int sqlite_read_queued_since(struct store_reader *r, const char *task, int64_t *since_us);
 int sqlite_read_list(struct store_reader *r, const struct job_filter *f, unsigned what,
                      size_t inline_max, struct job_page *out);
+
+/* ---- sqlite_touch.c ---- */
+void touch_begin(struct touch *t, sqlite3 *c); /* for the connection's life */
+void touch_end(struct touch *t);               /* the transaction was committed, or undone */
+uint64_t sqlite_job_version(const struct store *s, const struct id *id);
 
 #endif

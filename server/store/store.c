@@ -340,6 +340,11 @@ int store_pool_paused(struct store *s, const char *pool, bool *paused)
     return s->ops->pool_paused(s, pool, paused);
 }
 
+uint64_t store_job_version(const struct store *s, const struct id *id)
+{
+    return s->ops->job_version(s, id);
+}
+
 bool store_task_paused(const struct store *s, const char *task)
 {
     return s->ops->task_paused(s, task);

@@ -215,6 +215,9 @@ int store_pause_task(struct store *s, uint32_t task_id, bool paused);
 int store_pause_pool(struct store *s, const char *pool, bool paused);
 int store_pool_paused(struct store *s, const char *pool, bool *paused);
 bool store_task_paused(const struct store *s, const char *task); /* any thread */
+/* A number that is another one after the job's row has changed; 0: it may be changing now. What was read after
+ * it was asked for is as of it or later. Any thread. */
+uint64_t store_job_version(const struct store *s, const struct id *id);
 bool store_task_paused_id(const struct store *s, uint32_t task_id); /* the same by number */
 
 /* Makes due SCHEDULED jobs QUEUED and ends those that expired, at most `limit` of each. *next_us: when

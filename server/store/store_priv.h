@@ -13,6 +13,7 @@
 struct store_ops {
     void (*close)(struct store *s);
     int (*schema_version)(const struct store *s);
+    uint64_t (*job_version)(const struct store *s, const struct id *id);
     int (*recover)(struct store *s, int64_t now_us, struct recovery *out);
     int (*task_id)(struct store *s, const char *name, uint32_t *id);
     int (*begin)(struct store *s);
