@@ -63,10 +63,31 @@ static int64_t now_ms(void)
     return now_us - now_us % US_PER_MS;
 }
 
-static void make_unique(struct terms *t)
+/* The same value in another form (order of members, blanks, escapes) is the same input. */
+static int hash_input(struct terms *t, struct sha256_ctx *ctx)
+{
+    const struct buf *in = &t->new->job.input;
+    size_t cost = input_parse_cost(in->data, in->len);
+    if (!request_charge(cost))
+        return problem_set(t->problem, ERR_OVERLOADED, "no memory for the input now");
+    json_t *root = json_loadb(in->data, in->len, JSON_DECODE_ANY, NULL);
+    char *text = root ? json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    bool no_memory = root && !text;
+    if (text)
+        sha256_update(ctx, strlen(text), (const uint8_t *)text);
+    else /* with a number that no tree holds it is the same only as it is */
+        sha256_update(ctx, in->len, (const uint8_t *)in->data);
+    free(text);
+    json_decref(root);
+    request_discharge(cost);
+    return no_memory ? problem_set(t->problem, ERR_NOMEM, "no memory for the input") : 0;
+}
+
+static int make_unique(struct terms *t)
 {
     struct new_job *n = t->new;
     struct sha256_ctx ctx;
+    int err = 0;
     uint8_t by = (uint8_t)t->unique.by;
     sha256_init(&ctx);
     sha256_update(&ctx, strlen(n->job.owner) + 1, (const uint8_t *)n->job.owner);
@@ -75,11 +96,12 @@ static void make_unique(struct terms *t)
     if (t->unique.by == UNIQUE_BY_KEY)
         sha256_update(&ctx, strlen(t->unique.key), (const uint8_t *)t->unique.key);
     else if (t->unique.by == UNIQUE_BY_INPUT)
-        sha256_update(&ctx, n->job.input.len, (const uint8_t *)n->job.input.data);
+        err = hash_input(t, &ctx);
     if (t->unique.by == UNIQUE_BY_INPUT)
         sha256_update(&ctx, n->job.params.len, (const uint8_t *)n->job.params.data);
     sha256_digest(&ctx, sizeof(n->same.hash), n->same.hash);
     n->same.until_us = t->unique.period_us ? n->job.created_us + t->unique.period_us : 0;
+    return err;
 }
 
 static int check_task(struct terms *t, const struct taskdef *task)
@@ -156,8 +178,8 @@ int submit_complete(struct terms *t)
     if (job->expires_us && job->expires_us <= job->run_at_us)
         return fields_refuse(t, "expires_at", "after the time at which it is to run", NULL);
     job->input_size = job->input.len;
-    if (n->unique)
-        make_unique(t);
+    if (n->unique && (err = make_unique(t)) != 0)
+        return err;
     if (job->tags.failed || job->input.failed || job->depends_on.failed || job->callback_url.failed)
         return problem_set(t->problem, ERR_NOMEM, "no memory for the job");
     return 0;

@@ -193,9 +193,12 @@ static int take_backoff(struct terms *t, const char *name, const struct value *v
         err = backoff_list(t, delays, &b);
         known++;
     } else {
-        return refuse(t, name,
-                      "an object with `kind`: exponential (delay, max), fixed (delay) or list",
-                      NULL);
+        const struct value shown = {.text = kind};
+        return kind ? refuse(t, "backoff/kind", "`exponential`, `fixed` or `list`", &shown)
+                    : refuse(t, name,
+                             "an object with `kind`: exponential (delay, max), fixed (delay) or "
+                             "list (delays)",
+                             NULL);
     }
     if (!err && json_object_size(v->json) != known)
         err = refuse(t, name, "`kind` and the members of its kind, and no others", NULL);
@@ -312,7 +315,6 @@ static int unique_member(struct terms *t, const char *name, json_t *json)
         if (!plain(&v, sizeof(u->key) - 1))
             return refuse(t, field, "a text of 1 to 255 bytes without control characters", &v);
         memcpy(u->key, v.text, v.len);
-        u->by = UNIQUE_BY_KEY;
         return 0;
     }
     if (strcmp(name, "while") == 0) {
@@ -322,8 +324,9 @@ static int unique_member(struct terms *t, const char *name, json_t *json)
                    : refuse(t, field, "`queued` or `unfinished`", &v);
     }
     if (strcmp(name, "period") == 0)
-        return seconds(&v, &u->period_us) && u->period_us > 0 ? 0
-                                                              : refuse(t, field, SECONDS_TEXT, &v);
+        return seconds(&v, &u->period_us) && u->period_us > 0
+                   ? 0
+                   : refuse(t, field, "a number of seconds above 0, at most 315360000", &v);
     if (strcmp(name, "on_conflict") == 0) {
         t->new->reject = strcmp(text, "reject") == 0;
         return t->new->reject || strcmp(text, "return") == 0
@@ -340,12 +343,16 @@ static int take_unique(struct terms *t, const char *name, const struct value *v)
     if (!json_is_object(v->json))
         return refuse(t, name, "an object with by, key, while, period, on_conflict", v);
     t->new->unique = true;
+    if (json_object_get(v->json, "key") && !json_object_get(v->json, "by"))
+        t->unique.by = UNIQUE_BY_KEY;
     json_object_foreach(v->json, member, json)
     {
         int err = unique_member(t, member, json);
         if (err)
             return err;
     }
+    if (t->unique.key[0] && t->unique.by != UNIQUE_BY_KEY)
+        return refuse(t, "unique/key", "left out unless `by` is `key`", NULL);
     if (t->unique.by == UNIQUE_BY_KEY && !t->unique.key[0])
         return refuse(t, "unique/key", "given with `by`: `key`", NULL);
     if (t->new->reject && t->refs)

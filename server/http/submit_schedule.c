@@ -42,7 +42,10 @@ static int take_cron(struct schedule *g, json_t *v, struct problem *p)
 
 static int take_zone(struct schedule *g, json_t *v, struct problem *p)
 {
-    return take_text(p, "/time_zone", v, g->time_zone, sizeof(g->time_zone));
+    int err = take_text(p, "/time_zone", v, g->time_zone, sizeof(g->time_zone));
+    return !err && !g->time_zone[0]
+               ? bad(p, "/time_zone", "the name of a time zone, such as Europe/Berlin", v)
+               : err;
 }
 
 static int take_overlap(struct schedule *g, json_t *v, struct problem *p)

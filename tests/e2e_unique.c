@@ -1,0 +1,152 @@
+/*
+ * e2e_unique.c - jobs that may be there once, by the real service: what is the same, for how long,
+ * for how many who ask at once, and over kills.
+ */
+#include "harness.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLIENTS 16
+#define ROUNDS  20
+
+static char *id_of(struct server *s, const char *body)
+{
+    return strdup(submit(s, body));
+}
+
+/* Are the two the same job? */
+static bool same(struct server *s, const char *one, const char *other)
+{
+    char *a = id_of(s, one), *b = id_of(s, other);
+    bool is = strcmp(a, b) == 0;
+    free(a);
+    free(b);
+    return is;
+}
+
+static void refused(struct server *s, const char *body, int status, const char *pointer)
+{
+    struct answer *a = http(s, "POST", "/v1/jobs", body, NULL);
+    ck_assert_msg(a->status == status, "%d: %s", a->status, a->body);
+    ck_assert_msg(!pointer || strcmp(jstr(a->json, "errors.0.pointer"), pointer) == 0, "%s",
+                  a->body);
+    answer_free(a);
+}
+
+#define LATE "{\"task\":\"echo\",\"delay\":900,\"input\":"
+
+START_TEST(the_same_input_is_the_same_value)
+{
+    static const char *const pairs[][2] = {
+        {LATE "{\"a\":1,\"b\":[2,{\"c\":3,\"d\":4}]},\"unique\":{}}",
+         LATE " { \"b\" : [2, {\"d\":4,\"c\":3}], \"a\":1 } ,\"unique\":{\"by\":\"input\"}}"},
+        {LATE "\"\\u00e4/\",\"unique\":{}}", LATE "\"\xc3\xa4\\/\",\"unique\":{}}"},
+        {LATE "1.50,\"unique\":{}}", LATE "15e-1,\"unique\":{}}"},
+        {"{\"task\":\"echo\",\"delay\":900,\"unique\":{}}", LATE "null,\"unique\":{}}"},
+    };
+    static const char *const others[][2] = {
+        {LATE "[1,2],\"unique\":{}}", LATE "[2,1],\"unique\":{}}"},
+        {LATE "9007199254740993,\"unique\":{}}", LATE "9007199254740992,\"unique\":{}}"},
+        {LATE "1,\"unique\":{}}", LATE "\"1\",\"unique\":{}}"},
+        {LATE "5,\"unique\":{}}", "{\"task\":\"noop\",\"delay\":900,\"input\":5,\"unique\":{}}"},
+        {LATE "6,\"unique\":{}}", LATE "6}"},
+        {LATE "\"k\",\"unique\":{}}", LATE "7,\"unique\":{\"key\":\"k\"}}"},
+    };
+    struct server *s = server_new(NULL, NULL);
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+        ck_assert_msg(same(s, pairs[i][0], pairs[i][1]), "%s %s", pairs[i][0], pairs[i][1]);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        ck_assert_msg(!same(s, others[i][0], others[i][1]), "%s %s", others[i][0], others[i][1]);
+    ck_assert(
+        same(s, LATE "1,\"unique\":{\"by\":\"task\"}}", LATE "2,\"unique\":{\"by\":\"task\"}}"));
+    ck_assert(same(s, LATE "1,\"unique\":{\"key\":\"x\"}}",
+                   LATE "2,\"unique\":{\"by\":\"key\",\"key\":\"x\"}}"));
+    refused(s, LATE "1,\"unique\":{\"by\":\"input\",\"key\":\"x\"}}", 400, "/unique/key");
+    refused(s, LATE "1,\"unique\":{\"key\":\"x\",\"by\":\"task\"}}", 400, "/unique/key");
+    refused(s, LATE "1,\"unique\":{\"by\":\"key\"}}", 400, "/unique/key");
+    refused(s, LATE "1,\"unique\":{\"period\":0}}", 400, "/unique/period");
+    refused(s, LATE "1,\"unique\":{\"key\":\"x\",\"on_conflict\":\"reject\"}}", 409, NULL);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(as_long_as_was_said_and_over_kills)
+{
+    static const char unfinished[] = "{\"task\":\"sleep\",\"input\":{\"seconds\":600},"
+                                     "\"max_attempts\":9,\"unique\":{\"key\":\"u\"}}";
+    static const char queued[] = "{\"task\":\"sleep\",\"input\":{\"seconds\":600},\"max_attempts\":"
+                                 "9,\"unique\":{\"key\":\"q\",\"while\":\"queued\"}}";
+    char path[100];
+    struct server *s = server_new("[server]\nkill_grace = 50ms\n", NULL);
+    char *first = id_of(s, unfinished);
+    answer_free(await_state(s, first, "running"));
+    for (int kill = 0; kill < 2; kill++) {
+        ck_assert_str_eq(submit(s, unfinished), first);
+        server_kill9(s);
+        server_restart(s);
+    }
+    ck_assert_str_eq(submit(s, unfinished), first);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel?wait=60", first);
+    answer_free(http(s, "POST", path, NULL, NULL));
+    char *second = id_of(s, unfinished);
+    ck_assert_str_ne(first, second);
+    free(first);
+    first = id_of(s, queued);
+    answer_free(await_state(s, first, "running"));
+    char *third = id_of(s, queued);
+    ck_assert_str_ne(first, third); /* which waits, for both workers are busy */
+    server_kill9(s);
+    server_restart(s);
+    ck_assert_str_eq(submit(s, queued), third);
+    free(first);
+    free(second);
+    free(third);
+    server_free(s);
+}
+END_TEST
+
+static struct server *shared;
+
+static void *ask(void *arg)
+{
+    return strdup(submit(shared, arg));
+}
+
+START_TEST(many_who_ask_at_once_get_one)
+{
+    pthread_t thread[CLIENTS];
+    shared = server_new(NULL, NULL);
+    for (int round = 0; round < ROUNDS; round++) {
+        char body[200], *first = NULL;
+        snprintf(body, sizeof(body), "{\"task\":\"noop\",\"delay\":900,\"input\":%d,\"unique\":{}}",
+                 round);
+        for (int i = 0; i < CLIENTS; i++)
+            ck_assert_int_eq(pthread_create(&thread[i], NULL, ask, body), 0);
+        for (int i = 0; i < CLIENTS; i++) {
+            void *id;
+            ck_assert_int_eq(pthread_join(thread[i], &id), 0);
+            if (first)
+                ck_assert_str_eq(first, id);
+            else
+                first = strdup(id);
+            free(id);
+        }
+        free(first);
+    }
+    ck_assert_int_eq(jobs_kept(shared), ROUNDS);
+    server_free(shared);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        the_same_input_is_the_same_value,
+        as_long_as_was_said_and_over_kills,
+        many_who_ask_at_once_get_one,
+    };
+    return run_suite("unique", tests, sizeof(tests) / sizeof(tests[0]));
+}
