@@ -185,9 +185,10 @@ def flood(args, wrong):
     service = Service(args.binary, '--max-connections', str(room), '--max-waiting', str(room // 2), '--idle-timeout', '600', '--header-timeout', '600')
     held, took = [], []
     try:
-        for _ in range(args.clients):
-            s = connect(service.port)
-            s.send(b'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
+        for _ in range(args.clients):  # more than the service takes, and than the kernel keeps waiting
+            s = socket.socket()
+            s.setblocking(False)
+            s.connect_ex(('127.0.0.1', service.port))
             held.append(s)
         until = time.monotonic() + args.seconds
         while time.monotonic() < until:
