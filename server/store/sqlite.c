@@ -438,7 +438,9 @@ static int sqlite_checkpoint(struct store *base, bool idle)
     s->wal_moved = s->wal_pages; /* look again after as much more was written */
     if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
         s->wal_pages = s->wal_moved = 0;
-    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
+    /* readers, or no memory: the log is as good as before, and another time will do */
+    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED ||
+        (rc & 0xff) == SQLITE_NOMEM)
         return 0;
     return db_error(&s->db, rc, "checkpoint");
 }
