@@ -76,6 +76,14 @@ void suspend_closed(void)
 
 /* ---- suspension ---- */
 
+/* With threads of ours around it the library wakes nobody for this. */
+static void resume(struct MHD_Connection *mhd, struct loop *loop)
+{
+    MHD_resume_connection(mhd);
+    if (loop)
+        loop_wake(loop);
+}
+
 static void arrive(struct request *rq, int count)
 {
     struct MHD_Connection *mhd = rq->mhd;
@@ -85,7 +93,7 @@ static void arrive(struct request *rq, int count)
         return;
     switch ((enum hold)atomic_exchange(&rq->hold, ARRIVED)) {
     case SUSPENDED:
-        MHD_resume_connection(mhd);
+        resume(mhd, loop);
         break;
     case HELD:
         loop_wake(loop);
@@ -108,7 +116,7 @@ static void suspend(struct request *rq)
         deadline_wait(rq->conn, rq->wait_until_us);
     MHD_suspend_connection(rq->mhd);
     if (!atomic_compare_exchange_strong(&rq->hold, &held, SUSPENDED))
-        MHD_resume_connection(rq->mhd); /* it arrived meanwhile */
+        resume(rq->mhd, rq->loop); /* it arrived meanwhile */
 }
 
 bool request_is_held(struct request *rq)
