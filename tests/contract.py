@@ -340,7 +340,9 @@ def live_lives(s):
     check(again['state'] == 'failed' and again['attempt'] == 2, 'it fails again')
     _, whole = s.call(200, 'GET', job, at)
     check([a['number'] for a in whole['attempts']] == [1, 2] and all('error' in a for a in whole['attempts']), 'both attempts')
+    s.call(200, 'POST', '/v1/tasks/{task}/pause', '/v1/tasks/sleep/pause')
     s.call(202, 'POST', job + '/retry', at + '/retry')
+    s.call(200, 'POST', '/v1/tasks/{task}/resume', '/v1/tasks/sleep/resume')
     s.call(200, 'GET', job, at + '?wait=60')
     s.call(204, 'DELETE', job, at)
     s.call(404, 'DELETE', job, at)
@@ -386,8 +388,8 @@ def live_lives(s):
     s.call(400, 'POST', batch, batch, '', lines)
     s.call(400, 'POST', batch, batch + '?x=1', many, lines)
     keyed = {**lines, 'Idempotency-Key': 'lines'}
-    _, first = s.call(202, 'POST', batch, batch, many, keyed)
-    headers, again = s.call(200, 'POST', batch, batch + '?wait=60', many, keyed)
+    _, first = s.call(200, 'POST', batch, batch + '?wait=60', many, keyed)
+    headers, again = s.call(200, 'POST', batch, batch, many, keyed)
     check(again['id'] == first['id'] and again['total'] == 2300 and headers['Idempotency-Replayed'] == 'true', f'lines of a key: {again}')
     s.call(422, 'POST', batch, batch, many + many, keyed)
     s.call(400, 'POST', batch, batch, '{"task":"noop","ref":"a"}', {**lines, 'Idempotency-Key': 'x'})
@@ -401,7 +403,7 @@ def live_lives(s):
         yield part.encode()
         while kept() == before:
             time.sleep(0.01)
-        s.call(202, 'POST', batch, batch, many, beside)  # another one says all of it meanwhile
+        s.call(200, 'POST', batch, batch + '?wait=60', many, beside)  # another one says all of it meanwhile
         yield many[len(part):].encode()
     beside = {**lines, 'Idempotency-Key': 'beside'}
     s.call(409, 'POST', batch, batch, halting(), beside)
