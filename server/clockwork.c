@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define DUE_AT_ONCE 16
+#define LATER_US    US_PER_S
 /* A run that is later than this was missed: the service was down, or the clock was set. */
 #define MISSED_US (60 * US_PER_S)
 /* A clock that was set back by less repeats no run; by more, it was wrong before. As cron has it.
@@ -88,9 +89,15 @@ static int may_run(struct batch *b, const struct schedule *g, int64_t now_us, bo
     return runs && g->overlap == OVERLAP_REPLACE ? steps_cancel(b, &g->last_job, now_us) : 0;
 }
 
-static int run(struct batch *b, struct schedule *g, int64_t now_us)
+/* *later: its next time cannot be found now, for want of memory or descriptors: it stays due. */
+static int run(struct batch *b, struct schedule *g, int64_t now_us, bool *later)
 {
     bool may;
+    int64_t next_us = 0;
+    if (schedule_next(g, now_us, &next_us, 1) < 0) {
+        *later = true;
+        return 0;
+    }
     int err = may_run(b, g, now_us, &may);
     if (!err && may) {
         struct new_job n;
@@ -103,8 +110,7 @@ static int run(struct batch *b, struct schedule *g, int64_t now_us)
     }
     if (err)
         return err;
-    if (schedule_next(g, now_us, &g->next_us, 1) == 0)
-        g->next_us = 0;
+    g->next_us = next_us;
     return store_schedule_ran(w.store, g);
 }
 
@@ -112,22 +118,27 @@ int clockwork_run(struct batch *b, int64_t now_us)
 {
     struct schedule due[DUE_AT_ONCE];
     size_t n = 0;
+    bool later = false;
     if (now_us < w.next_schedule_us)
         return 0;
     int err = store_schedule_due(w.store, now_us, due, DUE_AT_ONCE, &n);
     for (size_t i = 0; i < n; i++) {
         if (!err)
-            err = run(b, &due[i], now_us);
+            err = run(b, &due[i], now_us, &later);
         schedule_release(&due[i]);
     }
     b->more = b->more || n > 0;
-    return err ? err : store_schedule_next_us(w.store, &w.next_schedule_us);
+    if (!err)
+        err = store_schedule_next_us(w.store, &w.next_schedule_us);
+    if (!err && later && w.next_schedule_us < now_us + LATER_US)
+        w.next_schedule_us = now_us + LATER_US;
+    return err;
 }
 
 static int put_forward(struct schedule *g, int64_t now_us)
 {
     int64_t want;
-    if (schedule_next(g, now_us, &want, 1) == 0 || g->next_us <= want + BACK_US)
+    if (schedule_next(g, now_us, &want, 1) <= 0 || g->next_us <= want + BACK_US)
         return 0;
     log_warn("schedule %s: its next run was put off by a clock that was %.0f s ahead", g->name,
              (double)(g->next_us - want) / (double)US_PER_S);
@@ -172,7 +183,10 @@ int clockwork_change(struct batch *b, struct change *c, int64_t now_us)
     } else if (c->schedule_act == SCHEDULE_DELETE) {
         c->err = store_schedule_delete(w.store, g->name);
     } else {
-        if (schedule_next(g, now_us, &g->next_us, 1) == 0)
+        int found = schedule_next(g, now_us, &g->next_us, 1);
+        if (found < 0)
+            return c->err = found;
+        if (found == 0)
             g->next_us = 0;
         c->err = store_schedule_pause(w.store, g->name, g->paused, g->next_us);
     }

@@ -3,6 +3,8 @@
  */
 #include "schedule.h"
 
+#include "../common/err.h"
+
 #include <string.h>
 
 static const char *const overlap_names[] = {"skip", "queue", "replace"};
@@ -18,15 +20,17 @@ void schedule_release(struct schedule *s)
     job_release(&s->job);
 }
 
-size_t schedule_next(const struct schedule *s, int64_t after_us, int64_t *out_us, size_t n)
+int schedule_next(const struct schedule *s, int64_t after_us, int64_t *out_us, int n)
 {
     AUTO_BUF why = BUF_INIT;
     struct cron cron;
     struct zone *zone = NULL;
-    size_t found = 0;
-    if (cron_parse(s->cron, strlen(s->cron), &cron, &why) != 0 ||
-        zone_open(s->time_zone, &zone, &why) != 0)
-        return 0;
+    int found = 0;
+    if (cron_parse(s->cron, strlen(s->cron), &cron, &why) != 0)
+        return why.failed ? -ERR_NOMEM : 0;
+    int err = zone_open(s->time_zone, &zone, &why);
+    if (err)
+        return err == -ERR_NOMEM || why.failed ? -ERR_NOMEM : 0;
     while (found < n && cron_next(&cron, zone, after_us, &out_us[found]) == 0)
         after_us = out_us[found++];
     zone_free(zone);

@@ -29,8 +29,8 @@ void schedule_init(struct schedule *s);
 void schedule_release(struct schedule *s);
 
 /* The first moments after `after_us`, at most n of them; how many there are. 0 also when the expression or
- * the zone cannot be read (any more). */
-size_t schedule_next(const struct schedule *s, int64_t after_us, int64_t *out_us, size_t n);
+ * the zone cannot be read any more; -ERR_NOMEM: not now, for want of memory or descriptors. */
+int schedule_next(const struct schedule *s, int64_t after_us, int64_t *out_us, int n);
 
 const char *overlap_name(enum overlap o);
 bool overlap_parse(const char *name, enum overlap *out);

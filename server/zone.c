@@ -202,6 +202,8 @@ int zone_open(const char *name, struct zone **out, struct buf *why)
         return bad(why, "`%.64s` is not the name of a time zone, such as Europe/Berlin", name);
     snprintf(path, sizeof(path), "%s/%s", ZONE_DIR, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+        return -ERR_NOMEM; /* not now */
     if (fd < 0)
         return bad(why, "there is no time zone `%s`", name);
     int err = read_file(name, fd, out, why);

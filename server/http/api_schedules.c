@@ -34,11 +34,12 @@ static void answer_error(struct request *rq, int err, const char *name)
 static void add_schedule(struct buf *out, const struct schedule *g)
 {
     int64_t next[NEXT_TOLD], now_us = clock_wall_us();
-    size_t n = 0;
+    int n = 0, more = 0;
     if (g->next_us > now_us)
         next[n++] = g->next_us;
     if (g->next_us)
-        n += schedule_next(g, n ? next[0] : now_us, next + n, NEXT_TOLD - n);
+        more = schedule_next(g, n ? next[0] : now_us, next + n, NEXT_TOLD - n);
+    n += more > 0 ? more : 0;
     buf_adds(out, "{\"name\":");
     json_text(out, g->name);
     buf_adds(out, ",\"cron\":");
@@ -57,7 +58,7 @@ static void add_schedule(struct buf *out, const struct schedule *g)
         json_id(out, &g->last_job);
     }
     buf_adds(out, ",\"next\":[");
-    for (size_t i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++) {
         buf_adds(out, i ? "," : "");
         json_time(out, next[i]);
     }

@@ -120,7 +120,10 @@ static int check_times(struct schedule *g, struct problem *p)
     if (!g->time_zone[0])
         snprintf(g->time_zone, sizeof(g->time_zone), "UTC");
     bool is_cron = cron_parse(g->cron, strlen(g->cron), &cron, &why) == 0;
-    if (!is_cron || zone_open(g->time_zone, &zone, &why) != 0) {
+    int read = is_cron ? zone_open(g->time_zone, &zone, &why) : -ERR_BAD_FIELD;
+    if (read == -ERR_NOMEM || why.failed)
+        return problem_set(p, ERR_NOMEM, "no memory for the schedule");
+    if (read) {
         const char *pointer = is_cron ? "/time_zone" : "/cron";
         int err = problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, pointer, NULL,
                                 is_cron ? g->time_zone : g->cron);
@@ -130,7 +133,10 @@ static int check_times(struct schedule *g, struct problem *p)
     zone_free(zone);
     g->created_us = clock_wall_us();
     g->created_us -= g->created_us % US_PER_MS;
-    if (schedule_next(g, g->created_us, &g->next_us, 1) == 0)
+    int found = schedule_next(g, g->created_us, &g->next_us, 1);
+    if (found < 0)
+        return problem_set(p, ERR_NOMEM, "no memory for the schedule");
+    if (found == 0)
         return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, "/cron", "a time that comes",
                              g->cron);
     return 0;
