@@ -414,7 +414,7 @@ layers: $(COMMON:%.c=$(BUILD)/%.o) $(WORKERS:%.c=$(BUILD)/%.o) $(BUILD)/embed.o 
 contract: $(BUILD)/jobmill generated-check web-check ## api.yaml against the routes and the answers; documents against their tables
 	/usr/bin/python3 tests/contract.py $(BUILD)/jobmill
 
-.PHONY: smuggling ssrf webhooks races
+.PHONY: smuggling ssrf webhooks races lines
 smuggling: $(BUILD)/jobmill ## requests that hide another in themselves
 	/usr/bin/python3 tests/smuggling.py $(BUILD)/jobmill
 
@@ -432,6 +432,10 @@ CALLS ?= 1000
 webhooks: $(BUILD)/jobmill $(BUILD)/webhook ## signatures of CALLS calls, verified by the library standardwebhooks
 	cp tests/webhook/verify.js $(BUILD)/webhook
 	node $(BUILD)/webhook/verify.js $(BUILD)/jobmill $(CALLS)
+
+LINES ?= 1000000
+lines: $(BUILD)/jobmill ## LINES jobs in one request, a line each, over a kill: all once, with flat memory
+	/usr/bin/python3 tests/lines.py $(BUILD)/jobmill --lines $(LINES)
 
 RACES ?= 100000
 races: $(BUILD)/jobmill ## RACES requests that are asked again with their keys, and as many cancels that race with the end, under kills

@@ -361,6 +361,39 @@ START_TEST(the_queue_keeps_its_order)
 }
 END_TEST
 
+/* A point of priority is worth a minute of age: what waits is overtaken for so long, and no longer.
+ */
+START_TEST(what_is_old_overtakes_what_is_urgent)
+{
+    struct server *s = begin("[pool default]\nworkers = 1\n");
+    char body[120];
+    answer_free(post(s, "/v1/tasks/echo/pause", NULL, 200));
+    char *low = keep(submit(s, "{\"task\":\"echo\",\"priority\":-5}")), *high[40];
+    for (int i = 0; i < 40; i++) { /* one of them comes each minute */
+        snprintf(body, sizeof(body), "{\"task\":\"echo\",\"priority\":5,\"input\":%d}", i);
+        high[i] = keep(submit(s, body));
+        clock_step(60);
+    }
+    answer_free(post(s, "/v1/tasks/echo/resume", NULL, 200));
+    int64_t low_ms = 0, before = 0, after = 0;
+    answer_free(await_state(s, low, "succeeded"));
+    low_ms = time_of(s, low, "started_at");
+    for (int i = 0; i < 40; i++) {
+        answer_free(await_state(s, high[i], "succeeded"));
+        int64_t at_ms = time_of(s, high[i], "started_at");
+        if (i < 9)
+            before += at_ms <= low_ms;
+        if (i > 11)
+            after += at_ms >= low_ms;
+        free(high[i]);
+    }
+    ck_assert_int_eq(before, 9); /* those of its first ten minutes: ten points more */
+    ck_assert_int_eq(after, 28); /* and none that came later */
+    free(low);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -373,6 +406,7 @@ int main(void)
         keys_and_jobs_are_kept_as_long_as_was_said,
         unique_for_a_period,
         the_queue_keeps_its_order,
+        what_is_old_overtakes_what_is_urgent,
     };
     return run_suite("clock", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -235,12 +235,42 @@ START_TEST(a_key_that_is_forgotten_ends_the_group)
 }
 END_TEST
 
+/* Many chunks are in one read of the service's: none is taken while the part before is being kept.
+ */
+START_TEST(chunks_make_no_difference)
+{
+    enum { CHUNK = 20, SENT = 5 * LINES };
+    struct server *s = server_new(NULL, NULL);
+    answer_free(post(s, "/v1/tasks/echo/pause", NULL, 200));
+    int fd = raw_open(s);
+    raw_send(fd, "POST /v1/jobs/batch HTTP/1.1\r\nHost: localhost\r\n"
+                 "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n");
+    char *body = malloc((size_t)SENT * 64), *at = body;
+    ck_assert_ptr_nonnull(body);
+    for (int i = 0; i < SENT; i += CHUNK) {
+        char *text = lines(i, i + CHUNK);
+        at += sprintf(at, "%zx\r\n%s\r\n", strlen(text), text);
+        free(text);
+    }
+    memcpy(at, "0\r\n\r\n", 6);
+    raw_send(fd, body);
+    char *said = raw_read(fd, "\"counts\"", LONG_MS), total[32];
+    snprintf(total, sizeof(total), "\"total\":%d,", SENT);
+    ck_assert_msg(strstr(said, total) != NULL, "%s", said);
+    ck_assert_int_eq(jobs_kept(s), SENT);
+    free(said);
+    free(body);
+    close(fd);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
         the_same_lines_are_kept_once,           what_was_cut_off_goes_on,
         a_kill_costs_no_line_and_doubles_none,  a_wrong_line_can_be_mended,
-        a_key_that_is_forgotten_ends_the_group,
+        a_key_that_is_forgotten_ends_the_group, chunks_make_no_difference,
     };
     return run_suite("stream", tests, sizeof(tests) / sizeof(tests[0]));
 }

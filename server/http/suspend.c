@@ -121,7 +121,10 @@ static void suspend(struct request *rq)
 
 bool request_is_held(struct request *rq)
 {
-    if (atomic_load_explicit(&rq->hold, memory_order_acquire) != HELD)
+    int hold = atomic_load_explicit(&rq->hold, memory_order_acquire);
+    if (hold == SUSPENDED) /* the library goes on with the next chunk of what it has read */
+        return true;
+    if (hold != HELD)
         return false;
     if (rq->loop->now_us - rq->held_us > HELD_US)
         suspend(rq);
