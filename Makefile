@@ -56,6 +56,7 @@ COMMON := \
 	common/log.c \
 	common/msg.c \
 	common/ring.c \
+	common/spare.c \
 	common/taskdef.c
 
 WORKERS := \

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct buf {
     char *data;
@@ -27,8 +28,6 @@ void buf_release(struct buf *b); /* frees the bytes; b is empty and usable again
 void buf_clear(struct buf *b);   /* length 0, keeps the memory, forgets `failed` */
 bool buf_reserve(struct buf *b, size_t more); /* room for `more` bytes; false: out of memory */
 void buf_add(struct buf *b, const void *data, size_t len);
-void buf_adds(struct buf *b, const char *text);
-void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vaddf(struct buf *b, const char *fmt, va_list ap);
 void buf_add_u64(struct buf *b, unsigned long long v);
@@ -39,6 +38,28 @@ size_t buf_utf8(const char *text, size_t len);
 /* Moves the bytes out to the caller, who frees them with free(); b becomes empty. */
 char *buf_take(struct buf *b, size_t *len);
 void buf_move(struct buf *to, struct buf *from); /* releases to, then moves from's bytes into it */
+
+/* These two make most of a JSON document: where there is room, without a call. */
+static inline void buf_adds(struct buf *b, const char *text)
+{
+    size_t n = strlen(text);
+    if (b->failed || n >= b->cap - b->len) {
+        buf_add(b, text, n);
+        return;
+    }
+    memcpy(b->data + b->len, text, n + 1);
+    b->len += n;
+}
+
+static inline void buf_addc(struct buf *b, char c)
+{
+    if (b->failed || b->cap - b->len < 2) {
+        buf_add(b, &c, 1);
+        return;
+    }
+    b->data[b->len++] = c;
+    b->data[b->len] = '\0';
+}
 
 static inline void buf_auto_release(struct buf *b)
 {

@@ -96,11 +96,29 @@ static bool utf8(struct scan *s)
     return true;
 }
 
+/* Steps over bytes that may stand in a string as they are, eight at a time: none of them is below
+ * 0x20, above 0x7f, a quote or a backslash. A byte minus 0x20 has its high bit set when it was
+ * below (a borrow from a neighbour can only make this stop early), and x ^ c is 0 where x is c. */
+static void skip_plain(struct scan *s)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    while (s->end - s->at >= 8) {
+        uint64_t x, quote, slash;
+        memcpy(&x, s->at, sizeof(x));
+        quote = x ^ ones * '"';
+        slash = x ^ ones * '\\';
+        if ((x | (x - ones * 0x20) | (quote - ones) | (slash - ones)) & high)
+            return;
+        s->at += 8;
+    }
+}
+
 /* At the opening quote; steps behind the closing one. */
 static bool string(struct scan *s)
 {
     s->at++;
     for (;;) {
+        skip_plain(s);
         while (s->at < s->end && *s->at >= 0x20 && *s->at < 0x80 && *s->at != '"' && *s->at != '\\')
             s->at++;
         if (s->at == s->end)

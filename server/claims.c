@@ -125,7 +125,7 @@ int64_t claims_could_run_us(const struct job *job)
 
 struct claim *claims_new(struct job *job, uint32_t task_index, bool copy_input)
 {
-    struct claim *c = calloc(1, sizeof(*c));
+    struct claim *c = claim_new();
     if (!c)
         return NULL;
     c->job = job->id;

@@ -6,6 +6,7 @@
 
 #include "../common/clock.h"
 #include "../common/err.h"
+#include "../common/spare.h"
 #include "../common/fdio.h"
 #include "../common/log.h"
 #include "must.h"
@@ -30,13 +31,20 @@ struct cancel {
     uint32_t attempt;
 };
 
+static struct spares claims = SPARES_INIT(sizeof(struct claim));
+
+struct claim *claim_new(void)
+{
+    return spare_take(&claims);
+}
+
 void claim_free(struct claim *c)
 {
     if (!c)
         return;
     buf_release(&c->left);
     buf_release(&c->input);
-    free(c);
+    spare_give(&claims, c);
 }
 
 /* ---- the door: other threads ---- */

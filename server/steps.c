@@ -386,9 +386,10 @@ static int delivered(struct batch *b, struct change *c, int64_t now_us)
 {
     (void)b;
     (void)now_us;
-    if (c->delivery.state == DELIVERY_WAITING && c->delivery.next_us < w.next_delivery_us)
-        w.next_delivery_us = c->delivery.next_us;
-    return c->err = store_delivery_note(w.store, &c->delivery);
+    const struct delivery *d = c->delivery;
+    if (d->state == DELIVERY_WAITING && d->next_us < w.next_delivery_us)
+        w.next_delivery_us = d->next_us;
+    return c->err = store_delivery_note(w.store, d);
 }
 
 /* Deliveries that are due go to the webhooks' thread after the commit; one that is lost there is

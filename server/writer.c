@@ -10,6 +10,7 @@
 
 #include "../common/clock.h"
 #include "../common/err.h"
+#include "../common/spare.h"
 #include "../common/log.h"
 #include "collector.h"
 #include "dispatch.h"
@@ -59,11 +60,18 @@ int writer_post(struct change *c)
     return err == -ERR_CLOSED ? -ERR_DRAINING : err;
 }
 
+static struct spares finishes = SPARES_INIT(sizeof(struct finish));
+
+struct finish *finish_new(void)
+{
+    return spare_take(&finishes);
+}
+
 void finish_free(struct finish *f)
 {
     if (f)
         attempt_release(&f->attempt);
-    free(f);
+    spare_give(&finishes, f);
 }
 
 void change_release(struct change *c)
@@ -78,6 +86,7 @@ void change_release(struct change *c)
     if (c->schedule)
         schedule_release(c->schedule);
     free(c->schedule);
+    free(c->delivery);
     buf_release(&c->callback_url);
 }
 

@@ -121,7 +121,7 @@ struct change {
     struct lease_ask *lease_ask;
     struct lease_end *lease_end;
 
-    struct delivery delivery; /* CHANGE_DELIVERY: as it is now */
+    struct delivery *delivery; /* CHANGE_DELIVERY: as it is now; heap */
     struct change *next_waiting; /* the writer's */
     bool kept;                   /* the writer's: it waits there */
 
@@ -181,6 +181,7 @@ struct claim {
     bool has_left;
     int64_t left_due_us; /* mono: not before */
 };
+struct claim *claim_new(void); /* zeros; NULL: out of memory */
 void claim_free(struct claim *c);
 
 struct finish {
@@ -192,6 +193,7 @@ struct finish {
     uint32_t pool;
     uint32_t credit; /* jobs that this pool can take once this one is over: claimed in the same commit */
 };
+struct finish *finish_new(void); /* zeros; NULL: out of memory */
 void finish_free(struct finish *f);
 /* Takes the list (heap), linked by work.node.next, in every case. NULL: none. */
 void writer_finish(struct finish *list);

@@ -103,6 +103,8 @@ static bool add_time(struct buf *out, int64_t us)
     return true;
 }
 
+#define JOB_USUAL 640 /* bytes of most jobs, but for input and result */
+
 /* A payload: JSON as it came, text as a string, anything else not here. */
 static bool add_payload(struct buf *out, const struct buf *bytes, size_t size, const char *type)
 {
@@ -547,6 +549,7 @@ static bool is_told(const struct view *v, const char *name)
 static void job_json(struct buf *out, const struct view *v)
 {
     char before = '{';
+    buf_reserve(out, JOB_USUAL + v->job->input.len + v->job->result.len);
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (!is_told(v, fields[i].name))
             continue;

@@ -495,10 +495,8 @@ void request_release(struct request *rq)
     request_unpark(rq);
     give_back_body(rq);
     stream_free(rq);
-    if (rq->change) {
-        change_release(rq->change);
-        free(rq->change);
-    }
+    if (rq->change)
+        request_change_free(rq->change);
     request_drop_query(rq);
     free(rq->ids);
     free(rq->raw_type);

@@ -151,6 +151,7 @@ void request_discharge(size_t bytes);
 /* A change for request_commit, which belongs to the request: freed with it. NULL: out of memory,
  * and the answer is set. */
 struct change *request_change(struct request *rq, enum change_kind kind);
+void request_change_free(struct change *c); /* with what it holds; one that was taken from its request */
 
 /* Suspends until rq->change is committed or refused and, with wait_us > 0, until the job or group
  * `wait_for` has ended (NULL: no waiting) or the time is over. Then `then` runs: rq->change->err

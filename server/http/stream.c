@@ -300,8 +300,7 @@ void stream_end(struct request *rq, void (*then)(struct request *rq))
 
 static void closed(struct change *c)
 {
-    change_release(c);
-    free(c);
+    request_change_free(c);
 }
 
 void stream_free(struct request *rq)

@@ -18,6 +18,7 @@
 
 #include "../../common/clock.h"
 #include "../../common/err.h"
+#include "../../common/spare.h"
 #include "../conf.h"
 
 #include <assert.h>
@@ -280,9 +281,17 @@ static void give_up_wait(struct request *rq)
         arrive(rq, 1);
 }
 
+static struct spares changes = SPARES_INIT(sizeof(struct own_change));
+
+void request_change_free(struct change *c)
+{
+    change_release(c);
+    spare_give(&changes, c);
+}
+
 struct change *request_change(struct request *rq, enum change_kind kind)
 {
-    struct own_change *own = calloc(1, sizeof(*own));
+    struct own_change *own = spare_take(&changes);
     if (!own) {
         request_error(rq, -ERR_NOMEM);
         return NULL;

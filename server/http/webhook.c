@@ -213,9 +213,13 @@ static void done(struct call *c, int status, const char *error)
         d->next_us =
             clock_wall_us() + pause + (int64_t)(id_tail(&d->id) % ((uint64_t)pause / 10 + 1));
     }
-    if (ch) {
-        ch->delivery = *d;
+    if (ch)
+        ch->delivery = malloc(sizeof(*ch->delivery));
+    if (ch && ch->delivery) {
+        *ch->delivery = *d;
         writer_post_own(ch); /* refused at the end of the service: it is made again later */
+    } else if (ch) {
+        ch->done(ch);
     }
     call_free(c);
 }
