@@ -112,6 +112,7 @@ SERVER := \
 	server/deliver.c \
 	server/dispatch.c \
 	server/exposition.c \
+	server/history.c \
 	server/inbox.c \
 	server/joblog.c \
 	server/joblog_read.c \
@@ -165,6 +166,7 @@ HTTP := \
 	server/http/api_bulk.c \
 	server/http/api_bytes.c \
 	server/http/api_groups.c \
+	server/http/api_history.c \
 	server/http/api_jobs.c \
 	server/http/api_leases.c \
 	server/http/api_list.c \
@@ -332,7 +334,7 @@ pictures: $(BUILD)/jobmill $(BUILD)/web-test ## the pictures of docs/screenshots
 	cp tests/web/pictures.js $(BUILD)/web-test
 	node $(BUILD)/web-test/pictures.js $(BUILD)/jobmill /usr/bin/chromium docs/screenshots
 web-test: $(BUILD)/jobmill $(BUILD)/web-test ## the dashboard in Debian's Chromium: every page and action, axe; PICTURES=DIR keeps pictures
-	cp tests/web/test.js web/src/cronwords.js web/src/prometheus.js $(BUILD)/web-test
+	cp tests/web/test.js web/src/cronwords.js web/src/prometheus.js web/src/series.js $(BUILD)/web-test
 	node $(BUILD)/web-test/test.js $(BUILD)/jobmill /usr/bin/chromium $(PICTURES)
 web-check: ## is web/dist the bundle of web/src, and small?
 	web/check.sh

@@ -214,6 +214,42 @@ void metrics_request(const struct request_figures *f)
 
 /* ---- telling ---- */
 
+_Static_assert(METRICS_WORK_BUCKETS == BOUNDS(work_bounds) + 1, "a bucket for each bound, and one");
+
+void metrics_work_done(struct metrics_work *out)
+{
+    static const enum outcome bad[] = {OUTCOME_FAILED, OUTCOME_TIMEOUT, OUTCOME_CRASHED,
+                                       OUTCOME_OUT_OF_MEMORY};
+    memset(out, 0, sizeof(*out));
+    for (size_t t = 0; t < TASKS_MAX; t++) {
+        out->succeeded += get(&m.task[t].attempts[OUTCOME_SUCCEEDED]);
+        for (size_t k = 0; k < BOUNDS(bad); k++)
+            out->failed += get(&m.task[t].attempts[bad[k]]);
+        for (size_t i = 0; i < METRICS_WORK_BUCKETS; i++) {
+            out->wait[i] += get(&m.task[t].wait[i]);
+            out->run[i] += get(&m.task[t].run[i]);
+        }
+    }
+}
+
+int64_t metrics_quantile(const uint32_t buckets[METRICS_WORK_BUCKETS], unsigned share)
+{
+    uint64_t total = 0, below = 0;
+    for (size_t i = 0; i < METRICS_WORK_BUCKETS; i++)
+        total += buckets[i];
+    if (total == 0)
+        return -1;
+    double rank = (double)total * share / 100;
+    size_t i = 0;
+    while (i < BOUNDS(work_bounds) && (double)(below + buckets[i]) < rank)
+        below += buckets[i++];
+    if (i == BOUNDS(work_bounds))
+        return work_bounds[i - 1];
+    int64_t low = i ? work_bounds[i - 1] : 0;
+    double part = buckets[i] ? (rank - (double)below) / buckets[i] : 0;
+    return low + (int64_t)((double)(work_bounds[i] - low) * part);
+}
+
 static void tell(struct exposition *e, enum metric which, const char *const *labels,
                  const int64_t *bounds, size_t n, const cell *h, int64_t unit)
 {

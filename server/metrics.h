@@ -51,6 +51,22 @@ void metrics_request(const struct request_figures *f);
 
 /* ---- telling ---- */
 
+/* What all tasks together have done since the start, for charts. */
+#define METRICS_WORK_BUCKETS 18
+struct metrics_work {
+    uint64_t succeeded, failed; /* attempts; failed: also timeout, crashed, out of memory */
+    uint64_t wait[METRICS_WORK_BUCKETS], run[METRICS_WORK_BUCKETS]; /* not cumulated */
+};
+void metrics_work_done(struct metrics_work *out);
+
+/* The same times of a while. */
+struct metrics_times {
+    uint32_t wait[METRICS_WORK_BUCKETS], run[METRICS_WORK_BUCKETS];
+};
+/* The value, in microseconds, that a share (in hundredths) of them does not exceed, as if values were spread
+ * evenly in a bucket; what is beyond the last bound is told as that bound. -1: there are none. */
+int64_t metrics_quantile(const uint32_t buckets[METRICS_WORK_BUCKETS], unsigned share);
+
 void metrics_expose_attempts(struct exposition *e, const struct taskdefs *defs);
 void metrics_expose_exits(struct exposition *e, const struct taskdefs *defs);
 void metrics_expose_commits(struct exposition *e);

@@ -59,6 +59,9 @@ struct job_filter {
     const char *tag;        /* NULL: any */
     const char *owner;      /* NULL: any */
     const struct id *group; /* NULL: any */
+    int64_t from_us;        /* wall: only those submitted at it or later; 0: any … */
+    int64_t until_us;       /* … and before it; 0: any. By the time in their ids, in whole milliseconds */
+    const char *text;       /* NULL: any; see api.yaml for what it is looked for in */
     bool upward;            /* with a group: in the order of submission, `before` being passed */
     bool has_before;
     struct id before;       /* only jobs older than this id: the cursor */

@@ -19,6 +19,7 @@
 #include "conf.h"
 #include "conf_machine.h"
 #include "dispatch.h"
+#include "history.h"
 #include "http/auth.h"
 #include "http/http.h"
 #include "http/tls.h"
@@ -282,6 +283,8 @@ static int start_threads(struct service *s, uint16_t *port, uint16_t *admin_port
     if (!err && s->conf.tls_cert[0]) /* after the fork: no key in the workers' memory */
         err = tls_start(s->conf.tls_cert, s->conf.tls_key, why);
     if (!err)
+        err = history_start();
+    if (!err)
         err = http_start(&s->conf, port, admin_port);
     if (!err)
         err = joblog_sweep_start();
@@ -369,6 +372,7 @@ static void end(struct service *s)
     bury_forkserver(s);
     webhook_stop();
     http_stop();
+    history_stop();
     tls_end();
     auth_end();
     reload_end();

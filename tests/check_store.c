@@ -3,6 +3,7 @@
  * test has a data directory of its own.
  */
 #include "../common/err.h"
+#include "../common/clock.h"
 #include "storekit.h"
 #include "suite.h"
 
@@ -318,6 +319,64 @@ static size_t walk(struct job_filter f)
     return seen;
 }
 
+START_TEST(lists_by_time_and_text)
+{
+    struct job j;
+    int64_t at[5];
+    for (int i = 0; i < 5; i++) {
+        make(&j, i == 4 ? beta : alpha, JOB_QUEUED, 0);
+        id_make(&j.id, (uint64_t)(1000 + 10 * i) << 12, 7);
+        at[i] = (1000 + 10 * i) * US_PER_MS;
+        buf_clear(&j.input);
+        buf_addf(&j.input, "{\"who\":\"Number %d of many\"}", i);
+        j.input_size = j.input.len;
+        if (i == 1)
+            buf_adds(&j.tags, "[\"Red\"]");
+        store_begin(s);
+        ck_assert_int_eq(insert(&j, NULL), 0);
+        ck_assert_int_eq(store_commit(s), 0);
+        job_release(&j);
+    }
+    static const struct {
+        const char *text;
+        size_t seen;
+    } texts[] = {{"number", 5}, {"NUMBER 3", 1}, {"beta", 1}, {"red", 1}, {"reddish", 0}};
+    for (unsigned limit = 1; limit < 8; limit += 3) {
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+            ck_assert_uint_eq(
+                walk((struct job_filter){.state = -1, .text = texts[i].text, .limit = limit}),
+                texts[i].seen);
+        ck_assert_uint_eq(walk((struct job_filter){.state = -1, .from_us = at[1], .limit = limit}),
+                          4);
+        ck_assert_uint_eq(
+            walk((struct job_filter){.state = -1, .from_us = at[1] + 1, .limit = limit}), 3);
+        ck_assert_uint_eq(walk((struct job_filter){.state = -1, .until_us = at[1], .limit = limit}),
+                          1);
+        ck_assert_uint_eq(walk((struct job_filter){.state = JOB_QUEUED,
+                                                   .task = "alpha",
+                                                   .from_us = at[1],
+                                                   .until_us = at[3],
+                                                   .limit = limit}),
+                          2);
+        ck_assert_uint_eq(walk((struct job_filter){.state = -1,
+                                                   .from_us = at[1],
+                                                   .until_us = at[4],
+                                                   .text = "OF many",
+                                                   .limit = limit}),
+                          3);
+    }
+    struct job_page p; /* what was read for the search is not told */
+    ck_assert_int_eq(
+        store_read_list(r, &(struct job_filter){.state = -1, .text = "number", .limit = 9}, 0, 0,
+                        &p),
+        0);
+    ck_assert_uint_eq(p.count, 5);
+    ck_assert_uint_eq(p.jobs[0].input.len, 0);
+    ck_assert_uint_gt(p.jobs[0].input_size, 0);
+    job_page_release(&p);
+}
+END_TEST
+
 START_TEST(lists_see_each_once)
 {
     enum job_state state;
@@ -427,5 +486,6 @@ int main(void)
     return SUITE("store", kit_setup, kit_teardown, claims_by_priority_then_age, finish_is_fenced,
                  kept_with_its_outcome, failures_are_followed_up, cancels, keys_replay,
                  rollback_restores, recovers, large_payloads_are_exact, lists_see_each_once,
-                 one_service_only, reopens_with_all, a_job_has_another_version_after_each_change);
+                 lists_by_time_and_text, one_service_only, reopens_with_all,
+                 a_job_has_another_version_after_each_change);
 }

@@ -633,8 +633,38 @@ def live_every_address(s):
         check(status == 404 and json.loads(data)['code'] == 'not_found', f'GET {target}: {status}')
 
 
+def live_history(s):
+    path = '/v1/history'
+    _, fine = s.call(200, 'GET', path, path)
+    _, day = s.call(200, 'GET', path, path + '?step=300')
+    check((fine['step'], day['step']) == (5, 300), f'steps: {fine["step"]}, {day["step"]}')
+    for wrong in ('step=6', 'step=', 'step=300&step=300', 'x=1'):
+        s.call(400, 'GET', path, f'{path}?{wrong}')
+
+
+def live_filters(s):
+    jobs = '/v1/jobs'
+    _, one = s.call(202, 'POST', jobs, jobs, '{"task":"noop","input":{"word":"Needle"},"delay":900}')
+    _, got = s.call(200, 'GET', jobs, jobs + '?text=nEEdle')
+    check([j['id'] for j in got['jobs']] == [one['id']] and 'input' not in got['jobs'][0], f'text: {got}')
+    created = one['created_at']
+    _, got = s.call(200, 'GET', jobs, f'{jobs}?created_after={created}&text=needle')
+    check(len(got['jobs']) == 1, 'at its time or later')
+    _, got = s.call(200, 'GET', jobs, f'{jobs}?created_before={created}&text=needle')
+    check(len(got['jobs']) == 0, 'before its time')
+    _, got = s.call(200, 'GET', jobs, f'{jobs}?created_after=2001-01-01T00:00:00Z&created_before=2100-01-01T00:00:00Z&limit=1')
+    _, more = s.call(200, 'GET', jobs, got['next'])
+    check('created_after=' in got['next'] and more['jobs'][0]['id'] != got['jobs'][0]['id'], f'the next page: {got["next"]}')
+    for wrong in ('text=', 'text=' + 'x' * 101, 'created_after=yesterday', 'created_before=1969-01-01T00:00:00Z', 'text=a&text=b'):
+        s.call(400, 'GET', jobs, f'{jobs}?{wrong}')
+    for act, rest in (('cancel', 'state=scheduled'), ('retry', 'state=cancelled'), ('delete', 'state=succeeded')):
+        _, n = s.call(200, 'POST', f'{jobs}/{act}', f'{jobs}/{act}?{rest}&created_before=2001-01-01T00:00:00Z')
+        check(n['matched'] == 0, f'bulk {act} of old jobs: {n}')
+        s.call(400, 'POST', f'{jobs}/{act}', f'{jobs}/{act}?{rest}&text=needle')
+
+
 def live_rest(s):
-    for path in ('/v1/tasks', '/v1/pools', '/v1/workers', '/v1/stats', '/healthz', '/readyz', '/', '/v1/tasks/{task}', '/v1/jobs'):
+    for path in ('/v1/tasks', '/v1/pools', '/v1/workers', '/v1/stats', '/v1/history', '/healthz', '/readyz', '/', '/v1/tasks/{task}', '/v1/jobs'):
         target = path.replace('{task}', 'primes')
         headers, _ = s.call(200, 'GET', path, target)
         documented = '304' in SPEC['paths'][path]['get']['responses']
@@ -759,7 +789,7 @@ def live_pages(s):
 def live(binary):
     service = Service(binary)
     try:
-        for part in (live_jobs, live_lives, live_schedules, live_leases, live_keys, live_refusals, live_schemas, live_every_address, live_rest, live_pages, live_dashboard, check_pages, run_curl_lines, live_examples):
+        for part in (live_jobs, live_lives, live_schedules, live_leases, live_keys, live_refusals, live_schemas, live_every_address, live_history, live_filters, live_rest, live_pages, live_dashboard, check_pages, run_curl_lines, live_examples):
             part(service)
         check(service.process.poll() is None, 'the service still runs')
     finally:

@@ -8,6 +8,7 @@
 #include "json.h"
 #include "request.h"
 
+#include "../../common/clock.h"
 #include "../../common/err.h"
 #include "../conf.h"
 #include "../reader.h"
@@ -20,6 +21,7 @@
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX     1000
 #define IDS_MAX       100
+#define TEXT_MAX      100
 #define CURSOR_TEXT   (BASE64_ENCODE_RAW_LENGTH(16) + 1)
 
 static void cursor_format(const struct id *id, char out[CURSOR_TEXT])
@@ -95,6 +97,28 @@ static int read_group(struct request *rq, struct job_filter *f, struct problem *
     return 0;
 }
 
+static int read_time(struct request *rq, const char *name, int64_t *wall_us, struct problem *p)
+{
+    const char *text = request_param(rq, name, p);
+    if (!text)
+        return -p->err;
+    if (!clock_parse(text, strlen(text), wall_us) || *wall_us <= 0)
+        return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, name,
+                             "a time such as 2027-01-01T00:00:00Z", text);
+    *wall_us =
+        (*wall_us + US_PER_MS - 1) / US_PER_MS * US_PER_MS; /* as the next page's address has it */
+    return 0;
+}
+
+static int read_text(struct request *rq, struct job_filter *f, struct problem *p)
+{
+    f->text = request_param(rq, "text", p);
+    if (f->text && (!f->text[0] || strlen(f->text) > TEXT_MAX))
+        return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "text", "1 to 100 bytes",
+                             f->text);
+    return -p->err;
+}
+
 int list_filter(struct request *rq, struct job_filter *f, struct problem *p)
 {
     int err = read_state(rq, f, p);
@@ -109,7 +133,9 @@ int list_filter(struct request *rq, struct job_filter *f, struct problem *p)
         f->tag = request_param(rq, "tag", p);
     if (!p->err && f->tag && (!f->tag[0] || strlen(f->tag) > JOB_TAG_MAX))
         return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "tag", "1 to 64 bytes", f->tag);
-    return p->err ? -p->err : read_group(rq, f, p);
+    if (p->err || read_group(rq, f, p) || read_time(rq, "created_after", &f->from_us, p))
+        return -p->err;
+    return read_time(rq, "created_before", &f->until_us, p);
 }
 
 int list_cursor(struct request *rq, struct job_filter *f, struct problem *p)
@@ -138,6 +164,16 @@ static void add_escaped(struct buf *out, const char *text)
     }
 }
 
+static void add_time(struct buf *out, const char *name, int64_t wall_us)
+{
+    char text[CLOCK_TEXT];
+    if (!wall_us)
+        return;
+    clock_format(wall_us, text);
+    buf_addf(out, "&%s=", name);
+    add_escaped(out, text);
+}
+
 static void next_url(const char *path, const struct job_filter *f, const struct job_page *page,
                      struct buf *out)
 {
@@ -157,6 +193,12 @@ static void next_url(const char *path, const struct job_filter *f, const struct 
     if (f->tag) {
         buf_adds(out, "&tag=");
         add_escaped(out, f->tag);
+    }
+    add_time(out, "created_after", f->from_us);
+    add_time(out, "created_before", f->until_us);
+    if (f->text) {
+        buf_adds(out, "&text=");
+        add_escaped(out, f->text);
     }
     buf_addf(out, "&cursor=%s", cursor);
 }
@@ -286,7 +328,7 @@ void api_jobs_list(struct request *rq)
         list_ids(rq, ids);
         return;
     }
-    if (p.err || list_filter(rq, &f, &p) || list_cursor(rq, &f, &p)) {
+    if (p.err || list_filter(rq, &f, &p) || read_text(rq, &f, &p) || list_cursor(rq, &f, &p)) {
         request_problem(rq, &p);
         return;
     }

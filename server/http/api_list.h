@@ -9,7 +9,7 @@
 
 struct request;
 
-/* state, task, tag and group of the query; the group's id is kept in rq->id. 0, or an error in p. */
+/* state, task, tag, group, created_after and created_before of the query; the group's id is kept in rq->id. 0, or an error in p. */
 int list_filter(struct request *rq, struct job_filter *f, struct problem *p);
 /* limit and cursor, and no other parameter. */
 int list_cursor(struct request *rq, struct job_filter *f, struct problem *p);

@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define SCAN_ROWS_MAX 20000 /* rows that one page of a list may look at */
 #define SCAN_US_MAX   (100 * US_PER_MS)
@@ -242,11 +243,18 @@ int sqlite_read_queued_since(struct store_reader *base, const char *task, int64_
 
 struct scan {
     const struct job_filter *filter;
-    uint32_t task_id; /* 0: any */
+    uint32_t task_id;             /* 0: any */
+    uint64_t key_from, key_until; /* only keys from this one on, and below that one */
     enum stmt stmt;
     unsigned rows;
     int64_t until_us;
 };
+
+/* The least key of an id made at that time or later. */
+static uint64_t key_at(int64_t wall_us)
+{
+    return wall_us <= 0 ? 0 : (uint64_t)((wall_us + US_PER_MS - 1) / US_PER_MS) << 12;
+}
 
 /* Chooses what drives the list: the rarest of what the filter names. 1 a row, 0 none, or an error.
  */
@@ -254,6 +262,7 @@ static int scan_first(struct scan *sc, const struct db *d)
 {
     const struct job_filter *f = sc->filter;
     uint64_t before = f->has_before ? id_key(&f->before) : INT64_MAX;
+    before = before < sc->key_until ? before : sc->key_until;
     if (f->group) {
         uint64_t from = f->has_before ? id_key(&f->before) : 0;
         sc->stmt = f->upward ? STMT_LIST_GROUP_UP : STMT_LIST_GROUP;
@@ -283,7 +292,6 @@ static bool scan_matches(const struct scan *sc, sqlite3_stmt *row)
     return !sc->task_id || (uint32_t)sqlite3_column_int64(row, 3) == sc->task_id;
 }
 
-/* The indexes do not know whose a job is. */
 static bool is_anothers(const struct job_filter *f, const struct job *job)
 {
     return f->owner && strcmp(f->owner, job->owner) != 0;
@@ -294,6 +302,44 @@ static bool scan_over(struct scan *sc)
     if (++sc->rows >= SCAN_ROWS_MAX)
         return true;
     return sc->rows % SCAN_LOOK == 0 && clock_mono_us() > sc->until_us;
+}
+
+static bool has_text(const char *text, size_t n, const char *part)
+{
+    size_t len = strlen(part);
+    for (size_t i = 0; i + len <= n; i++) {
+        if (strncasecmp(text + i, part, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool buf_has(const struct buf *b, const char *part)
+{
+    return b->data && has_text(b->data, b->len, part);
+}
+
+/* Looks into what stands in the job's row, which was read with its input. */
+static bool job_has_text(const struct job *job, const char *part)
+{
+    const char *const words[] = {job->task, job->error.code, job->error.message,
+                                 job->concurrency_key, job->owner};
+    char id[ID_TEXT];
+    id_format(&job->id, id);
+    if (has_text(id, strlen(id), part) || buf_has(&job->tags, part) || buf_has(&job->input, part) ||
+        buf_has(&job->params, part))
+        return true;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (has_text(words[i], strlen(words[i]), part))
+            return true;
+    }
+    return false;
+}
+
+/* The indexes do not know whose a job is, nor what stands in it. */
+static bool job_is_wanted(const struct job_filter *f, const struct job *job)
+{
+    return !is_anothers(f, job) && (!f->text || job_has_text(job, f->text));
 }
 
 /* The job at which the scan stands; the scan's statement keeps the snapshot. */
@@ -310,6 +356,7 @@ static int page_add(const struct sqlite_reader *r, const struct id *id, unsigned
 static int scan_page(struct sqlite_reader *r, struct scan *sc, unsigned what, size_t inline_max,
                      struct job_page *page)
 {
+    bool search = sc->filter->text && !(what & READ_INPUT);
     int got = scan_first(sc, &r->db);
     sqlite3_stmt *row = r->db.stmt[sc->stmt];
     for (; got == 1; got = db_next(&r->db, sc->stmt)) {
@@ -318,15 +365,21 @@ static int scan_page(struct sqlite_reader *r, struct scan *sc, unsigned what, si
             page->more = true;
             break;
         }
-        id_make(&page->last, (uint64_t)sqlite3_column_int64(row, 0),
-                (uint64_t)sqlite3_column_int64(row, 1));
-        int err = match ? page_add(r, &page->last, what, inline_max, page) : 0;
+        uint64_t key = (uint64_t)sqlite3_column_int64(row, 0);
+        if (!sc->filter->upward && key < sc->key_from)
+            break; /* the rest is older */
+        id_make(&page->last, key, (uint64_t)sqlite3_column_int64(row, 1));
+        int err = !match   ? 0
+                  : search ? page_add(r, &page->last, what | READ_INPUT, STORE_INLINE, page)
+                           : page_add(r, &page->last, what, inline_max, page);
         if (err) {
             db_done(&r->db, sc->stmt);
             return err;
         }
-        if (match && is_anothers(sc->filter, &page->jobs[page->count - 1]))
+        if (match && !job_is_wanted(sc->filter, &page->jobs[page->count - 1]))
             job_release(&page->jobs[--page->count]);
+        else if (match && search)
+            buf_release(&page->jobs[page->count - 1].input); /* it was for the search alone */
         if (scan_over(sc)) {
             page->more = true;
             break;
@@ -341,7 +394,10 @@ int sqlite_read_list(struct store_reader *base, const struct job_filter *f, unsi
                      size_t inline_max, struct job_page *out)
 {
     struct sqlite_reader *r = (struct sqlite_reader *)base;
-    struct scan sc = {.filter = f, .until_us = clock_mono_us() + SCAN_US_MAX};
+    struct scan sc = {.filter = f,
+                      .key_from = key_at(f->from_us),
+                      .key_until = f->until_us ? key_at(f->until_us) : INT64_MAX,
+                      .until_us = clock_mono_us() + SCAN_US_MAX};
     if (f->task) {
         sc.task_id = task_by_name(r->store, f->task);
         if (sc.task_id == 0)

@@ -21,7 +21,8 @@ static void must(bool holds)
 }
 
 /* 0: *f is filled and *rq holds what it points to. */
-static int read_filter(const char *text, struct request *rq, struct job_filter *f, struct problem *p)
+static int read_filter(const char *text, struct request *rq, struct job_filter *f,
+                       struct problem *p)
 {
     *rq = (struct request){.query = calloc(1, sizeof(struct query))};
     *f = (struct job_filter){0};
@@ -58,8 +59,8 @@ static void check_next(struct request *rq, const struct job_filter *f)
     buf_add(&text, out.data + 10, out.len - 11);
     must(read_filter(text.data, &again, &g, &p) == 0);
     must(g.state == f->state && g.limit == f->limit && same(g.task, f->task) &&
-         same(g.tag, f->tag) && g.has_before && id_equal(&g.before, &f->before) &&
-         !g.group == !f->group);
+         same(g.tag, f->tag) && g.from_us == f->from_us && g.until_us == f->until_us &&
+         g.has_before && id_equal(&g.before, &f->before) && !g.group == !f->group);
     must(!g.group || id_equal(g.group, f->group));
     drop(&again);
     buf_release(&out);

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { cronWords } from './cronwords.js';
 import { parse, quantile } from './prometheus.js';
+import { ceiling, column, runs } from './series.js';
 import { chromium } from 'playwright-core';
 
 const [binary, executablePath, pictures] = process.argv.slice(2);
@@ -30,6 +31,9 @@ for (const [cron, words] of [
 const series = parse('# HELP x y\nx_total{task="a\\"b",le="0.5"} 3\nx_total{task="c"} +Inf\nrest 1.5e3\n');
 check(series.get('x_total')[0].labels.task === 'a"b' && series.get('x_total')[1].value === Infinity && series.get('rest')[0].value === 1500, 'the text format');
 check(quantile([[1, 0], [2, 10], [Infinity, 10]], 0.5).at === 1.5 && quantile([[1, 1], [Infinity, 4]], 0.95).over && quantile([[1, 0], [Infinity, 0]], 0.5) === null, 'quantiles');
+check([0, 0.03, 1, 1.1, 4.9, 5.1, 700].map(ceiling).join() === '1,0.05,1,2,5,10,1000', 'where an axis ends');
+check(JSON.stringify(runs([1, null, 2, 3])) === '[[[0,1,0]],[[2,2,0],[3,3,0]]]' && JSON.stringify(runs([0, 1], [4, 5])) === '[[[1,1,5]]]', 'pieces of a line');
+check(JSON.stringify(column([1, 2], 4, 0, 0)) === '[null,null,1,2]' && JSON.stringify(column([1, 2, 3], 4, 2, 0)) === '[2,3,0,0]' && column([1], 3, 99, 7).join() === '7,7,7', 'columns');
 
 const dir = mkdtempSync(join(tmpdir(), 'jobmill-web-'));
 const service = spawn(binary, ['serve', '--listen', '127.0.0.1:0', '--data-dir', join(dir, 'data'), '--workers', '2'], {
@@ -55,6 +59,8 @@ page.on('console', (m) => check(gone || !['error', 'warning'].includes(m.type())
 page.on('pageerror', (e) => check(false, `error: ${e.message}`));
 page.on('request', (r) => check(/^(blob:|data:)/.test(r.url()) || r.url().startsWith(base) || (proxied && r.url().startsWith(proxied)) || r.url() === 'about:blank', `request to ${r.url()}`));
 page.on('dialog', (d) => d.accept());
+
+const EVERY = (picture) => [['', 'Newest jobs'], ['jobs', 'Older'], [`jobs/${picture.id}`, 'Life'], ['tasks', 'counts the primes'], ['schedules', 'Make a schedule'], ['workers', 'forkserver']];
 
 async function axe(name) {
   const { violations } = await new AxeBuilder({ page }).analyze();
@@ -104,10 +110,20 @@ try {
   await page.getByText('busy', { exact: true }).waitFor();
   const times = page.getByRole('region', { name: 'Times by task' });
   await times.getByText('mandelbrot').waitFor();
-  await times.locator('tr', { hasText: 'sleep' }).getByText('100.0 %').waitFor();
+  await times.locator('tr', { hasText: 'sleep' }).getByText('100 %').waitFor();
   await page.getByLabel(/^since/).selectOption('tab');
   await page.getByText('Nothing has run.').waitFor();
   await page.getByLabel(/^since/).selectOption('start');
+  const chart = page.getByRole('group', { name: /^Throughput/ });
+  await page.getByRole('img', { name: /Throughput, now: succeeded/ }).waitFor();
+  await chart.focus();
+  await page.keyboard.press('End');
+  await page.locator('.chart', { has: chart }).getByRole('status').getByText(/\d:\d\d/).waitFor(); // the time of the newest point
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: '24 h' }).click();
+  await page.getByText('Last 24 hours').waitFor();
+  await page.getByText('24 h ago').first().waitFor();
+  await axe('24 hours');
   await open('jobs', 'jobs', EVIL);
   await open(`jobs/${picture.id}`, 'job', 'Life');
   await page.locator('img[src^="blob:"]').waitFor();
@@ -162,11 +178,59 @@ try {
 
   // the list: filter, choose, forget
   await page.goto(`${base}/#/jobs`);
-  await page.getByLabel('State').selectOption('failed');
+  await page.getByRole('link', { name: /^failed/ }).click();
   await page.waitForURL(/state=failed/);
   await page.getByLabel(`Choose ${failed.id}`).check();
   await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByText('1 job forgotten.').waitFor();
   await page.getByText('No job fits').waitFor();
+  await page.goto(`${base}/#/jobs`);
+  await page.getByLabel('Search').fill('LIMIT":1000');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/text=/);
+  // only jobs that have the text
+  await page.waitForFunction(() => [...document.querySelectorAll('tbody tr')].map((r) => r.querySelector('.what').textContent).join('').replaceAll('primes', '') === '' && document.querySelector('tbody tr'));
+  await page.getByLabel('From').fill('2100-01-01T00:00');
+  await page.getByText('No job fits').waitFor();
+  await page.getByRole('link', { name: 'Drop the filter created_after' }).click();
+  await page.locator('tbody tr').first().waitFor();
+  await page.getByRole('link', { name: 'drop all' }).or(page.getByRole('link', { name: 'Drop the filter text' })).first().click();
+  await page.locator('tbody tr', { hasText: 'mandelbrot' }).waitFor();
+  await axe('filters');
+
+  // by the keyboard: search, along the list, choose, open, the other pages, the list of keys
+  await page.locator('h1').click();
+  await page.keyboard.press('/');
+  await page.waitForFunction(() => document.activeElement.name === 'text');
+  await page.locator('h1').click();
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  await page.keyboard.press('k');
+  check(await page.evaluate(() => document.querySelector('tbody tr').contains(document.activeElement)), 'j and k go along the list');
+  await page.keyboard.press('x');
+  await page.getByText('1 chosen').waitFor();
+  await page.keyboard.press('x');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Life' }).waitFor();
+  await page.keyboard.press('?');
+  await page.getByRole('dialog').waitFor();
+  await axe('keys');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('g');
+  await page.keyboard.press('w');
+  await page.getByRole('heading', { name: 'Workers' }).waitFor();
+
+  // what the user chooses: no more news, and the theme, which is kept
+  await page.keyboard.press('p');
+  await page.getByText('Paused').waitFor();
+  await page.keyboard.press('p');
+  await page.getByText('Live').waitFor();
+  await page.getByRole('button', { name: /^Theme/ }).click();
+  await page.reload();
+  check((await page.evaluate(() => getComputedStyle(document.body).backgroundColor)) === 'rgb(14, 17, 22)', 'dark, as chosen');
+  await page.getByRole('button', { name: /^Theme/ }).click();
+  await page.getByRole('button', { name: /^Theme/ }).click();
+  await page.getByRole('button', { name: 'Theme: as the system' }).waitFor();
   await api('POST', '/v1/jobs/batch', { jobs: Array.from({ length: 60 }, () => ({ task: 'noop', delay: 900, tags: ['many'] })) });
   await page.goto(`${base}/#/jobs?tag=many&state=scheduled`);
   await page.getByText('Older').click();
@@ -211,11 +275,11 @@ try {
 
   // dark, and narrow without a side scroll
   await page.emulateMedia({ colorScheme: 'dark' });
-  for (const [hash, wait] of [['', 'Newest jobs'], ['jobs', 'Attempt'], [`jobs/${picture.id}`, 'Life'], ['tasks', 'counts the primes']])
+  for (const [hash, wait] of EVERY(picture))
     await open(hash, `${hash.split('/')[0] || 'overview'}${hash.includes('/') ? '-one' : ''}-dark`, wait);
   await page.setViewportSize({ width: 360, height: 740 });
   await page.emulateMedia({ colorScheme: 'light' });
-  for (const [hash, wait] of [['', 'Newest jobs'], ['jobs', 'Attempt'], [`jobs/${picture.id}`, 'Life']]) {
+  for (const [hash, wait] of EVERY(picture)) {
     await open(hash, `${hash.split('/')[0] || 'overview'}${hash.includes('/') ? '-one' : ''}-narrow`, wait);
     check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${hash || 'overview'} fits 360 pixels`);
   }
@@ -265,7 +329,7 @@ try {
   const unchanged = () => page.waitForResponse((r) => r.url().endsWith('/v1/stats') && r.status() === 304);
   await page.goto(`${base}/#/`);
   await page.getByText('Newest jobs').waitFor();
-  for (let i = 0; i < 4; i++) await unchanged(); // all have been asked since the last change
+  for (let i = 0; i < 7; i++) await unchanged(); // what follows from the last change has been asked for
   const asked = [];
   const note = (r) => asked.push(r.url().slice(base.length));
   page.on('request', note);

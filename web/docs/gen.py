@@ -93,8 +93,8 @@ def frame(title, styles, here, side, body):
 </head>
 <body class="docs">
 <a class="skip" href="#content">To the content</a>
-<header><a class="brand" href="/">jobmill</a><nav aria-label="Pages">{nav}</nav>
-<span class="end"><a href="/api.yaml">api.yaml</a><a href="/">Dashboard</a></span></header>
+<header><div><a class="brand" href="/"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="M10 1v5M19 10h-5M10 19v-5M1 10h5M16.4 3.6l-3.6 3.6M16.4 16.4l-3.6-3.6M3.6 16.4l3.6-3.6M3.6 3.6l3.6 3.6"></path><circle cx="10" cy="10" r="3.5"></circle></svg>jobmill</a><nav aria-label="Pages">{nav}</nav>
+<span class="end"><a href="/api.yaml">api.yaml</a><a href="/">Dashboard</a></span></div></header>
 <div class="columns">
 <nav class="side" aria-label="On this page"><details open><summary>On this page</summary>{side}</details></nav>
 <main id="content" tabindex="-1">

@@ -38,6 +38,9 @@ async function problem(response) {
   return new Problem(response.status, body);
 }
 
+/** What was answered last, without asking. */
+export const peek = (path) => cache.get(path)?.data;
+
 /** GET as JSON; what has not changed costs no body. */
 export async function get(path, signal) {
   const known = cache.get(path);

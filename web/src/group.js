@@ -1,6 +1,6 @@
 // group.js - a group of jobs: how far it is, what its call back came to, its jobs; and the calls of a callback_url.
 import { save, send } from './api.js';
-import { JobTable } from './overview.js';
+import { JobTable } from './table.js';
 import { Act, Failure, Loading, STATES, Time, count, html, usePoll } from './ui.js';
 
 const KIND = { delivered: 'succeeded', given_up: 'failed', waiting: 'queued' };
@@ -39,17 +39,17 @@ export function Group({ id }) {
     jobs.again();
   };
   return html`
-    <h1>Group <span class="mono">…${g.id.slice(-12)}</span> <span class=${`badge ${g.done ? (bad ? 'failed' : 'succeeded') : 'running'}`}>${g.done ? 'done' : 'goes on'}</span></h1>
-    <${Failure} error=${group.error || jobs.error} />
-    <p><progress max=${Math.max(1, g.total)} value=${ended} aria-label="jobs that have ended"></progress> ${count(ended)} of ${count(g.total)} have ended</p>
-    <ul class="mini">${STATES.filter((s) => g.counts[s] > 0).map((s) => html`<li><a href=${`#/jobs?group=${g.id}&state=${s}`}><span class=${`badge ${s}`}>${count(g.counts[s])} ${s}</span></a></li>`)}</ul>
-    <p class="dim">submitted <${Time} at=${g.created_at} />${g.finished_at && html`, ended <${Time} at=${g.finished_at} />`}</p>
+    <p class="crumbs"><a href="#/jobs">Jobs</a> <span aria-hidden="true">/</span> group</p>
+    <div class="title"><h1>Group <span class="mono">…${g.id.slice(-12)}</span> <span class=${`badge ${g.done ? (bad ? 'failed' : 'succeeded') : 'running'}`}>${g.done ? 'done' : 'goes on'}</span></h1>
     <div class="bar">
       ${!g.done && html`<${Act} run=${all('cancel', ['scheduled', 'queued', 'running'])} confirm="Cancel all jobs of this group that have not ended?">Cancel all</${Act}>`}
       ${bad > 0 && html`<${Act} run=${all('retry', ['failed', 'cancelled', 'expired'])} confirm=${`Run ${bad} jobs again?`}>Retry ${count(bad)}</${Act}>`}
-      <a href=${`#/jobs?group=${g.id}`}>All its jobs</a>
+      <a class="button" href=${`#/jobs?group=${g.id}`}>All its jobs</a>
       <${Act} run=${() => save(`/v1/groups/${g.id}/results`)}>Save its results</${Act}>
-    </div>
+    </div></div>
+    <${Failure} error=${group.error || jobs.error} />
+    <div class="wide-progress"><progress max=${Math.max(1, g.total)} value=${ended} aria-label="jobs that have ended"></progress><span>${count(ended)} of ${count(g.total)} have ended · submitted <${Time} at=${g.created_at} />${g.finished_at && html`, ended <${Time} at=${g.finished_at} />`}</span></div>
+    <ul class="mini">${STATES.filter((s) => g.counts[s] > 0).map((s) => html`<li><a href=${`#/jobs?group=${g.id}&state=${s}`}><span class=${`badge ${s}`}>${count(g.counts[s])} ${s}</span></a></li>`)}</ul>
     <${Deliveries} url=${g.callback_url} deliveries=${g.deliveries} />
     <h2>Newest of its jobs</h2>
     <${JobTable} jobs=${jobs.data?.jobs ?? []} />

@@ -1,58 +1,98 @@
 // job.js - one job: its life as a line of moments, what went in and came out, and what can be done.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { beside, bytes, save, send, text } from './api.js';
 import { Deliveries } from './group.js';
-import { Act, Badge, FINAL, Failure, JobLink, Loading, Progress, Time, Tree, bytesText, duration, html, usePoll } from './ui.js';
+import { Act, Badge, Copy, FINAL, Failure, JobLink, Loading, Time, Tree, bytesText, duration, html, short, useNow, usePoll } from './ui.js';
 
 const seconds = (from, to) => (new Date(to) - new Date(from)) / 1000;
+const span = (from, to) => (seconds(from, to) < 0.001 ? 'less than 1 ms' : duration(seconds(from, to)));
 
 function Moment({ at, children, kind = '' }) {
-  return html`<li class=${kind}><span class="dim"><${Time} at=${at} /></span><div>${children}</div></li>`;
+  return html`<li class=${kind}><div>${children}</div><span class="dim small at"><${Time} at=${at} /></span></li>`;
+}
+
+/** How an attempt ended, with the signal or exit status where there is one. */
+function Why({ error }) {
+  return html`${error.exit_code !== undefined && html` <code>exit ${error.exit_code}</code>`}${error.signal && html` <code>signal ${error.signal}</code>`}`;
+}
+
+/** Was it, or is it, to run later than it was submitted, or (again) than its last attempt? */
+function due(job) {
+  const late = Boolean(job.run_at && seconds(job.created_at, job.run_at) > 0);
+  return { late, again: late && Boolean(job.attempts?.length) && seconds(job.attempts[0].started_at, job.run_at) > 0 };
 }
 
 function Timeline({ job }) {
+  const { late, again } = due(job);
   return html`<ol class="timeline">
-    <${Moment} at=${job.created_at}>submitted${job.owner ? ` by ${job.owner}` : ''}</${Moment}>
-    ${job.run_at && job.run_at !== job.created_at && html`<${Moment} at=${job.run_at}>due</${Moment}>`}
+    <${Moment} at=${job.created_at}>Submitted${job.owner ? ` by ${job.owner}` : ''}</${Moment}>
+    ${late && !again && html`<${Moment} at=${job.run_at}>Due</${Moment}>`}
     ${(job.attempts ?? []).map(
       (a) => html`<${Moment} at=${a.started_at} kind=${a.error ? 'bad' : a.finished_at ? 'good' : 'now'}>
-        attempt ${a.number}${a.worker ? ` in worker ${a.worker}` : ''}${a.finished_at ? `, ${duration(seconds(a.started_at, a.finished_at))}` : ' runs'}
-        ${a.error && html`<div class="error">${a.error.code}: ${a.error.message}</div>`}
+        Attempt ${a.number} <span class="dim">${a.worker ? `worker ${a.worker} · ` : ''}${a.finished_at ? span(a.started_at, a.finished_at) : 'runs'}</span>
+        ${a.error && html`<div class="error">${a.error.code}: ${a.error.message}<${Why} error=${a.error} /></div>`}
       </${Moment}>`,
     )}
-    ${FINAL.has(job.state) && html`<${Moment} at=${job.finished_at} kind=${job.state === 'succeeded' ? 'good' : 'bad'}>${job.state}</${Moment}>`}
+    ${again && job.state === 'scheduled' && html`<${Moment} at=${job.run_at}>Next attempt</${Moment}>`}
+    ${FINAL.has(job.state) && html`<${Moment} at=${job.finished_at} kind=${job.state === 'succeeded' ? 'good' : 'bad'}>${job.state[0].toUpperCase() + job.state.slice(1)} <span class="dim">after ${span(job.created_at, job.finished_at)}</span></${Moment}>`}
   </ol>`;
 }
 
+/** The way through the states, with how long each took. */
+function Way({ job }) {
+  const now = useNow();
+  const begun = job.attempts?.[0]?.started_at ?? job.started_at;
+  const last = job.attempts?.at(-1)?.finished_at;
+  const { late, again } = due(job);
+  const first = late && !again;
+  const steps = [];
+  if (first || (job.state === 'scheduled' && !begun)) steps.push(['scheduled', job.created_at, first ? job.run_at : null]);
+  if (begun || job.state === 'queued') steps.push(['queued', first ? job.run_at : job.created_at, begun]);
+  if (begun) steps.push(['running', begun, job.state === 'running' ? null : (job.finished_at ?? last)]);
+  if (begun && ['scheduled', 'queued'].includes(job.state)) steps.push([job.state, last ?? begun, null]);
+  if (FINAL.has(job.state)) steps.push([job.state, job.finished_at]);
+  return html`<ol class="way" aria-label="States">${steps.map(([state, from, to], i) => {
+    const here = i === steps.length - 1;
+    const end = to && new Date(to) <= now ? to : now;
+    return html`<li class=${`${state} ${here ? 'here' : ''}`} aria-current=${here ? 'step' : undefined}><span>${state}</span>${!FINAL.has(state) && html`<small>${seconds(from, end) > 0 ? span(from, end) : '0 s'}</small>`}</li>`;
+  })}</ol>`;
+}
+
 /** Bytes by their type: a tree, text, a picture, or a file to keep. */
-function Payload({ path, type = 'application/json', size, value }) {
+function Payload({ title, path, type = 'application/json', size, value }) {
   const [url, setUrl] = useState(null);
   const [error, setError] = useState(null);
   const picture = /^image\/(png|jpeg|gif|webp)\b/.test(type);
+  const shown = value === undefined ? undefined : typeof value === 'string' ? value : JSON.stringify(value, null, 2);
   useEffect(() => {
     if (!picture) return undefined;
     let made = null;
     bytes(path).then((blob) => setUrl((made = URL.createObjectURL(blob))), setError);
     return () => made && URL.revokeObjectURL(made);
   }, [path, picture]);
-  return html`<div class="payload">
-    <p class="dim small">${type} · ${bytesText(size ?? 0)} <${Act} run=${() => save(path)}>Save</${Act}></p>
+  return html`<section class="payload">
+    <div class="section-head"><h2>${title} <small class="dim">${type} · ${bytesText(size ?? 0)}</small></h2>
+      <span class="tools">${shown !== undefined && html`<${Copy} text=${shown} label=${`Copy the ${title.toLowerCase()}`} />`}<${Act} run=${() => save(path)} kind="quiet" label=${`Save the ${title.toLowerCase()}`}>Save</${Act}></span></div>
     <${Failure} error=${error} />
-    ${picture && url && html`<img src=${url} alt="The result as a picture" />`}
+    ${picture && url && html`<img src=${url} alt=${`The ${title.toLowerCase()} as a picture`} />`}
     ${!picture && value !== undefined && (typeof value === 'string' && type.startsWith('text/') ? html`<pre tabindex="0">${value}</pre>` : html`<div class="json"><${Tree} value=${value} /></div>`)}
     ${!picture && value === undefined && html`<p class="dim">Too large, or not a text: save it to look at it.</p>`}
-  </div>`;
+  </section>`;
 }
+
+const TAIL = 500;
 
 function Log({ id, running }) {
   const [lines, setLines] = useState(null);
+  const [follow, setFollow] = useState(true);
+  const box = useRef(null);
   useEffect(() => {
     let timer = 0;
     let gone = false;
     const ask = async () => {
       if (!document.hidden) {
         try {
-          const got = await text(`/v1/jobs/${id}/logs?tail=500`);
+          const got = await text(`/v1/jobs/${id}/logs?tail=${TAIL}`);
           if (!gone) setLines(got);
         } catch {
           return; // this service keeps none
@@ -66,8 +106,15 @@ function Log({ id, running }) {
       clearTimeout(timer);
     };
   }, [id, running]);
-  if (!lines) return null;
-  return html`<section><h2>Log</h2><pre class="log" tabindex="0">${lines}</pre></section>`;
+  useEffect(() => {
+    if (follow && running && box.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [lines]);
+  if (lines === null) return null;
+  const n = lines.split('\n').length - 1;
+  return html`<section><div class="section-head"><h2>Log <small class="dim">${n >= TAIL ? `the last ${TAIL} lines` : n ? `${n} line${n === 1 ? '' : 's'}` : ''}</small></h2>
+    <span class="tools">${running && html`<label class="inline"><input type="checkbox" checked=${follow} onChange=${(e) => setFollow(e.target.checked)} /> follow</label>`}
+      ${n > 0 && html`<${Copy} text=${lines} label="Copy the log" /><${Act} run=${() => save(`/v1/jobs/${id}/logs`)} kind="quiet" label="Save the log">Save</${Act}>`}</span></div>
+    ${lines ? html`<pre class="log" tabindex="0" ref=${box} aria-label="The log">${lines}</pre>` : html`<p class="dim">${running ? 'Nothing has been logged yet.' : 'It logged nothing.'}</p>`}</section>`;
 }
 
 /** What the job waits for or has waited for: jobs with their states, and groups. */
@@ -77,7 +124,7 @@ function Parents({ ids }) {
   if (!asked.length) return null;
   const known = new Map((jobs.data?.jobs ?? []).map((j) => [j.id, j]));
   // an id that is of no job is of a group, or of a job that was forgotten
-  const other = (id) => (jobs.data ? html`<a class="mono" href=${`#/groups/${id}`} title=${id}>…${id.slice(-12)}</a> <span class="dim">group, or forgotten</span>` : html`<${JobLink} id=${id} />`);
+  const other = (id) => (jobs.data ? html`<a class="mono" href=${`#/groups/${id}`} title=${id}>${short(id)}</a> <span class="dim">group, or forgotten</span>` : html`<${JobLink} id=${id} />`);
   return html`<section><h2>Depends on</h2><ul class="parents">
     ${asked.map((id) => html`<li>${known.has(id) ? html`<${JobLink} id=${id} /> ${known.get(id).task} <${Badge} state=${known.get(id).state} />` : other(id)}</li>`)}
     ${ids.length > asked.length && html`<li class="dim">… ${ids.length - asked.length} more</li>`}
@@ -88,22 +135,15 @@ function Curl({ job }) {
   const body = { task: job.task };
   for (const k of ['input', 'priority', 'timeout', 'max_attempts', 'tags', 'concurrency_key', 'backoff']) if (job[k] !== undefined && !(k === 'priority' && !job[k])) body[k] = job[k];
   const line = `curl '${beside('/v1/jobs')}' -d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`;
-  const [copied, setCopied] = useState(false);
-  const copy = async () => {
-    await navigator.clipboard.writeText(line);
-    setCopied(true);
-    setTimeout(() => setCopied(false), 2000);
-  };
-  return html`<section><h2>The same by curl</h2><pre tabindex="0">${line}</pre>
-    ${navigator.clipboard && html`<button type="button" onClick=${copy}>${copied ? 'Copied' : 'Copy'}</button>`}</section>`;
+  return html`<section><div class="section-head"><h2>The same by curl</h2><span class="tools"><${Copy} text=${line} label="Copy the curl command" /></span></div><pre tabindex="0">${line}</pre></section>`;
 }
 
 export function Job({ id }) {
   const [done, setDone] = useState(false);
-  const job = usePoll(`/v1/jobs/${id}`, done ? 15000 : 1000);
+  const job = usePoll(`/v1/jobs/${id}`, { ms: done ? 15000 : 1000 });
   const j = job.data;
   useEffect(() => setDone(Boolean(j && FINAL.has(j.state))), [j?.state]);
-  if (!j) return job.error ? html`<h1>Job</h1><${Failure} error=${job.error} />` : html`<${Loading} />`;
+  if (!j) return job.error ? html`<h1>Job</h1><${Failure} error=${job.error} />${job.error.status === 404 && html`<p>It may have been forgotten: ended jobs are kept for <code>keep_for</code>. <a href="#/jobs">All jobs</a></p>`}` : html`<${Loading} />`;
   const post = (tail) => async () => {
     await send('POST', `/v1/jobs/${id}/${tail}`);
     setDone(false);
@@ -114,13 +154,15 @@ export function Job({ id }) {
     location.hash = '#/jobs';
   };
   const facts = [
-    ['Id', html`<span class="mono wrap">${j.id}</span>`],
+    ['Id', html`<span class="mono wrap">${j.id}</span> <${Copy} text=${j.id} label="Copy the id" />`],
+    ['Task', html`<a href=${`#/jobs?task=${encodeURIComponent(j.task)}`}>${j.task}</a>`],
     ['Attempt', `${j.attempt} of ${j.max_attempts}`],
     ['Priority', j.priority],
     ['Timeout', j.timeout && duration(j.timeout)],
-    ['Created', html`<${Time} at=${j.created_at} />`],
+    ['Created', html`<time datetime=${j.created_at}>${new Date(j.created_at).toLocaleString()}</time>`],
+    ['Due', !FINAL.has(j.state) && j.run_at && j.run_at !== j.created_at ? html`<${Time} at=${j.run_at} />` : null],
     ['Expires', j.expires_at && html`<${Time} at=${j.expires_at} />`],
-    ['Group', j.group && html`<a class="mono" href=${`#/groups/${j.group}`} title=${j.group}>…${j.group.slice(-12)}</a>`],
+    ['Group', j.group && html`<a class="mono" href=${`#/groups/${j.group}`} title=${j.group}>${short(j.group)}</a>`],
     ['Owner', j.owner],
     ['Waits for', j.waiting_for && `${j.waiting_for} of ${j.depends_on?.length ?? j.waiting_for} to end`],
     ['When one of them fails', j.on_dependency_failure && 'it runs even so'],
@@ -130,24 +172,27 @@ export function Job({ id }) {
     ['Parameters', j.parameters && Object.entries(j.parameters).map(([k, v]) => html`<code>${k}=${v}</code> `)],
     ['Tags', j.tags && j.tags.map((t) => html`<a class="tag" href=${`#/jobs?tag=${encodeURIComponent(t)}`}>${t}</a>`)],
   ];
+  const fraction = Math.round((j.progress?.fraction ?? 0) * 100);
   return html`
-    <h1>${j.task} <${Badge} state=${j.state} /></h1>
-    <${Failure} error=${job.error} />
+    <p class="crumbs"><a href="#/jobs">Jobs</a> <span aria-hidden="true">/</span> <span class="mono">${short(j.id)}</span></p>
+    <div class="title"><h1>${j.task} <${Badge} state=${j.state} /></h1>
     <div class="bar">
       ${!FINAL.has(j.state) && html`<${Act} run=${post('cancel')} confirm="Cancel this job?" disabled=${j.cancel_requested}>${j.cancel_requested ? 'Being cancelled' : 'Cancel'}</${Act}>`}
-      ${['failed', 'cancelled', 'expired'].includes(j.state) && html`<${Act} run=${post('retry')}>Retry</${Act}>`}
+      ${['failed', 'cancelled', 'expired'].includes(j.state) && html`<${Act} run=${post('retry')} kind="primary">Retry</${Act}>`}
       ${!j.input_type && j.input !== undefined && html`<a class="button" href=${`#/tasks?task=${encodeURIComponent(j.task)}&from=${id}`}>Submit a changed one</a>`}
-      ${FINAL.has(j.state) && html`<${Act} run=${forget} confirm="Forget this job, with its result?" kind="danger">Delete</${Act}>`}
-    </div>
-    <${Progress} progress=${j.progress} />
-    ${j.error && html`<div class="note bad"><strong>${j.error.code}</strong> <span>${j.error.message}</span>${j.error.exit_code !== undefined ? html` <code>exit ${j.error.exit_code}</code>` : ''}${j.error.signal ? html` <code>signal ${j.error.signal}</code>` : ''}</div>`}
+      ${FINAL.has(j.state) && html`<${Act} run=${forget} confirm="Forget this job, with its result? This cannot be undone." kind="danger">Delete</${Act}>`}
+    </div></div>
+    <${Failure} error=${job.error} />
+    <${Way} job=${j} />
+    ${j.progress && html`<div class="wide-progress"><progress max="100" value=${fraction} aria-label="progress"></progress><span>${fraction} %${j.progress.message ? ` · ${j.progress.message}` : ''}</span></div>`}
+    ${j.error && html`<div class="note bad"><strong>${j.error.code}</strong> <span>${j.error.message}</span><${Why} error=${j.error} /></div>`}
     <div class="two">
-      <section class="card"><h2>Facts</h2><dl class="facts">${facts.filter(([, v]) => v !== undefined && v !== null && v !== 0).map(([k, v]) => html`<dt>${k}</dt><dd>${v}</dd>`)}</dl></section>
       <section class="card"><h2>Life</h2><${Timeline} job=${j} /></section>
+      <section class="card"><h2>Facts</h2><dl class="facts">${facts.filter(([, v]) => v !== undefined && v !== null && v !== 0 && v !== false).map(([k, v]) => html`<dt>${k}</dt><dd>${v}</dd>`)}</dl></section>
     </div>
     <${Parents} ids=${j.depends_on} />
-    ${j.result_size !== undefined && html`<section><h2>Result</h2><${Payload} path=${`/v1/jobs/${id}/result`} type=${j.result_type} size=${j.result_size} value=${j.result} /></section>`}
-    <section><h2>Input</h2><${Payload} path=${`/v1/jobs/${id}/input`} type=${j.input_type} size=${j.input_size} value=${j.input} /></section>
+    ${j.result_size !== undefined && html`<${Payload} title="Result" path=${`/v1/jobs/${id}/result`} type=${j.result_type} size=${j.result_size} value=${j.result} />`}
+    <${Payload} title="Input" path=${`/v1/jobs/${id}/input`} type=${j.input_type} size=${j.input_size} value=${j.input} />
     <${Deliveries} url=${j.callback_url} deliveries=${j.deliveries} />
     <${Log} id=${id} running=${!FINAL.has(j.state)} />
     <${Curl} job=${j} />

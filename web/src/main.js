@@ -4,7 +4,9 @@ import { hasToken, setToken } from './api.js';
 import { Group } from './group.js';
 import { Job } from './job.js';
 import { Jobs } from './jobs.js';
+import { Keys } from './keys.js';
 import { Overview } from './overview.js';
+import { choose, flip, usePrefs } from './prefs.js';
 import { Schedules } from './schedules.js';
 import { Tasks } from './tasks.js';
 import { html, render } from './ui.js';
@@ -36,6 +38,21 @@ function useRoute() {
   return route;
 }
 
+const THEMES = { auto: ['dark', 'as the system'], dark: ['light', 'dark'], light: ['auto', 'light'] };
+
+/** Whether news are asked for, how often, and the theme. */
+function View() {
+  const { theme, pace, paused } = usePrefs();
+  return html`<span class="view">
+    <button type="button" class=${`quiet live ${paused ? 'paused' : ''}`} aria-pressed=${paused} title="Ask for news (p)" onClick=${flip}><i aria-hidden="true"></i>${paused ? 'Paused' : 'Live'}</button>
+    <select class="quiet" aria-label="How often news are asked for" value=${String(pace)} onChange=${(e) => choose({ pace: Number(e.target.value), paused: false })}>
+      <option value="1">2 s</option><option value="2.5">5 s</option><option value="7.5">15 s</option></select>
+    <button type="button" class="quiet theme" aria-label=${`Theme: ${THEMES[theme][1]}`} title=${`Theme: ${THEMES[theme][1]}`} onClick=${() => choose({ theme: THEMES[theme][0] })}>
+      <svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="6.5" /><path d=${theme === 'auto' ? 'M8 1.5a6.5 6.5 0 0 1 0 13z' : theme === 'dark' ? 'M8 1.5a6.5 6.5 0 0 1 0 13 6.5 6.5 0 0 1 0-13z' : ''} /></svg></button>
+    <${Keys} />
+  </span>`;
+}
+
 function LogIn({ done }) {
   const [text, setText] = useState('');
   const enter = (e) => {
@@ -45,7 +62,7 @@ function LogIn({ done }) {
   };
   return html`<main tabindex="-1"><form class="card login" onSubmit=${enter}>
     <h1>Token</h1>
-    <p>This service wants a token. It is kept in this tab until the tab is closed.</p>
+    <p>This service wants a token (<code>jobmill token NAME</code> makes one). It is kept in this tab until the tab is closed.</p>
     <label for="token">Token</label>
     <input id="token" type="password" autocomplete="off" value=${text} onInput=${(e) => setText(e.target.value)} />
     <button class="primary">Enter</button>
@@ -72,11 +89,11 @@ function App() {
   const [first = '', second] = route.parts;
   const page = pages.find(([path]) => path === first);
   useEffect(() => void (document.title = `${page ? page[1] : first === 'groups' ? 'Group' : 'Not found'} · jobmill`), [page, first]);
-  const head = html`<header>
-    <a class="brand" href="#/">jobmill</a>
-    <nav aria-label="Pages">${pages.map(([path, name]) => html`<a href=${`#/${path}`} aria-current=${path === first ? 'page' : undefined}>${name}</a>`)}</nav>
-    <span class="end"><a href="docs">API</a>${hasToken() && html`<button type="button" onClick=${() => (setToken(''), setWanted(true))}>Leave</button>`}</span>
-  </header>
+  const head = html`<a class="skip" href="#content" onClick=${(e) => (e.preventDefault(), document.querySelector('main')?.focus())}>To the content</a><header><div>
+    <a class="brand" href="#/"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="M10 1v5M19 10h-5M10 19v-5M1 10h5M16.4 3.6l-3.6 3.6M16.4 16.4l-3.6-3.6M3.6 16.4l3.6-3.6M3.6 3.6l3.6 3.6" /><circle cx="10" cy="10" r="3.5" /></svg>jobmill</a>
+    <nav aria-label="Pages">${pages.map(([path, name]) => html`<a href=${`#/${path}`} aria-current=${path === first || (path === 'jobs' && first === 'groups') ? 'page' : undefined}>${name}</a>`)}</nav>
+    <span class="end"><${View} /><a href="docs">API</a>${hasToken() && html`<button type="button" class="quiet" onClick=${() => (setToken(''), setWanted(true))}>Leave</button>`}</span>
+  </div></header>
   ${offline && html`<div class="offline" role="alert">The service does not answer. What you see is old; this page goes on trying.</div>`}`;
   if (wanted) return html`${head}<${LogIn} done=${() => setWanted(false)} />`;
   let body;
@@ -84,7 +101,7 @@ function App() {
   else if (first === 'groups' && second) body = html`<${Group} key=${second} id=${second} />`;
   else if (page) body = html`<${page[2]} query=${route.query} />`;
   else body = html`<h1>Not found</h1><p>There is no such page. <a href="#/">Overview</a></p>`;
-  return html`${head}<main tabindex="-1">${body}</main>`;
+  return html`${head}<main id="content" tabindex="-1">${body}</main>`;
 }
 
 render(html`<${App} />`, document.getElementById('app'));

@@ -1,8 +1,8 @@
 // metrics.js - what /metrics tells, read for people: for each task how many failed, how long jobs waited and ran.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { text } from './api.js';
 import { parse, quantile } from './prometheus.js';
-import { count, duration, html, usePoll } from './ui.js';
+import { Empty, count, duration, html, percent, usePoll } from './ui.js';
 
 const of = (all, name, task) => (all.get(name) ?? []).filter((s) => task === null || s.labels.task === task);
 const sum = (rows) => rows.reduce((n, s) => n + s.value, 0);
@@ -23,6 +23,8 @@ function less(now, old) {
   return now.map(([le, n]) => [le, Math.max(0, n - (rows.get(le) ?? 0))]);
 }
 
+const oldest = (all, task) => Math.max(0, ...of(all, 'jobmill_queue_oldest_age_seconds', task).map((s) => s.value));
+
 function figures(now, old, task) {
   const attempts = (all, outcomes) => sum(of(all, 'jobmill_attempts_total', task).filter((s) => outcomes.includes(s.labels.outcome)));
   const since = (outcomes) => Math.max(0, attempts(now, outcomes) - (old ? attempts(old, outcomes) : 0));
@@ -34,7 +36,7 @@ function figures(now, old, task) {
   return {
     task,
     waiting: sum(of(now, 'jobmill_queue_depth', task).filter((s) => s.labels.state === 'queued')),
-    oldest: Math.max(0, ...of(now, 'jobmill_queue_oldest_age_seconds', task).map((s) => s.value)),
+    oldest: oldest(now, task),
     done: bad + since(['succeeded']),
     bad,
     wait: times('jobmill_job_wait_seconds'),
@@ -42,35 +44,44 @@ function figures(now, old, task) {
   };
 }
 
-function Span({ rows, share }) {
-  const q = quantile(rows, share);
-  return html`<td>${q ? `${q.over ? '> ' : ''}${duration(q.at)}` : '–'}</td>`;
-}
-
 let first = null; // what the figures were when this tab was opened
 
-export function Figures({ news }) {
-  const poll = usePoll('/metrics', 5000, text, news);
-  const [recent, setRecent] = useState(false);
-  const now = poll.data && parse(poll.data);
+/** What /metrics tells now: {all, oldest}, oldest being how long the job waits that is next in line. */
+export function useMetrics(news) {
+  const poll = usePoll('/metrics', { ms: 5000, read: text, news });
+  const last = useRef({});
+  if (poll.data && last.current.of !== poll.data) {
+    const all = parse(poll.data);
+    last.current = { of: poll.data, all, oldest: oldest(all, null) };
+  }
   useEffect(() => {
-    if (now && !first) first = now;
+    if (last.current.all && !first) first = last.current.all;
   }, [poll.data]);
+  return poll.data ? last.current : null;
+}
+
+function Span({ rows, share }) {
+  const q = quantile(rows, share);
+  return html`<td class="num">${q ? `${q.over ? '> ' : ''}${duration(q.at)}` : '–'}</td>`;
+}
+
+export function Figures({ now }) {
+  const [recent, setRecent] = useState(false);
   if (!now) return null;
   const old = recent ? first : null;
-  const tasks = [...new Set(of(now, 'jobmill_attempts_total', null).map((s) => s.labels.task))];
-  const rows = tasks.map((t) => figures(now, old, t)).filter((f) => f.done || f.waiting);
-  if (rows.length > 1) rows.push({ ...figures(now, old, null), task: null });
-  return html`<section><h2>Times by task <label class="small dim">since <select value=${recent ? 'tab' : 'start'} onChange=${(e) => setRecent(e.target.value === 'tab')}>
-      <option value="start">the service started</option><option value="tab">this tab was opened</option></select></label></h2>
+  const tasks = [...new Set(of(now.all, 'jobmill_attempts_total', null).map((s) => s.labels.task))];
+  const rows = tasks.map((t) => figures(now.all, old, t)).filter((f) => f.done || f.waiting);
+  if (rows.length > 1) rows.push(figures(now.all, old, null));
+  return html`<section><div class="section-head"><h2>Times by task</h2><label class="inline">since <select value=${recent ? 'tab' : 'start'} onChange=${(e) => setRecent(e.target.value === 'tab')}>
+      <option value="start">the service started</option><option value="tab">this tab was opened</option></select></label></div>
     ${rows.length === 0
-      ? html`<p class="dim">Nothing has run.</p>`
-      : html`<div class="scroll" tabindex="0" role="region" aria-label="Times by task"><table class="figures">
-        <thead><tr><th>Task</th><th>Waiting</th><th>Oldest waits</th><th>Attempts</th><th>Failed</th><th>Wait p50</th><th>Wait p95</th><th>Run p50</th><th>Run p95</th></tr></thead>
+      ? html`<${Empty} title="Nothing has run." />`
+      : html`<div class="scroll" tabindex="0" role="region" aria-label="Times by task"><table class="figures-table">
+        <thead><tr><th>Task</th><th class="num">Waiting</th><th class="num">Oldest waits</th><th class="num">Attempts</th><th class="num">Failed</th><th class="num">Wait p50</th><th class="num">Wait p95</th><th class="num">Run p50</th><th class="num">Run p95</th></tr></thead>
         <tbody>${rows.map(
-          (f) => html`<tr key=${f.task}><td>${f.task === null ? html`<strong>all</strong>` : html`<a href=${`#/jobs?task=${f.task}`}>${f.task}</a>`}</td>
-            <td>${count(f.waiting)}</td><td>${f.oldest ? duration(f.oldest) : '–'}</td><td>${count(f.done)}</td>
-            <td class=${f.bad ? 'error' : ''}>${f.done ? `${((100 * f.bad) / f.done).toFixed(1)} %` : '–'}</td>
+          (f) => html`<tr key=${f.task} class=${f.task === null ? 'all' : ''}><td>${f.task === null ? 'all' : html`<a href=${`#/jobs?task=${f.task}`}>${f.task}</a>`}</td>
+            <td class="num">${count(f.waiting)}</td><td class="num">${f.oldest ? duration(f.oldest) : '–'}</td><td class="num">${count(f.done)}</td>
+            <td class=${`num ${f.bad ? 'error' : ''}`}>${percent(f.bad, f.done)}</td>
             <${Span} rows=${f.wait} share=${0.5} /><${Span} rows=${f.wait} share=${0.95} /><${Span} rows=${f.run} share=${0.5} /><${Span} rows=${f.run} share=${0.95} /></tr>`,
         )}</tbody></table></div>`}
   </section>`;

@@ -1,119 +1,82 @@
-// overview.js - what goes on: counts, throughput and depth while the tab is open, workers, last jobs.
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { beside, get } from './api.js';
-import { Figures } from './metrics.js';
-import { Badge, Failure, JobLink, Loading, Progress, STATES, Spark, Time, bytesText, count, duration, html, useNow, usePoll } from './ui.js';
-
-const KEPT = 450; // samples: 15 minutes of one each 2 s
-
-function useHistory(stats) {
-  const samples = useRef([]);
-  const [beat, turn] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(() => !document.hidden && turn((n) => n + 1), 2000);
-    return () => clearInterval(timer);
-  }, []);
-  useEffect(() => {
-    if (!stats) return;
-    samples.current.push({ at: performance.now(), finished: stats.writer.finished, depth: stats.queue_depth });
-    if (samples.current.length > KEPT) samples.current.shift();
-  }, [!stats, beat]);
-  const all = samples.current;
-  const rates = all.slice(1).map((s, i) => {
-    const seconds = (s.at - all[i].at) / 1000;
-    return seconds > 0 ? Math.max(0, (s.finished - all[i].finished) / seconds) : 0;
-  });
-  return { rates, depths: all.map((s) => s.depth) };
-}
+// overview.js - what goes on: the figures that matter, charts, workers, times by task, the newest jobs.
+import { useEffect, useRef } from 'preact/hooks';
+import { beside } from './api.js';
+import { History, useHistory } from './history.js';
+import { Figures, useMetrics } from './metrics.js';
+import { JobTable } from './table.js';
+import { Empty, Failure, JobLink, Loading, Progress, STATES, bytesText, count, duration, html, percent, plural, useNow, usePoll } from './ui.js';
 
 export function Worker({ w }) {
   return html`<li class=${`tile ${w.state}`}>
     <div class="tile-head"><strong>${w.pool} ${w.slot}</strong><span class=${`dot ${w.state}`}>${w.state}</span></div>
     ${w.job
-      ? html`<div>${w.task} <${JobLink} id=${w.job} /></div><${Progress} progress=${w.progress} />`
+      ? html`<div class="tile-job"><span>${w.task}</span> <${JobLink} id=${w.job} /></div><${Progress} progress=${w.progress} />`
       : html`<div class="dim">${w.state === 'idle' ? 'waits for a job' : '…'}</div>`}
-    <div class="dim small">pid ${w.pid ?? '–'} · ${count(w.jobs_done)} jobs · ${bytesText(w.rss_bytes)} · CPU ${w.cpu_seconds < 0.01 ? '0 s' : duration(w.cpu_seconds)}${w.started_at && html` · born <${Time} at=${w.started_at} />`}${w.restarts > 0 && ` · replaced ${count(w.restarts)}×`}</div>
+    <div class="dim small">pid ${w.pid ?? '–'} · ${plural(w.jobs_done, 'job')} · ${bytesText(w.rss_bytes)}</div>
   </li>`;
+}
+
+/** Attempts that ended each second, between the last two looks at the figures. */
+function useRate(stats) {
+  const looks = useRef([]);
+  if (stats && looks.current.at(-1)?.of !== stats) looks.current = [...looks.current, { of: stats, at: stats.uptime, n: stats.writer.finished }].slice(-2);
+  const [a, b] = looks.current;
+  return b && b.at > a.at ? Math.max(0, b.n - a.n) / (b.at - a.at) : 0;
+}
+
+function Figure({ name, value, unit, more, kind = '', href }) {
+  const inner = html`<span class="name">${name}</span><strong>${value}${unit && html` <small>${unit}</small>`}</strong><span class="more">${more}</span>`;
+  return html`<li class=${`figure ${kind}`}>${href ? html`<a href=${href}>${inner}</a>` : html`<div>${inner}</div>`}</li>`;
 }
 
 export function Overview() {
   const stats = usePoll('/v1/stats');
-  const news = useRef(null);
-  news.current = stats.data;
-  const workers = usePoll('/v1/workers', 2000, get, news);
-  const jobs = usePoll('/v1/jobs?limit=8', 2000, get, news);
-  const { rates, depths } = useHistory(stats.data);
+  const news = useRef({ stats: null, at: 0 });
+  if (stats.data !== news.current.stats) news.current = { stats: stats.data, at: Date.now() };
+  const workers = usePoll('/v1/workers', { news });
+  const jobs = usePoll('/v1/jobs?limit=10', { news });
+  const fine = useHistory(5, 5000, news);
+  const metrics = useMetrics(news);
   const born = useRef({});
+  const rate = useRate(stats.data);
   const now = useNow();
-  if (!stats.data) return stats.error ? html`<${Failure} error=${stats.error} />` : html`<${Loading} />`;
+  useEffect(() => fine.again(), [Boolean(stats.data)]);
+  if (!stats.data) return stats.error ? html`<h1>Overview</h1><${Failure} error=${stats.error} />` : html`<${Loading} />`;
   const s = stats.data;
   if (born.current.of !== s) born.current = { of: s, at: Date.now() - s.uptime * 1000 };
-  const rate = rates.at(-1) ?? 0;
+  const span = fine.data?.span;
+  const ended = span ? span.succeeded + span.failed : 0;
+  const time = (v) => (v == null ? '–' : duration(v));
   return html`
     <h1>Overview</h1>
-    <ul class="counts" aria-label="Jobs by state">
-      ${STATES.map(
-        (state) => html`<li class=${state}><a href=${`#/jobs?state=${state}`}><strong>${count(s.jobs[state])}</strong><span>${state}</span></a></li>`,
-      )}
+    <ul class="figures" aria-label="Figures">
+      <${Figure} name="Waiting" value=${count(s.queue_depth)} more=${metrics?.oldest ? `the oldest for ${duration(metrics.oldest)}` : 'nothing is kept waiting'} kind=${metrics?.oldest > 60 ? 'warn' : ''} href="#/jobs?state=queued" />
+      <${Figure} name="Throughput" value=${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} unit="attempts/s" more=${span ? `${count(ended)} in 15 min` : ''} />
+      <${Figure} name="Errors" value=${percent(span?.failed ?? 0, ended)} more=${span ? `${plural(span.failed, 'attempt')} in 15 min` : ''} kind=${span?.failed ? 'bad' : ''} href="#/jobs?state=failed" />
+      <${Figure} name="Wait" value=${time(span?.wait_p50)} unit="p50" more=${`p95 ${time(span?.wait_p95)}`} />
+      <${Figure} name="Run" value=${time(span?.run_p50)} unit="p50" more=${`p95 ${time(span?.run_p95)}`} />
+      <${Figure} name="Workers busy" value=${s.workers.busy} unit=${`of ${s.workers.total}`} more=${html`<meter min="0" max=${Math.max(1, s.workers.total)} value=${s.workers.busy} aria-label="busy workers"></meter>`} href="#/workers" />
     </ul>
-    <div class="cards">
-      <section class="card">
-        <h2>Throughput</h2>
-        <p class="figure">${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} <small>attempts/s</small></p>
-        <${Spark} values=${rates} label=${`Attempts finished each second since this page was opened, now ${rate.toFixed(1)}`} />
-      </section>
-      <section class="card">
-        <h2>Queue</h2>
-        <p class="figure">${count(s.queue_depth)} <small>waiting</small></p>
-        <${Spark} values=${depths} label=${`Queue depth since this page was opened, now ${s.queue_depth}`} />
-      </section>
-      <section class="card">
-        <h2>Service</h2>
-        <dl class="facts">
-          <dt>Workers busy</dt><dd>${s.workers.busy} of ${s.workers.total}</dd>
-          <dt>Up for</dt><dd>${duration(Math.max(0, now - born.current.at) / 1000)}</dd>
-          <dt>Store</dt><dd>${bytesText(s.store.db_bytes + s.store.wal_bytes)}</dd>
-          <dt>Commit, mean</dt><dd>${duration(s.writer.commits ? s.writer.commit_seconds / s.writer.commits : 0)}</dd>
-          <dt>Clients waiting</dt><dd>${count(s.http.waiting)}</dd>
-          <dt>Version</dt><dd>${s.version}</dd>
-        </dl>
-      </section>
-    </div>
-    <${Figures} news=${news} />
-    <h2>Workers</h2>
-    <ul class="tiles">${(workers.data?.workers ?? []).slice(0, 64).map((w) => html`<${Worker} key=${w.slot} w=${w} />`)}</ul>
-    <h2>Newest jobs</h2>
+    <ul class="counts" aria-label="Jobs by state">
+      ${STATES.map((state) => html`<li class=${`${state} ${s.jobs[state] ? '' : 'zero'}`}><a href=${`#/jobs?state=${state}`}><span>${state}</span><strong>${count(s.jobs[state])}</strong></a></li>`)}
+    </ul>
+    <${History} news=${news} fine=${fine} />
+    <section><div class="section-head"><h2>Workers</h2><a href="#/workers">All workers</a></div>
+      <ul class="tiles">${(workers.data?.workers ?? []).slice(0, 12).map((w) => html`<${Worker} key=${w.slot} w=${w} />`)}</ul></section>
+    <${Figures} now=${metrics} />
+    <section><div class="section-head"><h2>Newest jobs</h2><a href="#/jobs">All jobs</a></div>
     ${jobs.data?.jobs.length === 0
-      ? html`<div class="note">There is no job yet. Try: <code>curl ${beside('/v1/jobs')} -d '{"task":"primes","input":{"limit":10000000}}'</code>, or submit one from <a href="#/tasks">Tasks</a>.</div>`
-      : html`<${JobTable} jobs=${jobs.data?.jobs ?? []} />`}
+      ? html`<${Empty} title="There is no job yet">Try <code>curl ${beside('/v1/jobs')} -d '${'{"task":"primes","input":{"limit":10000000}}'}'</code>, or submit one from <a href="#/tasks">Tasks</a>.</${Empty}>`
+      : html`<${JobTable} jobs=${jobs.data?.jobs ?? []} />`}</section>
+    <section><h2>Service</h2>
+      <dl class="strip">
+        <div><dt>Up for</dt><dd>${duration(Math.max(0, now - born.current.at) / 1000)}</dd></div>
+        <div><dt>Store</dt><dd>${bytesText(s.store.db_bytes + s.store.wal_bytes)}</dd></div>
+        <div><dt>Commit, mean</dt><dd>${duration(s.writer.commits ? s.writer.commit_seconds / s.writer.commits : 0)}</dd></div>
+        <div><dt>Clients waiting</dt><dd>${count(s.http.waiting)}</dd></div>
+        <div><dt>Connections</dt><dd>${count(s.http.connections)}</dd></div>
+        <div><dt>Sandbox</dt><dd>${s.sandbox.strongest}</dd></div>
+        <div><dt>Version</dt><dd>${s.version}</dd></div>
+      </dl></section>
   `;
-}
-
-/** The API's times have milliseconds. */
-function took(j) {
-  const ms = new Date(j.finished_at) - new Date(j.started_at);
-  return ms < 1 ? '< 1 ms' : duration(ms / 1000);
-}
-
-export function JobTable({ jobs, chosen, choose }) {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Jobs"><table>
-    <thead><tr>
-      ${choose && html`<th><input type="checkbox" aria-label="Choose all" checked=${jobs.length > 0 && jobs.every((j) => chosen.has(j.id))}
-        onChange=${(e) => choose(jobs.map((j) => j.id), e.target.checked)} /></th>`}
-      <th>Job</th><th>Task</th><th>State</th><th>Attempt</th><th>Created</th><th>Took</th><th>Tags</th>
-    </tr></thead>
-    <tbody>${jobs.map(
-      (j) => html`<tr key=${j.id}>
-        ${choose && html`<td><input type="checkbox" aria-label=${`Choose ${j.id}`} checked=${chosen.has(j.id)}
-          onChange=${(e) => choose([j.id], e.target.checked)} /></td>`}
-        <td><${JobLink} id=${j.id} /></td>
-        <td>${j.task}</td>
-        <td><${Badge} state=${j.state} />${j.progress && html` <${Progress} progress=${j.progress} />`}${j.error && html` <span class="dim small">${j.error.code}</span>`}</td>
-        <td>${j.attempt}/${j.max_attempts}</td>
-        <td><${Time} at=${j.created_at} /></td>
-        <td>${j.started_at && j.finished_at ? took(j) : '–'}</td>
-        <td>${(j.tags ?? []).map((t) => html`<a class="tag" href=${`#/jobs?tag=${encodeURIComponent(t)}`}>${t}</a>`)}</td>
-      </tr>`,
-    )}</tbody>
-  </table></div>`;
 }

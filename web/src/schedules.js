@@ -2,7 +2,17 @@
 import { useState } from 'preact/hooks';
 import { send } from './api.js';
 import { cronWords } from './cronwords.js';
-import { Act, Failure, JobLink, Loading, Time, html, usePoll } from './ui.js';
+import { Act, Empty, Failure, JobLink, Loading, Time, html, usePoll } from './ui.js';
+
+/** As the clock of the schedule's zone shows it; a browser may not know the zone. */
+function inZone(text, timeZone) {
+  const as = { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', timeZoneName: 'short' };
+  try {
+    return new Date(text).toLocaleString([], { ...as, timeZone });
+  } catch {
+    return new Date(text).toLocaleString([], as);
+  }
+}
 
 function Schedule({ s, again }) {
   const at = `/v1/schedules/${s.name}`;
@@ -10,14 +20,14 @@ function Schedule({ s, again }) {
   const drop = async () => (await send('DELETE', at), again());
   return html`<section class="card">
     <h2>${s.name} ${s.paused && html`<span class="badge cancelled">paused</span>`}</h2>
-    <p>${cronWords(s.cron) && html`<span class="words">${cronWords(s.cron)}</span><br />`}<code>${s.cron}</code> in ${s.time_zone}, runs ${s.job.task}</p>
+    <p>${cronWords(s.cron) && html`<span class="words">${cronWords(s.cron)}</span><br />`}<code>${s.cron}</code> in ${s.time_zone}, runs <a href=${`#/jobs?task=${s.job.task}`}>${s.job.task}</a></p>
     <dl class="facts">
       <dt>Last</dt><dd>${s.last_run_at ? html`<${Time} at=${s.last_run_at} />` : 'never'} ${s.last_job && html`<${JobLink} id=${s.last_job} />`}</dd>
       <dt>While it still runs</dt><dd>${s.overlap}</dd>
       <dt>Missed runs</dt><dd>${s.missed}</dd>
     </dl>
-    <p class="small">Next:</p>
-    <ol class="small next">${s.next.map((t) => html`<li><time datetime=${t}>${new Date(t).toLocaleString()}</time></li>`)}</ol>
+    <p class="small dim">Next five runs</p>
+    <ol class="next">${s.next.map((t) => html`<li><time datetime=${t}>${inZone(t, s.time_zone)}</time></li>`)}</ol>
     <div class="bar"><${Act} run=${flip}>${s.paused ? 'Resume' : 'Pause'}</${Act}>
       <${Act} run=${drop} confirm=${`Remove the schedule ${s.name}?`} kind="danger">Remove</${Act}></div>
   </section>`;
@@ -45,12 +55,12 @@ function Make({ tasks, again }) {
 }
 
 export function Schedules() {
-  const all = usePoll('/v1/schedules', 5000);
-  const tasks = usePoll('/v1/tasks', 30000);
+  const all = usePoll('/v1/schedules', { ms: 5000 });
+  const tasks = usePoll('/v1/tasks', { ms: 30000 });
   if (!all.data) return all.error ? html`<h1>Schedules</h1><${Failure} error=${all.error} />` : html`<${Loading} />`;
   return html`<h1>Schedules</h1>
     <${Failure} error=${all.error} />
     <${Make} tasks=${tasks.data?.tasks ?? []} again=${all.again} />
-    ${all.data.schedules.length === 0 && html`<p class="note">There is no schedule yet.</p>`}
+    ${all.data.schedules.length === 0 && html`<${Empty} title="There is no schedule yet">A schedule submits a job by the clock, in a time zone.</${Empty}>`}
     <div class="cards">${all.data.schedules.map((s) => html`<${Schedule} key=${s.name} s=${s} again=${all.again} />`)}</div>`;
 }

@@ -1,7 +1,7 @@
 // tasks.js - what can be run: figures, pause, and a form made of the task's input schema.
 import { useState } from 'preact/hooks';
 import { get, send } from './api.js';
-import { Act, Failure, Loading, STATES, count, duration, html, usePoll } from './ui.js';
+import { Act, Failure, Loading, STATES, count, duration, html, percent, plural, usePoll } from './ui.js';
 
 const simple = (schema) =>
   schema && schema.type === 'object' && schema.properties &&
@@ -63,12 +63,11 @@ function Task({ task, from, again }) {
   };
   const done = task.attempts.succeeded + task.attempts.failed;
   return html`<section class="card task">
-    <h2>${task.name} <small class="dim">${task.kind}${task.persistent ? ', warm' : ''} · pool ${task.pool}</small></h2>
+    <h2><a href=${`#/jobs?task=${task.name}`}>${task.name}</a> <small class="dim">${task.kind}${task.persistent ? ', warm' : ''} · pool ${task.pool}</small> ${task.paused && html`<span class="badge cancelled">paused</span>`}<span class="tools"><${Act} run=${flip} kind="quiet">${task.paused ? 'Resume' : 'Pause'}</${Act}></span></h2>
     <p>${task.description}</p>
     ${!task.available && html`<p class="note bad">${task.error}</p>`}
     <ul class="mini">${STATES.filter((s) => task.counts[s] > 0).map((s) => html`<li><a href=${`#/jobs?task=${task.name}&state=${s}`}><span class=${`badge ${s}`}>${count(task.counts[s])} ${s}</span></a></li>`)}</ul>
-    <p class="dim small">since the start ${count(done)} attempts, ${done ? ((100 * task.attempts.failed) / done).toFixed(1) : 0} % failed, mean ${duration(task.attempts.mean_seconds)}${task.concurrency ? ` · at most ${task.concurrency} at once` : ''}${task.rate ? ` · at most ${task.rate}/s` : ''}</p>
-    <div class="bar"><${Act} run=${flip}>${task.paused ? 'Resume' : 'Pause'}</${Act}>${task.paused && html`<span class="badge cancelled">paused</span>`}</div>
+    <p class="dim small">${done ? html`${plural(done, 'attempt')} since the start, ${percent(task.attempts.failed, done)} failed, mean ${duration(task.attempts.mean_seconds)}` : 'not run since the start'}${task.concurrency ? ` · at most ${task.concurrency} at once` : ''}${task.rate ? ` · at most ${task.rate}/s` : ''}</p>
     <${Submit} key=${from} task=${task} from=${from} />
   </section>`;
 }

@@ -2,7 +2,8 @@
 import { h, render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import htm from 'htm';
-import { get } from './api.js';
+import { get, peek } from './api.js';
+import { prefs, usePrefs } from './prefs.js';
 
 export const html = htm.bind(h);
 export { render };
@@ -10,39 +11,44 @@ export { render };
 export const STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'];
 export const FINAL = new Set(['succeeded', 'failed', 'cancelled', 'expired']);
 
+const SETTLE = 8000; // ms after a change in which what follows from it is still asked for
+
 /**
- * Polls a path while the tab is seen. {data, error, again}: the last answer stays while one fails. `news`: a ref to the service's
- * figures; while these stand still and no worker is busy nothing is asked.
+ * Polls a path while the tab is seen and nobody has stopped it. {data, error, again, fresh}: the last answer stays while one fails,
+ * and while another path is asked for (fresh is false then). `news`: a ref to {stats, at}, the service's figures and when they
+ * changed; while these stand still and no worker is busy nothing is asked.
  */
-export function usePoll(path, ms = 2000, read = get, news = null) {
-  const [state, setState] = useState({ data: null, error: null });
+export function usePoll(path, { ms = 2000, read = get, news = null } = {}) {
+  const [state, setState] = useState({ path, data: (path && peek(path)) ?? null, error: null });
   const [turn, setTurn] = useState(0);
+  const { paused, pace } = usePrefs();
   useEffect(() => {
     if (!path) return undefined;
     const abort = new AbortController();
     let timer = 0;
-    let seenNews; // those at the last question
+    let asked = false;
+    const later = () => {
+      if (!paused) timer = setTimeout(ask, ms * pace);
+    };
+    const still = () => news?.current.stats && !news.current.stats.workers.busy && Date.now() - news.current.at > SETTLE;
     const ask = async () => {
       clearTimeout(timer);
       if (document.hidden) return;
-      if (news && seenNews && seenNews === news.current && !news.current.workers.busy) {
-        timer = setTimeout(ask, ms);
-        return;
-      }
-      seenNews = news?.current;
+      if (asked && still()) return later();
+      asked = true;
       try {
         const data = await read(path, abort.signal);
-        setState((old) => (old.data === data && !old.error ? old : { data, error: null }));
+        setState((old) => (old.path === path && old.data === data && !old.error ? old : { path, data, error: null }));
         window.dispatchEvent(new CustomEvent('jobmill-online'));
       } catch (error) {
         if (error.name === 'AbortError') return;
-        setState((old) => ({ data: old.data, error }));
+        setState((old) => ({ path, data: old.path === path ? old.data : null, error }));
         if (!error.status) window.dispatchEvent(new CustomEvent('jobmill-offline'));
         if (error.status === 401) window.dispatchEvent(new CustomEvent('jobmill-token'));
       }
-      timer = setTimeout(ask, ms);
+      later();
     };
-    const seen = () => !document.hidden && ask();
+    const seen = () => !document.hidden && !paused && ask();
     document.addEventListener('visibilitychange', seen);
     ask();
     return () => {
@@ -50,16 +56,15 @@ export function usePoll(path, ms = 2000, read = get, news = null) {
       clearTimeout(timer);
       document.removeEventListener('visibilitychange', seen);
     };
-  }, [path, ms, turn]);
-  useEffect(() => setState({ data: null, error: null }), [path]);
-  return { ...state, again: () => setTurn((n) => n + 1) };
+  }, [path, ms, turn, paused, pace]);
+  return { data: state.data, error: state.error, fresh: state.path === path, again: () => setTurn((n) => n + 1) };
 }
 
 /** A clock that turns once a second while the tab is seen. */
 export function useNow() {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
-    const timer = setInterval(() => !document.hidden && setNow(Date.now()), 1000);
+    const timer = setInterval(() => !document.hidden && !prefs.value.paused && setNow(Date.now()), 1000);
     return () => clearInterval(timer);
   }, []);
   return now;
@@ -67,7 +72,9 @@ export function useNow() {
 
 export function duration(seconds) {
   if (!(seconds >= 0)) return '–';
+  if (seconds === 0) return '0 s';
   if (seconds < 0.001) return `${Math.round(seconds * 1e6)} µs`;
+  if (seconds < 0.01) return `${(seconds * 1000).toFixed(1).replace('.0', '')} ms`;
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
@@ -86,6 +93,8 @@ export function bytesText(n) {
 }
 
 export const count = (n) => (n ?? 0).toLocaleString('en');
+export const percent = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(part && part < whole ? 1 : 0)} %` : '–');
+export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
 export function Time({ at }) {
   const now = useNow();
@@ -97,7 +106,7 @@ export function Time({ at }) {
   return html`<time datetime=${at} title=${when.toLocaleString()}>${text}</time>`;
 }
 
-export const Badge = ({ state }) => html`<span class=${`badge ${state}`}>${state}</span>`;
+export const Badge = ({ state, children }) => html`<span class=${`badge ${state}`}>${children ?? state}</span>`;
 
 export const short = (id) => `…${id.slice(-12)}`;
 
@@ -107,26 +116,30 @@ export function JobLink({ id }) {
 
 export function Progress({ progress }) {
   if (!progress) return null;
-  const percent = Math.round((progress.fraction ?? 0) * 100);
+  const at = Math.round((progress.fraction ?? 0) * 100);
   return html`<span class="progress">
-    <progress max="100" value=${percent} aria-label="progress"></progress>
-    <span class="dim">${percent} %${progress.message ? ` · ${progress.message}` : ''}</span>
+    <progress max="100" value=${at} aria-label="progress"></progress>
+    <span class="dim">${at} %${progress.message ? ` · ${progress.message}` : ''}</span>
   </span>`;
 }
 
-export const Loading = () => html`<p class="dim" role="status">Loading…</p>`;
+export const Loading = () => html`<div class="loading" role="status"><span></span><span></span><span></span><em>Loading…</em></div>`;
+
+/** Where nothing is: what it is that is not there, and what to do about it. */
+export const Empty = ({ title, children }) => html`<div class="empty"><strong>${title}</strong>${children && html`<div>${children}</div>`}</div>`;
 
 export function Failure({ error }) {
   if (!error) return null;
   return html`<div class="note bad" role="alert">
     <strong>${error.status ? `The service answered ${error.status}` : 'The service does not answer'}</strong>
     <span>${error.message}</span>
-    ${(error.errors ?? []).map((e) => html`<code>${e.pointer || e.parameter || e.header}: ${e.detail}</code>`)}
+    ${(error.errors ?? []).map((e) => html`<code>${[e.pointer || e.parameter || e.header, e.limit].filter(Boolean).join(': ')}</code>`)}
+    ${error.status === 403 && html`<span class="dim">The token's scopes do not allow it.</span>`}
   </div>`;
 }
 
 /** A button that does something to the service, and shows while it does and when it failed. */
-export function Act({ run, confirm, children, kind = '', disabled = false }) {
+export function Act({ run, confirm, children, kind = '', disabled = false, label }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const alive = useRef(true);
@@ -143,9 +156,32 @@ export function Act({ run, confirm, children, kind = '', disabled = false }) {
     if (alive.current) setBusy(false);
   };
   return html`<span class="act">
-    <button type="button" class=${kind} disabled=${busy || disabled} onClick=${click}>${children}</button>
+    <button type="button" class=${kind} aria-label=${label} aria-busy=${busy} disabled=${busy || disabled} onClick=${click}>${children}</button>
     ${error && html`<span class="error" role="alert">${error.message}</span>`}
   </span>`;
+}
+
+/** Copies also where the browser has no clipboard for a page without TLS. */
+async function copyText(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.createElement('textarea');
+  area.value = text;
+  area.className = 'away';
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand('copy');
+  area.remove();
+  if (!done) throw new Error('the browser does not let it be copied');
+}
+
+export function Copy({ text, children = 'Copy', label }) {
+  const [copied, setCopied] = useState(false);
+  const run = async () => {
+    await copyText(text);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 2000);
+  };
+  return html`<${Act} run=${run} kind="quiet" label=${copied ? undefined : label}>${copied ? 'Copied' : children}</${Act}>`;
 }
 
 /** JSON as a tree that folds. */
@@ -161,17 +197,4 @@ export function Tree({ value, name, open = true }) {
     ${entries.slice(0, 200).map(([k, v]) => html`<${Tree} name=${k} value=${v} open=${entries.length < 20} />`)}
     ${entries.length > 200 && html`<div class="leaf dim">… ${entries.length - 200} more</div>`}
   </details>`;
-}
-
-/** A line of values over time; `label` is what a screen reader says. */
-export function Spark({ values, label }) {
-  const w = 300;
-  const hgt = 60;
-  const most = Math.max(1, ...values);
-  const step = values.length > 1 ? w / (values.length - 1) : w;
-  const points = values.map((v, i) => `${(i * step).toFixed(1)},${(hgt - 2 - (v / most) * (hgt - 6)).toFixed(1)}`);
-  return html`<svg class="spark" viewBox=${`0 0 ${w} ${hgt}`} preserveAspectRatio="none" role="img" aria-label=${label}>
-    ${points.length > 1 &&
-    html`<polygon points=${`0,${hgt} ${points.join(' ')} ${w},${hgt}`} /><polyline points=${points.join(' ')} />`}
-  </svg>`;
 }

@@ -1,0 +1,65 @@
+// chart.js - values over time as areas and lines: SVG that scales, with words beside it. The pointer or the arrow keys read off values.
+import { useState } from 'preact/hooks';
+import { ceiling, runs } from './series.js';
+import { html } from './ui.js';
+
+const W = 1000;
+const H = 100;
+
+const x = (i, n) => ((i + 0.5) * W) / n;
+const y = (v, most) => H - (v / most) * H;
+
+const at = (points) => points.map(([a, b]) => `${a.toFixed(1)} ${b.toFixed(1)}`).join('L');
+
+function Shape({ s, n, most, floor }) {
+  const parts = runs(s.values, floor);
+  const top = (r) => r.map(([i, v, f]) => [x(i, n), y(v + f, most)]);
+  const bottom = (r) => r.map(([i, , f]) => [x(i, n), y(f, most)]).reverse();
+  return html`<g class=${`series ${s.kind}`}>
+    ${!s.line && html`<path class="area" d=${parts.map((r) => `M${at([...top(r), ...bottom(r)])}Z`).join('')} />`}
+    <path class="line" d=${parts.map((r) => `M${at(top(r))}h.1`).join('')} />
+  </g>`;
+}
+
+/**
+ * series: [{name, kind, values, line, stacked}], all of one length, null where nothing is known; time(i) says when; format(v) what.
+ */
+export function Chart({ title, series, time, format, from, most: least = 0 }) {
+  const n = series[0].values.length;
+  const [shown, setShown] = useState(null);
+  const stacked = series.filter((s) => s.stacked);
+  const sums = stacked.length ? stacked[0].values.map((_, i) => stacked.reduce((sum, s) => sum + (s.values[i] ?? 0), 0)) : [];
+  const most = ceiling(Math.max(least, ...sums, ...series.flatMap((s) => (s.stacked ? [] : s.values.filter((v) => v !== null)))));
+  let floor = null;
+  const shapes = series.map((s) => {
+    const below = s.stacked ? floor : null;
+    if (s.stacked) floor = s.values.map((v, i) => (v ?? 0) + (below?.[i] ?? 0));
+    return html`<${Shape} s=${s} n=${n} most=${most} floor=${below} />`;
+  });
+  const move = (e) => {
+    const box = e.currentTarget.getBoundingClientRect();
+    setShown(Math.min(n - 1, Math.max(0, Math.floor(((e.clientX - box.left) / box.width) * n))));
+  };
+  const key = (e) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1, Home: -n, End: n }[e.key];
+    if (e.key === 'Escape') setShown(null);
+    if (!step) return;
+    e.preventDefault();
+    setShown(Math.min(n - 1, Math.max(0, (shown ?? n - 1) + step)));
+  };
+  const last = (s) => s.values.findLast((v) => v !== null);
+  const said = series.map((s) => `${s.name} ${format(last(s) ?? null)}`).join(', ');
+  return html`<figure class="chart">
+    <figcaption><h3>${title}</h3><ul class="legend">${series.map((s) => html`<li class=${s.kind}><i></i>${s.name} <b>${format((shown === null ? last(s) : s.values[shown]) ?? null)}</b></li>`)}</ul></figcaption>
+    <div class="plot" tabindex="0" role="group" aria-label=${`${title}: the arrow keys read off values`} onPointerMove=${move} onPointerLeave=${() => setShown(null)} onKeyDown=${key} onBlur=${() => setShown(null)}>
+      <svg viewBox=${`0 0 ${W} ${H}`} preserveAspectRatio="none" role="img" aria-label=${`${title}, now: ${said}`}>
+        <path class="grid" d=${`M0 ${H / 2}H${W}M0 0H${W}M0 ${H}H${W}`} />
+        ${shapes}
+        ${shown !== null && html`<path class="cursor" d=${`M${x(shown, n)} 0V${H}`} />`}
+      </svg>
+      <span class="most">${format(most)}</span>
+      ${series.every((s) => s.values.every((v) => v === null)) && html`<span class="none">nothing yet</span>`}
+    </div>
+    <div class="axis"><span>${from}</span><span role="status">${shown !== null ? time(shown) : ''}</span><span>now</span></div>
+  </figure>`;
+}
