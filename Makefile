@@ -163,6 +163,7 @@ HTTP := \
 	server/http/access.c \
 	server/http/answers.c \
 	server/http/address.c \
+	server/http/api_admin.c \
 	server/http/api_bulk.c \
 	server/http/api_bytes.c \
 	server/http/api_groups.c \

@@ -428,6 +428,53 @@ void conf_help(FILE *out)
     }
 }
 
+/* The value as JSON has it, but for a text, which is itself; and is it another than the default? */
+static bool value_of(const struct row *r, const void *f, char text[32])
+{
+    double value = 0, def = 0;
+    bool on = false;
+    switch (r->type) {
+    case TYPE_TEXT:
+        return strcmp(*(char *const *)f, r->def) != 0;
+    case TYPE_BOOL:
+        snprintf(text, 32, "%s", *(const bool *)f ? "true" : "false");
+        return !value_bool(r->def, &on) || on != *(const bool *)f;
+    case TYPE_SIZE:
+        value = (double)*(const uint64_t *)f;
+        break;
+    case TYPE_TIME:
+        value = (double)*(const int64_t *)f / 1e6;
+        break;
+    case TYPE_INT:
+        value = (double)*(const int64_t *)f;
+        break;
+    }
+    def = strtod(r->def, NULL);
+    snprintf(text, 32, "%.15g", value);
+    return value > def || value < def;
+}
+
+void conf_each(const struct conf *c, void (*with)(const struct conf_setting *s, void *arg),
+               void *arg)
+{
+    struct conf *at = (struct conf *)(uintptr_t)c; /* field() does not write */
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct row *r = &rows[i];
+        const void *f = field(at, r);
+        char text[32] = "";
+        bool changed = value_of(r, f, text);
+        with(&(struct conf_setting){.name = r->name,
+                                    .unit = r->unit,
+                                    .help = r->help,
+                                    .kind = r->type == TYPE_TEXT   ? CONF_IS_TEXT
+                                            : r->type == TYPE_BOOL ? CONF_IS_BOOL
+                                                                   : CONF_IS_NUMBER,
+                                    .value = r->type == TYPE_TEXT ? *(char *const *)f : text,
+                                    .changed = changed},
+             arg);
+    }
+}
+
 void conf_print(const struct conf *c, FILE *out)
 {
     struct conf *at = (struct conf *)(uintptr_t)c; /* field() does not write */

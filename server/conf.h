@@ -40,6 +40,16 @@ void conf_release(struct conf *c);
 bool conf_split_address(const char *text, char *host, size_t host_len, uint16_t *port);
 bool conf_is_loopback(const char *host);
 
+/* A setting of [server] as it holds. */
+enum conf_kind { CONF_IS_TEXT, CONF_IS_NUMBER, CONF_IS_BOOL };
+struct conf_setting {
+    const char *name, *unit, *help; /* unit: "" or as seconds, bytes */
+    enum conf_kind kind;
+    const char *value; /* of a number or bool: as JSON has it */
+    bool changed;      /* it is not the default */
+};
+void conf_each(const struct conf *c, void (*with)(const struct conf_setting *s, void *arg), void *arg);
+
 void conf_help(FILE *out);  /* the flags and settings, from the table */
 void conf_print(const struct conf *c, FILE *out); /* every setting with its value, as an INI file */
 

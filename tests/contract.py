@@ -642,6 +642,25 @@ def live_history(s):
         s.call(400, 'GET', path, f'{path}?{wrong}')
 
 
+def live_admin(s):
+    _, caller = s.call(200, 'GET', '/v1/caller', '/v1/caller')
+    check(caller == {'scopes': ['read', 'submit', 'control', 'work', 'admin'], 'read_all': True}, f'without tokens: {caller}')
+    _, got = s.call(200, 'GET', '/v1/settings', '/v1/settings')
+    by = {one['name']: one for one in got['settings']}
+    check(by['listen']['value'] == '127.0.0.1:0' and by['listen']['changed'], f'listen: {by["listen"]}')
+    check(by['max_attempts'] == {'name': 'max_attempts', 'value': 3, 'changed': False, 'unit': 'attempts', 'help': by['max_attempts']['help']}, f'{by["max_attempts"]}')
+    check(by['insecure']['value'] is False and by['run_ahead']['value'] == 0.005 and not by['run_ahead']['changed'], f'{by["run_ahead"]}')
+    s.call(200, 'POST', '/v1/tasks/{task}/pause', '/v1/tasks/noop/pause')
+    s.call(200, 'POST', '/v1/tasks/{task}/resume', '/v1/tasks/noop/resume')
+    s.call(404, 'POST', '/v1/tasks/{task}/pause', '/v1/tasks/nope/pause')
+    s.call(200, 'POST', '/v1/jobs/cancel', '/v1/jobs/cancel?state=queued')
+    _, got = s.call(200, 'GET', '/v1/audit', '/v1/audit')
+    last = [(r['act'], r['result'], r['status'], r.get('changed')) for r in got['records'][:4]]
+    check(last == [('cancel', 'ok', 200, 0), ('pause', 'not_found', 404, None), ('resume', 'ok', 200, None), ('pause', 'ok', 200, None)], f'audit: {last}')
+    for path in ('/v1/caller', '/v1/settings', '/v1/audit'):
+        s.call(400, 'GET', path, path + '?x=1')
+
+
 def live_filters(s):
     jobs = '/v1/jobs'
     _, one = s.call(202, 'POST', jobs, jobs, '{"task":"noop","input":{"word":"Needle"},"delay":900}')
@@ -664,7 +683,7 @@ def live_filters(s):
 
 
 def live_rest(s):
-    for path in ('/v1/tasks', '/v1/pools', '/v1/workers', '/v1/stats', '/v1/history', '/healthz', '/readyz', '/', '/v1/tasks/{task}', '/v1/jobs'):
+    for path in ('/v1/tasks', '/v1/pools', '/v1/workers', '/v1/stats', '/v1/history', '/v1/caller', '/v1/settings', '/v1/audit', '/healthz', '/readyz', '/', '/v1/tasks/{task}', '/v1/jobs'):
         target = path.replace('{task}', 'primes')
         headers, _ = s.call(200, 'GET', path, target)
         documented = '304' in SPEC['paths'][path]['get']['responses']
@@ -789,7 +808,7 @@ def live_pages(s):
 def live(binary):
     service = Service(binary)
     try:
-        for part in (live_jobs, live_lives, live_schedules, live_leases, live_keys, live_refusals, live_schemas, live_every_address, live_history, live_filters, live_rest, live_pages, live_dashboard, check_pages, run_curl_lines, live_examples):
+        for part in (live_jobs, live_lives, live_schedules, live_leases, live_keys, live_refusals, live_schemas, live_every_address, live_history, live_admin, live_filters, live_rest, live_pages, live_dashboard, check_pages, run_curl_lines, live_examples):
             part(service)
         check(service.process.poll() is None, 'the service still runs')
     finally:

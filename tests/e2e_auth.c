@@ -206,8 +206,8 @@ END_TEST
  * what is in them is not. */
 START_TEST(figures_are_of_all_and_tell_of_no_job)
 {
-    static const char *const paths[] = {"/v1/stats", "/v1/tasks",   "/v1/tasks/echo",
-                                        "/v1/pools", "/v1/workers", "/metrics"};
+    static const char *const paths[] = {"/v1/stats",   "/v1/tasks",   "/v1/tasks/echo", "/v1/pools",
+                                        "/v1/workers", "/v1/history", "/metrics"};
     char *conf = NULL;
     add_token(&conf, "quiet-owner", A_SUBMIT, "scopes = read, submit");
     add_token(&conf, "other", OTHER, "scopes = read");
@@ -233,6 +233,45 @@ START_TEST(figures_are_of_all_and_tell_of_no_job)
         answer_free(a);
     }
     free(id);
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(who_asks_is_told_what_it_may_and_admins_alone_the_rest)
+{
+    static const char *const paths[] = {"/v1/settings", "/v1/audit"};
+    char *conf = NULL;
+    add_token(&conf, "one", A_SUBMIT, "scopes = read, control\ntasks = echo, noop");
+    add_token(&conf, "boss", OTHER, "scopes = admin");
+    struct server *s = server_new(conf, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(status_of(s, A_SUBMIT, "GET", paths[i], NULL), 403);
+        ck_assert_int_eq(status_of(s, OTHER, "GET", paths[i], NULL), 200);
+    }
+    struct answer *a = ask(s, A_SUBMIT, "GET", "/v1/caller", NULL);
+    ck_assert_int_eq(a->status, 200);
+    ck_assert_str_eq(jstr(a->json, "name"), "one");
+    ck_assert_uint_eq(json_array_size(jget(a->json, "scopes")), 2);
+    ck_assert_str_eq(jstr(a->json, "scopes.1"), "control");
+    ck_assert_str_eq(jstr(a->json, "tasks.1"), "noop");
+    ck_assert(!json_boolean_value(jget(a->json, "read_all")));
+    answer_free(a);
+    a = ask(s, OTHER, "GET", "/v1/caller", NULL);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "scopes")), 5);
+    answer_free(a);
+    /* what strangers try is in the log alone: it must not push out the rest */
+    ck_assert_int_eq(status_of(s, A_SUBMIT, "POST", "/v1/tasks/echo/pause", NULL), 200);
+    ck_assert_int_eq(status_of(s, A_SUBMIT, "POST", "/v1/tasks/primes/pause", NULL), 403);
+    ck_assert_int_eq(status_of(s, "jm_0123456789012345678901234567890123456789012", "POST",
+                               "/v1/tasks/echo/pause", NULL),
+                     401);
+    a = ask(s, OTHER, "GET", "/v1/audit", NULL);
+    ck_assert_str_eq(jstr(a->json, "records.0.result"), "forbidden");
+    ck_assert_str_eq(jstr(a->json, "records.1.result"), "ok");
+    ck_assert_str_eq(jstr(a->json, "records.1.who"), "one");
+    ck_assert_str_eq(jstr(a->json, "records.1.what"), "/v1/tasks/echo/pause");
+    answer_free(a);
     free(conf);
     server_free(s);
 }
@@ -483,6 +522,7 @@ int main(void)
         the_outside_needs_tokens,
         no_token_shows_anywhere,
         figures_are_of_all_and_tell_of_no_job,
+        who_asks_is_told_what_it_may_and_admins_alone_the_rest,
     };
     return run_suite("auth", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -16,6 +16,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,6 +81,42 @@ static void what_text(const struct request *rq, char out[LOG_VALUE_MAX + 1])
     }
 }
 
+static struct {
+    pthread_mutex_t lock; /* guards all of it */
+    size_t next, count;
+    struct audit_record record[AUDIT_KEPT];
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* `f`: act, who, what, result, status, request_id, remote. */
+static void keep(const struct request *rq, const struct log_field *f, bool of_many, size_t changed)
+{
+    if (rq->err == ERR_UNAUTHORIZED || rq->err == ERR_FORBIDDEN_ORIGIN)
+        return;
+    pthread_mutex_lock(&kept.lock);
+    struct audit_record *r = &kept.record[kept.next];
+    r->wall_us = clock_wall_us();
+    snprintf(r->act, sizeof(r->act), "%s", f[0].value);
+    snprintf(r->who, sizeof(r->who), "%s", f[1].value);
+    snprintf(r->what, sizeof(r->what), "%s", f[2].value);
+    snprintf(r->result, sizeof(r->result), "%s", f[3].value);
+    snprintf(r->request_id, sizeof(r->request_id), "%s", f[5].value);
+    snprintf(r->remote, sizeof(r->remote), "%s", f[6].value);
+    r->status = rq->answered;
+    r->of_many = of_many;
+    r->changed = changed;
+    kept.next = (kept.next + 1) % AUDIT_KEPT;
+    kept.count += kept.count < AUDIT_KEPT;
+    pthread_mutex_unlock(&kept.lock);
+}
+
+void audit_each(void (*with)(const struct audit_record *r, void *arg), void *arg)
+{
+    pthread_mutex_lock(&kept.lock);
+    for (size_t i = 1; i <= kept.count; i++)
+        with(&kept.record[(kept.next + AUDIT_KEPT - i) % AUDIT_KEPT], arg);
+    pthread_mutex_unlock(&kept.lock);
+}
+
 void audit_request(const struct request *rq, const struct sockaddr *from)
 {
     char what[LOG_VALUE_MAX + 1], status[12], changed[24], left[24], remote[ACCESS_ADDRESS_MAX];
@@ -109,6 +146,7 @@ void audit_request(const struct request *rq, const struct sockaddr *from)
         {.name = "remote", .value = remote},
     };
     size_t n = 7;
+    keep(rq, f, c && c->ids, ok && c ? c->changed : 0);
     if (c && c->ids) {
         snprintf(changed, sizeof(changed), "%zu", ok ? c->changed : 0);
         f[n++] = (struct log_field){.name = "changed", .value = changed, .number = true};

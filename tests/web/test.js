@@ -2,7 +2,8 @@
 // and every action, no message on the console, no request to anywhere else, nothing of what clients
 // sent is run, and axe finds nothing. With a directory, pictures of the pages are left there.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,7 +61,7 @@ page.on('pageerror', (e) => check(false, `error: ${e.message}`));
 page.on('request', (r) => check(/^(blob:|data:)/.test(r.url()) || r.url().startsWith(base) || (proxied && r.url().startsWith(proxied)) || r.url() === 'about:blank', `request to ${r.url()}`));
 page.on('dialog', (d) => d.accept());
 
-const EVERY = (picture) => [['', 'Newest jobs'], ['jobs', 'Older'], [`jobs/${picture.id}`, 'Life'], ['tasks', 'counts the primes'], ['schedules', 'Make a schedule'], ['workers', 'forkserver']];
+const EVERY = (picture) => [['', 'Newest jobs'], ['jobs', 'Older'], [`jobs/${picture.id}`, 'Life'], ['tasks', 'counts the primes'], ['schedules', 'Make a schedule'], ['workers', 'forkserver'], ['service', 'priority_ageing']];
 
 async function axe(name) {
   const { violations } = await new AxeBuilder({ page }).analyze();
@@ -122,7 +123,7 @@ try {
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: '24 h' }).click();
   await page.getByText('Last 24 hours').waitFor();
-  await page.getByText('24 h ago').first().waitFor();
+  await page.getByText('2 h ago', { exact: true }).first().waitFor(); // it has not been there for longer
   await axe('24 hours');
   await open('jobs', 'jobs', EVIL);
   await open(`jobs/${picture.id}`, 'job', 'Life');
@@ -273,6 +274,14 @@ try {
   await page.getByRole('button', { name: 'Resume' }).click();
   await page.getByRole('button', { name: 'Pause' }).waitFor();
 
+  // who did that, and what is set
+  await open('service', 'service', 'anybody: there are no tokens');
+  const acts = page.getByRole('region', { name: 'Audit log' });
+  await acts.locator('tr', { hasText: 'resume' }).first().getByText('/v1/pools/default/resume').waitFor();
+  await page.getByLabel(/not the default/).check();
+  await page.getByRole('region', { name: 'Settings' }).getByText('data_dir').waitFor();
+  check((await page.getByRole('region', { name: 'Settings' }).getByText('priority_ageing').count()) === 0, 'only what is not the default');
+
   // dark, and narrow without a side scroll
   await page.emulateMedia({ colorScheme: 'dark' });
   for (const [hash, wait] of EVERY(picture))
@@ -336,6 +345,40 @@ try {
   for (let i = 0; i < 3; i++) await unchanged();
   page.off('request', note);
   check(asked.length >= 3 && asked.length <= 4 && asked.every((u) => u === '/v1/stats'), `an idle tab asks for ${asked.join(' ')}`);
+
+  // with tokens: it asks for one, and offers only what the token may do
+  const secret = { reader: `jm_${'r'.repeat(43)}`, boss: `jm_${'b'.repeat(43)}` };
+  const digest = (text) => createHash('sha256').update(text).digest('hex');
+  writeFileSync(join(dir, 'conf'), `[token reader]\nhash = sha256:${digest(secret.reader)}\nscopes = read\nread_all = yes\n[token boss]\nhash = sha256:${digest(secret.boss)}\nscopes = admin\n`);
+  const guarded = spawn(binary, ['serve', '--config', join(dir, 'conf'), '--listen', '127.0.0.1:0', '--data-dir', join(dir, 'guarded'), '--workers', '1'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    const there = await new Promise((resolve) => guarded.stdout.on('data', (text) => resolve(String(text).trim().replace('listening on ', ''))));
+    proxied = there;
+    await fetch(`${there}/v1/jobs?wait=60`, { method: 'POST', body: '{"task":"noop"}', headers: { Authorization: `Bearer ${secret.boss}` } });
+    await page.goto(there);
+    await axe('log in');
+    await page.getByLabel('Token').fill(secret.reader);
+    await page.getByRole('button', { name: 'Enter' }).click();
+    await page.getByText('read only').waitFor();
+    await page.goto(`${there}/#/tasks`);
+    await page.getByText('counts the primes').waitFor();
+    check((await page.getByRole('button', { name: 'Pause', exact: true }).count()) + (await page.getByText('Submit a job').count()) === 0, 'a reader is offered no change');
+    await page.goto(`${there}/#/jobs?state=succeeded`);
+    await page.locator('tbody tr', { hasText: 'noop' }).waitFor();
+    check((await page.locator('main [type=checkbox]').count()) + (await page.getByText('Delete all').count()) === 0, 'nor a change of many');
+    await page.goto(`${there}/#/service`);
+    await page.getByText('The audit log is for tokens with the scope admin').waitFor();
+    await axe('read only');
+    await page.getByRole('button', { name: 'Leave' }).click();
+    await page.getByLabel('Token').fill(secret.boss);
+    await page.getByRole('button', { name: 'Enter' }).click();
+    await page.goto(`${there}/#/tasks`);
+    await page.getByText('Submit a job').first().waitFor();
+  } finally {
+    guarded.kill('SIGKILL');
+  }
+  await page.goto(`${base}/#/`);
+  await page.getByText('Newest jobs').waitFor();
 
   // the service goes away
   await page.reload();

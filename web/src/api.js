@@ -22,6 +22,10 @@ export function setToken(text) {
   else sessionStorage.removeItem('jobmill-token');
 }
 
+/** What the caller may do, once it is known. What it may not is not offered. */
+export const caller = { value: null };
+export const may = (scope) => !caller.value || caller.value.scopes.includes(scope);
+
 export const hasToken = () => token !== '';
 
 function headers(more = {}) {

@@ -42,8 +42,8 @@ export function Group({ id }) {
     <p class="crumbs"><a href="#/jobs">Jobs</a> <span aria-hidden="true">/</span> group</p>
     <div class="title"><h1>Group <span class="mono">…${g.id.slice(-12)}</span> <span class=${`badge ${g.done ? (bad ? 'failed' : 'succeeded') : 'running'}`}>${g.done ? 'done' : 'goes on'}</span></h1>
     <div class="bar">
-      ${!g.done && html`<${Act} run=${all('cancel', ['scheduled', 'queued', 'running'])} confirm="Cancel all jobs of this group that have not ended?">Cancel all</${Act}>`}
-      ${bad > 0 && html`<${Act} run=${all('retry', ['failed', 'cancelled', 'expired'])} confirm=${`Run ${bad} jobs again?`}>Retry ${count(bad)}</${Act}>`}
+      ${!g.done && html`<${Act} needs="control" run=${all('cancel', ['scheduled', 'queued', 'running'])} confirm="Cancel all jobs of this group that have not ended?">Cancel all</${Act}>`}
+      ${bad > 0 && html`<${Act} needs="control" run=${all('retry', ['failed', 'cancelled', 'expired'])} confirm=${`Run ${bad} jobs again?`}>Retry ${count(bad)}</${Act}>`}
       <a class="button" href=${`#/jobs?group=${g.id}`}>All its jobs</a>
       <${Act} run=${() => save(`/v1/groups/${g.id}/results`)}>Save its results</${Act}>
     </div></div>

@@ -4,7 +4,7 @@ import { Chart } from './chart.js';
 import { column } from './series.js';
 import { count, duration, html, useNow, usePoll } from './ui.js';
 
-const SPANS = { '15m': { step: 5, room: 180, name: '15 minutes', from: '15 min ago', ms: 5000 }, '24h': { step: 300, room: 288, name: '24 hours', from: '24 h ago', ms: 30000 } };
+const SPANS = { '15m': { step: 5, room: 180, name: '15 minutes', ms: 5000 }, '24h': { step: 300, room: 288, name: '24 hours', ms: 30000 } };
 
 /** What was done, asked for while something goes on: {data, at}, `at` being when it was answered. step null: not asked for. */
 export function useHistory(step, ms, news) {
@@ -23,19 +23,21 @@ export function History({ news, fine }) {
   const day = useHistory(span === '24h' ? 300 : null, SPANS['24h'].ms, news);
   const now = useNow();
   const shown = span === '24h' && day.data ? '24h' : '15m';
-  const { step, room, name, from } = SPANS[shown];
+  const { step, room: most, name } = SPANS[shown];
   const poll = shown === '24h' ? day : fine;
   const d = poll.data;
   if (!d) return null;
   // while nothing is done nothing is asked: those steps are known to be empty
   const idle = news.current.stats && !news.current.stats.workers.busy && now - news.current.at > 10000;
   const passed = idle ? Math.max(0, Math.floor((now - poll.at) / 1000 / step - 1)) : 0;
+  const room = Math.min(most, Math.max(24, d.submitted.length + passed)); // of a service that is young the charts are, too
+  const ago = duration(room * step).replace(/ 0 (s|min)$/, '');
   const seconds = (i) => (i === d.submitted.length - 1 ? Math.max(1, d.newest_seconds) : step);
   const each = (values) => column(values.map((v, i) => v / seconds(i)), room, passed, 0);
   const as = (values, later) => column(values, room, passed, later);
   const ended = poll.at + passed * step * 1000;
   const when = (i) => new Date(ended - (room - 1 - i) * step * 1000).toLocaleTimeString([], shown === '24h' ? { hour: '2-digit', minute: '2-digit' } : {});
-  const chart = { time: when, from };
+  const chart = { time: when, from: `${ago} ago` };
   return html`<section class="history" aria-label="History">
     <div class="section-head"><h2>Last ${name}</h2>
       <div class="segments" role="group" aria-label="How far back">${Object.keys(SPANS).map((s) => html`<button type="button" aria-pressed=${s === span} onClick=${() => setSpan(s)}>${s === '15m' ? '15 min' : '24 h'}</button>`)}</div></div>

@@ -1,6 +1,6 @@
 // job.js - one job: its life as a line of moments, what went in and came out, and what can be done.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { beside, bytes, save, send, text } from './api.js';
+import { beside, bytes, may, save, send, text } from './api.js';
 import { Deliveries } from './group.js';
 import { Act, Badge, Copy, FINAL, Failure, JobLink, Loading, Time, Tree, bytesText, duration, html, short, useNow, usePoll } from './ui.js';
 
@@ -177,10 +177,10 @@ export function Job({ id }) {
     <p class="crumbs"><a href="#/jobs">Jobs</a> <span aria-hidden="true">/</span> <span class="mono">${short(j.id)}</span></p>
     <div class="title"><h1>${j.task} <${Badge} state=${j.state} /></h1>
     <div class="bar">
-      ${!FINAL.has(j.state) && html`<${Act} run=${post('cancel')} confirm="Cancel this job?" disabled=${j.cancel_requested}>${j.cancel_requested ? 'Being cancelled' : 'Cancel'}</${Act}>`}
-      ${['failed', 'cancelled', 'expired'].includes(j.state) && html`<${Act} run=${post('retry')} kind="primary">Retry</${Act}>`}
-      ${!j.input_type && j.input !== undefined && html`<a class="button" href=${`#/tasks?task=${encodeURIComponent(j.task)}&from=${id}`}>Submit a changed one</a>`}
-      ${FINAL.has(j.state) && html`<${Act} run=${forget} confirm="Forget this job, with its result? This cannot be undone." kind="danger">Delete</${Act}>`}
+      ${!FINAL.has(j.state) && html`<${Act} needs="submit" run=${post('cancel')} confirm="Cancel this job?" disabled=${j.cancel_requested}>${j.cancel_requested ? 'Being cancelled' : 'Cancel'}</${Act}>`}
+      ${['failed', 'cancelled', 'expired'].includes(j.state) && html`<${Act} needs="control" run=${post('retry')} kind="primary">Retry</${Act}>`}
+      ${may('submit') && !j.input_type && j.input !== undefined && html`<a class="button" href=${`#/tasks?task=${encodeURIComponent(j.task)}&from=${id}`}>Submit a changed one</a>`}
+      ${FINAL.has(j.state) && html`<${Act} needs="control" run=${forget} confirm="Forget this job, with its result? This cannot be undone." kind="danger">Delete</${Act}>`}
     </div></div>
     <${Failure} error=${job.error} />
     <${Way} job=${j} />

@@ -1,6 +1,6 @@
 // jobs.js - lists of jobs: filters that stand in the address, pages, and changes of many.
 import { useEffect, useState } from 'preact/hooks';
-import { send } from './api.js';
+import { may, send } from './api.js';
 import { JobTable } from './table.js';
 import { Act, Empty, Failure, Loading, STATES, count, html, plural, short, usePoll } from './ui.js';
 
@@ -97,21 +97,21 @@ function Bulk({ query, chosen, clear, again, many }) {
   if (n > 0)
     return html`<div class="bar bulk on" role="group" aria-label="Chosen jobs">
       <strong>${n} chosen</strong>
-      <${Act} run=${each('POST', '/cancel', 'cancelled')} confirm=${`Cancel ${plural(n, 'job')}?`}>Cancel</${Act}>
-      <${Act} run=${each('POST', '/retry', 'will run again')} confirm=${`Run ${plural(n, 'job')} again?`}>Retry</${Act}>
-      <${Act} run=${each('DELETE', '', 'forgotten')} confirm=${`Forget ${plural(n, 'job')}, with their results? This cannot be undone.`} kind="danger">Delete</${Act}>
+      <${Act} needs="control" run=${each('POST', '/cancel', 'cancelled')} confirm=${`Cancel ${plural(n, 'job')}?`}>Cancel</${Act}>
+      <${Act} needs="control" run=${each('POST', '/retry', 'will run again')} confirm=${`Run ${plural(n, 'job')} again?`}>Retry</${Act}>
+      <${Act} needs="control" run=${each('DELETE', '', 'forgotten')} confirm=${`Forget ${plural(n, 'job')}, with their results? This cannot be undone.`} kind="danger">Delete</${Act}>
       <button type="button" class="quiet" onClick=${clear}>None</button>
     </div>`;
   const open = ['scheduled', 'queued', 'running'].includes(state);
   const bad = ['failed', 'cancelled', 'expired'].includes(state);
-  if (!state || query.get('text') || !many) return said ? html`<div class="bar bulk">${said}</div>` : null;
+  if (!state || query.get('text') || !many || !may('control')) return said ? html`<div class="bar bulk">${said}</div>` : null;
   const only = FILTERS.some((k) => k !== 'state' && query.get(k));
   const whose = only ? `all ${state} jobs of this filter` : `all ${many === true ? '' : `${count(many)} `}${state} jobs`;
   return html`<div class="bar bulk" role="group" aria-label="All jobs of this filter">
     <span class="dim">All that are ${state}:</span>
-    ${open && html`<${Act} run=${all('cancel', 'cancelled')} confirm=${`Cancel ${whose}?`}>Cancel all</${Act}>`}
-    ${bad && html`<${Act} run=${all('retry', 'will run again')} confirm=${`Run ${whose} again?`}>Retry all</${Act}>`}
-    ${!open && html`<${Act} run=${all('delete', 'forgotten')} confirm=${`Forget ${whose}, with their results? This cannot be undone.`} kind="danger">Delete all</${Act}>`}
+    ${open && html`<${Act} needs="control" run=${all('cancel', 'cancelled')} confirm=${`Cancel ${whose}?`}>Cancel all</${Act}>`}
+    ${bad && html`<${Act} needs="control" run=${all('retry', 'will run again')} confirm=${`Run ${whose} again?`}>Retry all</${Act}>`}
+    ${!open && html`<${Act} needs="control" run=${all('delete', 'forgotten')} confirm=${`Forget ${whose}, with their results? This cannot be undone.`} kind="danger">Delete all</${Act}>`}
     ${said}
   </div>`;
 }
@@ -144,7 +144,7 @@ export function Jobs({ query }) {
       ? !page.error && html`<${Loading} />`
       : html`<div class=${page.fresh ? '' : 'stale'}>${
           some
-            ? html`<${JobTable} jobs=${page.data.jobs} chosen=${chosen} choose=${choose} />`
+            ? html`<${JobTable} jobs=${page.data.jobs} chosen=${chosen} choose=${may('control') ? choose : undefined} />`
             : html`<${Empty} title=${`No job fits${query.get('cursor') ? ' on this page' : ''}.`}>${next
                 ? 'The search looked at 20,000 jobs here; older ones follow.'
                 : filtered

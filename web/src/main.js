@@ -1,6 +1,6 @@
 // main.js - the frame: which page, the way between them, whether the service answers, and the token.
 import { useEffect, useState } from 'preact/hooks';
-import { hasToken, setToken } from './api.js';
+import { caller, get, hasToken, may, setToken } from './api.js';
 import { Group } from './group.js';
 import { Job } from './job.js';
 import { Jobs } from './jobs.js';
@@ -8,6 +8,7 @@ import { Keys } from './keys.js';
 import { Overview } from './overview.js';
 import { choose, flip, usePrefs } from './prefs.js';
 import { Schedules } from './schedules.js';
+import { Service } from './service.js';
 import { Tasks } from './tasks.js';
 import { html, render } from './ui.js';
 import { Workers } from './workers.js';
@@ -18,6 +19,7 @@ const pages = [
   ['tasks', 'Tasks', Tasks],
   ['schedules', 'Schedules', Schedules],
   ['workers', 'Workers', Workers],
+  ['service', 'Service', Service],
 ];
 
 function useRoute() {
@@ -60,7 +62,7 @@ function LogIn({ done }) {
     setToken(text.trim());
     done();
   };
-  return html`<main tabindex="-1"><form class="card login" onSubmit=${enter}>
+  return html`<main id="content" tabindex="-1"><form class="card login" onSubmit=${enter}>
     <h1>Token</h1>
     <p>This service wants a token (<code>jobmill token NAME</code> makes one). It is kept in this tab until the tab is closed.</p>
     <label for="token">Token</label>
@@ -86,13 +88,18 @@ function App() {
       removeEventListener('jobmill-token', want);
     };
   }, []);
+  useEffect(() => document.querySelector('header nav [aria-current]')?.scrollIntoView({ inline: 'nearest', block: 'nearest' }), [route.parts[0]]);
+  const [, known] = useState(null);
+  useEffect(() => {
+    if (!wanted) get('/v1/caller').then((got) => known((caller.value = got)), () => {});
+  }, [wanted]);
   const [first = '', second] = route.parts;
   const page = pages.find(([path]) => path === first);
   useEffect(() => void (document.title = `${page ? page[1] : first === 'groups' ? 'Group' : 'Not found'} · jobmill`), [page, first]);
   const head = html`<a class="skip" href="#content" onClick=${(e) => (e.preventDefault(), document.querySelector('main')?.focus())}>To the content</a><header><div>
     <a class="brand" href="#/"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="M10 1v5M19 10h-5M10 19v-5M1 10h5M16.4 3.6l-3.6 3.6M16.4 16.4l-3.6-3.6M3.6 16.4l3.6-3.6M3.6 3.6l3.6 3.6" /><circle cx="10" cy="10" r="3.5" /></svg>jobmill</a>
     <nav aria-label="Pages">${pages.map(([path, name]) => html`<a href=${`#/${path}`} aria-current=${path === first || (path === 'jobs' && first === 'groups') ? 'page' : undefined}>${name}</a>`)}</nav>
-    <span class="end"><${View} /><a href="docs">API</a>${hasToken() && html`<button type="button" class="quiet" onClick=${() => (setToken(''), setWanted(true))}>Leave</button>`}</span>
+    <span class="end">${!may('control') && html`<span class="badge" title="This token may not change anything">${may('submit') ? 'no control' : 'read only'}</span>`}<${View} /><a href="docs">API</a>${hasToken() && html`<button type="button" class="quiet" onClick=${() => (setToken(''), setWanted(true))}>Leave</button>`}</span>
   </div></header>
   ${offline && html`<div class="offline" role="alert">The service does not answer. What you see is old; this page goes on trying.</div>`}`;
   if (wanted) return html`${head}<${LogIn} done=${() => setWanted(false)} />`;

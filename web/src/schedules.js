@@ -1,6 +1,6 @@
 // schedules.js - jobs by the clock: what there is, when it runs next, and making one.
 import { useState } from 'preact/hooks';
-import { send } from './api.js';
+import { may, send } from './api.js';
 import { cronWords } from './cronwords.js';
 import { Act, Empty, Failure, JobLink, Loading, Time, html, usePoll } from './ui.js';
 
@@ -28,8 +28,8 @@ function Schedule({ s, again }) {
     </dl>
     <p class="small dim">Next five runs</p>
     <ol class="next">${s.next.map((t) => html`<li><time datetime=${t}>${inZone(t, s.time_zone)}</time></li>`)}</ol>
-    <div class="bar"><${Act} run=${flip}>${s.paused ? 'Resume' : 'Pause'}</${Act}>
-      <${Act} run=${drop} confirm=${`Remove the schedule ${s.name}?`} kind="danger">Remove</${Act}></div>
+    <div class="bar"><${Act} needs="control" run=${flip}>${s.paused ? 'Resume' : 'Pause'}</${Act}>
+      <${Act} needs="control" run=${drop} confirm=${`Remove the schedule ${s.name}?`} kind="danger">Remove</${Act}></div>
   </section>`;
 }
 
@@ -50,7 +50,7 @@ function Make({ tasks, again }) {
     <label for="s-miss">Missed runs are made up for</label><select id="s-miss" value=${v.missed} onChange=${put('missed')}><option>once</option><option>none</option></select>
     <label for="s-task">Task</label><select id="s-task" value=${v.task} onChange=${put('task')}><option></option>${tasks.map((t) => html`<option>${t.name}</option>`)}</select>
     <label for="s-in">Input, as JSON</label><textarea id="s-in" rows="3" value=${v.input} onInput=${put('input')}></textarea>
-    <${Act} run=${run} kind="primary">Make</${Act}>
+    <${Act} needs="control" run=${run} kind="primary">Make</${Act}>
   </div></details>`;
 }
 
@@ -60,7 +60,7 @@ export function Schedules() {
   if (!all.data) return all.error ? html`<h1>Schedules</h1><${Failure} error=${all.error} />` : html`<${Loading} />`;
   return html`<h1>Schedules</h1>
     <${Failure} error=${all.error} />
-    <${Make} tasks=${tasks.data?.tasks ?? []} again=${all.again} />
+    ${may('control') && html`<${Make} tasks=${tasks.data?.tasks ?? []} again=${all.again} />`}
     ${all.data.schedules.length === 0 && html`<${Empty} title="There is no schedule yet">A schedule submits a job by the clock, in a time zone.</${Empty}>`}
     <div class="cards">${all.data.schedules.map((s) => html`<${Schedule} key=${s.name} s=${s} again=${all.again} />`)}</div>`;
 }

@@ -1,6 +1,6 @@
 // tasks.js - what can be run: figures, pause, and a form made of the task's input schema.
 import { useState } from 'preact/hooks';
-import { get, send } from './api.js';
+import { get, may, send } from './api.js';
 import { Act, Failure, Loading, STATES, count, duration, html, percent, plural, usePoll } from './ui.js';
 
 const simple = (schema) =>
@@ -51,7 +51,7 @@ function Submit({ task, from }) {
           ${simple(schema)
             ? Object.entries(schema.properties).map(([name, s]) => html`<${Field} task=${task.name} name=${name} schema=${s} required=${(schema.required ?? []).includes(name)} value=${values[name]} set=${(v) => setValues({ ...values, [name]: v })} />`)
             : html`<label for=${`json-${task.name}`}>Input, as JSON</label><textarea id=${`json-${task.name}`} rows="5" value=${json} onInput=${(e) => setJson(e.target.value)}></textarea>`}
-          <${Act} run=${run} kind="primary">Submit</${Act}>
+          <${Act} needs="submit" run=${run} kind="primary">Submit</${Act}>
         </div>`}
   </details>`;
 }
@@ -63,12 +63,12 @@ function Task({ task, from, again }) {
   };
   const done = task.attempts.succeeded + task.attempts.failed;
   return html`<section class="card task">
-    <h2><a href=${`#/jobs?task=${task.name}`}>${task.name}</a> <small class="dim">${task.kind}${task.persistent ? ', warm' : ''} · pool ${task.pool}</small> ${task.paused && html`<span class="badge cancelled">paused</span>`}<span class="tools"><${Act} run=${flip} kind="quiet">${task.paused ? 'Resume' : 'Pause'}</${Act}></span></h2>
+    <h2><a href=${`#/jobs?task=${task.name}`}>${task.name}</a> <small class="dim">${task.kind}${task.persistent ? ', warm' : ''} · pool ${task.pool}</small> ${task.paused && html`<span class="badge cancelled">paused</span>`}<span class="tools"><${Act} needs="control" run=${flip} kind="quiet">${task.paused ? 'Resume' : 'Pause'}</${Act}></span></h2>
     <p>${task.description}</p>
     ${!task.available && html`<p class="note bad">${task.error}</p>`}
     <ul class="mini">${STATES.filter((s) => task.counts[s] > 0).map((s) => html`<li><a href=${`#/jobs?task=${task.name}&state=${s}`}><span class=${`badge ${s}`}>${count(task.counts[s])} ${s}</span></a></li>`)}</ul>
     <p class="dim small">${done ? html`${plural(done, 'attempt')} since the start, ${percent(task.attempts.failed, done)} failed, mean ${duration(task.attempts.mean_seconds)}` : 'not run since the start'}${task.concurrency ? ` · at most ${task.concurrency} at once` : ''}${task.rate ? ` · at most ${task.rate}/s` : ''}</p>
-    <${Submit} key=${from} task=${task} from=${from} />
+    ${may('submit') && html`<${Submit} key=${from} task=${task} from=${from} />`}
   </section>`;
 }
 

@@ -2,7 +2,7 @@
 import { h, render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import htm from 'htm';
-import { get, peek } from './api.js';
+import { get, may, peek } from './api.js';
 import { prefs, usePrefs } from './prefs.js';
 
 export const html = htm.bind(h);
@@ -89,7 +89,7 @@ export function bytesText(n) {
     n /= 1024;
     i++;
   }
-  return `${i && n < 10 ? n.toFixed(1) : Math.round(n)} ${units[i]}`;
+  return `${i && n < 10 ? n.toFixed(1).replace('.0', '') : Math.round(n)} ${units[i]}`;
 }
 
 export const count = (n) => (n ?? 0).toLocaleString('en');
@@ -138,12 +138,13 @@ export function Failure({ error }) {
   </div>`;
 }
 
-/** A button that does something to the service, and shows while it does and when it failed. */
-export function Act({ run, confirm, children, kind = '', disabled = false, label }) {
+/** A button that does something to the service, and shows while it does and when it failed. `needs`: a scope. */
+export function Act({ run, confirm, children, kind = '', disabled = false, label, needs }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const alive = useRef(true);
   useEffect(() => () => void (alive.current = false), []);
+  if (needs && !may(needs)) return null;
   const click = async () => {
     if (confirm && !window.confirm(confirm)) return;
     setBusy(true);

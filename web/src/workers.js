@@ -39,7 +39,7 @@ export function Workers() {
     ${pools.data.pools.map(
       (p) => html`<section class="pool">
         <div class="section-head"><h2>${p.name} ${p.paused && html`<${Badge} state="cancelled">paused</${Badge}>`}</h2>${busy(p)}
-          <span class="tools"><${Act} run=${flip(p)}>${p.paused ? 'Resume' : 'Pause'}</${Act}></span></div>
+          <span class="tools"><${Act} needs="control" run=${flip(p)}>${p.paused ? 'Resume' : 'Pause'}</${Act}></span></div>
         <p class="dim small">${plural(p.workers, 'worker')}, at most ${p.max_workers} · ${p.start_method}${p.nice ? ` · nice ${p.nice}` : ''}${p.affinity ? ` · CPUs ${p.affinity}` : ''} · ${p.tasks.length ? p.tasks.join(', ') : 'no task'}</p>
         <${Board} pool=${p.name} workers=${workers.data.workers.filter((w) => w.pool === p.name)} />
       </section>`,
