@@ -77,15 +77,11 @@ void serve_die(int status, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     log_error("%s", text);
-    for (int i = 0; i < LOG_FLUSH_MS / 5; i++) {
-        int left = 0;
+    uint64_t ticket = log_pipe_read < 0 ? 0 : collector_ask();
+    for (int i = 0; i < LOG_FLUSH_MS / 5 && !collector_passed(ticket); i++) {
         struct timespec pause = {.tv_nsec = 5000000};
         nanosleep(&pause, NULL);
-        if (log_pipe_read < 0 || ioctl(log_pipe_read, FIONREAD, &left) < 0 || left == 0)
-            break;
     }
-    struct timespec last = {.tv_nsec = 20000000}; /* what was read is being written */
-    nanosleep(&last, NULL);
     forkserver_kill_all(KILL_ALL_MS); /* also when it is the fork server that died */
     _exit(status);
 }
