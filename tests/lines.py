@@ -4,6 +4,7 @@
 All are there once, in their order, and the service's memory does not grow with them.
 """
 import argparse
+import atexit
 import http.client
 import json
 import re
@@ -19,6 +20,7 @@ class Service:
     def __init__(self, binary):
         self.binary, self.dir = binary, tempfile.mkdtemp(prefix='jobmill-lines-')
         self.start()
+        atexit.register(lambda: self.process.poll() is None and self.process.kill())
 
     def start(self):
         with open(f'{self.dir}/log', 'ab') as log:

@@ -6,6 +6,7 @@ connection came. Run with nothing allowed, no connection may come for an address
 everything allowed, the same URLs do reach the receiver, so the first run shows something.
 """
 import argparse
+import atexit
 import http.client
 import ipaddress
 import json
@@ -129,6 +130,7 @@ class Service:
         self.log = open(f'{self.dir}/log', 'ab')
         self.process = subprocess.Popen([binary, 'serve', '--config', f'{self.dir}/conf', '--listen', '127.0.0.1:0', '--data-dir', f'{self.dir}/data', '--workers', '2'],
                                         stdout=subprocess.PIPE, stderr=self.log, env=env)
+        atexit.register(lambda: self.process.poll() is None and self.process.kill())
         self.port = int(self.process.stdout.readline().decode().rsplit(':', 1)[1])
 
     def ask(self, method, path, body=None):
