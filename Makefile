@@ -461,6 +461,17 @@ property: $(BUILD)/jobmill $(BUILD)/property ## random requests made from api.ya
 	cp tests/property/*.js $(BUILD)/property
 	node $(BUILD)/property/property.js $(BUILD)/jobmill api.yaml $(RUNS) $(SEED)
 
+# the linter of the contract
+$(BUILD)/openapi: tests/openapi/package-lock.json
+	./install-deps.sh web
+	@mkdir -p $@
+	cp tests/openapi/package.json tests/openapi/package-lock.json $@
+	cd $@ && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+.PHONY: openapi
+openapi: $(BUILD)/openapi ## api.yaml by Redocly's linter: no error
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $</node_modules/.bin/redocly lint --format stylish --skip-rule no-required-schema-properties-undefined api.yaml
+
 JOBS ?= 200
 pipelines: $(BUILD)/jobmill ## pictures by a command, a warm program and remote workers, JOBS jobs of each, under kills
 	/usr/bin/python3 tests/pipelines.py $(BUILD)/jobmill --jobs $(JOBS)

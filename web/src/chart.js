@@ -9,33 +9,24 @@ const H = 100;
 const x = (i, n) => ((i + 0.5) * W) / n;
 const y = (v, most) => H - (v / most) * H;
 
-const at = (points) => points.map(([a, b]) => `${a.toFixed(1)} ${b.toFixed(1)}`).join('L');
+const line = (run, n, most) => run.map(([i, v]) => `${x(i, n).toFixed(1)} ${y(v, most).toFixed(1)}`).join('L');
 
-function Shape({ s, n, most, floor }) {
-  const parts = runs(s.values, floor);
-  const top = (r) => r.map(([i, v, f]) => [x(i, n), y(v + f, most)]);
-  const bottom = (r) => r.map(([i, , f]) => [x(i, n), y(f, most)]).reverse();
+function Shape({ s, n, most }) {
+  const parts = runs(s.values);
+  const under = (r) => `M${x(r[0][0], n).toFixed(1)} ${H}L${line(r, n, most)}L${x(r.at(-1)[0], n).toFixed(1)} ${H}Z`;
   return html`<g class=${`series ${s.kind}`}>
-    ${!s.line && html`<path class="area" d=${parts.map((r) => `M${at([...top(r), ...bottom(r)])}Z`).join('')} />`}
-    <path class="line" d=${parts.map((r) => `M${at(top(r))}h.1`).join('')} />
+    ${!s.line && html`<path class="area" d=${parts.map(under).join('')} />`}
+    <path class="line" d=${parts.map((r) => `M${line(r, n, most)}h.1`).join('')} />
   </g>`;
 }
 
 /**
- * series: [{name, kind, values, line, stacked}], all of one length, null where nothing is known; time(i) says when; format(v) what.
+ * series: [{name, kind, values, line}], all of one length, null where nothing is known; time(i) says when; format(v) what.
  */
 export function Chart({ title, series, time, format, from, most: least = 0 }) {
   const n = series[0].values.length;
   const [shown, setShown] = useState(null);
-  const stacked = series.filter((s) => s.stacked);
-  const sums = stacked.length ? stacked[0].values.map((_, i) => stacked.reduce((sum, s) => sum + (s.values[i] ?? 0), 0)) : [];
-  const most = ceiling(Math.max(least, ...sums, ...series.flatMap((s) => (s.stacked ? [] : s.values.filter((v) => v !== null)))));
-  let floor = null;
-  const shapes = series.map((s) => {
-    const below = s.stacked ? floor : null;
-    if (s.stacked) floor = s.values.map((v, i) => (v ?? 0) + (below?.[i] ?? 0));
-    return html`<${Shape} s=${s} n=${n} most=${most} floor=${below} />`;
-  });
+  const most = ceiling(Math.max(least, ...series.flatMap((s) => s.values.filter((v) => v !== null))));
   const move = (e) => {
     const box = e.currentTarget.getBoundingClientRect();
     setShown(Math.min(n - 1, Math.max(0, Math.floor(((e.clientX - box.left) / box.width) * n))));
@@ -54,7 +45,7 @@ export function Chart({ title, series, time, format, from, most: least = 0 }) {
     <div class="plot" tabindex="0" role="group" aria-label=${`${title}: the arrow keys read off values`} onPointerMove=${move} onPointerLeave=${() => setShown(null)} onKeyDown=${key} onBlur=${() => setShown(null)}>
       <svg viewBox=${`0 0 ${W} ${H}`} preserveAspectRatio="none" role="img" aria-label=${`${title}, now: ${said}`}>
         <path class="grid" d=${`M0 ${H / 2}H${W}M0 0H${W}M0 ${H}H${W}`} />
-        ${shapes}
+        ${series.map((s) => html`<${Shape} s=${s} n=${n} most=${most} />`)}
         ${shown !== null && html`<path class="cursor" d=${`M${x(shown, n)} 0V${H}`} />`}
       </svg>
       <span class="most">${format(most)}</span>

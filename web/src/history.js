@@ -43,8 +43,8 @@ export function History({ news, fine }) {
       <div class="segments" role="group" aria-label="How far back">${Object.keys(SPANS).map((s) => html`<button type="button" aria-pressed=${s === span} onClick=${() => setSpan(s)}>${s === '15m' ? '15 min' : '24 h'}</button>`)}</div></div>
     <div class="charts">
       <${Chart} ...${chart} title="Throughput" format=${rate} series=${[
-        { name: 'succeeded', kind: 'good', values: each(d.succeeded), stacked: true },
-        { name: 'failed', kind: 'bad', values: each(d.failed), stacked: true },
+        { name: 'succeeded', kind: 'good', values: each(d.succeeded) },
+        { name: 'failed', kind: 'bad', values: each(d.failed) },
       ]} />
       <${Chart} ...${chart} title="Queue" format=${amount} most=${4} series=${[{ name: 'waiting', kind: 'accent', values: as(d.depth, d.depth.at(-1) ?? 0) }]} />
       <${Chart} ...${chart} title="Run time" format=${time} series=${[

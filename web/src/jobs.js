@@ -33,22 +33,26 @@ function States({ query, counts }) {
 
 function Filters({ query, tasks }) {
   const go = (change) => (location.hash = address(query, change));
+  const [text, setText] = useState('');
+  const [tag, setTag] = useState('');
+  useEffect(() => {
+    setText(query.get('text') ?? '');
+    setTag(query.get('tag') ?? '');
+  }, [query.toString()]);
   const search = (e) => {
     e.preventDefault();
-    const form = new FormData(e.target);
-    const text = form.get('text').trim();
-    if (UUID.test(text)) location.hash = `#/jobs/${text.toLowerCase()}`;
-    else go({ text, tag: form.get('tag').trim() });
+    if (UUID.test(text.trim())) location.hash = `#/jobs/${text.trim().toLowerCase()}`;
+    else go({ text: text.trim(), tag: tag.trim() });
   };
   const chips = FILTERS.filter((k) => k !== 'state' && query.get(k));
   const shown = { group: short, created_after: (t) => new Date(t).toLocaleString(), created_before: (t) => new Date(t).toLocaleString() };
   const name = { created_after: 'from', created_before: 'until' };
-  return html`<form class="filters" key=${query.toString()} onSubmit=${search}>
-    <label class="grow">Search <input name="text" type="search" maxlength="100" value=${query.get('text') ?? ''} placeholder="a whole id, or words of input, error, tags" /></label>
+  return html`<form class="filters" onSubmit=${search}>
+    <label class="grow">Search <input name="text" type="search" maxlength="100" value=${text} onInput=${(e) => setText(e.target.value)} placeholder="a whole id, or words of input, error, tags" /></label>
     <label>Task <select value=${query.get('task') ?? ''} onChange=${(e) => go({ task: e.target.value })}>
       <option value="">any</option>${tasks.map((t) => html`<option value=${t.name}>${t.name}</option>`)}
     </select></label>
-    <label>Tag <input name="tag" maxlength="64" size="12" value=${query.get('tag') ?? ''} /></label>
+    <label>Tag <input name="tag" maxlength="64" size="12" value=${tag} onInput=${(e) => setTag(e.target.value)} /></label>
     <label>From <input type="datetime-local" value=${local(query.get('created_after'))} onChange=${(e) => go({ created_after: whole(e.target.value) })} /></label>
     <label>Until <input type="datetime-local" value=${local(query.get('created_before'))} onChange=${(e) => go({ created_before: whole(e.target.value) })} /></label>
     <button>Search</button>

@@ -29,10 +29,13 @@ function useRoute() {
   };
   const [route, setRoute] = useState(read);
   useEffect(() => {
+    let path = read().parts.join('/');
     const change = () => {
-      setRoute(read());
+      const now = read();
+      setRoute(now);
       scrollTo(0, 0);
-      document.querySelector('main')?.focus({ preventScroll: true });
+      if (now.parts.join('/') !== path) document.querySelector('main')?.focus({ preventScroll: true }); // a filter leaves the keyboard where it is
+      path = now.parts.join('/');
     };
     addEventListener('hashchange', change);
     return () => removeEventListener('hashchange', change);

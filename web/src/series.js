@@ -7,15 +7,15 @@ export function ceiling(v) {
   return [1, 2, 5, 10].map((n) => n * power).find((n) => n >= v * 0.9999);
 }
 
-/** Runs of values that are there, as [index, value, floor] each; nothing on top of others is not there. */
-export function runs(values, floor) {
+/** Runs of values that are there, as [index, value] each. */
+export function runs(values) {
   const all = [];
   let run = null;
   values.forEach((v, i) => {
-    if (v === null || (floor && !v)) run = null;
+    if (v === null) run = null;
     else {
       if (!run) all.push((run = []));
-      run.push([i, v, floor?.[i] ?? 0]);
+      run.push([i, v]);
     }
   });
   return all;
