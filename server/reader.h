@@ -123,9 +123,9 @@ int reader_counts(const char *task, struct job_counts *out);
  * concurrency key; 0: none waits. One look-up in an index. */
 int reader_queued_since(const char *task, int64_t *since_us);
 
-/* Sizes of the store's files in bytes; used: of db, without the pages that are free. */
+/* Sizes of the store's files in bytes. */
 struct store_sizes {
-    uint64_t db, wal, used;
+    uint64_t db, wal;
 };
 void reader_sizes(struct store_sizes *out);
 

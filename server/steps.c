@@ -327,7 +327,7 @@ static uint64_t ended_of(uint32_t task_id)
     return n;
 }
 
-/* What is kept of a task: its own rule, else the service's; less when the store is too large. */
+/* What is kept of a task: its own rule, else the service's. */
 static struct keep_rule rule_of(uint32_t task, int64_t now_us)
 {
     const struct taskdef *t = &w.defs->task[task];
@@ -336,19 +336,11 @@ static struct keep_rule rule_of(uint32_t task, int64_t now_us)
     struct keep_rule r = {.task_id = w.task_ids[task],
                           .before_us = keep_us > 0 ? now_us - keep_us : 0,
                           .most = most ? most : UINT64_MAX};
-    if (w.conf->keep_bytes) {
-        struct store_sizes sizes;
-        store_read_sizes(w.store, &sizes);
-        if (sizes.used > w.conf->keep_bytes) {
-            uint64_t fewer = ended_of(r.task_id) * 9 / 10;
-            r.most = fewer < r.most ? fewer : r.most;
-        }
-    }
     return r;
 }
 
-/* Forgets a little: a step of one task's old jobs, or of expired keys when all tasks had their
- * turn. */
+/* Forgets a little: a step of one task's old jobs; when all tasks had their turn, of the oldest of
+ * all while the store is too large; then of expired keys. */
 static int sweep(int64_t now_us)
 {
     size_t gone = 0;
@@ -358,6 +350,14 @@ static int sweep(int64_t now_us)
         struct keep_rule rule = rule_of(w.sweep_task, now_us);
         if ((rule.before_us || rule.most != UINT64_MAX) && ended_of(rule.task_id) > 0)
             err = store_sweep_jobs(w.store, &rule, SWEEP_JOBS, &gone, &more);
+        w.sweep_task += !more;
+        w.next_sweep_us = more ? now_us + SWEEP_GO_US : now_us;
+        return err;
+    }
+    if (w.sweep_task == w.defs->tasks) {
+        if (w.conf->keep_bytes)
+            err =
+                store_sweep_bytes(w.store, (uint64_t)w.conf->keep_bytes, SWEEP_JOBS, &gone, &more);
         w.sweep_task += !more;
         w.next_sweep_us = more ? now_us + SWEEP_GO_US : now_us;
         return err;
@@ -375,7 +375,7 @@ static int sweep_all(int64_t now_us)
 {
     int err = 0;
     uint32_t looked = 0;
-    while (!err && now_us >= w.next_sweep_us && looked++ <= w.defs->tasks)
+    while (!err && now_us >= w.next_sweep_us && looked++ <= w.defs->tasks + 1)
         err = sweep(now_us);
     return err;
 }

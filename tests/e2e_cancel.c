@@ -277,6 +277,57 @@ START_TEST(a_cancel_races_with_the_end)
 }
 END_TEST
 
+/* The attempts that GET tells: how many, and that each has its number and its own error. */
+static void has_failed(struct server *s, const char *id, const char *state, int n)
+{
+    char path[80];
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+    struct answer *a = get(s, path, 200);
+    ck_assert_str_eq(jstr(a->json, "state"), state);
+    ck_assert_msg((int)json_array_size(jget(a->json, "attempts")) == n, "not %d: %s", n, a->body);
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof(path), "attempts.%d.number", i);
+        ck_assert_int_eq(jint(a->json, path), i + 1);
+        snprintf(path, sizeof(path), "attempts.%d.error.code", i);
+        ck_assert_str_eq(jstr(a->json, path), "task_error");
+    }
+    answer_free(a);
+}
+
+/* A cancel between two attempts is none, and takes no attempt's record away. */
+START_TEST(an_attempt_that_was_is_told_once)
+{
+    static const char *const delays[] = {"3600", "0.001,3600"};
+    struct server *s = server_new("[task fails]\ncommand = /bin/false\n", one_worker);
+    char body[200], id[40], path[80];
+    for (int n = 1; n <= 2; n++) {
+        snprintf(body, sizeof(body),
+                 "{\"task\":\"fails\",\"max_attempts\":9,"
+                 "\"backoff\":{\"kind\":\"list\",\"delays\":[%s]}}",
+                 delays[n - 1]);
+        snprintf(id, sizeof(id), "%s", submit(s, body));
+        bool waits = false;
+        snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+        while (!waits) {
+            struct answer *a = await_state(s, id, "scheduled");
+            waits = jint(a->json, "attempt") == n;
+            answer_free(a);
+        }
+        has_failed(s, id, "scheduled", n);
+        cancel_to_the_end(s, id);
+        has_failed(s, id, "cancelled", n);
+        answer_free(post(s, "/v1/tasks/fails/pause", NULL, 200));
+        snprintf(path, sizeof(path), "/v1/jobs/%s/retry", id);
+        answer_free(post(s, path, NULL, 202));
+        has_failed(s, id, "queued", n);
+        cancel_to_the_end(s, id);
+        has_failed(s, id, "cancelled", n);
+        answer_free(post(s, "/v1/tasks/fails/resume", NULL, 200));
+    }
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -291,6 +342,7 @@ int main(void)
         a_timeout_ends_each_attempt,
         many_cancels_are_one,
         a_cancel_races_with_the_end,
+        an_attempt_that_was_is_told_once,
     };
     return run_suite("cancel", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -89,22 +89,29 @@ START_TEST(what_is_to_run_after_a_while_does_not_jump)
     char body[300];
     struct server *s = begin("");
     char *late = keep(submit(s, "{\"task\":\"noop\",\"delay\":1800}"));
+    snprintf(body, sizeof(body), "{\"task\":\"noop\",\"delay\":1800,\"depends_on\":[\"%s\"]}",
+             late);
+    char *child = keep(submit(s, body)); /* waits for both */
     snprintf(body, sizeof(body), FAILS, "1800");
     char *pause = keep(submit(s, body));
     answer_free(await_state(s, pause, "scheduled"));
     eventually(time_of(s, pause, "run_at") > clock_now_us() / MS_US + 1000000, LONG_MS);
     int64_t late_ms = time_of(s, late, "run_at"), pause_ms = time_of(s, pause, "run_at");
+    int64_t child_ms = time_of(s, child, "run_at");
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         set_clock(s, steps[i]);
         state_is(s, late, "scheduled");
         state_is(s, pause, "scheduled");
         late_ms += (int64_t)(steps[i] * 1000);
         pause_ms += (int64_t)(steps[i] * 1000);
+        child_ms += (int64_t)(steps[i] * 1000);
         /* to the millisecond, but for what the clocks themselves differ by in a step */
         ck_assert_int_le(llabs(time_of(s, late, "run_at") - late_ms), 20);
         ck_assert_int_le(llabs(time_of(s, pause, "run_at") - pause_ms), 20);
+        ck_assert_int_le(llabs(time_of(s, child, "run_at") - child_ms), 20);
     }
     free(late);
+    free(child);
     free(pause);
     server_free(s);
 }

@@ -292,7 +292,10 @@ static void got(struct request *rq)
         return;
     struct attempt_record past[ATTEMPTS_TOLD];
     size_t n = 0;
-    int err = job.attempt > 1 ? reader_attempts(&rq->id, ATTEMPTS_TOLD, past, &n) : 0;
+    /* the first one is kept if another follows, or was to */
+    bool has_past = job.attempt > 1 ||
+                    (job.attempt == 1 && job.state != JOB_RUNNING && job.state != JOB_SUCCEEDED);
+    int err = has_past ? reader_attempts(&rq->id, ATTEMPTS_TOLD, past, &n) : 0;
     if (err) {
         request_error(rq, err);
     } else {

@@ -457,18 +457,24 @@ static void attempt_json(struct buf *out, const struct attempt_record *a)
     buf_addc(out, '}');
 }
 
-/* Oldest first; the last one stands in the job itself. */
+/* Oldest first. The last one stands in the job itself, unless it was kept: then the job waited for
+ * another one, and may have been cancelled meanwhile. */
 static bool add_attempts(struct buf *out, const struct view *v)
 {
     const struct job *job = v->job;
-    bool now = job->attempt > 0 && job->started_us > 0 &&
-               (job->state == JOB_RUNNING || job_state_final(job->state));
-    if (!v->whole || (v->past_count == 0 && !now))
+    bool runs = job->state == JOB_RUNNING;
+    size_t first = 0; /* newest first; what was kept after the job was read is left out */
+    while (first < v->past_count && v->past[first].number + runs > job->attempt)
+        first++;
+    bool kept = first < v->past_count && v->past[first].number == job->attempt;
+    bool now =
+        job->attempt > 0 && job->started_us > 0 && !kept && (runs || job_state_final(job->state));
+    if (!v->whole || (v->past_count == first && !now))
         return false;
     buf_addc(out, '[');
-    for (size_t i = v->past_count; i-- > 0;) {
+    for (size_t i = v->past_count; i-- > first;) {
         attempt_json(out, &v->past[i]);
-        if (i > 0 || now)
+        if (i > first || now)
             buf_addc(out, ',');
     }
     if (now) {

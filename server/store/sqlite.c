@@ -425,8 +425,10 @@ static int sqlite_checkpoint(struct store *base, bool idle)
 {
     struct sqlite_store *s = sqlite_of(base);
     int64_t limit = idle ? s->wal_limit_pages / IDLE_FRACTION : s->wal_limit_pages;
-    if (s->wal_pages - s->wal_moved < limit)
+    bool cut = idle && s->shrank && s->wal_pages > s->wal_moved;
+    if (s->wal_pages - s->wal_moved < limit && !cut)
         return 0;
+    s->shrank = false;
     /* Passive never waits. A log that readers kept from being reused is cut as soon as none is
      * left: without a busy handler that gives up at once, too. */
     int mode = s->wal_pages >= 2 * s->wal_limit_pages ? SQLITE_CHECKPOINT_TRUNCATE
@@ -521,9 +523,6 @@ static void sqlite_read_sizes(const struct store *base, struct store_sizes *out)
     struct stat st;
     out->db = stat(s->path, &st) == 0 ? (uint64_t)st.st_size : 0;
     out->wal = stat(s->wal_path, &st) == 0 ? (uint64_t)st.st_size : 0;
-    uint64_t unused =
-        atomic_load_explicit(&s->unused_pages, memory_order_relaxed) * (uint64_t)s->page_size;
-    out->used = out->db > unused ? out->db - unused : 0;
 }
 
 /* ---- life ---- */
@@ -588,6 +587,7 @@ static const struct store_ops sqlite_ops = {
     .due = sqlite_due,
     .sweep_keys = sqlite_sweep_keys,
     .sweep_jobs = sqlite_sweep_jobs,
+    .sweep_bytes = sqlite_sweep_bytes,
     .shrink = sqlite_shrink,
     .stream_get = sqlite_stream_get,
     .stream_put = sqlite_stream_put,

@@ -179,8 +179,10 @@ struct sqlite_store {
     char *dir, *path, *wal_path;
     int lock_fd;
     bool closing;
-    _Atomic uint64_t unused_pages; /* as of the last look */
     bool shrinks; /* made with auto_vacuum = INCREMENTAL */
+    bool shrinking; /* it gives back pages, step by step */
+    bool shrank;    /* that is over: the file is to be cut, which a checkpoint does */
+    int64_t swept_key; /* how far sqlite_sweep_bytes came */
     int version;
     uint64_t reader_cache_bytes;
     int page_size;
@@ -302,6 +304,7 @@ bool sqlite_gone(const struct store *s, size_t i, struct id *out);
 int sqlite_sweep_jobs(struct store *s, const struct keep_rule *rule, size_t limit, size_t *gone,
                       bool *more);
 int sqlite_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone);
+int sqlite_sweep_bytes(struct store *s, uint64_t bytes, size_t limit, size_t *gone, bool *more);
 int sqlite_shrink(struct store *s, size_t pages);
 int sqlite_pause_task(struct store *s, uint32_t task_id, bool paused);
 int sqlite_pause_pool(struct store *s, const char *pool, bool paused);

@@ -122,6 +122,52 @@ int sqlite_sweep_jobs(struct store *base, const struct keep_rule *rule, size_t l
     return got < 0 ? got : 0;
 }
 
+/* A number of pages; negative: an error. */
+static int64_t pages_of(struct sqlite_store *s, enum stmt st)
+{
+    int got = db_first(&s->db, st, NULL, 0);
+    if (got != 1)
+        return got < 0 ? got : -ERR_STORE_CORRUPT;
+    int64_t n = sqlite3_column_int64(s->db.stmt[st], 0);
+    db_done(&s->db, st);
+    return n;
+}
+
+int sqlite_sweep_bytes(struct store *base, uint64_t bytes, size_t limit, size_t *gone, bool *more)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    struct old old[STORE_BATCH];
+    size_t n = 0;
+    int64_t most = (int64_t)(bytes / (uint64_t)s->page_size);
+    int64_t used = pages_of(s, STMT_USED_PAGES);
+    if (used <= most) {
+        s->swept_key = 0;
+        return used < 0 ? (int)used : 0;
+    }
+    limit = limit < STORE_BATCH ? limit : STORE_BATCH;
+    int got = db_first(&s->db, STMT_OLD_JOBS_ALL, PARAMS(P_INT(s->swept_key), P_INT(limit)));
+    for (; got == 1; got = db_next(&s->db, STMT_OLD_JOBS_ALL)) {
+        sqlite3_stmt *st = s->db.stmt[STMT_OLD_JOBS_ALL];
+        struct old *o = &old[n++];
+        id_make(&o->id, (uint64_t)sqlite3_column_int64(st, 0),
+                (uint64_t)sqlite3_column_int64(st, 1));
+        o->state = (enum job_state)sqlite3_column_int(st, 2);
+    }
+    for (size_t i = 0; i < n && got >= 0 && used > most; i++) {
+        s->swept_key = (int64_t)id_key(&old[i].id);
+        if (!job_state_final(old[i].state))
+            continue;
+        enum job_state state;
+        got = sqlite_delete(base, &old[i].id, &state);
+        *gone += got == 0;
+        used = got < 0 ? used : pages_of(s, STMT_USED_PAGES);
+    }
+    *more = n == limit && used > most;
+    if (!*more)
+        s->swept_key = 0;
+    return got < 0 ? got : used < 0 ? (int)used : 0;
+}
+
 int sqlite_sweep_keys(struct store *base, int64_t now_us, size_t limit, size_t *gone)
 {
     struct sqlite_store *s = sqlite_of(base);
@@ -137,27 +183,20 @@ int sqlite_sweep_keys(struct store *base, int64_t now_us, size_t limit, size_t *
 
 /* ---- pages ---- */
 
-static int64_t free_pages(struct sqlite_store *s)
-{
-    int got = db_first(&s->db, STMT_FREE_PAGES, NULL, 0);
-    if (got != 1)
-        return got;
-    int64_t n = sqlite3_column_int64(s->db.stmt[STMT_FREE_PAGES], 0);
-    db_done(&s->db, STMT_FREE_PAGES);
-    return n;
-}
-
 int sqlite_shrink(struct store *base, size_t pages)
 {
     struct sqlite_store *s = sqlite_of(base);
     char sql[64];
-    int64_t unused = free_pages(s);
-    if (unused >= 0)
-        atomic_store_explicit(&s->unused_pages, (uint64_t)unused, memory_order_relaxed);
+    int64_t unused = pages_of(s, STMT_FREE_PAGES);
+    if (unused >= 0 && unused < (int64_t)pages && s->shrinking) {
+        s->shrinking = false;
+        s->shrank = true;
+    }
     if (!s->shrinks ||
         unused < (int64_t)pages) /* some are left: they are used again before the file grows */
         return unused < 0 ? (int)unused : 0;
     snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%zu)", pages);
+    s->shrinking = true;
     int rc = sqlite3_exec(s->db.c, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? 0 : db_error(&s->db, rc, "shrink");
 }

@@ -50,10 +50,11 @@ static int leave_running(struct sqlite_store *s, const struct leave *l)
 static int keep_attempt(struct sqlite_store *s, int64_t key, uint32_t number, int64_t worker,
                         int64_t started_us, int64_t finished_us, const struct job_error *e)
 {
-    return db_run_one(s, STMT_ATTEMPT_ADD,
-                      PARAMS(P_INT(key), P_INT(number), P_INT(worker), P_INT(started_us),
-                             P_INT(finished_us), P_STR(e->code), P_STR(e->message),
-                             P_INT(e->signal), P_INT(e->exit_code)));
+    int n = db_run(&s->db, STMT_ATTEMPT_ADD,
+                   PARAMS(P_INT(key), P_INT(number), P_INT(worker), P_INT(started_us),
+                          P_INT(finished_us), P_STR(e->code), P_STR(e->message), P_INT(e->signal),
+                          P_INT(e->exit_code)));
+    return n < 0 ? n : 0;
 }
 
 static int succeed(struct sqlite_store *s, const struct job *job, const struct attempt *a,
@@ -305,7 +306,8 @@ int sqlite_retry(struct store *base, const struct id *id, int64_t now_us, struct
 
 int sqlite_clock_set(struct store *base, int64_t step_us)
 {
-    static const enum stmt moves[] = {STMT_DUE_MOVE, STMT_LEASES_MOVE, STMT_DELIVERIES_MOVE};
+    static const enum stmt moves[] = {STMT_DUE_MOVE, STMT_DUE_MOVE_CHILDREN, STMT_LEASES_MOVE,
+                                      STMT_DELIVERIES_MOVE};
     int n = 0;
     for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]) && n >= 0; i++)
         n = db_run(&sqlite_of(base)->db, moves[i], PARAMS(P_INT(step_us)));

@@ -189,6 +189,14 @@ int store_sweep_jobs(struct store *s, const struct keep_rule *rule, size_t limit
     return s->ops->sweep_jobs(s, rule, limit, gone, more);
 }
 
+int store_sweep_bytes(struct store *s, uint64_t bytes, size_t limit, size_t *gone, bool *more)
+{
+    assert(s->in_transaction);
+    *gone = 0;
+    *more = false;
+    return s->ops->sweep_bytes(s, bytes, limit, gone, more);
+}
+
 int store_shrink(struct store *s, size_t pages)
 {
     assert(s->in_transaction);

@@ -176,6 +176,9 @@ struct keep_rule {
 /* Looks at up to `limit` jobs, oldest first, from where the last call ended. *more: not at the end. */
 int store_sweep_jobs(struct store *s, const struct keep_rule *rule, size_t limit, size_t *gone,
                      bool *more);
+/* Forgets the oldest jobs that have ended, of whatever task, while what is kept takes more than `bytes` of
+ * the file. `limit` and *more as above. */
+int store_sweep_bytes(struct store *s, uint64_t bytes, size_t limit, size_t *gone, bool *more);
 /* Gives up to `pages` unused pages back to the file system; inside a transaction. */
 int store_shrink(struct store *s, size_t pages);
 

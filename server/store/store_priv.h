@@ -45,6 +45,7 @@ struct store_ops {
     int (*sweep_keys)(struct store *s, int64_t now_us, size_t limit, size_t *gone);
     int (*sweep_jobs)(struct store *s, const struct keep_rule *rule, size_t limit, size_t *gone,
                       bool *more);
+    int (*sweep_bytes)(struct store *s, uint64_t bytes, size_t limit, size_t *gone, bool *more);
     int (*shrink)(struct store *s, size_t pages);
     int (*stream_get)(struct store *s, const char *key, int64_t now_us, struct stream_mark *out);
     int (*stream_put)(struct store *s, const struct store_key *key, const struct stream_mark *m);
