@@ -363,7 +363,7 @@ deps-lint:
 	./install-deps.sh lint
 
 run: deps-build ## install what is missing, build, start on 127.0.0.1:8080 with ./data
-	$(MAKE) --no-print-directory all
+	$(MAKE) --no-print-directory -j$$(nproc) all
 	./run.sh $(BUILD)/jobmill
 
 install: all ## install below PREFIX (and DESTDIR)

@@ -19,6 +19,8 @@ if read -r line <&3; then
 
 $line
 
+The dashboard is $url/ and the reference of the API $url/docs.
+
 Try the first job, in another terminal:
 
   curl -s '$url/v1/jobs?wait=10' -d '{"task":"primes","input":{"limit":10000000}}'
@@ -26,7 +28,7 @@ Try the first job, in another terminal:
 and then a picture:
 
   curl -s '$url/v1/jobs?wait=10' -d '{"task":"mandelbrot"}'
-  curl -s -o mandelbrot.png $url/v1/jobs/ID/result
+  curl -s -o mandelbrot.png $url/v1/jobs/ID/result     # or look at it on the dashboard
 
 ^C drains and ends the service.
 

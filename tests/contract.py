@@ -654,9 +654,13 @@ def live_admin(s):
     s.call(200, 'POST', '/v1/tasks/{task}/resume', '/v1/tasks/noop/resume')
     s.call(404, 'POST', '/v1/tasks/{task}/pause', '/v1/tasks/nope/pause')
     s.call(200, 'POST', '/v1/jobs/cancel', '/v1/jobs/cancel?state=queued')
-    _, got = s.call(200, 'GET', '/v1/audit', '/v1/audit')
-    last = [(r['act'], r['result'], r['status'], r.get('changed')) for r in got['records'][:4]]
-    check(last == [('cancel', 'ok', 200, 0), ('pause', 'not_found', 404, None), ('resume', 'ok', 200, None), ('pause', 'ok', 200, None)], f'audit: {last}')
+    acts = {('cancel', 'ok', 200, 0), ('pause', 'not_found', 404, None), ('resume', 'ok', 200, None), ('pause', 'ok', 200, None)}
+    until = time.monotonic() + 60  # a record is made once its request is over, which may be after its answer
+    missing = acts
+    while missing and time.monotonic() < until:
+        _, got = s.call(200, 'GET', '/v1/audit', '/v1/audit')
+        missing = acts - {(r['act'], r['result'], r['status'], r.get('changed')) for r in got['records'][:4]}
+    check(not missing, f'audit: {missing} not in {got["records"][:5]}')
     for path in ('/v1/caller', '/v1/settings', '/v1/audit'):
         s.call(400, 'GET', path, path + '?x=1')
 
@@ -682,6 +686,17 @@ def live_filters(s):
         s.call(400, 'POST', f'{jobs}/{act}', f'{jobs}/{act}?{rest}&text=needle')
 
 
+def ask_again(s, path, target):
+    """304 to who has it already. A job that ends meanwhile, or a step of the history, is something new: that is asked for anew."""
+    for _ in range(100):
+        headers, _ = s.call(200, 'GET', path, target)
+        known = {'If-None-Match': headers['ETag']}
+        if s.ask('GET', target, headers=known)[0] == 304:
+            s.seen.add(('GET', path, '304'))
+            return
+    check(False, f'{target}: never 304')
+
+
 def live_rest(s):
     for path in ('/v1/tasks', '/v1/pools', '/v1/workers', '/v1/stats', '/v1/history', '/v1/caller', '/v1/settings', '/v1/audit', '/healthz', '/readyz', '/', '/v1/tasks/{task}', '/v1/jobs'):
         target = path.replace('{task}', 'primes')
@@ -689,7 +704,7 @@ def live_rest(s):
         documented = '304' in SPEC['paths'][path]['get']['responses']
         check((headers['ETag'] is not None) == documented, f'{path}: an ETag where 304 is documented')
         if documented and path != '/v1/workers':  # whose figures move
-            s.call(304, 'GET', path, target, headers={'If-None-Match': headers['ETag']})
+            ask_again(s, path, target)
     for accept in ({}, {'Accept': 'application/openmetrics-text; version=1.0.0'}):
         headers, text = s.call(200, 'GET', '/metrics', '/metrics', headers=accept)
         check(text.startswith(b'# HELP') and text.endswith(b'# EOF\n') == bool(accept) == headers['Content-Type'].startswith('app'),
