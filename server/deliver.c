@@ -26,6 +26,14 @@
  * to a worker that is idle, if there is one. */
 #define LOOK_US US_PER_MS
 
+/* A worker that has done a job which took longer than a few of these would stand idle while its
+ * outcome, with the next claim, is committed. So the next one is claimed a little before: what a
+ * commit takes, and some of what such jobs differ by. Of long jobs that pause is nothing. */
+#define AHEAD_US       US_PER_MS
+#define AHEAD_PART     16 /* and this part of what they take */
+#define AHEAD_LEAST_US (2 * US_PER_MS)
+#define AHEAD_MOST_US  (200 * US_PER_MS)
+
 /* A worker whose socket is closed is dead or dying; one that lives on after this is killed. */
 #define CLOSED_US (100 * US_PER_MS)
 
@@ -64,6 +72,7 @@ static void head_starts(struct slot *s)
     s->head_since_us = clock_mono_us();
     s->head_cpu_us = atomic_load_explicit(&s->board->cpu_us, memory_order_relaxed);
     s->stop = STOP_NONE;
+    s->soon = SOON_UNKNOWN;
     s->kill_at_us = INT64_MAX;
 }
 
@@ -504,10 +513,32 @@ static void pool_timers(struct dispatcher *d, struct pool *p, int64_t now_us, in
     if (p->stalled_us == 0)
         p->stalled_us = now_us;
     int64_t due_us = p->stalled_us + STUCK_US;
-    if (due_us <= now_us)
+    if (due_us <= now_us) {
+        for (uint32_t k = 0; k < p->size; k++) {
+            if (p->slots[k].soon == SOON)
+                p->slots[k].soon = SOON_WRONG;
+        }
         return_pending(d, p);
-    else if (due_us < *next_us)
+    } else if (due_us < *next_us)
         *next_us = due_us;
+}
+
+/* Is the only job that it holds about to end, by what such jobs took of late? */
+static void foresee_end(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
+{
+    int64_t takes_us = atomic_load_explicit(
+        &d->board->task[s->held[0].claim->task_index].run_ewma_us, memory_order_relaxed);
+    if (s->soon != SOON_UNKNOWN || s->pool->depth > 1 || takes_us < AHEAD_LEAST_US ||
+        takes_us > AHEAD_MOST_US)
+        return;
+    int64_t due_us = s->head_since_us + takes_us - AHEAD_US - takes_us / AHEAD_PART;
+    if (due_us > now_us) {
+        if (due_us < *next_us)
+            *next_us = due_us;
+        return;
+    }
+    s->soon = SOON;
+    deliver_pending(d, s->pool);
 }
 
 static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
@@ -530,6 +561,8 @@ static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, in
     }
     if (s->count > 1)
         long_head(d, s, now_us, next_us);
+    else if (s->stop == STOP_NONE)
+        foresee_end(d, s, now_us, next_us);
 }
 
 void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)

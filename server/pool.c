@@ -205,9 +205,19 @@ static uint32_t used_up(const struct pool *p)
     return used;
 }
 
+static uint32_t soon_done(const struct pool *p)
+{
+    uint32_t n = 0;
+    for (uint32_t k = 0; p->depth == 1 && k < p->size; k++) {
+        const struct slot *s = &p->slots[k];
+        n += s->soon == SOON && is_able(s) && s->count == 1 && s->stop == STOP_NONE;
+    }
+    return n;
+}
+
 uint32_t pool_grant(struct pool *p)
 {
-    uint32_t capacity = p->able * p->depth, used = used_up(p);
+    uint32_t capacity = p->able * p->depth + soon_done(p), used = used_up(p);
     if (used >= capacity)
         return 0;
     p->granted += capacity - used;

@@ -44,6 +44,11 @@ struct slot {
     bool fell; /* its socket ended though nobody had told it to go */
     bool full; /* its socket took no more: nothing is sent before its next DONE */
 
+    enum foresight {
+        SOON_UNKNOWN,
+        SOON, /* the job is thought to end within the time that a claim takes: one is made for what follows it */
+        SOON_WRONG, /* it went on */
+    } soon; /* of the first held job */
     int64_t head_since_us;  /* mono: since when the first held job may run */
     int64_t head_cpu_us;    /* CPU time that the worker and what it started had used then, as it told last */
     enum stop_reason stop;  /* of the first held job */
@@ -101,7 +106,8 @@ struct claim *pool_unpend(struct pool *p);             /* the first, the caller'
 struct slot *pool_choose(struct pool *p);
 bool pool_has_idle(const struct pool *p); /* is there a worker that could begin at once? */
 
-/* Credit that may be granted now, and is hereby taken as granted. */
+/* Credit that may be granted now, and is hereby taken as granted: for what the workers may hold, and where that is
+ * one job each, for one more of those who are soon done with it. */
 uint32_t pool_grant(struct pool *p);
 
 /* A job ran for run_us: adjusts the average and the depth. */

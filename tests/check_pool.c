@@ -87,6 +87,35 @@ START_TEST(credit_is_what_live_workers_can_take)
 }
 END_TEST
 
+/* One more for a worker that is thought to end its only job at once, until it is stopped or leaves.
+ */
+START_TEST(credit_for_who_is_soon_done)
+{
+    struct pool *p = &pools[0];
+    struct slot *s = &p->slots[0];
+    slot_set_state(s, SLOT_IDLE);
+    hold(s, claim(1));
+    ck_assert_uint_eq(p->depth, 1);
+    ck_assert_uint_eq(pool_grant(p), 0);
+    s->soon = SOON;
+    ck_assert_uint_eq(pool_grant(p), 1);
+    ck_assert_uint_eq(pool_grant(p), 0);
+    p->granted = 0;
+    s->stop = STOP_CANCEL;
+    ck_assert_uint_eq(pool_grant(p), 0);
+    s->stop = STOP_NONE;
+    slot_set_leaving(s, true);
+    ck_assert_uint_eq(pool_grant(p), 0);
+    slot_set_leaving(s, false);
+    s->soon = SOON_WRONG;
+    ck_assert_uint_eq(pool_grant(p), 0);
+    s->soon = SOON;
+    p->depth = 2; /* then it is given more as it is */
+    ck_assert_uint_eq(pool_grant(p), 1);
+    ck_assert_uint_eq(pool_grant(p), 0);
+}
+END_TEST
+
 START_TEST(board_follows_the_state)
 {
     struct pool *p = &pools[0];
@@ -281,8 +310,9 @@ END_TEST
 int main(void)
 {
     return SUITE("pool", setup, teardown, pending_keeps_order, credit_is_what_live_workers_can_take,
-                 board_follows_the_state, the_emptiest_worker_is_chosen,
-                 one_wake_up_for_several_short_jobs, who_leaves_is_no_part_of_the_pool,
-                 a_pool_grows_and_shrinks, a_worker_is_spent_with_what_it_holds,
-                 depth_follows_run_time, cells_are_not_shared);
+                 credit_for_who_is_soon_done, board_follows_the_state,
+                 the_emptiest_worker_is_chosen, one_wake_up_for_several_short_jobs,
+                 who_leaves_is_no_part_of_the_pool, a_pool_grows_and_shrinks,
+                 a_worker_is_spent_with_what_it_holds, depth_follows_run_time,
+                 cells_are_not_shared);
 }

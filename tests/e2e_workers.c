@@ -345,6 +345,43 @@ static void in_a_row(struct server *s, const char *other, char ids[5][64])
     answer_free(a);
 }
 
+/* Jobs of one length let the next one be claimed before the last has ended. When that takes longer
+ * than they did, what was claimed is seen in the queue again, is cancelled there, and has lost no
+ * attempt. */
+START_TEST(what_was_claimed_too_early_is_queued_again)
+{
+    static const char *const one[] = {"--workers", "1", NULL};
+    struct server *s = server_new(NULL, one);
+    char running[40], behind[40], path[100];
+    for (int i = 0; i < 20; i++)
+        answer_free(run_job(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":0.01}}"));
+    snprintf(running, sizeof(running), "%s",
+             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}"));
+    answer_free(await_state(s, running, "running"));
+    for (int i = 0; i < 3; i++) {
+        snprintf(behind, sizeof(behind), "%s",
+                 submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":0.01}}"));
+        answer_free(await_state(s, behind, "queued"));
+    }
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", behind);
+    answer_free(post(s, path, "", 200));
+    answer_free(await_state(s, behind, "cancelled"));
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", running);
+    struct answer *a = http(s, "POST", path, "", NULL);
+    ck_assert(a->status == 200 || a->status == 202);
+    answer_free(a);
+    eventually(stat_of(s, "jobs.succeeded") == 22, LONG_MS);
+    a = get(s, "/v1/jobs?state=succeeded&limit=2", 200);
+    for (int i = 0; i < 2; i++) {
+        char attempt[20];
+        snprintf(attempt, sizeof(attempt), "jobs.%d.attempt", i);
+        ck_assert_int_eq(jint(a->json, attempt), 1);
+    }
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(no_outcome_waits_behind_a_long_job)
 {
     static const char *const one_worker[] = {"--workers", "1", NULL};
@@ -413,6 +450,7 @@ int main(void)
         workers_that_die_at_birth_are_started_ever_later,
         a_task_that_cannot_be_loaded_says_so,
         spawned_workers_do_the_same,
+        what_was_claimed_too_early_is_queued_again,
         no_outcome_waits_behind_a_long_job,
         no_job_waits_behind_a_long_one,
         the_last_words_of_a_worker_count,
