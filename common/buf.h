@@ -43,7 +43,7 @@ void buf_move(struct buf *to, struct buf *from); /* releases to, then moves from
 static inline void buf_adds(struct buf *b, const char *text)
 {
     size_t n = strlen(text);
-    if (b->failed || n >= b->cap - b->len) {
+    if (!b->data || b->failed || n >= b->cap - b->len) {
         buf_add(b, text, n);
         return;
     }
@@ -53,7 +53,7 @@ static inline void buf_adds(struct buf *b, const char *text)
 
 static inline void buf_addc(struct buf *b, char c)
 {
-    if (b->failed || b->cap - b->len < 2) {
+    if (!b->data || b->failed || b->cap - b->len < 2) {
         buf_add(b, &c, 1);
         return;
     }

@@ -17,7 +17,7 @@
 #define MISSED_US (60 * US_PER_S)
 /* A clock that was set back by less repeats no run; by more, it was wrong before. As cron has it.
  */
-#define BACK_US (3 * 3600 * US_PER_S)
+#define BACK_US (INT64_C(10800) * US_PER_S)
 
 static int task_index(const char *name)
 {

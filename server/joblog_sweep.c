@@ -37,7 +37,7 @@ static struct {
 static bool pause_a_little(void)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += PAUSE_NS;
     if (until.tv_nsec >= 1000000000) {
         until.tv_nsec -= 1000000000;
@@ -46,7 +46,7 @@ static bool pause_a_little(void)
     pthread_mutex_lock(&s.lock);
     int late = 0;
     while (!s.stop && !late)
-        late = pthread_cond_timedwait(&s.stopped, &s.lock, &until);
+        late = pthread_cond_clockwait(&s.stopped, &s.lock, CLOCK_MONOTONIC, &until);
     bool go = !s.stop;
     pthread_mutex_unlock(&s.lock);
     return go;

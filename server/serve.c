@@ -158,12 +158,11 @@ static bool want_json_log(const struct conf *c)
     return strcmp(c->log_format, "json") == 0;
 }
 
-/* Board, log pipe, fork server, collector: what must come before the other threads. */
 /* The same in each life on this data directory, and of no other: jobs' directories are named after
  * it. */
 static uint32_t home_of(const char *data_dir)
 {
-    struct stat st;
+    struct stat st = {0};
     uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
     if ((mkdir(data_dir, 0700) < 0 && errno != EEXIST) || stat(data_dir, &st) < 0)
         return 0; /* the store will say what is wrong */
@@ -173,6 +172,7 @@ static uint32_t home_of(const char *data_dir)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
+/* Board, log pipe, fork server, collector: what must come before the other threads. */
 static int start_processes(struct service *s)
 {
     s->conf.defs.home = home_of(s->conf.data_dir);

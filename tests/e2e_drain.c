@@ -3,8 +3,11 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define CLIENTS 8
 #define IDS_MAX 4000
@@ -187,6 +190,52 @@ START_TEST(a_drain_under_load_loses_nothing_and_costs_no_attempt)
 }
 END_TEST
 
+struct asker {
+    struct server *s;
+    atomic_int *asking; /* how many have had an answer */
+};
+
+/* Asks for changes on one connection until that is ended. */
+static void *ask_on(void *arg)
+{
+    const struct asker *of = arg;
+    static const char ask[] = "POST /v1/tasks/noop/pause HTTP/1.1\r\nHost: localhost\r\n"
+                              "Content-Length: 0\r\n\r\n";
+    bool answered = false;
+    char said[4096];
+    int fd = raw_open(of->s);
+    (void)send(fd, ask, sizeof(ask) - 1, MSG_NOSIGNAL);
+    for (;;) { /* one is always on its way */
+        if (send(fd, ask, sizeof(ask) - 1, MSG_NOSIGNAL) < 0 ||
+            recv(fd, said, sizeof(said), 0) <= 0)
+            break;
+        if (!answered)
+            atomic_fetch_add(of->asking, 1);
+        answered = true;
+    }
+    close(fd);
+    return NULL;
+}
+
+/* The library must not be ended while one of them is with the writer. */
+START_TEST(changes_come_until_the_end)
+{
+    pthread_t t[CLIENTS];
+    atomic_int asking = 0;
+    struct server *s = server_new(NULL, NULL);
+    struct asker of = {s, &asking};
+    for (int i = 0; i < CLIENTS; i++)
+        ck_assert_int_eq(pthread_create(&t[i], NULL, ask_on, &of), 0);
+    eventually(atomic_load(&asking) == CLIENTS, LONG_MS);
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    for (int i = 0; i < CLIENTS; i++)
+        ck_assert_int_eq(pthread_join(t[i], NULL), 0);
+    server_restart(s);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -195,6 +244,7 @@ int main(void)
         a_second_signal_ends_it_at_once,
         those_who_wait_are_answered,
         a_drain_under_load_loses_nothing_and_costs_no_attempt,
+        changes_come_until_the_end,
     };
     return run_suite("drain", tests, sizeof(tests) / sizeof(tests[0]));
 }

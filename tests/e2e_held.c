@@ -108,6 +108,23 @@ START_TEST(waits_end_in_time)
 }
 END_TEST
 
+/* Who has nothing more to say is still to be answered. */
+START_TEST(an_end_of_what_is_sent_is_no_leaving)
+{
+    struct server *s = server_new(NULL, one);
+    for (int i = 0; i < 20; i++) {
+        int fd = raw_open(s);
+        send_job(fd, "", "{\"task\":\"noop\"}");
+        ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+        char *said = raw_read(fd, "\r\n\r\n", LONG_MS);
+        ck_assert_msg(strncmp(said, "HTTP/1.1 202", 12) == 0, "%d: %s", i, said);
+        free(said);
+        close(fd);
+    }
+    server_free(s);
+}
+END_TEST
+
 /* What is suspended is woken by its outcome, not by the next look at the clock, which is a second
  * away: then so many would take twice the bound. */
 START_TEST(a_wait_ends_when_its_job_does)
@@ -128,6 +145,7 @@ int main(void)
         clients_that_leave_at_once_are_nobodys_trouble,
         long_and_short_waits_are_told_apart,
         waits_end_in_time,
+        an_end_of_what_is_sent_is_no_leaving,
         a_wait_ends_when_its_job_does,
     };
     return run_suite("held", tests, sizeof(tests) / sizeof(tests[0]));

@@ -78,7 +78,8 @@ static const char *field(const char *line, int n, size_t *len)
 
 bool cgroup_find(const char *mounts, const char *self, char own[CGROUP_PATH])
 {
-    const char *at = NULL, *path = strncmp(self, "0::/", 4) == 0 ? self : strstr(self, "\n0::/");
+    const char *at = NULL, *later = strstr(self, "\n0::/");
+    const char *path = strncmp(self, "0::/", 4) == 0 ? self + 3 : later ? later + 4 : NULL;
     size_t at_len = 0, type_len;
     for (const char *line = mounts; *line && !at; line += line[strcspn(line, "\n")] == '\n') {
         const char *type = field(line, 2, &type_len);
@@ -88,7 +89,6 @@ bool cgroup_find(const char *mounts, const char *self, char own[CGROUP_PATH])
     }
     if (!at || !path)
         return false;
-    path = strchr(path, '/');
     size_t len = strcspn(path, "\n");
     if (len >= 3 && memcmp(path, "/..", 3) == 0)
         return false; /* it is above what is mounted here */

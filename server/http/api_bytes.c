@@ -154,7 +154,7 @@ static void answer_bytes(struct request *rq, struct buf *bytes, const char *type
 {
     char version[ID_TEXT + 16], id[ID_TEXT];
     struct reply *reply = &rq->reply;
-    uint64_t from, len;
+    uint64_t from = 0, len = 0;
     reply->status = 200;
     reply->type_copy = strdup(type[0] ? type : "application/json");
     reply->type = reply->type_copy;

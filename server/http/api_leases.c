@@ -143,7 +143,7 @@ static int read_ask(struct request *rq, struct lease_ask *a, json_t *root, struc
 static int read_progress(struct lease_end *e, json_t *v, struct problem *p)
 {
     json_t *fraction = json_object_get(v, "fraction"), *message = json_object_get(v, "message");
-    if (!json_is_object(v) || json_object_size(v) != (size_t)(!!fraction + !!message) ||
+    if (!json_is_object(v) || json_object_size(v) != (size_t) !!fraction + (size_t) !!message ||
         (fraction && !(json_number_value(fraction) >= 0 && json_number_value(fraction) <= 1)) ||
         (fraction && !json_is_number(fraction)) || (message && !json_is_string(message)))
         return bad(p, "/progress", "an object with `fraction` (0 to 1) and `message`", v);
@@ -195,7 +195,7 @@ static int read_failure(struct lease_end *e, json_t *root, struct problem *p)
     json_t *error = json_object_get(root, "error");
     json_t *code = json_object_get(error, "code"), *text = json_object_get(error, "message");
     json_t *permanent = json_object_get(error, "permanent");
-    size_t known = (size_t)(!!code + !!text + !!permanent);
+    size_t known = (size_t) !!code + (size_t) !!text + (size_t) !!permanent;
     const char *word = code ? json_string_value(code) : JOB_ERROR_TASK;
     bool ok = json_is_object(error) && json_object_size(root) == 1 &&
               json_object_size(error) == known && word && word[0] &&

@@ -314,7 +314,9 @@ static void list_ids(struct request *rq, const char *text)
         return;
     }
     request_wait_any(rq, rq->ids, rq->ids_count, answer_ids);
-    if (rq->parked && any_ended(rq))
+    if (!rq->parked && rq->reply.status == 0)
+        answer_ids(rq);
+    else if (rq->parked && any_ended(rq))
         request_wait_not(rq);
 }
 

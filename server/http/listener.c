@@ -44,7 +44,7 @@ int listener_open(const char *address, char *host, size_t host_len, uint16_t *po
         return -ERR_CONFIG;
     snprintf(service, sizeof(service), "%u", wanted);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *found;
+    struct addrinfo *found = NULL;
     if (getaddrinfo(host[0] ? host : NULL, service, &hints, &found) != 0)
         return -ERR_CONFIG;
     int fd = -1;

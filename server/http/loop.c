@@ -61,8 +61,9 @@ static void *run(void *arg)
             quiesce(l);
         l->busy = false;
         l->now_us = clock_mono_us();
-        /* before the daemon runs: what comes from now on wakes the next sleep */
-        atomic_store(&l->woken, false);
+        /* before the daemon runs: what comes from now on wakes the next sleep, and what came
+         * before is seen (which takes an exchange, not a store) */
+        (void)atomic_exchange(&l->woken, false);
         if (MHD_run(l->daemon) != MHD_YES)
             log_debug("http: the daemon did not run");
         if (l->held == 0 || !l->busy)

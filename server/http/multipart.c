@@ -66,7 +66,7 @@ static bool read_boundary(struct reader *r, const char *content_type)
     size_t len;
     if (strlen(content_type) >= sizeof(text))
         return false;
-    strcpy(text, content_type);
+    memcpy(text, content_type, strlen(content_type) + 1);
     if (!parameter(text, "boundary", &value, &len) || len == 0 || len > BOUNDARY_MAX ||
         value[len - 1] == ' ' || strspn(value, allowed) < len)
         return false;

@@ -267,14 +267,6 @@ static const struct sockaddr *address_of(const struct request *rq)
     return info ? info->client_addr : NULL;
 }
 
-static void log_request(const struct request *rq)
-{
-    const struct sockaddr *from = address_of(rq);
-    if (http_conf->access_log)
-        access_log(rq, from);
-    audit_request(rq, from);
-}
-
 static void check_caller(struct request *rq)
 {
     struct problem p;
@@ -362,6 +354,7 @@ void request_note(struct request *rq, int status)
         .status = status,
         .took_us = clock_mono_us() - rq->began_us,
     });
+    audit_request(rq, address_of(rq)); /* before its client may ask for it */
     if (status >= 500)
         atomic_fetch_add_explicit(&r.server_errors, 1, memory_order_relaxed);
     else if (status >= 400)
@@ -517,7 +510,8 @@ void request_free(struct request *rq)
         return;
     if (rq->begun) {
         request_note(rq, 0);
-        log_request(rq);
+        if (http_conf->access_log)
+            access_log(rq, address_of(rq));
         suspend_closed();
     }
     struct conn *c = rq->conn;

@@ -155,13 +155,14 @@ void request_change_free(struct change *c); /* with what it holds; one that was 
 
 /* Suspends until rq->change is committed or refused and, with wait_us > 0, until the job or group
  * `wait_for` has ended (NULL: no waiting) or the time is over. Then `then` runs: rq->change->err
- * tells. When too many wait, the answer is set and `then` does not run. */
+ * tells. When too many wait, or the service ends, the answer is set and `then` does not run. */
 void request_commit(struct request *rq, const struct id *wait_for,
                     void (*then)(struct request *rq));
 /* Suspends until the job rq->id has ended or wait_us is over. The caller then looks once more
- * whether the job has ended meanwhile, and calls request_wait_not if so: `then` still runs. */
+ * whether the job has ended meanwhile, and calls request_wait_not if so: `then` still runs, as it
+ * does at once when the service ends. */
 void request_wait(struct request *rq, void (*then)(struct request *rq));
-/* The same for any of n jobs. */
+/* The same for any of n jobs; when the service ends it is neither suspended nor answered. */
 void request_wait_any(struct request *rq, const struct id *ids, size_t n,
                       void (*then)(struct request *rq));
 void request_wait_not(struct request *rq);

@@ -40,10 +40,10 @@ struct own_change {
 static struct {
     atomic_bool ending;
     _Atomic size_t waiting;
-    _Atomic size_t open;  /* requests whose head was seen, and whose answer is not yet sent */
-    pthread_mutex_t lock; /* guards parked */
+    _Atomic size_t open;   /* requests whose head was seen, and whose answer is not yet sent */
+    _Atomic size_t parked; /* requests that others will still touch, or the loop of */
+    pthread_mutex_t lock;  /* with `fewer`: one of them is zero, while the service ends */
     pthread_cond_t fewer;
-    size_t parked;
 } r = {.lock = PTHREAD_MUTEX_INITIALIZER, .fewer = PTHREAD_COND_INITIALIZER};
 
 void suspend_setup(void)
@@ -66,13 +66,19 @@ void suspend_opened(void)
     atomic_fetch_add(&r.open, 1);
 }
 
-void suspend_closed(void)
+/* One fewer, which the end of the service may be waiting for. */
+static void count_down(_Atomic size_t *n)
 {
-    if (atomic_fetch_sub(&r.open, 1) != 1 || !atomic_load(&r.ending))
+    if (atomic_fetch_sub(n, 1) != 1 || !atomic_load(&r.ending))
         return;
     pthread_mutex_lock(&r.lock);
     pthread_cond_broadcast(&r.fewer);
     pthread_mutex_unlock(&r.lock);
+}
+
+void suspend_closed(void)
+{
+    count_down(&r.open);
 }
 
 /* ---- suspension ---- */
@@ -105,6 +111,7 @@ static void arrive(struct request *rq, int count)
     case ARRIVED:
         assert(false);
     }
+    count_down(&r.parked); /* last: then the loop may go */
 }
 
 /* From now on the library does not ask, and does not see its client leave. */
@@ -127,7 +134,8 @@ bool request_is_held(struct request *rq)
         return true;
     if (hold != HELD)
         return false;
-    if (rq->loop->now_us - rq->held_us > HELD_US)
+    int64_t now_us = rq->loop->now_us;
+    if (now_us - rq->held_us > HELD_US || (rq->waiting && now_us >= rq->wait_until_us))
         suspend(rq);
     return true;
 }
@@ -230,23 +238,27 @@ void request_drop_query(struct request *rq)
     rq->query = NULL;
 }
 
-static void park(struct request *rq, enum hold hold, int pending, void (*then)(struct request *rq))
+/* False: the service ends, and nobody is parked any more; who was parked before is waited for. */
+static bool park(struct request *rq, enum hold hold, int pending, void (*then)(struct request *rq))
 {
+    atomic_fetch_add(&r.parked, 1);
+    if (atomic_load(&r.ending)) {
+        count_down(&r.parked);
+        return false;
+    }
     request_drop_query(rq);
     rq->then = then;
     rq->parked = true;
     rq->loop = rq->conn->loop;
     atomic_store_explicit(&rq->pending, pending, memory_order_relaxed);
     atomic_store_explicit(&rq->hold, hold, memory_order_relaxed);
-    pthread_mutex_lock(&r.lock);
-    r.parked++;
-    pthread_mutex_unlock(&r.lock);
     if (hold == HELD) {
         rq->held_us = rq->loop->now_us;
         rq->loop->held++;
     } else {
         MHD_suspend_connection(rq->mhd);
     }
+    return true;
 }
 
 /* A submission, as these are many and of no interest once their clients have left; and not what
@@ -306,12 +318,17 @@ struct change *request_change(struct request *rq, enum change_kind kind)
 
 void request_commit(struct request *rq, const struct id *wait_for, void (*then)(struct request *rq))
 {
-    bool wait = wait_for && rq->wait_us > 0 && !atomic_load(&r.ending);
+    bool wait = wait_for && rq->wait_us > 0;
     struct id job = wait ? *wait_for : (struct id){{0}};
     if (wait && !may_wait(rq))
         return;
     enum hold hold = how_to_park(rq);
-    park(rq, hold, wait ? 2 : 1, then);
+    if (!park(rq, hold, wait ? 2 : 1, then)) {
+        if (wait)
+            atomic_fetch_sub(&r.waiting, 1);
+        request_error(rq, -ERR_DRAINING);
+        return;
+    }
     if (wait)
         attach(rq, hold, &job);
     rq->change->awaited = wait && rq->change->work.kind == CHANGE_SUBMIT;
@@ -330,7 +347,11 @@ void request_wait(struct request *rq, void (*then)(struct request *rq))
 {
     if (!may_wait(rq))
         return;
-    park(rq, SUSPENDED, 1, then);
+    if (!park(rq, SUSPENDED, 1, then)) {
+        atomic_fetch_sub(&r.waiting, 1);
+        then(rq);
+        return;
+    }
     attach(rq, SUSPENDED, &rq->id);
     if (atomic_load(&r.ending))
         give_up_wait(rq);
@@ -348,11 +369,15 @@ void request_wait_any(struct request *rq, const struct id *ids, size_t n,
         free(m);
         return;
     }
+    if (!park(rq, SUSPENDED, 1, then)) {
+        atomic_fetch_sub(&r.waiting, 1);
+        free(m);
+        return;
+    }
     m->rq = rq;
     m->count = n;
     atomic_init(&m->refs, n + 1);
     rq->many = m;
-    park(rq, SUSPENDED, 1, then);
     rq->waiting = true;
     for (size_t i = 0; i < n; i++) {
         m->one[i].many = m;
@@ -392,10 +417,6 @@ void request_unpark(struct request *rq)
     }
     if (rq->conn)
         deadline_phase(rq->conn, PHASE_HANDLING);
-    pthread_mutex_lock(&r.lock);
-    if (--r.parked == 0)
-        pthread_cond_broadcast(&r.fewer);
-    pthread_mutex_unlock(&r.lock);
 }
 
 bool request_abandon(struct request *rq)
@@ -416,24 +437,26 @@ bool request_abandon(struct request *rq)
     return false;
 }
 
+/* Waits until there is none, but not past `until` (mono). */
+static bool wait_for_none(_Atomic size_t *n, int64_t until_us)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_us / US_PER_S),
+                             .tv_nsec = (long)(until_us % US_PER_S * 1000)};
+    int late = 0;
+    pthread_mutex_lock(&r.lock);
+    while (atomic_load(n) > 0 && !late)
+        late = pthread_cond_clockwait(&r.fewer, &r.lock, CLOCK_MONOTONIC, &until);
+    pthread_mutex_unlock(&r.lock);
+    return atomic_load(n) == 0;
+}
+
 bool request_end_all(int timeout_ms)
 {
     atomic_store(&r.ending, true);
     waiters_wake_all();
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += timeout_ms / 1000;
-    pthread_mutex_lock(&r.lock);
-    int late = 0;
-    while (r.parked > 0 && !late)
-        late = pthread_cond_timedwait(&r.fewer, &r.lock, &until);
-    bool none = r.parked == 0;
+    if (!wait_for_none(&r.parked, clock_mono_us() + timeout_ms * US_PER_MS))
+        return false;
     /* their answers are on their way: give slow clients a moment, but no more */
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += SEND_OUT_S;
-    late = 0;
-    while (none && atomic_load(&r.open) > 0 && !late)
-        late = pthread_cond_timedwait(&r.fewer, &r.lock, &until);
-    pthread_mutex_unlock(&r.lock);
-    return none;
+    (void)wait_for_none(&r.open, clock_mono_us() + SEND_OUT_S * US_PER_S);
+    return true;
 }

@@ -264,8 +264,8 @@ static bool make_body(struct call *c)
     const struct delivery *d = &c->delivery;
     char id[ID_TEXT], subject[ID_TEXT];
     struct buf *out = &c->body;
-    struct job job;
-    struct group group;
+    struct job job = {0};
+    struct group group = {0};
     id_format(&d->id, id);
     id_format(&d->subject, subject);
     int err = d->is_group ? reader_group(&d->subject, &group)
