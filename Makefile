@@ -626,6 +626,10 @@ bench-hostile: all $(BUILD)/bench/load $(TEST_PROGRAMS) $(BUILD)/tests/tasks/mis
 	BUILD=$(BUILD) python3 bench/hostile.py $(HOSTILE_ARGS)
 bench-growth: all $(BUILD)/bench/load ## what a job costs with millions kept, and queued (GROWTH_ARGS)
 	BUILD=$(BUILD) python3 bench/growth.py $(GROWTH_ARGS)
+bench-ageing: all $(BUILD)/bench/load ## how long the least urgent job waits while urgent ones come without a pause (AGEING_ARGS)
+	BUILD=$(BUILD) /usr/bin/python3 bench/ageing.py $(AGEING_ARGS)
+bench-sweep: all $(BUILD)/bench/load ## submissions while old jobs are forgotten (SWEEP_ARGS)
+	BUILD=$(BUILD) /usr/bin/python3 bench/sweep.py $(SWEEP_ARGS)
 bench-profile: all $(BUILD)/bench/load ## CPU time and system calls of a request, by thread (PROFILE_ARGS)
 	BUILD=$(BUILD) python3 bench/profile.py $(PROFILE_ARGS)
 
@@ -653,4 +657,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-short bench-deps bench-growth bench-hostile bench-overload bench-peers bench-profile bench-speedup fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-short bench-deps bench-growth bench-hostile bench-overload bench-peers bench-profile bench-speedup bench-sweep fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

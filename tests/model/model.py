@@ -4,7 +4,8 @@ against a small model of a job's states.
 
 The model knows, for each job, what its end must be when everything has come to rest, and which answers a
 call may get before. After each sequence: every job is where the model says, nothing else is there, a walk
-through the pages sees each job once, and the counters equal a recount. A seed repeats a run.
+through the pages sees each job once, and the counters equal a recount. A seed repeats a run. Meanwhile other connections ask for the
+jobs and watch what they are told (polls.py).
 """
 import argparse
 import http.client
@@ -18,6 +19,8 @@ import sys
 import tempfile
 import time
 
+from polls import Polls
+
 FINAL = {'succeeded', 'failed', 'cancelled', 'expired'}
 
 
@@ -25,6 +28,8 @@ class Service:
     def __init__(self, binary):
         self.binary, self.dir = os.path.abspath(binary), tempfile.mkdtemp(prefix='jobmill-model-')
         self.process = self.connection = None
+        self.seen_wrong = []
+        self.polls = Polls(self.seen_wrong.append)
         self.start()
 
     def start(self):
@@ -34,8 +39,10 @@ class Service:
                                         stdout=subprocess.PIPE, stderr=self.log)
         self.port = int(self.process.stdout.readline().decode().rsplit(':', 1)[1])
         self.connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=90)
+        self.polls.start(self.port)
 
     def end(self, sig):
+        self.polls.stop()
         self.connection.close()
         self.process.send_signal(sig)
         self.process.wait(60)
@@ -50,6 +57,7 @@ class Service:
 
     def remove(self):
         self.end(signal.SIGTERM)
+        self.polls.finish()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
@@ -208,8 +216,12 @@ class Sequence:
         job = self.some()
         if not job:
             return
+        tag = self.s.polls.before(self.s.connection, job.id)
+        _, was, _ = self.s.ask('GET', f'/v1/jobs/{job.id}')
         status, told, _ = self.s.ask('POST', f'/v1/jobs/{job.id}/cancel')
         must(status in (200, 202, 409), f'cancel: {status} {told}')
+        if status != 409 and was['state'] not in FINAL and not was.get('cancel_requested'):
+            self.s.polls.changed(self.s.connection, job.id, tag)
         if status == 409:
             _, now, _ = self.s.ask('GET', f'/v1/jobs/{job.id}')
             must(now['state'] in FINAL, f'409 for a job that is {now["state"]}')
@@ -223,8 +235,11 @@ class Sequence:
         job = self.some()
         if not job or job.kind == 'long' and self.longs > 0:  # two of these would hold both workers for ever
             return
+        tag = self.s.polls.before(self.s.connection, job.id)
         _, now, _ = self.s.ask('GET', f'/v1/jobs/{job.id}')
         status, told, _ = self.s.ask('POST', f'/v1/jobs/{job.id}/retry')
+        if status != 409 and now['state'] in FINAL:
+            self.s.polls.changed(self.s.connection, job.id, tag)
         job.unsure = job.unsure or status != 409
         if now['state'] in ('failed', 'cancelled', 'expired'):
             must(status in (200, 202), f'retry of one that is {now["state"]}: {status}')
@@ -248,6 +263,7 @@ class Sequence:
         must(status in (204, 409), f'delete: {status} {told}')
         if status == 204:
             job.gone = True
+            self.s.polls.deleted(self.s.connection, job.id)
             must(self.s.ask('GET', f'/v1/jobs/{job.id}')[0] == 404, 'what was deleted is gone')
 
     def flip(self):
@@ -294,12 +310,15 @@ class Sequence:
         until = time.monotonic() + 120
         for job in self.alive():
             wait = ''
+            tag = self.s.polls.before(self.s.connection, job.id)
             while True:
                 _, now, _ = self.s.ask('GET', f'/v1/jobs/{job.id}{wait}')
                 if now['state'] in FINAL or job.kind in ('late', 'long') and not job.cancelled or now['state'] == 'scheduled' and 'waiting_for' in now:
                     break
                 must(time.monotonic() < until, f'{job.kind} {now} does not come to rest')
                 wait = '?wait=1'
+            if wait and now['state'] in FINAL:  # a wait told its end: what was before is over
+                self.s.polls.changed(self.s.connection, job.id, tag)
 
     def check(self):
         self.rest()
@@ -335,10 +354,16 @@ class Sequence:
         for _ in range(steps):
             self.trace.append(self.rng.choice(self.ACTS))
             getattr(self, self.trace[-1])()
+            self.s.polls.look(self.s.connection, [j.id for j in self.alive()], self.rng)
+            must(not self.s.seen_wrong, self.s.seen_wrong[:1])
         self.check()
+        must(not self.s.seen_wrong, self.s.seen_wrong[:1])
 
     def clean(self):
         """Nothing of this sequence is left for the next."""
+        self.s.polls.stop()
+        self.s.polls.forget()
+        self.s.polls.start(self.s.port)
         self.bulk('cancel', '')
         until = time.monotonic() + 60
         while any(self.s.ask('GET', '/v1/stats')[1]['jobs'][state] for state in ('scheduled', 'queued', 'running')):
@@ -377,12 +402,15 @@ def main():
             service.start()
     except (Wrong, OSError, http.client.HTTPException, KeyError, TypeError, ValueError) as error:
         print(f'model: seed {args.seed + n}: {type(error).__name__}: {error}\n  after {" ".join(sequence.trace)}')
+        service.polls.going.clear()
         service.process.kill()
         with open(f'{service.dir}/log', encoding='utf-8', errors='replace') as log:
             print(''.join(log.readlines()[-15:]))
         return 1
     service.remove()
-    print(f'model: {args.sequences} sequences of {args.steps} steps from seed {args.seed}: no disagreement')
+    polls = service.polls
+    print(f'model: {args.sequences} sequences of {args.steps} steps from seed {args.seed}, {polls.count} polls ({polls.not_modified} of them 304): '
+          'no disagreement')
     return 0
 
 
