@@ -254,17 +254,43 @@ static int entries(const char *path)
     return n;
 }
 
-/* Also where nobody reaps it. */
-static bool is_dead(pid_t pid)
+/* R, S, T, Z, …; X: there is none. `path`: of its stat. */
+static char state_of(const char *path)
 {
-    char path[64], state = 'X';
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    char state = 'X';
     FILE *f = fopen(path, "r");
     if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
         state = 'X';
     if (f)
         fclose(f);
+    return state;
+}
+
+/* Also where nobody reaps it. */
+static bool is_dead(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    char state = state_of(path);
     return state == 'Z' || state == 'X';
+}
+
+/* All of its threads: a signal stops each of them when it next gets to run. */
+static bool is_stopped(pid_t pid)
+{
+    char path[400];
+    bool all = true;
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    DIR *dir = opendir(path);
+    ck_assert_ptr_nonnull(dir);
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)pid, e->d_name);
+        all &= state_of(path) == 'T';
+    }
+    closedir(dir);
+    return all;
 }
 
 /* Nobody lives on who could remove it: neither the fork server nor the front end. */
@@ -284,6 +310,7 @@ START_TEST(what_a_killed_service_left_goes)
     pid_t program = await_number(s, id), forkserver;
     ck_assert_uint_ge(descendants(s->pid, &forkserver, 1), 1);
     ck_assert_int_eq(kill(s->pid, SIGSTOP), 0);
+    eventually(is_stopped(s->pid), LONG_MS);
     ck_assert_int_eq(kill(forkserver, SIGKILL), 0);
     eventually(is_dead(program), LONG_MS);
     server_kill9(s);
