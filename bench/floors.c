@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,11 +44,50 @@ static int fail(const char *what)
 
 /* ---- http ---- */
 
+/* /suspended is answered after another thread has resumed it: the least that the library needs for
+ * what waits for something, as a submission for its commit. */
+static struct MHD_Connection *waiting[4096];
+static size_t waiting_count;
+static bool ending;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
+
+static enum MHD_Result suspend(struct MHD_Connection *conn, void **state)
+{
+    static int resumed;
+    *state = &resumed;
+    MHD_suspend_connection(conn);
+    pthread_mutex_lock(&lock);
+    waiting[waiting_count++] = conn; /* there are fewer connections than places */
+    pthread_cond_signal(&more);
+    pthread_mutex_unlock(&lock);
+    return MHD_YES;
+}
+
+static void *resume(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        static struct MHD_Connection *taken[4096];
+        pthread_mutex_lock(&lock);
+        while (waiting_count == 0 && !ending)
+            pthread_cond_wait(&more, &lock);
+        size_t n = waiting_count;
+        memcpy(taken, waiting, n * sizeof(taken[0]));
+        waiting_count = 0;
+        pthread_mutex_unlock(&lock);
+        for (size_t i = 0; i < n; i++)
+            MHD_resume_connection(taken[i]);
+        if (n == 0)
+            return NULL;
+    }
+}
+
 static enum MHD_Result answer(void *cls, struct MHD_Connection *conn, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_len, void **state)
 {
-    (void)cls, (void)url, (void)method, (void)version, (void)upload;
+    (void)cls, (void)method, (void)version, (void)upload;
     static int seen;
     static char body[] =
         "{\"id\":\"0193588a-0000-7000-8000-000000000000\",\"task\":\"noop\",\"state\":"
@@ -61,6 +101,8 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *conn, const char
         *upload_len = 0;
         return MHD_YES;
     }
+    if (*state == &seen && strcmp(url, "/suspended") == 0)
+        return suspend(conn, state);
     struct MHD_Response *r =
         MHD_create_response_from_buffer(sizeof(body) - 1, body, MHD_RESPMEM_PERSISTENT);
     if (!r)
@@ -76,10 +118,11 @@ static int http(void)
     struct sockaddr_in a = {.sin_family = AF_INET};
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     struct MHD_Daemon *d =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, NULL,
-                         MHD_OPTION_SOCK_ADDR, &a, MHD_OPTION_CONNECTION_LIMIT, 2000u,
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+                         answer, NULL, MHD_OPTION_SOCK_ADDR, &a, MHD_OPTION_CONNECTION_LIMIT, 2000u,
                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192, MHD_OPTION_END);
-    if (!d)
+    pthread_t resumer;
+    if (!d || pthread_create(&resumer, NULL, resume, NULL) != 0)
         return fail("libmicrohttpd");
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT);
     printf("listening on %u\n", info->port);
@@ -87,6 +130,11 @@ static int http(void)
     char c;
     while (read(0, &c, 1) > 0)
         ;
+    pthread_mutex_lock(&lock);
+    ending = true;
+    pthread_cond_signal(&more);
+    pthread_mutex_unlock(&lock);
+    pthread_join(resumer, NULL);
     MHD_stop_daemon(d);
     return 0;
 }

@@ -181,6 +181,8 @@ def one_round(seconds, data, limit, polls, figures):
     for conns in (1, 64):
         r = load(floor.port, conns, seconds, "POST", "/", SUBMIT)
         note("floor: empty POST, %d connections /s" % conns, r["rate"])
+        r = load(floor.port, conns, seconds, "POST", "/suspended", SUBMIT)
+        note("floor: POST that is suspended and resumed, %d connections /s" % conns, r["rate"])
         r = load(port, conns, seconds, "POST", "/v1/jobs", SUBMIT)
         note("durable submissions, %d connections /s" % conns, r["rate"])
         note("durable submissions, %d connections p50 us" % conns, r["p50_us"])
@@ -191,6 +193,9 @@ def one_round(seconds, data, limit, polls, figures):
         note("whole jobs, %d connections p50 us" % conns, r["p50_us"])
         note("whole jobs, %d connections p99 us" % conns, r["p99_us"])
         await_empty(port)
+    r = load(port, 64, "%g@%g" % (seconds, r["rate"] / 2), "POST", "/v1/jobs?wait=30", SUBMIT)
+    note("whole jobs at half load, 64 connections p50 us", r["p50_us"])
+    note("whole jobs at half load, 64 connections p99 us", r["p99_us"])
     note("floor: empty POST, 256 connections /s", load(floor.port, 256, seconds, "POST", "/", SUBMIT)["rate"])
     r = load(port, 256, seconds, "POST", "/v1/jobs", SUBMIT)
     note("durable submissions, 256 connections /s", r["rate"])
@@ -218,6 +223,7 @@ def one_round(seconds, data, limit, polls, figures):
     held = hold_polls(port, polls)
     note("memory with %d long-polls KiB" % polls, memory_kib(service.process.pid))
     among = load(port, 1, seconds, "POST", "/v1/jobs?wait=30", SUBMIT)
+    note("polls among long-polls, 64 connections /s", load(port, 64, seconds, "GET", "/v1/jobs/" + job)["rate"])
     note("whole job alone p50 us", alone["p50_us"])
     note("whole job among %d long-polls p50 us" % polls, among["p50_us"])
     for s in held:
@@ -237,15 +243,20 @@ RATIOS = [
     # what, numerator, denominator (None: the figure itself), goal, is more better?, the median that docs/performance.md tells
     ("durable submissions / empty POST, 64", "durable submissions, 64 connections /s", "floor: empty POST, 64 connections /s", 0.60, True, 0.24),
     ("durable submissions / empty POST, 256", "durable submissions, 256 connections /s", "floor: empty POST, 256 connections /s", 0.65, True, None),
+    ("durable submissions / POST that is suspended and resumed, 64", "durable submissions, 64 connections /s", "floor: POST that is suspended and resumed, 64 connections /s", None, True, None),
+    ("POST that is suspended and resumed / empty POST, 64", "floor: POST that is suspended and resumed, 64 connections /s", "floor: empty POST, 64 connections /s", None, True, None),
     ("whole jobs / empty POST, 64", "whole jobs, 64 connections /s", "floor: empty POST, 64 connections /s", 0.40, True, 0.20),
     ("polls / empty GET, 64", "polls, 64 connections /s", "floor: empty GET, 64 connections /s", 0.85, True, 0.57),
     ("polls answered 304 / empty GET, 64", "polls answered 304, 64 connections /s", "floor: empty GET, 64 connections /s", None, True, None),
+    ("polls among 10000 long-polls / polls alone, 64", "polls among long-polls, 64 connections /s", "polls, 64 connections /s", 0.95, True, None),
     ("batches of 1000, accepted jobs /s", "batches of 1000, accepted jobs /s", None, 100000, True, None),
     ("submission p99 / p50, 64", "durable submissions, 64 connections p99 us", "durable submissions, 64 connections p50 us", 3, False, None),
     ("whole job p99 / p50, 64", "whole jobs, 64 connections p99 us", "whole jobs, 64 connections p50 us", 4, False, None),
     ("poll p99 / p50, 64", "polls, 64 connections p99 us", "polls, 64 connections p50 us", None, False, None),
     ("speed-up of primes, 1 to 2 workers", "primes, 2 jobs on 1 worker s", "primes, 2 jobs on 2 workers s", 1.95, True, 1.97),
     ("speed-up of the bare computation", "bare", None, None, True, None),
+    ("whole job p99 / p50 at half load, 64", "whole jobs at half load, 64 connections p99 us", "whole jobs at half load, 64 connections p50 us", 3, False, None),
+    ("one whole job, p50 less one fdatasync, us", "less", None, 150, False, None),
     ("one whole job, p50 / fdatasync", "whole job alone p50 us", "floor: fdatasync of 4 KiB p50 us", 2, False, 2.0),
 ]
 
@@ -256,6 +267,8 @@ def ratios(figures):
     for what, num, den, goal, more, published in RATIOS:
         if num == "bare":
             values = [2 * a / b for a, b in zip(figures["floor: primes, 1 process s"], figures["floor: primes, 2 processes s"])]
+        elif num == "less":
+            values = [a - b for a, b in zip(figures["whole job alone p50 us"], figures["floor: fdatasync of 4 KiB p50 us"])]
         else:
             values = [a / b for a, b in zip(figures[num], figures[den])] if den else figures[num]
         out.append((what, statistics.median(values), min(values), max(values), goal, more, published))
