@@ -399,10 +399,13 @@ $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 .SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS)
 
 test: deps-test ## install what is missing, build, and pass the tests
+	$(MAKE) --no-print-directory -j$$(nproc) tests
 	$(MAKE) --no-print-directory layers contract smuggling ssrf docs-test check e2e
 
 # All are run, so that one look tells all that is wrong.
 NONE_FAILED = [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+tests: $(BUILD)/jobmill $(UNIT_BIN) $(STORY_BIN) $(TEST_SOS) $(TEST_PROGRAMS)
+
 check: $(UNIT_BIN) $(TEST_SOS) ## unit tests
 	@JOBMILL_BUILD=$(BUILD) ./tests/each.sh $(UNIT_BIN)
 
@@ -548,8 +551,10 @@ headers: ## each header compiles alone
 	@for h in $(HEADERS); do echo "#include \"$$h\"" | $(CC) $(ALL_CFLAGS) -I. -fsyntax-only -x c - || exit 1; done
 
 asan: ## unit and end-to-end tests under ASan and UBSan
+	$(MAKE) --no-print-directory -j$$(nproc) SAN=address,undefined tests
 	ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory SAN=address,undefined check e2e
 tsan: ## the same under TSan
+	$(MAKE) --no-print-directory -j$$(nproc) SAN=thread tests
 	TSAN_OPTIONS="halt_on_error=0 exitcode=66 die_after_fork=0 suppressions=$(CURDIR)/tests/tsan.supp" $(MAKE) --no-print-directory SAN=thread check e2e
 
 # ---- JSON Schema: the official suite (SUITE: a checkout of json-schema-org/JSON-Schema-Test-Suite), and ajv ----
@@ -657,4 +662,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-short bench-deps bench-growth bench-hostile bench-overload bench-peers bench-profile bench-speedup bench-sweep fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-short bench-deps bench-growth bench-hostile bench-overload bench-peers bench-profile bench-speedup bench-sweep fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

@@ -1,0 +1,138 @@
+/*
+ * e2e_answers.c - a job's answer is given again only while nothing in it has changed, and only to
+ * those who may see it.
+ */
+#include "harness.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READERS 3
+
+static const char *const one[] = {"--workers", "1", "--http-threads", "1", NULL};
+static const char *const two[] = {"--workers", "1", "--http-threads", "2", NULL};
+
+/* Asked often enough that the answer is one that was kept, whichever thread gives it. */
+static void is_now(struct server *s, const char *id, const char *path, const char *value)
+{
+    char url[100];
+    snprintf(url, sizeof(url), "/v1/jobs/%s", id);
+    for (int i = 0; i < 4; i++) {
+        struct answer *a = get(s, url, 200);
+        json_t *is = jget(a->json, path);
+        char *text = is ? json_dumps(is, JSON_ENCODE_ANY) : strdup("");
+        ck_assert_msg(strcmp(text, value) == 0, "%s is %s, not %s, in %s", path, text, value,
+                      a->body);
+        free(text);
+        answer_free(a);
+    }
+}
+
+static void change(struct server *s, const char *id, const char *verb, int status)
+{
+    char url[100];
+    snprintf(url, sizeof(url), "/v1/jobs/%s/%s", id, verb);
+    answer_free(post(s, url, "", status));
+}
+
+static void live_through_it_all(const char *const *flags)
+{
+    char id[64], child[64], body[400], url[100];
+    struct server *s = server_new("[task far]\nkind = remote\n", flags);
+    snprintf(id, sizeof(id), "%s",
+             submit(s, "{\"task\":\"far\",\"max_attempts\":3,\"backoff\":{\"kind\":\"fixed\","
+                       "\"delay\":3600}}"));
+    snprintf(body, sizeof(body), "{\"task\":\"noop\",\"depends_on\":[\"%s\"]}", id);
+    snprintf(child, sizeof(child), "%s", submit(s, body));
+    is_now(s, id, "state", "\"queued\"");
+    is_now(s, child, "waiting_for", "1");
+    struct answer *a = post(s, "/v1/leases", "{\"tasks\":[\"far\"],\"wait\":10}", 200);
+    is_now(s, id, "state", "\"running\"");
+    snprintf(url, sizeof(url), "/v1/leases/%s/heartbeat", jstr(a->json, "leases.0.id"));
+    answer_free(post(s, url, "{\"progress\":{\"fraction\":0.25}}", 200));
+    is_now(s, id, "progress.fraction", "0.25");
+    answer_free(post(s, url, "{\"progress\":{\"fraction\":0.75}}", 200));
+    is_now(s, id, "progress.fraction", "0.75");
+    snprintf(url, sizeof(url), "/v1/leases/%s/fail", jstr(a->json, "leases.0.id"));
+    answer_free(post(s, url, "{\"error\":{\"code\":\"no\",\"message\":\"no\"}}", 200));
+    answer_free(a);
+    is_now(s, id, "state", "\"scheduled\"");
+    is_now(s, id, "error.code", "\"no\"");
+    change(s, id, "cancel", 200);
+    is_now(s, id, "state", "\"cancelled\"");
+    is_now(s, child, "state", "\"cancelled\"");
+    is_now(s, child, "waiting_for", "");
+    change(s, id, "retry", 202);
+    is_now(s, id, "state", "\"queued\"");
+    a = post(s, "/v1/leases", "{\"tasks\":[\"far\"],\"wait\":10}", 200);
+    snprintf(url, sizeof(url), "/v1/leases/%s/complete", jstr(a->json, "leases.0.id"));
+    answer_free(post(s, url, "{\"result\":{\"is\":7}}", 200));
+    answer_free(a);
+    is_now(s, id, "result.is", "7");
+    server_kill9(s);
+    server_restart(s);
+    is_now(s, id, "result.is", "7");
+    snprintf(url, sizeof(url), "/v1/jobs/%s", id);
+    answer_free(http(s, "DELETE", url, NULL, NULL));
+    answer_free(get(s, url, 404));
+    server_free(s);
+}
+
+START_TEST(every_change_is_seen)
+{
+    live_through_it_all(one);
+    live_through_it_all(two);
+}
+END_TEST
+
+struct reader {
+    struct server *s;
+    const char *id;
+    atomic_bool stop;
+};
+
+static void *read_on(void *arg)
+{
+    struct reader *r = arg;
+    char url[100];
+    snprintf(url, sizeof(url), "/v1/jobs/%s", r->id);
+    while (!atomic_load(&r->stop))
+        answer_free(get(r->s, url, 200));
+    return NULL;
+}
+
+/* Others ask at the very moment of the commit. */
+START_TEST(who_was_told_of_a_change_sees_it)
+{
+    char id[64];
+    struct server *s = server_new(NULL, two);
+    answer_free(post(s, "/v1/tasks/noop/pause", "", 200));
+    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"noop\"}"));
+    struct reader r = {.s = s, .id = id};
+    pthread_t t[READERS];
+    for (int i = 0; i < READERS; i++)
+        ck_assert_int_eq(pthread_create(&t[i], NULL, read_on, &r), 0);
+    for (int i = rounds(60); i > 0; i--) {
+        change(s, id, "cancel", 200);
+        is_now(s, id, "state", "\"cancelled\"");
+        change(s, id, "retry", 202);
+        is_now(s, id, "state", "\"queued\"");
+    }
+    atomic_store(&r.stop, true);
+    for (int i = 0; i < READERS; i++)
+        ck_assert_int_eq(pthread_join(t[i], NULL), 0);
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        every_change_is_seen,
+        who_was_told_of_a_change_sees_it,
+    };
+    return run_suite("answers", tests, sizeof(tests) / sizeof(tests[0]));
+}
