@@ -80,7 +80,7 @@ END_TEST
 START_TEST(a_key_runs_so_many_at_once)
 {
     struct server *s = server_new(conf, four);
-    char a[4][40], b[40];
+    char a[4][40], b[40], path[100];
     for (int i = 0; i < 4; i++)
         put_id(a[i], submit(s, KEYED "\"a\"}"));
     put_id(b, submit(s, KEYED "\"b\"}"));
@@ -89,6 +89,10 @@ START_TEST(a_key_runs_so_many_at_once)
     answer_free(await_state(s, b, "running"));
     others_pass(s);
     is(s, a[2], "queued");
+    snprintf(path, sizeof(path), "/v1/jobs/%s", a[2]);
+    struct answer *held = get(s, path, 200);
+    ck_assert_msg(json_is_true(jget(held->json, "held")), "%s", held->body);
+    answer_free(held);
     cancel(s, a[2]); /* one that waits: nobody takes its place */
     others_pass(s);
     is(s, a[3], "queued");

@@ -368,6 +368,14 @@ static bool add_concurrency_key(struct buf *out, const struct view *v)
     return true;
 }
 
+static bool add_held(struct buf *out, const struct view *v)
+{
+    if (!v->job->held || v->job->state != JOB_QUEUED)
+        return false;
+    buf_adds(out, "true");
+    return true;
+}
+
 static bool add_depends_on(struct buf *out, const struct view *v)
 {
     if (v->job->depends_on.len == 0)
@@ -518,6 +526,7 @@ static const struct {
     {"on_dependency_failure", add_on_dependency_failure},
     {"waiting_for", add_waiting_for},
     {"concurrency_key", add_concurrency_key},
+    {"held", add_held},
     {"backoff", add_backoff},
     {"callback_url", add_callback_url},
     {"deliveries", add_deliveries},

@@ -52,6 +52,6 @@ export function Group({ id }) {
     <ul class="mini">${STATES.filter((s) => g.counts[s] > 0).map((s) => html`<li><a href=${`#/jobs?group=${g.id}&state=${s}`}><span class=${`badge ${s}`}>${count(g.counts[s])} ${s}</span></a></li>`)}</ul>
     <${Deliveries} url=${g.callback_url} deliveries=${g.deliveries} />
     <h2>Newest of its jobs</h2>
-    <${JobTable} jobs=${jobs.data?.jobs ?? []} />
+    <${JobTable} jobs=${jobs.data?.jobs ?? []} grouped />
   `;
 }

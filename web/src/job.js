@@ -166,7 +166,7 @@ export function Job({ id }) {
     ['Owner', j.owner],
     ['Waits for', j.waiting_for && `${j.waiting_for} of ${j.depends_on?.length ?? j.waiting_for} to end`],
     ['When one of them fails', j.on_dependency_failure && 'it runs even so'],
-    ['Concurrency key', j.concurrency_key],
+    ['Concurrency key', j.concurrency_key && html`${j.concurrency_key}${j.held && html` <span class="dim">held: others that have it run</span>`}`],
     ['Lease', j.lease && html`${j.lease.worker ?? 'a worker'}, until <${Time} at=${j.lease.expires_at} />`],
     ['Trace', j.traceparent && html`<span class="mono wrap" title=${j.traceparent}>${j.traceparent.split('-')[1]}</span>`],
     ['Parameters', j.parameters && Object.entries(j.parameters).map(([k, v]) => html`<code>${k}=${v}</code> `)],
