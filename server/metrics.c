@@ -79,6 +79,11 @@ enum outcome {
 static const char *const outcome_name[OUTCOMES] = {
     "succeeded", "failed", "timeout", "crashed", "out_of_memory", "cancelled", "returned"};
 
+#define WEBHOOK_RESULTS 3
+static const char *const webhook_result_name[WEBHOOK_RESULTS] = {[DELIVERY_WAITING] = "failed",
+                                                                 [DELIVERY_DELIVERED] = "delivered",
+                                                                 [DELIVERY_GIVEN_UP] = "given_up"};
+
 static const char *const worker_end_name[WORKER_ENDS] = {"asked", "signal", "exit", "birth"};
 
 enum { STATUS_NONE, STATUS_2XX = 2, STATUS_4XX = 4, STATUS_5XX = 5, STATUS_CLASSES };
@@ -108,6 +113,8 @@ static struct {
     /* the writer's thread */
     _Alignas(64) cell commits;
     cell commit_seconds[BOUNDS(disk_bounds) + 2], commit_changes[BOUNDS(count_bounds) + 2];
+
+    _Alignas(64) cell webhooks[WEBHOOK_RESULTS]; /* the webhooks' thread */
 
     _Alignas(64) cell log_dropped; /* the collector's */
 
@@ -175,6 +182,11 @@ void metrics_worker_end(uint32_t pool, enum worker_end why)
 {
     if (pool < POOLS_MAX)
         bump(&m.worker_ends[pool][why], 1);
+}
+
+void metrics_webhook(enum delivery_state state)
+{
+    bump(&m.webhooks[state], 1);
 }
 
 void metrics_log_dropped(void)
@@ -359,6 +371,12 @@ void metrics_expose_http(struct exposition *e, const struct metrics_route *route
     }
     gather(poll, offsetof(struct shard, poll), BOUNDS(poll));
     TELL(e, METRIC_HTTP_POLL, NULL, poll_bounds, poll, US_PER_S);
+}
+
+void metrics_expose_webhooks(struct exposition *e)
+{
+    for (int k = 0; k < WEBHOOK_RESULTS; k++)
+        expose_u64(e, METRIC_WEBHOOKS, LABELS(webhook_result_name[k]), get(&m.webhooks[k]));
 }
 
 void metrics_expose_log(struct exposition *e)

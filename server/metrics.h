@@ -11,6 +11,7 @@
 #define JOBMILL_SERVER_METRICS_H
 
 #include "../common/taskdef.h"
+#include "delivery.h"
 #include "exposition.h"
 
 #include <stdbool.h>
@@ -36,6 +37,8 @@ void metrics_attempt(uint32_t task, const struct attempt *a, int64_t run_us);
 void metrics_wait(uint32_t task, int64_t wait_us);
 /* Dispatch's thread. */
 void metrics_worker_end(uint32_t pool, enum worker_end why);
+/* The webhooks' thread: a call was made; `state`: how its delivery stands after it. */
+void metrics_webhook(enum delivery_state state);
 /* Collector's thread. */
 void metrics_log_dropped(void);
 /* HTTP threads. `route`: below METRICS_ROUTES_MAX; METRICS_ROUTES_MAX: none matched. status 0: the client
@@ -75,6 +78,7 @@ struct metrics_route {
     const char *pattern, *method;
 };
 void metrics_expose_http(struct exposition *e, const struct metrics_route *routes, size_t n);
+void metrics_expose_webhooks(struct exposition *e);
 void metrics_expose_log(struct exposition *e);
 void metrics_expose_process(struct exposition *e); /* what the kernel knows of this process */
 

@@ -176,9 +176,13 @@ START_TEST(commits_and_exits)
     metrics_worker_end(0, WORKER_END_SIGNAL);
     metrics_worker_end(POOLS_MAX, WORKER_END_SIGNAL);
     metrics_log_dropped();
+    metrics_webhook(DELIVERY_WAITING);
+    metrics_webhook(DELIVERY_WAITING);
+    metrics_webhook(DELIVERY_GIVEN_UP);
     struct exposition e = begin(EXPOSITION_TEXT);
     metrics_expose_commits(&e);
     metrics_expose_exits(&e, &defs);
+    metrics_expose_webhooks(&e);
     metrics_expose_log(&e);
     has("jobmill_db_commits_total 2");
     has("jobmill_db_commit_seconds_bucket{le=\"0.0001\"} 1");
@@ -191,6 +195,9 @@ START_TEST(commits_and_exits)
     has("jobmill_worker_exits_total{pool=\"default\",reason=\"signal\"} 1");
     has("jobmill_worker_exits_total{pool=\"default\",reason=\"exit\"} 0");
     has("jobmill_log_records_dropped_total 1");
+    has("jobmill_webhook_deliveries_total{result=\"failed\"} 2");
+    has("jobmill_webhook_deliveries_total{result=\"delivered\"} 0");
+    has("jobmill_webhook_deliveries_total{result=\"given_up\"} 1");
 }
 END_TEST
 

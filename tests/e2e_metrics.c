@@ -9,21 +9,6 @@
 
 static const char *const two_workers[] = {"--workers", "2", NULL};
 
-/* The value of a sample, given as it stands in the text up to the blank; -1: it is not there. */
-static double sample(struct server *s, const char *name)
-{
-    struct answer *a = get(s, "/metrics", 200);
-    size_t len = strlen(name);
-    double value = -1;
-    for (const char *line = a->body; line && value < 0; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, name, len) == 0 && line[len] == ' ')
-            value = strtod(line + len, NULL);
-    }
-    answer_free(a);
-    return value;
-}
-
 /* A figure may follow what was told to a client: other threads count, and a worker's replacement is
  * born when it is born. */
 static void is(struct server *s, const char *name, double want)

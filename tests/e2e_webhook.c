@@ -117,6 +117,15 @@ static bool delivery_is(struct server *s, const char *id, const char *state)
     return is;
 }
 
+/* Of so many calls it is told how they went. */
+static void counted(struct server *s, double delivered, double failed, double given_up)
+{
+#define RESULT(r) "jobmill_webhook_deliveries_total{result=\"" r "\"}"
+    ck_assert_double_eq(sample(s, RESULT("delivered")), delivered);
+    ck_assert_double_eq(sample(s, RESULT("failed")), failed);
+    ck_assert_double_eq(sample(s, RESULT("given_up")), given_up);
+}
+
 START_TEST(every_end_is_told)
 {
     receiver_start();
@@ -175,8 +184,10 @@ START_TEST(it_is_tried_again_until_it_is_taken)
     atomic_store(&rc.status, 503);
     atomic_store(&rc.turn, 4);
     struct server *s = server_new(CONF MAY, NULL);
+    counted(s, 0, 0, 0);
     char *id = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
     eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    counted(s, 1, 3, 0);
     ck_assert_int_eq(atomic_load(&rc.calls), 4);
     char *got = last();
     ck_assert_msg(rc.first_id[0] && strstr(got, rc.first_id), "%s", got); /* the same call */
@@ -200,6 +211,7 @@ START_TEST(it_is_given_up)
     id = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
     eventually(delivery_is(s, id, "given_up"), LONG_MS);
     ck_assert_int_eq(atomic_load(&rc.calls), 1 + 9);
+    counted(s, 0, 8, 2);
     free(id);
     server_free(s);
     receiver_stop();

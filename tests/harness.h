@@ -107,6 +107,9 @@ struct answer *post(struct server *s, const char *path, const char *body, int wa
 const char *submit(struct server *s, const char *body);
 /* Submits and waits for the end: the job. */
 struct answer *run_job(struct server *s, const char *body);
+/* The value of a sample of /metrics, given as it stands in the text up to the blank; -1: it is not
+ * there. */
+double sample(struct server *s, const char *name);
 /* Waits until the job is in the state; the job. */
 struct answer *await_state(struct server *s, const char *id, const char *state);
 /* Waits until a running job tells a number in its progress message, e.g. a pid. */

@@ -332,6 +332,20 @@ void raw_send(int fd, const char *text)
     }
 }
 
+double sample(struct server *s, const char *name)
+{
+    struct answer *a = get(s, "/metrics", 200);
+    size_t len = strlen(name);
+    double value = -1;
+    for (const char *line = a->body; line && value < 0; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, name, len) == 0 && line[len] == ' ')
+            value = strtod(line + len, NULL);
+    }
+    answer_free(a);
+    return value;
+}
+
 char *raw_read(int fd, const char *until, int ms)
 {
     struct sink out = {0};

@@ -159,6 +159,7 @@ static int expose_all(struct exposition *e)
     expose_workers(e, defs);
     expose_store(e);
     expose_http(e);
+    metrics_expose_webhooks(e);
     metrics_expose_log(e);
     expose_u64(e, METRIC_DRAINING, NULL, http_draining());
     metrics_expose_process(e);

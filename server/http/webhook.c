@@ -13,6 +13,7 @@
 #include "../../common/log.h"
 #include "../conf.h"
 #include "../conf_value.h"
+#include "../metrics.h"
 #include "../reader.h"
 #include "../writer.h"
 #include "address.h"
@@ -213,6 +214,7 @@ static void done(struct call *c, int status, const char *error)
         d->next_us =
             clock_wall_us() + pause + (int64_t)(id_tail(&d->id) % ((uint64_t)pause / 10 + 1));
     }
+    metrics_webhook(d->state);
     if (ch)
         ch->delivery = malloc(sizeof(*ch->delivery));
     if (ch && ch->delivery) {
