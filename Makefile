@@ -392,6 +392,7 @@ $(BUILD)/tests/check_store $(BUILD)/tests/check_life: $(BUILD)/tests/storekit.o
 .SECONDARY: $(CRASH) $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+$(BUILD)/tests/check_serve: ALL_LDFLAGS += -Wl,--wrap=forkserver_kill_all
 $(BUILD)/tests/check_cgroup: ALL_LDFLAGS += -Wl,--wrap=mkdir,--wrap=rmdir,--wrap=unlinkat
 HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o $(BUILD)/tests/harness_clock.o
 $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)

@@ -37,6 +37,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +72,11 @@ static int log_pipe_read = -1; /* for serve_die: what is still to be written out
 
 void serve_die(int status, const char *fmt, ...)
 {
+    static atomic_flag dying = ATOMIC_FLAG_INIT;
     char text[1024];
+    while (atomic_flag_test_and_set(&dying))
+        pause(); /* the first reason is the reason; the others follow from it, as the fork server's
+                    death does */
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);

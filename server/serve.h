@@ -9,7 +9,7 @@
 int serve_main(int argc, char **argv);
 
 /* Ends the process at once, after the log has been written out (at most a second): for what leaves
- * nothing that could be promised. Any thread. The workers end with it. */
+ * nothing that could be promised. Any thread; of several the first, and its reason. The workers end with it. */
 void serve_die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
 
 #endif
