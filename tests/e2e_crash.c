@@ -325,12 +325,108 @@ START_TEST(what_a_killed_service_left_goes)
 }
 END_TEST
 
+/* What a kill may take: as an operator, the kernel short of memory, or a machine's end does it. */
+enum victims { FRONT_END, FORK_SERVER, BOTH, WHOLE_TREE, VICTIMS };
+
+#define TREE_MAX 256
+
+/* In any order: children before their parents, or after them. */
+static void shuffle(pid_t *pid, size_t n)
+{
+    for (size_t i = n; i > 1; i--) {
+        size_t k = random_below((unsigned)i);
+        pid_t p = pid[i - 1];
+        pid[i - 1] = pid[k];
+        pid[k] = p;
+    }
+}
+
+static void kill_tree(struct server *s, enum victims victims)
+{
+    pid_t tree[TREE_MAX + 1];
+    size_t n = descendants(s->pid, tree, TREE_MAX); /* the fork server is the first */
+    ck_assert_uint_ge(n, 1);
+    if (victims != WHOLE_TREE)
+        n = victims != FRONT_END;
+    if (victims != FORK_SERVER)
+        tree[n++] = s->pid;
+    shuffle(tree, n);
+    for (size_t i = 0; i < n; i++)
+        (void)kill(tree[i], SIGKILL); /* one that has ended meanwhile is no matter */
+    int status = server_wait(s, LONG_MS);
+    ck_assert_int_eq(status, victims == FORK_SERVER ? 70 : 128 + SIGKILL);
+}
+
+static int ours_in(const char *path)
+{
+    int n = 0;
+    DIR *dir = opendir(path);
+    for (struct dirent *e; dir && (e = readdir(dir));)
+        n += strstr(e->d_name, "jobmill") != NULL;
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+/* Brief jobs that write into their directories; how many. */
+static int submit_writers(struct server *s)
+{
+    static const char one[] = "{\"task\":\"writer\",\"max_attempts\":1000}";
+    char body[1024] = "{\"jobs\":[";
+    for (int i = 0; i < 12; i++)
+        snprintf(body + strlen(body), sizeof(body) - strlen(body), "%s%s", i ? "," : "", one);
+    snprintf(body + strlen(body), sizeof(body) - strlen(body), "]}");
+    answer_free(post(s, "/v1/jobs/batch", body, 202));
+    return 12;
+}
+
+/* server_wait() has seen that no process is left; here are the directories, the memory and the
+ * jobs. */
+START_TEST(a_killed_tree_leaves_nothing)
+{
+    char tmp[] = "/tmp/jobmill-tree-XXXXXX", id[40];
+    int shared = ours_in("/dev/shm"), writers = 0, kills = rounds(8);
+    int64_t slowest = 0;
+    ck_assert_ptr_nonnull(mkdtemp(tmp));
+    setenv("TMPDIR", tmp, 1);
+    struct server *s =
+        server_new("[task writer]\ncommand = /bin/sh -c 'echo 1 >kept; cat kept'\n[task family]\n"
+                   "max_attempts = 1\n"
+                   "command = /bin/sh -c 'mkdir -p a/b; sleep 600 & setsid sleep 600 & echo "
+                   "\"{\\\"progress\\\":{\\\"message\\\":\\\"$$\\\"}}\" >&4; wait'\n",
+                   (const char *const[]){"--workers", "3", NULL});
+    s->errors_ok = true; /* a service whose fork server is gone says so */
+    for (int round = 0; round < kills; round++) {
+        snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"family\"}"));
+        (void)await_number(s, id); /* the family is complete */
+        writers += submit_writers(s);
+        pause_ms((int)random_below(60)); /* the moment is the test's matter */
+        int64_t from = now_ms();
+        kill_tree(s, (enum victims)(round % VICTIMS));
+        slowest = now_ms() - from > slowest ? now_ms() - from : slowest;
+        check_integrity(s);
+        ck_assert_int_eq(ours_in("/dev/shm"), shared);
+        server_restart(s);
+        answer_free(await_state(s, id, "failed"));
+    }
+    eventually(all_over(s), 60000);
+    struct answer *a = get(s, "/v1/stats", 200);
+    ck_assert_int_eq(jint(a->json, "jobs.succeeded"), writers);
+    ck_assert_int_eq(jint(a->json, "jobs.failed"), kills);
+    answer_free(a);
+    check_counts(s);
+    server_free(s);
+    printf("%d kills of a tree: all processes gone after %d ms at most\n", kills, (int)slowest);
+    ck_assert_int_eq(rmdir(tmp), 0); /* empty */
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
         nothing_acknowledged_is_lost,    what_ran_runs_again_as_its_next_attempt,
         a_cancel_outlives_a_kill,        two_services_do_not_share_a_directory,
-        what_a_killed_service_left_goes,
+        what_a_killed_service_left_goes, a_killed_tree_leaves_nothing,
     };
     return run_suite("crash", tests, sizeof(tests) / sizeof(tests[0]));
 }

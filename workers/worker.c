@@ -57,17 +57,27 @@ struct worker {
     int64_t
         untold_us; /* mono: since when the ring holds what dispatch was not woken for; 0: nothing */
     uint64_t seq;  /* of the job that runs */
-    bool left_large; /* it has told a checkpoint that the ring had no room for */
-    char *padded;    /* a copy of the input with a zero byte behind it */
+    int death_signal; /* that it gets when the fork server dies */
+    bool left_large;  /* it has told a checkpoint that the ring had no room for */
+    char *padded;     /* a copy of the input with a zero byte behind it */
     size_t padded_cap;
     char buf[MSG_MAX + 1]; /* one more: a zero byte can stand behind an input at its end */
     char out[MSG_MAX];
     char later[MSG_MAX]; /* what comes while a program runs, before it is kept */
 };
 
+/* Kills all that is below it, which nobody else may be there to do. */
+static void kill_below(void)
+{
+    reaper_kill_tree(getpid());
+    (void)reaper_clear(NULL, NULL, CLEAR_MS);
+}
+
 static void end(struct worker *w, int status)
 {
     warm_end();
+    if (reaper_has_strangers(NULL, NULL))
+        kill_below();
     for (uint32_t i = 0; i < w->defs->tasks; i++) {
         struct task *t = &w->birth->tasks[i];
         if (t->opened)
@@ -188,6 +198,21 @@ static void send_done(struct worker *w, const struct msg_ASSIGN *a, const struct
 
 static void on_socket(void *arg);
 
+/* A module's function may never come back: its worker is killed with the fork server. One that has
+ * programs below it lives on, to kill them: when the front end has gone too, it sees the end of its
+ * socket, if need be after it was stopped; else the front end kills it, with them. */
+static void choose_death(struct worker *w, bool module)
+{
+    int signal = module ? SIGKILL : SIGCONT;
+    if (signal == w->death_signal)
+        return; /* a job of a module costs no system call more */
+    if (prctl(PR_SET_PDEATHSIG, signal) < 0)
+        log_die(1, "prctl: %s", strerror(errno));
+    w->death_signal = signal;
+    if (getppid() != w->birth->parent)
+        end(w, 0); /* it died before */
+}
+
 static void send_left(struct task_run *r)
 {
     struct worker *w = r->arg;
@@ -231,8 +256,10 @@ static void run_job(struct worker *w, const struct msg *m, bool last)
     r.on_socket = on_socket;
     r.arg = w;
     r.kill_grace_us = w->defs->kill_grace_us;
-    if (w->defs->task[a->task].kind != TASK_MODULE)
+    bool module = w->defs->task[a->task].kind == TASK_MODULE;
+    if (!module)
         wake_dispatch(w); /* none of the other kinds is over soon */
+    choose_death(w, module);
     if (r.input)
         task_do(&w->birth->tasks[a->task], &r);
     else
@@ -264,8 +291,7 @@ static void on_socket(void *arg)
     struct packet p;
     int got = packet_recv(w->birth->sock, &p, w->later);
     if (got <= 0) {
-        reaper_kill_tree(getpid());
-        (void)reaper_clear(NULL, NULL, CLEAR_MS);
+        kill_below();
         _exit(got == 0 ? 0 : 1);
     }
     struct kept *k = malloc(sizeof(*k) + p.left);
@@ -337,8 +363,10 @@ static void begin_warm(struct worker *w)
     const struct worker_birth *b = w->birth;
     for (uint32_t i = 0; i < w->defs->tasks; i++) {
         const struct taskdef *def = b->tasks[i].def;
-        if (def->kind == TASK_PERSISTENT && def->pool == b->pool && !b->tasks[i].broken)
-            warm_add(&b->tasks[i], w->defs->kill_grace_us, tell_task_state, w);
+        if (def->kind != TASK_PERSISTENT || def->pool != b->pool || b->tasks[i].broken)
+            continue;
+        choose_death(w, false);
+        warm_add(&b->tasks[i], w->defs->kill_grace_us, tell_task_state, w);
     }
 }
 
@@ -375,6 +403,7 @@ _Noreturn void worker_main(const struct worker_birth *b)
     w.defs = b->heritage->defs;
     w.slot = &b->heritage->board->slot[b->slot];
     w.kept_end = &w.kept;
+    w.death_signal = SIGKILL;
     slot_job_end(w.slot); /* what its predecessor left half written is no one's any more */
     atomic_store_explicit(&w.slot->jobs_done, 0, memory_order_relaxed);
     atomic_store_explicit(&w.slot->cpu_us, 0, memory_order_relaxed);
