@@ -144,13 +144,18 @@ static const struct {
 
 /* ---- sections ---- */
 
-static struct token *token_get(struct tokens **all, const char *name)
+static struct token *token_find(struct tokens *all, const char *name)
+{
+    for (size_t i = 0; all && i < all->count; i++) {
+        if (strcmp(all->token[i].name, name) == 0)
+            return &all->token[i];
+    }
+    return NULL;
+}
+
+static struct token *token_add(struct tokens **all, const char *name)
 {
     size_t count = *all ? (*all)->count : 0;
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp((*all)->token[i].name, name) == 0)
-            return &(*all)->token[i];
-    }
     struct tokens *more = realloc(*all, sizeof(**all) + (count + 1) * sizeof(struct token));
     if (!more)
         return NULL;
@@ -168,11 +173,13 @@ int tokens_set(struct tokens **all, const char *token, const char *name, const c
         buf_addf(why, "'%s': a token's name is 1 to %d of a-z 0-9 _ . -", token, TOKEN_NAME_MAX);
         return -ERR_CONFIG;
     }
-    if (*all && (*all)->count == TOKENS_MAX) {
+    struct token *t = token_find(*all, token);
+    if (!t && *all && (*all)->count == TOKENS_MAX) {
         buf_addf(why, "more than %d tokens", TOKENS_MAX);
         return -ERR_CONFIG;
     }
-    struct token *t = token_get(all, token);
+    if (!t)
+        t = token_add(all, token);
     if (!t)
         return -ERR_NOMEM;
     for (size_t i = 0; name && i < sizeof(settings) / sizeof(settings[0]); i++) {

@@ -59,8 +59,10 @@ static int take_tasks(struct lease_ask *a, json_t *v, struct problem *p)
             task_name_find(name ? name : "", name ? strlen(name) : 0, &index, PLACE_POINTER, p);
         if (!err)
             err = caller_may_task(auth_caller, name, p);
-        if (err)
+        if (err) {
+            snprintf(p->name, sizeof(p->name), "/tasks");
             return err;
+        }
         if (reader_tasks()->task[index].kind != TASK_REMOTE)
             return bad(p, "/tasks", "names of tasks of kind `remote`", each);
         bool twice = false;

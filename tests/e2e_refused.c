@@ -1,0 +1,386 @@
+/*
+ * e2e_refused.c - whatever is wrong with a field, a parameter or a header is refused with a problem
+ * document that names it; what is at the border is taken and shown as it was given.
+ */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char conf[] = "[task far]\nkind = remote\n[task other]\nkind = remote\n";
+
+struct row {
+    const char *body, *name; /* what is wrong, as `errors` names it */
+};
+
+/* The one error's place: a pointer, a parameter or a header. */
+static const char *place(struct answer *a)
+{
+    static const char *const kinds[] = {"errors.0.pointer", "errors.0.parameter",
+                                        "errors.0.header"};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (jget(a->json, kinds[i]))
+            return jstr(a->json, kinds[i]);
+    }
+    return "";
+}
+
+static void refused(struct server *s, const char *method, const char *path, const char *body,
+                    const char *const *headers, const char *name)
+{
+    char type[64];
+    json_int_t kept = jobs_kept(s);
+    struct answer *a = http(s, method, path, body, headers);
+    ck_assert_msg(a->status == 400 || a->status == 404 || a->status == 422, "%s %s %s: %d %s",
+                  method, path, body ? body : "", a->status, a->body);
+    ck_assert(answer_header(a, "Content-Type", type, sizeof(type)));
+    ck_assert_str_eq(type, "application/problem+json");
+    ck_assert_msg(!strcmp(place(a), name), "%s %s %s: %s is not named: %s", method, path,
+                  body ? body : "", name, a->body);
+    ck_assert_str_ne(jstr(a->json, "code"), "");
+    ck_assert_str_ne(jstr(a->json, "detail"), "");
+    ck_assert_int_eq(jobs_kept(s), kept);
+    answer_free(a);
+}
+
+static void all_refused(struct server *s, const char *path, const struct row *row, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        refused(s, "POST", path, row[i].body, NULL, row[i].name);
+}
+#define ALL_REFUSED(s, path, rows) all_refused(s, path, rows, sizeof(rows) / sizeof((rows)[0]))
+
+#define ID  "\"01a206c9-3464-7000-93c5-f3a31ec3a416\""
+#define ID2 "\"01a206c9-3464-7000-93c5-f3a31ec3a417\""
+
+static const struct row jobs[] = {
+    {"{}", "/task"},
+    {"{\"task\":1}", "/task"},
+    {"{\"task\":\"nobody\"}", "/task"},
+    {"{\"task\":\"noop\",\"colour\":1}", "/colour"},
+    {"{\"task\":\"noop\",\"priority\":101}", "/priority"},
+    {"{\"task\":\"noop\",\"priority\":-101}", "/priority"},
+    {"{\"task\":\"noop\",\"priority\":1.5}", "/priority"},
+    {"{\"task\":\"noop\",\"priority\":\"1\"}", "/priority"},
+    {"{\"task\":\"noop\",\"run_at\":1}", "/run_at"},
+    {"{\"task\":\"noop\",\"run_at\":\"soon\"}", "/run_at"},
+    {"{\"task\":\"noop\",\"run_at\":\"2999-01-01T00:00:00Z\"}", "/run_at"},
+    {"{\"task\":\"noop\",\"run_at\":\"1960-01-01T00:00:00Z\"}", "/run_at"},
+    {"{\"task\":\"noop\",\"delay\":-1}", "/delay"},
+    {"{\"task\":\"noop\",\"delay\":315360001}", "/delay"},
+    {"{\"task\":\"noop\",\"delay\":\"1\"}", "/delay"},
+    {"{\"task\":\"noop\",\"expires_at\":\"2020-01-01T00:00:00Z\"}", "/expires_at"},
+    {"{\"task\":\"noop\",\"expires_at\":true}", "/expires_at"},
+    {"{\"task\":\"noop\",\"timeout\":0}", "/timeout"},
+    {"{\"task\":\"noop\",\"timeout\":0.0001}", "/timeout"},
+    {"{\"task\":\"noop\",\"timeout\":null}", "/timeout"},
+    {"{\"task\":\"noop\",\"max_attempts\":0}", "/max_attempts"},
+    {"{\"task\":\"noop\",\"max_attempts\":1001}", "/max_attempts"},
+    {"{\"task\":\"noop\",\"backoff\":1}", "/backoff"},
+    {"{\"task\":\"noop\",\"backoff\":{}}", "/backoff"},
+    {"{\"task\":\"noop\",\"backoff\":{\"kind\":\"never\"}}", "/backoff/kind"},
+    {"{\"task\":\"noop\",\"backoff\":{\"kind\":\"fixed\"}}", "/backoff/delay"},
+    {"{\"task\":\"noop\",\"backoff\":{\"kind\":\"fixed\",\"delay\":-1}}", "/backoff/delay"},
+    {"{\"task\":\"noop\",\"backoff\":{\"kind\":\"fixed\",\"delay\":1,\"max\":2}}", "/backoff"},
+    {"{\"task\":\"noop\",\"backoff\":{\"kind\":\"exponential\",\"delay\":\"1\"}}",
+     "/backoff/delay"},
+    {"{\"task\":\"noop\",\"backoff\":{\"kind\":\"exponential\",\"delay\":1,\"max\":\"x\"}}",
+     "/backoff/max"},
+    {"{\"task\":\"noop\",\"backoff\":{\"kind\":\"list\"}}", "/backoff/delays"},
+    {"{\"task\":\"noop\",\"backoff\":{\"kind\":\"list\",\"delays\":[]}}", "/backoff/delays"},
+    {"{\"task\":\"noop\",\"backoff\":{\"kind\":\"list\",\"delays\":[1,\"2\"]}}", "/backoff/delays"},
+    {"{\"task\":\"noop\",\"backoff\":{\"kind\":\"list\",\"delays\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,"
+     "1,1,1,1,1,1]}}",
+     "/backoff/delays"},
+    {"{\"task\":\"noop\",\"tags\":\"a\"}", "/tags"},
+    {"{\"task\":\"noop\",\"tags\":[\"a\",\"\"]}", "/tags/1"},
+    {"{\"task\":\"noop\",\"tags\":[1]}", "/tags/0"},
+    {"{\"task\":\"noop\",\"tags\":[\"a\\nb\"]}", "/tags/0"},
+    {"{\"task\":\"noop\",\"tags\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"10\","
+     "\"11\",\"12\",\"13\",\"14\",\"15\",\"16\",\"17\"]}",
+     "/tags/16"},
+    {"{\"task\":\"noop\",\"concurrency_key\":\"\"}", "/concurrency_key"},
+    {"{\"task\":\"noop\",\"concurrency_key\":7}", "/concurrency_key"},
+    {"{\"task\":\"noop\",\"callback_url\":7}", "/callback_url"},
+    {"{\"task\":\"noop\",\"callback_url\":\"ftp://a/\"}", "/callback_url"},
+    {"{\"task\":\"noop\",\"depends_on\":" ID "}", "/depends_on"},
+    {"{\"task\":\"noop\",\"depends_on\":[7]}", "/depends_on/0"},
+    {"{\"task\":\"noop\",\"depends_on\":[\"x\"]}", "/depends_on/0"},
+    {"{\"task\":\"noop\",\"depends_on\":[" ID "," ID "]}", "/depends_on/1"},
+    {"{\"task\":\"noop\",\"on_dependency_failure\":1}", "/on_dependency_failure"},
+    {"{\"task\":\"noop\",\"on_dependency_failure\":\"wait\"}", "/on_dependency_failure"},
+    {"{\"task\":\"noop\",\"ref\":\"a\"}", "/ref"},
+    {"{\"task\":\"noop\",\"unique\":true}", "/unique"},
+    {"{\"task\":\"noop\",\"unique\":{\"by\":\"name\"}}", "/unique/by"},
+    {"{\"task\":\"noop\",\"unique\":{\"by\":\"key\"}}", "/unique/key"},
+    {"{\"task\":\"noop\",\"unique\":{\"by\":\"task\",\"key\":\"a\"}}", "/unique/key"},
+    {"{\"task\":\"noop\",\"unique\":{\"key\":\"\"}}", "/unique/key"},
+    {"{\"task\":\"noop\",\"unique\":{\"while\":\"running\"}}", "/unique/while"},
+    {"{\"task\":\"noop\",\"unique\":{\"period\":0}}", "/unique/period"},
+    {"{\"task\":\"noop\",\"unique\":{\"period\":\"1\"}}", "/unique/period"},
+    {"{\"task\":\"noop\",\"unique\":{\"on_conflict\":\"wait\"}}", "/unique/on_conflict"},
+    {"{\"task\":\"noop\",\"unique\":{\"colour\":1}}", "/unique/colour"},
+    {"{\"task\":\"noop\",\"run_at\":\"2030-01-01T00:00:00Z\",\"delay\":1}", ""}, /* it is of both */
+};
+
+static const struct row batches[] = {
+    {"{}", "/jobs"},
+    {"{\"jobs\":{}}", "/jobs"},
+    {"{\"jobs\":[],\"colour\":1}", "/colour"},
+    {"{\"jobs\":[{\"task\":\"noop\"},{\"task\":\"nobody\"}]}", "/jobs/1/task"},
+    {"{\"jobs\":[{\"task\":\"noop\",\"colour\":1}]}", "/jobs/0/colour"},
+    {"{\"jobs\":[{\"task\":\"noop\",\"ref\":\"\"}]}", "/jobs/0/ref"},
+    {"{\"jobs\":[{\"task\":\"noop\",\"depends_on\":[\"a\"]}]}", "/jobs/0/depends_on/0"},
+    {"{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\",\"depends_on\":[\"a\",\"a\"]}"
+     "]}",
+     "/jobs/1/depends_on/1"},
+    {"{\"jobs\":[{\"task\":\"noop\",\"unique\":{\"on_conflict\":\"reject\"}}]}",
+     "/jobs/0/unique/on_conflict"},
+};
+
+static const struct row leases[] = {
+    {"{\"tasks\":\"far\"}", "/tasks"},
+    {"{\"tasks\":[]}", "/tasks"},
+    {"{\"tasks\":[7]}", "/tasks"},
+    {"{\"tasks\":[\"nobody\"]}", "/tasks"},
+    {"{\"tasks\":[\"noop\"]}", "/tasks"},
+    {"{\"tasks\":[\"far\"],\"wait\":-1}", "/wait"},
+    {"{\"tasks\":[\"far\"],\"wait\":\"1\"}", "/wait"},
+    {"{\"tasks\":[\"far\"],\"wait\":1000000}", "/wait"},
+    {"{\"tasks\":[\"far\"],\"duration\":0}", "/duration"},
+    {"{\"tasks\":[\"far\"],\"duration\":1e9}", "/duration"},
+    {"{\"tasks\":[\"far\"],\"max\":0}", "/max"},
+    {"{\"tasks\":[\"far\"],\"max\":1.5}", "/max"},
+    {"{\"tasks\":[\"far\"],\"max\":101}", "/max"},
+    {"{\"tasks\":[\"far\"],\"max\":\"1\"}", "/max"},
+    {"{\"tasks\":[\"far\"],\"worker\":\"\"}", "/worker"},
+    {"{\"tasks\":[\"far\"],\"worker\":7}", "/worker"},
+    {"{\"tasks\":[\"far\"],\"worker\":\"a\\u0001\"}", "/worker"},
+    {"{\"tasks\":[\"far\"],\"worker\":\"a\\u007f\"}", "/worker"},
+    {"{\"tasks\":[\"far\"],\"colour\":1}", "/colour"},
+};
+
+#define JOB ",\"job\":{\"task\":\"noop\"}"
+static const struct row schedules[] = {
+    {"{}", "/name"},
+    {"{\"name\":\"a\"" JOB "}", "/cron"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\"}", "/job"},
+    {"{\"name\":7,\"cron\":\"@daily\"" JOB "}", "/name"},
+    {"{\"name\":\"A b\",\"cron\":\"@daily\"" JOB "}", "/name"},
+    {"{\"name\":\"a\",\"cron\":7" JOB "}", "/cron"},
+    {"{\"name\":\"a\",\"cron\":\"61 * * * *\"" JOB "}", "/cron"},
+    {"{\"name\":\"a\",\"cron\":\"0 0 30 2 *\"" JOB "}", "/cron"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"time_zone\":\"\"" JOB "}", "/time_zone"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"time_zone\":7" JOB "}", "/time_zone"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"time_zone\":\"Nowhere/City\"" JOB "}", "/time_zone"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"time_zone\":\"../../etc/passwd\"" JOB "}",
+     "/time_zone"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"overlap\":7" JOB "}", "/overlap"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"overlap\":\"maybe\"" JOB "}", "/overlap"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"missed\":7" JOB "}", "/missed"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"missed\":\"all\"" JOB "}", "/missed"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"paused\":1" JOB "}", "/paused"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"job\":[]}", "/job"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"job\":{}}", "/job/task"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"job\":{\"task\":\"nobody\"}}", "/job/task"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"job\":{\"task\":\"noop\",\"priority\":1000}}",
+     "/job/priority"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"job\":{\"task\":\"noop\",\"delay\":1}}", "/job"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"job\":{\"task\":\"noop\",\"run_at\":\"2030-01-01T00:00:"
+     "00Z\"}}",
+     "/job"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"job\":{\"task\":\"noop\",\"unique\":{}}}", "/job"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"job\":{\"task\":\"noop\",\"depends_on\":[" ID "]}}",
+     "/job"},
+    {"{\"name\":\"a\",\"cron\":\"@daily\",\"colour\":1" JOB "}", "/colour"},
+};
+
+START_TEST(fields)
+{
+    struct server *s = server_new(conf, NULL);
+    ALL_REFUSED(s, "/v1/jobs", jobs);
+    ALL_REFUSED(s, "/v1/jobs/batch", batches);
+    ALL_REFUSED(s, "/v1/leases", leases);
+    ALL_REFUSED(s, "/v1/schedules", schedules);
+    struct answer *a = get(s, "/v1/schedules", 200);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "schedules")), 0);
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(parameters)
+{
+    static const struct {
+        const char *path, *name;
+    } lists[] = {
+        {"/v1/jobs?state=done", "state"},
+        {"/v1/jobs?state=failed&state=queued", "state"},
+        {"/v1/jobs?limit=0", "limit"},
+        {"/v1/jobs?limit=1001", "limit"},
+        {"/v1/jobs?limit=1.0", "limit"},
+        {"/v1/jobs?limit=x", "limit"},
+        {"/v1/jobs?task=A%20b", "task"},
+        {"/v1/jobs?tag=", "tag"},
+        {"/v1/jobs?group=x", "group"},
+        {"/v1/jobs?group=01a206c9-3464-7000-93c5-f3a31ec3a416&tag=a", "group"},
+        {"/v1/jobs?created_after=now", "created_after"},
+        {"/v1/jobs?created_before=1960-01-01T00:00:00Z", "created_before"},
+        {"/v1/jobs?text=", "text"},
+        {"/v1/jobs?cursor=x", "cursor"},
+        {"/v1/jobs?cursor=AAAAAAAAAAAAAAAAAAAAA_", "cursor"},
+        {"/v1/jobs?cursor=AAAAAAAAAAAAAAAAAAAA%2A%2A", "cursor"},
+        {"/v1/jobs?colour=1", "colour"},
+        {"/v1/jobs?ids=x", "ids"},
+        {"/v1/jobs?ids=01a206c9-3464-7000-93c5-f3a31ec3a416&wait=x", "wait"},
+        {"/v1/jobs?ids=01a206c9-3464-7000-93c5-f3a31ec3a416&state=queued", "state"},
+        {"/v1/jobs/01a206c9-3464-7000-93c5-f3a31ec3a416?wait=-1", "wait"},
+        {"/v1/jobs/01a206c9-3464-7000-93c5-f3a31ec3a416?colour=1", "colour"},
+        {"/v1/groups/01a206c9-3464-7000-93c5-f3a31ec3a416?wait=x", "wait"},
+        {"/v1/groups/01a206c9-3464-7000-93c5-f3a31ec3a416?colour=1", "colour"},
+    };
+    static const struct {
+        const char *query, *name;
+    } raw[] = {
+        {"priority=1000", "priority"},
+        {"priority=x", "priority"},
+        {"delay=-1", "delay"},
+        {"run_at=soon", "run_at"},
+        {"timeout=0", "timeout"},
+        {"max_attempts=0", "max_attempts"},
+        {"expires_at=x", "expires_at"},
+        {"tag=", "tag"},
+        {"depends_on=x", "depends_on"},
+        {"on_dependency_failure=x", "on_dependency_failure"},
+        {"callback_url=x", "callback_url"},
+        {"concurrency_key=", "concurrency_key"},
+        {"wait=x", "wait"},
+    };
+    struct server *s = server_new(conf, NULL);
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        refused(s, "GET", lists[i].path, NULL, NULL, lists[i].name);
+    for (size_t i = 0; i < sizeof(raw) / sizeof(raw[0]); i++) {
+        char path[128];
+        snprintf(path, sizeof(path), "/v1/tasks/echo/jobs?%s", raw[i].query);
+        refused(s, "POST", path, "1", NULL, raw[i].name);
+    }
+    server_free(s);
+}
+END_TEST
+
+/* A lease of one job, its id. */
+static void take_lease(struct server *s, char id[40])
+{
+    answer_free(post(s, "/v1/jobs", "{\"task\":\"far\"}", 202));
+    struct answer *a = post(
+        s, "/v1/leases",
+        "{\"tasks\":[\"far\",\"other\",\"far\"],\"max\":100,\"wait\":10,\"worker\":\"w\"}", 200);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "leases")), 1);
+    snprintf(id, 40, "%s", jstr(a->json, "leases.0.id"));
+    answer_free(a);
+}
+
+START_TEST(words_of_remote_workers)
+{
+    static const struct {
+        const char *word, *body, *name;
+    } rows[] = {
+        {"heartbeat", "{\"progress\":1}", "/progress"},
+        {"heartbeat", "{\"progress\":{\"fraction\":2}}", "/progress"},
+        {"heartbeat", "{\"progress\":{\"fraction\":-1}}", "/progress"},
+        {"heartbeat", "{\"progress\":{\"fraction\":\"1\"}}", "/progress"},
+        {"heartbeat", "{\"progress\":{\"message\":1}}", "/progress"},
+        {"heartbeat", "{\"progress\":{\"colour\":1}}", "/progress"},
+        {"heartbeat", "{\"duration\":0}", "/duration"},
+        {"heartbeat", "{\"colour\":1}", "/colour"},
+        {"complete", "{\"colour\":1}", "/colour"},
+        {"complete", "{\"result\":1,\"colour\":1}", "/result"},
+        {"fail", "{}", "/error"},
+        {"fail", "{\"error\":1}", "/error"},
+        {"fail", "{\"error\":{\"code\":\"\"}}", "/error"},
+        {"fail", "{\"error\":{\"code\":\"A\"}}", "/error"},
+        {"fail", "{\"error\":{\"code\":1}}", "/error"},
+        {"fail", "{\"error\":{\"code\":\"a\",\"message\":1}}", "/error"},
+        {"fail", "{\"error\":{\"code\":\"a\",\"permanent\":1}}", "/error"},
+        {"fail", "{\"error\":{\"code\":\"a\",\"colour\":1}}", "/error"},
+        {"fail", "{\"error\":{\"code\":\"a\"},\"colour\":1}", "/error"},
+    };
+    const char *const text[] = {"Content-Type: text", NULL};
+    const char *const plain[] = {"Content-Type: text/plain", NULL};
+    struct server *s = server_new(conf, NULL);
+    char id[40], path[96];
+    take_lease(s, id);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(path, sizeof(path), "/v1/leases/%s/%s", id, rows[i].word);
+        refused(s, "POST", path, rows[i].body, NULL, rows[i].name);
+    }
+    snprintf(path, sizeof(path), "/v1/leases/%s/complete", id);
+    refused(s, "POST", path, "word", text, "Content-Type");
+    snprintf(path, sizeof(path), "/v1/leases/%s/heartbeat", id);
+    struct answer *a = post(
+        s, path,
+        "{\"progress\":{\"fraction\":0.5,\"message\":\"half\"},\"duration\":60,\"checkpoint\":[1]}",
+        200);
+    answer_free(a);
+    a = get(s, "/v1/jobs?state=running", 200);
+    char job[64];
+    snprintf(job, sizeof(job), "/v1/jobs/%s", jstr(a->json, "jobs.0.id"));
+    answer_free(a);
+    a = get(s, job, 200);
+    ck_assert_str_eq(jstr(a->json, "progress.message"), "half");
+    answer_free(a);
+    snprintf(path, sizeof(path), "/v1/leases/%s/complete", id);
+    a = http(s, "POST", path, "just words", plain);
+    ck_assert_int_eq(a->status, 200);
+    answer_free(a);
+    strcat(job, "/result");
+    a = get(s, job, 200);
+    ck_assert_str_eq(a->body, "just words");
+    answer_free(a);
+    answer_free(post(s, path, "{\"result\":1}", 409)); /* it was used */
+    answer_free(post(s, "/v1/leases/none/complete", "{\"result\":1}", 409));
+    server_free(s);
+}
+END_TEST
+
+/* What is taken is shown as it was given. */
+START_TEST(borders)
+{
+    static const struct {
+        const char *fields, *shown, *want;
+    } rows[] = {
+        {"\"priority\":100", "priority", "100"},
+        {"\"priority\":-100", "priority", "-100"},
+        {"\"priority\":1e1", "priority", "10"},
+        {"\"max_attempts\":1000", "max_attempts", "1000"},
+        {"\"timeout\":0.001", "timeout", "0.001"},
+        {"\"timeout\":315360000", "timeout", "315360000"},
+        {"\"backoff\":{\"kind\":\"fixed\",\"delay\":0}", "backoff",
+         "{\"kind\":\"fixed\",\"delay\":0}"},
+        {"\"backoff\":{\"kind\":\"exponential\",\"delay\":1.5}", "backoff.max", "3600"},
+        {"\"backoff\":{\"kind\":\"exponential\",\"delay\":1,\"max\":7}", "backoff.max", "7"},
+        {"\"backoff\":{\"kind\":\"list\",\"delays\":[1,2.5,0]}", "backoff.delays", "[1,2.5,0]"},
+        {"\"tags\":[\"a\",\"\\u00fc\"]", "tags", "[\"a\",\"ü\"]"},
+        {"\"concurrency_key\":\"k\"", "concurrency_key", "\"k\""},
+    };
+    struct server *s = server_new(conf, NULL);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char body[256];
+        snprintf(body, sizeof(body), "{\"task\":\"noop\",\"delay\":60,%s}", rows[i].fields);
+        struct answer *a = post(s, "/v1/jobs", body, 202);
+        char *shown = json_dumps(jget(a->json, rows[i].shown), JSON_COMPACT | JSON_ENCODE_ANY);
+        ck_assert_msg(shown && !strcmp(shown, rows[i].want), "%s: %s, not %s", rows[i].fields,
+                      shown ? shown : a->body, rows[i].want);
+        free(shown);
+        answer_free(a);
+    }
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {fields, parameters, words_of_remote_workers, borders};
+    return run_suite("refused", tests, sizeof(tests) / sizeof(tests[0]));
+}
