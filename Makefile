@@ -279,7 +279,7 @@ TASK_LIBS_primes     := -ljansson -lm
 TASK_LIBS_sha256     := -ljansson -lnettle -lm
 TASK_LIBS_mandelbrot := -ljansson -lpng -lm
 TASK_LIBS_sleep      := -ljansson -lm
-SO = $(CC) -std=c17 $(OPT) $(WARN) $(PLACE) -fPIC -fvisibility=hidden $(GUARD) -D_GNU_SOURCE -Iinclude $(CFLAGS) -shared $(SAN_LD) -Wl,-z,relro,-z,now,-z,noexecstack
+SO = $(CC) -std=c17 $(OPT) $(WARN) $(PLACE) -fPIC -fvisibility=hidden $(GUARD) -D_GNU_SOURCE -Iinclude $(CFLAGS) -shared $(SAN_LD) -Wl,-z,relro,-z,now,-z,noexecstack $(SO_MORE)
 
 $(BUILD)/tasks/%.so: workers/builtin/%.c workers/builtin/input.h include/jobmill_task.h Makefile
 	@mkdir -p $(@D)
@@ -422,7 +422,7 @@ layers: $(COMMON:%.c=$(BUILD)/%.o) $(WORKERS:%.c=$(BUILD)/%.o) $(BUILD)/embed.o 
 contract: $(BUILD)/jobmill generated-check web-check ## api.yaml against the routes and the answers; documents against their tables
 	/usr/bin/python3 tests/contract.py $(BUILD)/jobmill
 
-.PHONY: smuggling ssrf webhooks races lines
+.PHONY: smuggling ssrf webhooks races lines roundtrip
 smuggling: $(BUILD)/jobmill ## requests that hide another in themselves
 	/usr/bin/python3 tests/smuggling.py $(BUILD)/jobmill
 
@@ -448,6 +448,10 @@ lines: $(BUILD)/jobmill ## LINES jobs in one request, a line each, over a kill: 
 RACES ?= 100000
 races: $(BUILD)/jobmill ## RACES requests that are asked again with their keys, and as many cancels that race with the end, under kills
 	/usr/bin/python3 tests/races.py $(BUILD)/jobmill --races $(RACES)
+
+DOCUMENTS ?= 100000
+roundtrip: $(BUILD)/jobmill ## DOCUMENTS random JSON documents through the task echo: each comes back byte for byte
+	/usr/bin/python3 tests/roundtrip.py $(BUILD)/jobmill --documents $(DOCUMENTS)
 
 SEQUENCES ?= 1000
 model: $(BUILD)/jobmill ## random sequences of calls and kills against a model, SEQUENCES of them
@@ -521,7 +525,7 @@ CLIENTS ?= 10000
 crowd: $(BUILD)/jobmill $(BUILD)/bench/load ## CLIENTS that hold connections: silent, idle, slow, unread, all there are, huge bodies
 	/usr/bin/python3 tests/crowd.py $(BUILD)/jobmill $(BUILD)/bench/load --clients $(CLIENTS)
 
-.PHONY: crowd faults hardening unit-check reproducible coverage
+.PHONY: crowd faults hardening unit-check reproducible coverage sbom
 faults: $(BUILD)/tests/check_faults $(BUILD)/tests/e2e_faults $(BUILD)/tests/e2e_oom $(BUILD)/jobmill $(TEST_SOS) ## each call below the store, and each system call and allocation of the service, fails once
 	CK_TIMEOUT_MULTIPLIER=100 JOBMILL_FAULTS=all $(BUILD)/tests/check_faults
 	JOBMILL_ROUNDS=1 JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill $(BUILD)/tests/e2e_oom
@@ -530,6 +534,9 @@ faults: $(BUILD)/tests/check_faults $(BUILD)/tests/e2e_faults $(BUILD)/tests/e2e
 reproducible: deps-build ## two builds, in two directories: the same bytes?
 	./tests/reproducible.sh
 
+sbom: $(BUILD)/jobmill $(TASK_SOS) ## what it is made of, from the lists of apt and npm: build/jobmill.spdx.json (SPDX 2.3)
+	/usr/bin/python3 -B sbom.py $(BUILD) $(VERSION) >$(BUILD)/jobmill.spdx.json
+
 unit-check: $(BUILD)/jobmill ## examples/systemd: how exposed, and are its system calls enough?
 	./install-deps.sh unit
 	/usr/bin/python3 tests/unit.py $(BUILD)/jobmill
@@ -537,16 +544,24 @@ unit-check: $(BUILD)/jobmill ## examples/systemd: how exposed, and are its syste
 hardening: $(BUILD)/jobmill ## is what was built hardened?
 	./tests/hardening.sh $(BUILD)/jobmill $(TASK_SOS)
 
-# Built without optimization, so that a line is a line. What a process had run when it was killed, and what a
-# worker in a sandbox ran that may not write files, is not counted.
+# Built without optimization, so that a line is a line: `make test`, and short forms of what goes on for as long as one likes. What a
+# process had run when it was killed, and what one in a sandbox ran that may not write files, is not counted. Sums are made where a
+# test failed, too.
 COVERED := -g --coverage -fprofile-update=atomic
+COVERED_LD := --coverage -rdynamic -Wl,--wrap=_exit $(CURDIR)/build-coverage/covexit.o
+COVER = $(MAKE) --no-print-directory BUILD=build-coverage OPT=-O0 CFLAGS="$(COVERED)" LDFLAGS="$(COVERED_LD)" SO_MORE=$(CURDIR)/build-coverage/covso.o
+COVER_ALSO ?= property webhooks model races lines roundtrip faults
 coverage: ## lines and branches that the tests run, in build-coverage/coverage.txt
 	./install-deps.sh coverage
 	@mkdir -p build-coverage
 	@find build-coverage -name '*.gcda' -delete
-	$(CC) -c -o build-coverage/covexit.o tests/covexit.c
-	$(MAKE) --no-print-directory BUILD=build-coverage OPT=-O0 CFLAGS="$(COVERED)" LDFLAGS="--coverage -Wl,--wrap=_exit $(CURDIR)/build-coverage/covexit.o" check e2e
-	cd build-coverage && gcovr --root .. --exclude '.*tests/.*' --exclude-unreachable-branches --exclude-throw-branches --txt coverage.txt --print-summary .
+	$(CC) -fPIC -c -o build-coverage/covexit.o tests/covexit.c
+	$(CC) -fPIC -c -o build-coverage/covso.o tests/covso.c
+	@failed=; $(COVER) -k check e2e contract smuggling ssrf docs-test || failed=1; \
+	$(COVER) -k $(COVER_ALSO) RUNS=1000 CALLS=50 SEQUENCES=20 RACES=2000 LINES=5000 DOCUMENTS=2000 || failed=1; \
+	(cd build-coverage && gcovr --root .. --exclude '.*tests/.*' --exclude-unreachable-branches --exclude-throw-branches --txt coverage.txt \
+		--json coverage.json --print-summary .); \
+	/usr/bin/python3 tests/uncovered.py build-coverage/coverage.json; [ -z "$$failed" ]
 
 headers: ## each header compiles alone
 	@for h in $(HEADERS); do echo "#include \"$$h\"" | $(CC) $(ALL_CFLAGS) -I. -fsyntax-only -x c - || exit 1; done
@@ -630,6 +645,12 @@ bench-overload: all $(BUILD)/bench/load ## ten and a hundred times as many clien
 	BUILD=$(BUILD) python3 bench/overload.py $(OVERLOAD_ARGS)
 bench-hostile: all $(BUILD)/bench/load $(TEST_PROGRAMS) $(BUILD)/tests/tasks/misbehave.so ## how it answers while hostile programs run (HOSTILE_ARGS)
 	BUILD=$(BUILD) python3 bench/hostile.py $(HOSTILE_ARGS)
+TRIES ?= 1000000
+$(BUILD)/bench/tokens: bench/tokens.c $(OBJS) $(BUILD)/embed.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+bench-tokens: $(BUILD)/bench/tokens ## does the time of a refusal tell how much of a token is right? TRIES guesses
+	$< $(TRIES)
 bench-growth: all $(BUILD)/bench/load ## what a job costs with millions kept, and queued (GROWTH_ARGS)
 	BUILD=$(BUILD) python3 bench/growth.py $(GROWTH_ARGS)
 bench-ageing: all $(BUILD)/bench/load ## how long the least urgent job waits while urgent ones come without a pause (AGEING_ARGS)
@@ -663,4 +684,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
-.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-short bench-deps bench-growth bench-hostile bench-overload bench-peers bench-profile bench-speedup bench-sweep fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-short bench-deps bench-growth bench-hostile bench-overload bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

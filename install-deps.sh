@@ -1,5 +1,6 @@
 #!/bin/sh
-# install-deps.sh build|test|lint|monitoring|coverage|unit|bench|peers|web - installs the Debian packages that are missing, and only those.
+# install-deps.sh build|test|lint|monitoring|coverage|unit|bench|peers|web [list] - installs the Debian packages that are missing, and only
+# those; with `list` it only tells which they are, missing or not.
 # Somebody without root who has them all is not bothered.
 set -eu
 
@@ -91,10 +92,16 @@ bench) want=$bench ;;
 peers) want=$peers ;;
 web) want=$web ;;
 *)
-    echo "usage: install-deps.sh build|test|lint|monitoring|coverage|unit|bench|peers|web" >&2
+    echo "usage: install-deps.sh build|test|lint|monitoring|coverage|unit|bench|peers|web [list]" >&2
     exit 64
     ;;
 esac
+
+if [ "${2:-}" = list ]; then
+    # shellcheck disable=SC2086 # a word a line
+    printf '%s\n' $want
+    exit 0
+fi
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
     # shellcheck disable=SC2086 # lines become one

@@ -17,7 +17,7 @@ static struct buf why;
 static void begin(void)
 {
     all = NULL;
-    why = (struct buf)BUF_INIT;
+    why = BUF_INIT;
 }
 
 static void end(void)
