@@ -97,6 +97,14 @@ class Service:
     def workers(self, pool=None):
         return {w['pid'] for w in self.client.json('GET', '/v1/workers')['workers'] if 'pid' in w and pool in (None, w['pool'])}
 
+    def all_workers(self, count):
+        """Their pids, once so many are born: the first word comes before the last worker."""
+        until = time.monotonic() + 30
+        while len(pids := self.workers()) < count:
+            must(time.monotonic() < until, f'{len(pids)} of {count} workers are born after 30 s')
+            time.sleep(0.01)
+        return pids
+
     def end(self):
         """In good order, and nothing is left."""
         self.process.terminate()
@@ -213,7 +221,7 @@ max_attempts = 1
 """
     service = Service(binary, conf)
     try:
-        before = service.workers()
+        before = service.all_workers(4)
         others = Others(service)
         others.start()
         jobs = batches(service, [{'task': 'bomb'} for _ in range(rounds)])
