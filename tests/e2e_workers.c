@@ -373,7 +373,7 @@ START_TEST(what_was_claimed_too_early_is_queued_again)
     eventually(stat_of(s, "jobs.succeeded") == 22, LONG_MS);
     a = get(s, "/v1/jobs?state=succeeded&limit=2", 200);
     for (int i = 0; i < 2; i++) {
-        char attempt[20];
+        char attempt[32];
         snprintf(attempt, sizeof(attempt), "jobs.%d.attempt", i);
         ck_assert_int_eq(jint(a->json, attempt), 1);
     }
