@@ -327,16 +327,21 @@ static uint64_t ended_of(uint32_t task_id)
     return n;
 }
 
-/* What is kept of a task: its own rule, else the service's. */
-static struct keep_rule rule_of(uint32_t task, int64_t now_us)
+/* What is kept of a task: its own rule, else the service's, as for one that is not configured any
+ * more. */
+static struct keep_rule rule_of(uint32_t task_id, int64_t now_us)
 {
-    const struct taskdef *t = &w.defs->task[task];
-    int64_t keep_us = t->keep_for_us >= 0 ? t->keep_for_us : w.conf->keep_for_us;
-    uint64_t most = t->keep_max >= 0 ? (uint64_t)t->keep_max : (uint64_t)w.conf->keep_max;
-    struct keep_rule r = {.task_id = w.task_ids[task],
-                          .before_us = keep_us > 0 ? now_us - keep_us : 0,
-                          .most = most ? most : UINT64_MAX};
-    return r;
+    int64_t keep_us = w.conf->keep_for_us, most = (int64_t)w.conf->keep_max;
+    for (uint32_t i = 0; i < w.defs->tasks; i++) {
+        const struct taskdef *t = &w.defs->task[i];
+        if (w.task_ids[i] != task_id)
+            continue;
+        keep_us = t->keep_for_us >= 0 ? t->keep_for_us : keep_us;
+        most = t->keep_max >= 0 ? t->keep_max : most;
+    }
+    return (struct keep_rule){.task_id = task_id,
+                              .before_us = keep_us > 0 ? now_us - keep_us : 0,
+                              .most = most ? (uint64_t)most : UINT64_MAX};
 }
 
 /* Forgets a little: a step of one task's old jobs; when all tasks had their turn, of the oldest of
@@ -346,15 +351,16 @@ static int sweep(int64_t now_us)
     size_t gone = 0;
     bool more = false;
     int err = 0;
-    if (w.sweep_task < w.defs->tasks) {
-        struct keep_rule rule = rule_of(w.sweep_task, now_us);
+    uint32_t tasks = store_tasks(w.store);
+    if (w.sweep_task < tasks) {
+        struct keep_rule rule = rule_of(w.sweep_task + 1, now_us);
         if ((rule.before_us || rule.most != UINT64_MAX) && ended_of(rule.task_id) > 0)
             err = store_sweep_jobs(w.store, &rule, SWEEP_JOBS, &gone, &more);
         w.sweep_task += !more;
         w.next_sweep_us = more ? now_us + SWEEP_GO_US : now_us;
         return err;
     }
-    if (w.sweep_task == w.defs->tasks) {
+    if (w.sweep_task == tasks) {
         if (w.conf->keep_bytes)
             err =
                 store_sweep_bytes(w.store, (uint64_t)w.conf->keep_bytes, SWEEP_JOBS, &gone, &more);
@@ -375,7 +381,7 @@ static int sweep_all(int64_t now_us)
 {
     int err = 0;
     uint32_t looked = 0;
-    while (!err && now_us >= w.next_sweep_us && looked++ <= w.defs->tasks + 1)
+    while (!err && now_us >= w.next_sweep_us && looked++ <= store_tasks(w.store) + 1)
         err = sweep(now_us);
     return err;
 }

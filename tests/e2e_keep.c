@@ -65,6 +65,31 @@ START_TEST(so_many_of_a_task_are_kept)
 }
 END_TEST
 
+static void configure(struct server *s, const char *text)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "%s/conf", s->dir);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(text, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+/* The service's own rule holds for what is left of a task that is not configured any more. */
+START_TEST(a_task_that_is_gone_is_forgotten_too)
+{
+    struct server *s = server_new("[task brief]\ncommand = /bin/true\nkeep_max = 5\n", NULL);
+    for (int i = 0; i < 4; i++)
+        answer_free(run_job(s, "{\"task\":\"brief\"}"));
+    server_kill9(s);
+    configure(s, "[server]\nkeep_max = 2\n");
+    server_restart(s);
+    answer_free(run_job(s, "{\"task\":\"noop\"}"));
+    eventually(jobs_kept(s) == 2 + 1, LONG_MS);
+    server_free(s);
+}
+END_TEST
+
 static int64_t file_bytes(const struct server *s)
 {
     char path[300];
@@ -124,7 +149,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {so_many_of_a_task_are_kept,
+    const TTest *const tests[] = {so_many_of_a_task_are_kept, a_task_that_is_gone_is_forgotten_too,
                                   the_oldest_go_while_the_store_is_too_large};
     return run_suite("keep", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -175,6 +175,12 @@ struct store_task *sqlite_task(const struct sqlite_store *s, uint32_t task_id)
     return task_id >= 1 && task_id <= count ? s->task[task_id - 1] : NULL;
 }
 
+static uint32_t sqlite_tasks(const struct store *base)
+{
+    return atomic_load_explicit(&((const struct sqlite_store *)base)->task_count,
+                                memory_order_acquire); /* as in sqlite_task */
+}
+
 static struct store_task *task_append(struct sqlite_store *s, const char *name)
 {
     uint32_t count = atomic_load_explicit(&s->task_count, memory_order_relaxed);
@@ -563,6 +569,7 @@ static const struct store_ops sqlite_ops = {
     .job_version = sqlite_job_version,
     .recover = sqlite_recover,
     .task_id = sqlite_task_id,
+    .tasks = sqlite_tasks,
     .begin = sqlite_begin,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,

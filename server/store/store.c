@@ -51,6 +51,11 @@ int store_task_id(struct store *s, const char *name, uint32_t *id)
     return s->ops->task_id(s, name, id);
 }
 
+uint32_t store_tasks(const struct store *s)
+{
+    return s->ops->tasks(s);
+}
+
 int store_begin(struct store *s)
 {
     assert(!s->in_transaction);

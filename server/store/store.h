@@ -69,6 +69,8 @@ int store_recover(struct store *s, int64_t now_us, struct recovery *out);
 
 /* The store's number for a task's name, made when new (own transaction or the open one). */
 int store_task_id(struct store *s, const char *name, uint32_t *id);
+/* The numbers are from 1 to this; also those of tasks that the configuration has no more. */
+uint32_t store_tasks(const struct store *s);
 
 int store_begin(struct store *s);
 int store_commit(struct store *s); /* returns once synced */

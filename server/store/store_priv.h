@@ -16,6 +16,7 @@ struct store_ops {
     uint64_t (*job_version)(const struct store *s, const struct id *id);
     int (*recover)(struct store *s, int64_t now_us, struct recovery *out);
     int (*task_id)(struct store *s, const char *name, uint32_t *id);
+    uint32_t (*tasks)(const struct store *s);
     int (*begin)(struct store *s);
     int (*commit)(struct store *s);
     int (*rollback)(struct store *s);
