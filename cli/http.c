@@ -175,7 +175,8 @@ static bool add_header(struct curl_slist **list, const char *name, const char *v
 static bool add_headers(struct http *h, const struct http_call *call, struct curl_slist **list)
 {
     char wait[48];
-    bool ok = add_header(list, "Accept", "application/json, */*;q=0.9");
+    bool ok =
+        add_header(list, "Accept", call->accept ? call->accept : "application/json, */*;q=0.9");
     ok = ok && add_header(list, "User-Agent", "jobmill/" JOBMILL_VERSION);
     if (ok && call->body)
         ok = add_header(list, "Content-Type", call->type ? call->type : "application/json");

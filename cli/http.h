@@ -29,7 +29,8 @@ struct http_call {
     const void *body;   /* NULL: none */
     size_t len;
     const char *type; /* of the body; NULL: application/json */
-    const char *key;  /* Idempotency-Key or NULL */
+    const char *accept; /* what is asked for; NULL: JSON, or what there is */
+    const char *key;    /* Idempotency-Key or NULL */
     double wait;      /* asks for a long poll of so many seconds (Prefer: wait=); 0: none */
     double seconds;   /* the whole call may take; 0: as long as bytes flow */
     bool endless;     /* silence is no failure: a stream that is followed */

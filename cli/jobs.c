@@ -171,6 +171,7 @@ static int logs_once(struct cli *c, size_t *lines, bool *more)
         return CLI_SYSTEM;
     struct http_call call = {.method = "GET",
                              .path = path.data,
+                             .accept = c->o.json ? "application/x-ndjson" : NULL,
                              .endless = c->o.follow,
                              .sink = write_through,
                              .arg = lines};

@@ -181,6 +181,43 @@ START_TEST(how_jobs_end_is_how_the_client_ends)
 }
 END_TEST
 
+/* What a job has logged: as text, or an object a line; nothing is nothing in both. */
+START_TEST(logs_as_text_and_as_json)
+{
+    struct server *s = server_new(
+        "[task says]\ncommand = sh -c \"echo one >&2; echo two >&2; echo 1\"\n", two_workers);
+    struct ran job = CLIENT(s, 0, "submit", "says");
+    struct ran silent = CLIENT(s, 0, "submit", "noop");
+    const char *id = id_of(&job), *none = id_of(&silent);
+    struct ran r = CLIENT(s, 0, "logs", "-f", id);
+    ck_assert_ptr_nonnull(strstr(r.out, " 1 info one\n"));
+    ran_free(&r);
+    r = CLIENT(s, 0, "logs", "--json", id);
+    static const char *const said[] = {"one", "two"};
+    const char *line = r.out;
+    for (size_t i = 0; i < 2; i++) {
+        json_t *o = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
+        ck_assert_msg(o != NULL, "%s", r.out);
+        ck_assert_str_eq(jstr(o, "text"), said[i]);
+        ck_assert_int_eq(jint(o, "attempt"), 1);
+        json_decref(o);
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    ck_assert_str_eq(line, "");
+    ran_free(&r);
+    r = CLIENT(s, 0, "wait", none);
+    ran_free(&r);
+    r = CLIENT(s, 0, "logs", "--json", none);
+    ck_assert_str_eq(r.out, "");
+    ck_assert_str_eq(r.err, "");
+    ran_free(&r);
+    ran_free(&job);
+    ran_free(&silent);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(what_is_wrong_is_said)
 {
     struct server *s = server_new(NULL, two_workers);
@@ -431,6 +468,7 @@ int main(void)
         inputs_from_everywhere,
         options_reach_the_service,
         how_jobs_end_is_how_the_client_ends,
+        logs_as_text_and_as_json,
         what_is_wrong_is_said,
         many_jobs_by_lines_and_pages,
         lines_in_results_out_in_their_order,
