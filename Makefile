@@ -334,7 +334,7 @@ $(BUILD)/web-test: tests/web/package-lock.json
 pictures: $(BUILD)/jobmill $(BUILD)/web-test ## the pictures of docs/screenshots anew (takes a minute)
 	cp tests/web/pictures.js $(BUILD)/web-test
 	node $(BUILD)/web-test/pictures.js $(BUILD)/jobmill /usr/bin/chromium docs/screenshots
-web-test: $(BUILD)/jobmill $(BUILD)/web-test ## the dashboard in Debian's Chromium: every page and action, axe; PICTURES=DIR keeps pictures
+web-test: $(BUILD)/jobmill $(BUILD)/web-test ## the dashboard in Debian's Chromium: every page and action, axe; tells its first paint; PICTURES=DIR keeps pictures
 	cp tests/web/test.js web/src/cronwords.js web/src/prometheus.js web/src/series.js $(BUILD)/web-test
 	node $(BUILD)/web-test/test.js $(BUILD)/jobmill /usr/bin/chromium $(PICTURES)
 web-check: ## is web/dist the bundle of web/src, and small?
