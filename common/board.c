@@ -244,8 +244,9 @@ void slot_copy(const struct board_slot *s, struct slot_view *out)
     bool whole = false;
     for (int i = 0; i < COPY_TRIES && !whole; i++)
         whole = copy_job(s, out);
-    if (!whole || out->state == SLOT_EMPTY)
-        out->has_job = false; /* its worker died while it wrote, or left what it last did behind */
+    /* its worker died while it wrote, or left what it last did behind, for the next one to clear */
+    if (!whole || out->state == SLOT_EMPTY || out->state == SLOT_STARTING)
+        out->has_job = false;
 }
 
 bool board_find_job(const struct board *b, const struct id *job, struct slot_view *out)

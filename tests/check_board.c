@@ -177,6 +177,9 @@ START_TEST(what_a_dead_worker_left_is_not_shown)
     atomic_store(&s->state, SLOT_EMPTY);
     slot_copy(s, &v);
     ck_assert(!v.has_job);
+    atomic_store(&s->state, SLOT_STARTING); /* its successor, which has not looked at it yet */
+    slot_copy(s, &v);
+    ck_assert(!v.has_job);
     atomic_store(&s->state, SLOT_BUSY);
     atomic_fetch_add(&s->lock, 1); /* it died while it wrote */
     slot_copy(s, &v);

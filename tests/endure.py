@@ -94,6 +94,10 @@ class Service:
         with open(f'{self.dir}/log', 'rb') as file:
             return file.read().count(words.encode())
 
+    def warnings(self):
+        with open(f'{self.dir}/log', encoding='utf-8') as file:
+            return ''.join(line for line in file if '"level":"warn"' in line or '"level":"error"' in line)
+
     def workers(self, pool=None):
         return {w['pid'] for w in self.client.json('GET', '/v1/workers')['workers'] if 'pid' in w and pool in (None, w['pool'])}
 
@@ -228,7 +232,8 @@ max_attempts = 1
         ran = others.end()
         for job in jobs:
             must(job['state'] == 'failed' and job['error']['code'] == 'out_of_memory', f'{job}')
-        must(service.workers() == before, 'a worker died of it')
+        after = service.workers()
+        must(after == before, f'a worker died of it: {before} are {after}, the log: {service.warnings()}')
         service.end()
         return f'{len(jobs)} of {rounds} told `out_of_memory`; {ran} other jobs ran, no worker died'
     finally:
