@@ -173,7 +173,7 @@ static uint32_t home_of(const char *data_dir)
         return 0; /* the store will say what is wrong */
     const uint64_t words[] = {(uint64_t)st.st_dev, (uint64_t)st.st_ino};
     for (size_t i = 0; i < sizeof(words); i++)
-        hash = (hash ^ ((const unsigned char *)words)[i]) * UINT64_C(1099511628211);
+        hash = (hash ^ (words[i / 8] >> i % 8 * 8 & 0xff)) * UINT64_C(1099511628211);
     return (uint32_t)(hash ^ hash >> 32);
 }
 

@@ -96,7 +96,7 @@ static void send_large(struct request *rq, const struct piece *piece, uint64_t f
     s->next.at = (size_t)from;
     s->end = from + len;
     s->room = room;
-    s->data = malloc(room);
+    s->data = malloc(room ? room : 1);
     rq->reply.source = (struct reply_source){
         .more = s->data ? more : NULL, .free = source_free, .state = s, .length = len};
     if (!s->data)

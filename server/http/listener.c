@@ -53,13 +53,16 @@ int listener_open(const char *address, char *host, size_t host_len, uint16_t *po
     freeaddrinfo(found);
     if (fd < 0)
         return -ERR_SYSTEM;
-    struct sockaddr_storage bound = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound = {.any.sa_family = AF_UNSPEC};
     socklen_t len = sizeof(bound);
-    if (getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
+    if (getsockname(fd, &bound.any, &len) < 0) {
         fd_close(&fd);
         return -ERR_SYSTEM;
     }
-    *port = bound.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&bound)->sin6_port)
-                                        : ntohs(((struct sockaddr_in *)&bound)->sin_port);
+    *port = ntohs(bound.any.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port);
     return fd;
 }

