@@ -312,7 +312,7 @@ static int unique_member(struct terms *t, const char *name, json_t *json)
                    : 0;
     }
     if (strcmp(name, "key") == 0) {
-        if (!plain(&v, sizeof(u->key) - 1))
+        if (!v.text || !plain(&v, sizeof(u->key) - 1))
             return refuse(t, field, "a text of 1 to 255 bytes without control characters", &v);
         memcpy(u->key, v.text, v.len);
         return 0;

@@ -64,7 +64,7 @@ int submit_multipart(struct request *rq, struct problem *p)
         files += part[i].file;
         file = part[i].file ? &part[i] : file;
     }
-    if (files != 1)
+    if (files != 1 || !rq->body.data) /* without a body there is no part */
         return problem_set(p, ERR_BAD_REQUEST,
                            "a multipart body must have one part with a file name, not %zu", files);
     int err = add_parameters(rq, part, n, file, p);
