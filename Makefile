@@ -183,7 +183,6 @@ HTTP := \
 	server/http/auth.c \
 	server/http/crowd.c \
 	server/http/deadline.c \
-	server/http/epoll.c \
 	server/http/guard.c \
 	server/http/http.c \
 	server/http/input_check.c \
@@ -622,7 +621,7 @@ fuzz: deps-lint $(FUZZERS) ## fuzz every target for FUZZ_SECONDS, or FUZZ_RUNS e
 # ---- measurements ----
 $(BUILD)/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=c17 -O2 -D_GNU_SOURCE -Wall -Wextra -o $@ $< $(if $(filter floors,$*),server/http/epoll.c -lmicrohttpd -lsqlite3 -ldl)
+	$(CC) -std=c17 -O2 -D_GNU_SOURCE -Wall -Wextra -o $@ $< $(if $(filter floors,$*),bench/epoll.c -lmicrohttpd -lsqlite3 -ldl)
 bench: all $(BUILD)/bench/load $(BUILD)/bench/floors ## jobmill beside this machine's floors and those peers that are installed (BENCH_ARGS)
 	@! pkg-config --exists gearmand || $(MAKE) --no-print-directory $(BUILD)/bench/gearman
 	BUILD=$(BUILD) python3 bench/run.py --peers $(BENCH_ARGS)

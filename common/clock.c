@@ -54,6 +54,12 @@ int clock_wait_ms(int64_t deadline_us, int max_ms)
     return (int)((deadline_us - now + US_PER_MS - 1) / US_PER_MS);
 }
 
+struct timespec clock_timespec(int64_t us)
+{
+    return (struct timespec){.tv_sec = (time_t)(us / US_PER_S),
+                             .tv_nsec = (long)(us % US_PER_S * 1000)};
+}
+
 /* Days since 1970-01-01 of a date in the proleptic Gregorian calendar: years counted from March, so
  * that the leap day is the last of its year; 400 years are 146097 days. */
 static int64_t days_of(int64_t year, int month, int day)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #define US_PER_S  INT64_C(1000000)
 #define US_PER_MS INT64_C(1000)
@@ -22,6 +23,7 @@ int64_t clock_cpu_us(void);  /* CPU time of this process */
 /* Milliseconds to wait from now until a monotonic deadline, rounded up, within 0..max_ms, for
  * poll(2); INT64_MAX as the deadline gives max_ms. */
 int clock_wait_ms(int64_t deadline_us, int max_ms);
+struct timespec clock_timespec(int64_t us); /* of either clock; us >= 0 */
 
 #define CLOCK_TEXT 25 /* "2026-11-23T03:19:00.123Z" and the zero */
 void clock_format(int64_t wall_us, char out[CLOCK_TEXT]);

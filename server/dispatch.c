@@ -6,9 +6,9 @@
 
 #include "../common/clock.h"
 #include "../common/err.h"
-#include "../common/spare.h"
 #include "../common/fdio.h"
 #include "../common/log.h"
+#include "../common/spare.h"
 #include "must.h"
 #include "serve.h"
 

@@ -145,8 +145,7 @@ static void look(struct history_look *out)
 /* False: it is time to end. */
 static bool wait_until(int64_t mono_us)
 {
-    struct timespec until = {.tv_sec = (time_t)(mono_us / US_PER_S),
-                             .tv_nsec = (long)(mono_us % US_PER_S * 1000)};
+    const struct timespec until = clock_timespec(mono_us);
     int late = 0;
     pthread_mutex_lock(&h.lock);
     while (!h.stop && !late)

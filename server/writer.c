@@ -10,8 +10,8 @@
 
 #include "../common/clock.h"
 #include "../common/err.h"
-#include "../common/spare.h"
 #include "../common/log.h"
+#include "../common/spare.h"
 #include "collector.h"
 #include "dispatch.h"
 #include "metrics.h"

@@ -1,6 +1,6 @@
 /*
- * address.c - may a webhook connect to this address? The ranges are those of the IANA
- * special-purpose registries (RFC 6890 and its successors) that are not public.
+ * address.c - addresses as bytes, and: may a webhook connect to this one? The ranges are those of
+ * the IANA special-purpose registries (RFC 6890 and its successors) that are not public.
  */
 #include "address.h"
 
@@ -47,6 +47,20 @@ static const char *const refused[] = {
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+
+bool address_bytes(const struct sockaddr *a, uint8_t out[16])
+{
+    if (a && a->sa_family == AF_INET) {
+        memcpy(out, mapped, sizeof(mapped));
+        memcpy(out + 12, &((const struct sockaddr_in *)(const void *)a)->sin_addr, 4);
+        return true;
+    }
+    if (a && a->sa_family == AF_INET6) {
+        memcpy(out, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, 16);
+        return true;
+    }
+    return false;
+}
 
 static bool parse_range(const char *text, struct address_range *r)
 {
@@ -114,14 +128,8 @@ static bool is_refused(const uint8_t a[16])
 bool address_allowed(const struct sockaddr *sa, const struct address_list *l)
 {
     uint8_t a[16];
-    if (sa->sa_family == AF_INET) {
-        memcpy(a, mapped, sizeof(mapped));
-        memcpy(a + 12, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
-    } else if (sa->sa_family == AF_INET6) {
-        memcpy(a, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, 16);
-    } else {
+    if (!address_bytes(sa, a))
         return false;
-    }
     for (size_t i = 0; i < l->count; i++) {
         if (in_range(a, &l->range[i]))
             return true;

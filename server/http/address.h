@@ -1,5 +1,5 @@
 /*
- * address.h - may a webhook connect to this address? Pure; any thread.
+ * address.h - addresses as bytes, and: may a webhook connect to this one? Pure; any thread.
  */
 #ifndef JOBMILL_HTTP_ADDRESS_H
 #define JOBMILL_HTTP_ADDRESS_H
@@ -19,6 +19,9 @@ struct address_list {
     size_t count;
     struct address_range range[ADDRESS_RANGES_MAX];
 };
+
+/* The address as IPv6, IPv4 as ::ffff:a.b.c.d; false: NULL, or neither. */
+bool address_bytes(const struct sockaddr *a, uint8_t out[16]);
 
 /* "10.0.0.0/8, ::1/128, 192.0.2.7"; false: not such a list. */
 bool address_list_parse(struct address_list *l, const char *text);

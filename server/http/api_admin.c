@@ -10,15 +10,6 @@
 
 #include <inttypes.h>
 
-static bool no_params(struct request *rq)
-{
-    struct problem p = {0};
-    if (request_no_more_params(rq, &p) == 0)
-        return true;
-    request_problem(rq, &p);
-    return false;
-}
-
 /* ---- /v1/caller ---- */
 
 static void add_tasks(struct buf *out, const struct token *t)
@@ -34,13 +25,13 @@ static void add_tasks(struct buf *out, const struct token *t)
 void api_caller_get(struct request *rq)
 {
     const struct token *t = rq->caller.token;
-    if (!no_params(rq))
+    if (!request_no_params(rq))
         return;
     struct buf *out = request_json(rq, 200);
     buf_adds(out, "{\"scopes\":[");
     bool any = false;
     for (int k = SCOPE_NONE + 1; k < SCOPES; k++) {
-        bool has = !t || (t->scopes & (1U << k)) || (t->scopes & (1U << SCOPE_ADMIN));
+        bool has = caller_has(&rq->caller, (enum scope)k);
         if (has)
             buf_addf(out, "%s\"%s\"", any ? "," : "", scope_name((enum scope)k));
         any = any || has;
@@ -88,7 +79,7 @@ static void add_setting(const struct conf_setting *s, void *arg)
 
 void api_settings_list(struct request *rq)
 {
-    if (!no_params(rq))
+    if (!request_no_params(rq))
         return;
     struct buf *out = request_json(rq, 200);
     buf_addc(out, '{');
@@ -126,7 +117,7 @@ static void add_record(const struct audit_record *r, void *arg)
 
 void api_audit_list(struct request *rq)
 {
-    if (!no_params(rq))
+    if (!request_no_params(rq))
         return;
     struct buf *out = request_json(rq, 200);
     buf_adds(out, "{\"records\":[");

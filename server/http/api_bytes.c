@@ -185,20 +185,11 @@ static void answer_bytes(struct request *rq, struct buf *bytes, const char *type
     cut(&reply->body, (size_t)from, (size_t)len);
 }
 
-static bool no_params(struct request *rq)
-{
-    struct problem p = {0};
-    if (request_no_more_params(rq, &p) == 0)
-        return true;
-    request_problem(rq, &p);
-    return false;
-}
-
 void api_jobs_result(struct request *rq)
 {
     struct job job;
     struct problem p;
-    if (!jobs_read_id(rq) || !no_params(rq) || !jobs_read(rq, READ_RESULT, AT_ONCE, &job))
+    if (!jobs_read_id(rq) || !request_no_params(rq) || !jobs_read(rq, READ_RESULT, AT_ONCE, &job))
         return;
     if (!job_state_final(job.state)) {
         problem_set(&p, ERR_CONFLICT, "the job is %s: it has no result yet",
@@ -218,7 +209,7 @@ void api_jobs_result(struct request *rq)
 void api_jobs_input(struct request *rq)
 {
     struct job job;
-    if (!jobs_read_id(rq) || !no_params(rq) || !jobs_read(rq, READ_INPUT, AT_ONCE, &job))
+    if (!jobs_read_id(rq) || !request_no_params(rq) || !jobs_read(rq, READ_INPUT, AT_ONCE, &job))
         return;
     answer_bytes(rq, &job.input, job.input_type,
                  &(struct piece){.what = READ_INPUT, .size = job.input_size});
@@ -239,7 +230,7 @@ void api_leases_input(struct request *rq)
     struct job job;
     struct lease lease;
     struct id id;
-    if (!no_params(rq))
+    if (!request_no_params(rq))
         return;
     int err = id_parse(&id, rq->part.text, rq->part.len) ? reader_find_lease(&id, &lease)
                                                          : -ERR_LEASE_LOST;

@@ -19,15 +19,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static bool no_params(struct request *rq)
-{
-    struct problem p = {0};
-    if (request_no_more_params(rq, &p) == 0)
-        return true;
-    request_problem(rq, &p);
-    return false;
-}
-
 static uint32_t load32(const _Atomic uint32_t *value)
 {
     return atomic_load_explicit(value, memory_order_relaxed);
@@ -108,7 +99,7 @@ void api_meta_stats(struct request *rq)
     struct store_sizes sizes;
     uint64_t busy = 0, live = 0;
     uint32_t total = 0;
-    if (!no_params(rq))
+    if (!request_no_params(rq))
         return;
     int err = reader_counts(NULL, &counts);
     if (err) {
@@ -157,7 +148,7 @@ void api_meta_stats(struct request *rq)
 /* Asks nothing of the store: an answer means that the HTTP threads turn. */
 void api_meta_health(struct request *rq)
 {
-    if (no_params(rq))
+    if (request_no_params(rq))
         buf_adds(request_json(rq, 200), "{\"status\":\"ok\"}\n");
 }
 
@@ -191,7 +182,7 @@ void api_meta_ready(struct request *rq)
 {
     AUTO_BUF why = BUF_INIT;
     struct problem p;
-    if (!no_params(rq))
+    if (!request_no_params(rq))
         return;
     find_reasons(&why);
     if (why.failed) {
@@ -209,7 +200,7 @@ void api_meta_ready(struct request *rq)
 
 void api_meta_contract(struct request *rq)
 {
-    if (!no_params(rq))
+    if (!request_no_params(rq))
         return;
     const struct embed *file = embed_find("api.yaml");
     if (!file) {
@@ -224,7 +215,7 @@ void api_meta_contract(struct request *rq)
 
 void api_meta_index(struct request *rq)
 {
-    if (!no_params(rq) || assets_page(rq))
+    if (!request_no_params(rq) || assets_page(rq))
         return;
     struct buf *out = request_json(rq, 200);
     buf_adds(out, "{\"name\":\"jobmill\",\"version\":\"" JOBMILL_VERSION "\",\"routes\":[");

@@ -83,6 +83,11 @@ static int refuse(struct problem *p, const char *why)
     return problem_set(p, ERR_UNAUTHORIZED, "%s", why);
 }
 
+bool caller_has(const struct caller *c, enum scope scope)
+{
+    return !c->token || c->token->scopes & (1u << scope | 1u << SCOPE_ADMIN);
+}
+
 static int check(struct caller *c, const char *header, enum scope scope, struct problem *p)
 {
     if (!header)
@@ -94,7 +99,7 @@ static int check(struct caller *c, const char *header, enum scope scope, struct 
     c->token = find(c->snapshot->tokens, header, strlen(header));
     if (!c->token)
         return refuse(p, "the token is not known, or has expired");
-    if (c->token->scopes & (1u << scope | 1u << SCOPE_ADMIN))
+    if (caller_has(c, scope))
         return 0;
     return problem_set(p, ERR_FORBIDDEN, "the token `%s` lacks the scope `%s`", c->token->name,
                        scope_name(scope));

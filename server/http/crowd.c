@@ -4,9 +4,10 @@
  */
 #include "crowd.h"
 
+#include "address.h"
+
 #include "../../common/err.h"
 
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 
 struct crowd {
     struct crowd *next;
-    uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+    uint8_t address[16]; /* address_bytes() */
     long members;
 };
 
@@ -32,21 +33,6 @@ int crowd_start(long limit)
 {
     t.limit = limit;
     return getrandom(&t.seed, sizeof(t.seed), 0) == (ssize_t)sizeof(t.seed) ? 0 : -ERR_SYSTEM;
-}
-
-static bool address_bytes(const struct sockaddr *from, uint8_t out[16])
-{
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    if (from && from->sa_family == AF_INET) {
-        memcpy(out, mapped, sizeof(mapped));
-        memcpy(out + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
-        return true;
-    }
-    if (from && from->sa_family == AF_INET6) {
-        memcpy(out, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
-        return true;
-    }
-    return false;
 }
 
 /* FNV-1a from a seed that nobody knows, its high bits folded in. */

@@ -1,7 +1,9 @@
 /*
  * loop.c - see loop.h. Between two runs of its daemon the thread sleeps until the daemon's epoll
  * set has an event or somebody wakes it. While requests are held it never sleeps for longer than
- * HELD_WAIT_MS: the library then cannot tell whether it has work besides them.
+ * HELD_WAIT_MS: the library then cannot tell whether it has work besides them. The daemon itself
+ * never waits when it runs: version 0.9.75 would do so with events in hand, when it got exactly as
+ * many as it asks for.
  */
 #include "loop.h"
 

@@ -94,6 +94,15 @@ int request_no_more_params(struct request *rq, struct problem *p)
     return -p->err;
 }
 
+bool request_no_params(struct request *rq)
+{
+    struct problem p = {0};
+    if (request_no_more_params(rq, &p) == 0)
+        return true;
+    request_problem(rq, &p);
+    return false;
+}
+
 /* Prefer: wait=S among other preferences; those that are not understood are to be ignored. */
 static bool preferred_wait(const char *text, double *seconds)
 {

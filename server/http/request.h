@@ -138,6 +138,7 @@ void refuse_change(struct request *rq);
 int request_read_wait(struct request *rq, struct problem *p);
 /* After all known parameters were asked for: are there others? 0 or an error in p. */
 int request_no_more_params(struct request *rq, struct problem *p);
+bool request_no_params(struct request *rq); /* where none is known; false: one came, and the answer is set */
 /* The value of a parameter that may stand once; NULL: none, or twice (an error in p). */
 const char *request_param(struct request *rq, const char *name, struct problem *p);
 

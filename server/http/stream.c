@@ -298,11 +298,6 @@ void stream_end(struct request *rq, void (*then)(struct request *rq))
         commit_part(rq, false, ended);
 }
 
-static void closed(struct change *c)
-{
-    request_change_free(c);
-}
-
 void stream_free(struct request *rq)
 {
     struct stream *s = rq->stream;
@@ -313,10 +308,10 @@ void stream_free(struct request *rq)
         forget_items(c);
         c->more = false;
         c->err = 0;
-        c->done = closed;
+        c->done = request_change_free;
         rq->change = NULL;
         if (writer_post(c) != 0)
-            closed(c); /* the next start closes it */
+            request_change_free(c); /* the next start closes it */
     }
     submit_lines_free(s->lines);
     free(s);

@@ -114,12 +114,18 @@ static void arrive(struct request *rq, int count)
     count_down(&r.parked); /* last: then the loop may go */
 }
 
+static void unhold(struct request *rq)
+{
+    if (rq->held_us)
+        rq->loop->held--;
+    rq->held_us = 0;
+}
+
 /* From now on the library does not ask, and does not see its client leave. */
 static void suspend(struct request *rq)
 {
     int held = HELD;
-    rq->loop->held--;
-    rq->held_us = 0;
+    unhold(rq);
     if (rq->waiting)
         deadline_wait(rq->conn, rq->wait_until_us);
     MHD_suspend_connection(rq->mhd);
@@ -411,10 +417,7 @@ void request_unpark(struct request *rq)
     if (rq->waiting)
         atomic_fetch_sub(&r.waiting, 1);
     rq->waiting = false;
-    if (rq->held_us) {
-        rq->held_us = 0;
-        rq->loop->held--;
-    }
+    unhold(rq);
     if (rq->conn)
         deadline_phase(rq->conn, PHASE_HANDLING);
 }
@@ -429,19 +432,15 @@ bool request_abandon(struct request *rq)
     if (atomic_load(&rq->hold) != HELD)
         return false;
     /* what follows is seen by the one that arrives last, by its exchange */
-    rq->loop->held--;
-    rq->held_us = 0;
+    unhold(rq);
     rq->conn = NULL;
-    if (atomic_compare_exchange_strong(&rq->hold, &held, ABANDONED))
-        return true;
-    return false;
+    return atomic_compare_exchange_strong(&rq->hold, &held, ABANDONED);
 }
 
 /* Waits until there is none, but not past `until` (mono). */
 static bool wait_for_none(_Atomic size_t *n, int64_t until_us)
 {
-    struct timespec until = {.tv_sec = (time_t)(until_us / US_PER_S),
-                             .tv_nsec = (long)(until_us % US_PER_S * 1000)};
+    const struct timespec until = clock_timespec(until_us);
     int late = 0;
     pthread_mutex_lock(&r.lock);
     while (atomic_load(n) > 0 && !late)

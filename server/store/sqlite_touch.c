@@ -23,8 +23,8 @@ static bool is_odd(uint32_t n)
 /* Only the writer's thread writes, so it may read without order what it wrote. */
 static void bump(_Atomic uint32_t *n)
 {
-    /* release: with touch_version's acquire; an odd one is seen before the commit that follows is
-     */
+    /* release: with the acquire of sqlite_job_version. An odd one is seen before the commit that
+     * follows: SQLite's own barrier stands between them. */
     atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
                           memory_order_release);
 }
