@@ -144,6 +144,7 @@ STORE := \
 	server/store/sqlite_bytes.c \
 	server/store/sqlite_checkpoint.c \
 	server/store/sqlite_claim.c \
+	server/store/sqlite_lent.c \
 	server/store/sqlite_delivery.c \
 	server/store/sqlite_gather.c \
 	server/store/sqlite_group.c \
@@ -387,7 +388,7 @@ $(BUILD)/tests/check_%: $(BUILD)/tests/check_%.o $(OBJS) $(BUILD)/embed.o
 # the layer under SQLite that loses, tears and fails
 CRASH = $(BUILD)/tests/crashvfs.o $(BUILD)/tests/crashdisk.o $(BUILD)/tests/storerun.o
 $(BUILD)/tests/check_crash $(BUILD)/tests/check_faults $(BUILD)/tests/check_migrate $(BUILD)/tests/check_oom: $(CRASH)
-$(BUILD)/tests/check_store $(BUILD)/tests/check_life: $(BUILD)/tests/storekit.o
+$(BUILD)/tests/check_store $(BUILD)/tests/check_life $(BUILD)/tests/check_lent: $(BUILD)/tests/storekit.o
 .SECONDARY: $(CRASH) $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
@@ -644,8 +645,12 @@ bench-overload: all $(BUILD)/bench/load ## ten and a hundred times as many clien
 	BUILD=$(BUILD) python3 bench/overload.py $(OVERLOAD_ARGS)
 bench-hostile: all $(BUILD)/bench/load $(TEST_PROGRAMS) $(BUILD)/tests/tasks/misbehave.so ## how it answers while hostile programs run (HOSTILE_ARGS)
 	BUILD=$(BUILD) python3 bench/hostile.py $(HOSTILE_ARGS)
+bench-store: $(BUILD)/bench/store ## what the store's steps of a job cost, claims written and lent: JOBS, A_COMMIT at a time
+	@mkdir -p $(BUILD)/bench/data
+	$< $(BUILD)/bench/data $(JOBS) $(A_COMMIT)
+	@rm -rf $(BUILD)/bench/data
 TRIES ?= 1000000
-$(BUILD)/bench/tokens: bench/tokens.c $(OBJS) $(BUILD)/embed.o
+$(BUILD)/bench/tokens $(BUILD)/bench/store: $(BUILD)/bench/%: bench/%.c $(OBJS) $(BUILD)/embed.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 bench-tokens: $(BUILD)/bench/tokens ## does the time of a refusal tell how much of a token is right? TRIES guesses

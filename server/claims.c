@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLAIM_MAX 64 /* jobs taken from the store in one call */
+#define CLAIM_MAX     64 /* jobs taken from the store in one call */
+#define LEND_FRACTION 4  /* of run_ahead: the longest jobs that are lent */
 
 static int32_t credit_left(const struct batch *b, uint32_t pool)
 {
@@ -51,10 +52,48 @@ static bool is_paused(uint32_t task)
     return store_task_paused_id(w.store, w.task_ids[task]);
 }
 
+/* A claim that the outcome would soon write over is not written (store.h). Not where limits count
+ * what runs, not of jobs that take so long that their claims would be written by a commit of their
+ * own, and not while nothing can be written: outcomes would pile up. */
+static bool may_lend(uint32_t task)
+{
+    const struct taskdef *t = &w.defs->task[task];
+    return t->concurrency == 0 && t->rate <= 0 && !w.undone && w.usual_us[task] > 0 &&
+           w.usual_us[task] <= w.conf->run_ahead_us / LEND_FRACTION;
+}
+
+int64_t claims_lent_next_us(void)
+{
+    int64_t since = store_lent_since_us(w.store);
+    return since == INT64_MAX ? since : since + w.conf->run_ahead_us;
+}
+
+int claims_lent_due(void)
+{
+    int64_t now_us = clock_mono_us();
+    return claims_lent_next_us() <= now_us ? store_lent_due(w.store, now_us - w.conf->run_ahead_us)
+                                           : 0;
+}
+
+void claims_learn_run(const struct attempt *a)
+{
+    int64_t run_us = a->finished_us - a->started_us;
+    if (a->end != ATTEMPT_SUCCEEDED || !a->started_us || run_us < 0)
+        return;
+    for (uint32_t i = 0; i < w.defs->tasks; i++) {
+        int64_t *usual = &w.usual_us[i];
+        if (w.task_ids[i] != a->task_id)
+            continue;
+        *usual += *usual ? (run_us - *usual) / 8 : run_us;
+        *usual = *usual > 0 ? *usual : 1;
+    }
+}
+
 /* Fills the pool's quotas; false: nothing can be claimed. */
 static bool quotas(uint32_t pool, uint32_t most)
 {
     struct pool_queue *q = &w.queue[pool];
+    int64_t now_us = clock_mono_us();
     bool any = false;
     if (atomic_load_explicit(&q->paused, memory_order_relaxed))
         return false;
@@ -64,7 +103,8 @@ static bool quotas(uint32_t pool, uint32_t most)
         bool ready = store_ready(w.store, id) > 0 && !is_paused(task);
         q->quota[i] = (struct claim_quota){.task_id = id,
                                            .most = ready ? quota_of(task, most) : 0,
-                                           .per_key = per_key ? per_key : 1};
+                                           .per_key = per_key ? per_key : 1,
+                                           .lent_us = may_lend(task) ? now_us : 0};
         any = any || q->quota[i].most > 0;
     }
     return any;

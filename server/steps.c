@@ -285,6 +285,7 @@ static int finish(struct batch *b, struct finish *f, int64_t now_us)
 {
     enum job_state state = JOB_SUCCEEDED;
     bool kept;
+    claims_learn_run(&f->attempt);
     int err = ahead_finish(b, f, &kept);
     if (!err && !kept)
         err = steps_finish(b, &f->attempt, now_us, &state);
@@ -453,6 +454,8 @@ int steps_all(struct batch *b, int64_t now_us)
     }
     if (!err)
         err = ahead_due(b);
+    if (!err)
+        err = claims_lent_due();
     if (!err)
         err = leases_expire(b, now_us);
     if (!err)

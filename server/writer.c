@@ -382,6 +382,13 @@ static int64_t next_wall_us(void)
     return w.next_delivery_us < next ? w.next_delivery_us : next;
 }
 
+/* Mono: when a job that runs without a word of it in the store is to be written. */
+static int64_t next_unwritten_us(void)
+{
+    int64_t ahead = ahead_next_us(), lent = claims_lent_next_us();
+    return ahead < lent ? ahead : lent;
+}
+
 /* Until the next job is due, but not so long that a step of the wall clock goes unseen. */
 static int idle_ms(void)
 {
@@ -390,9 +397,9 @@ static int idle_ms(void)
         int64_t token = w.next_token_us - clock_mono_us();
         left = token < left ? token : left;
     }
-    if (ahead_next_us() != INT64_MAX) {
-        int64_t ahead = ahead_next_us() - clock_mono_us();
-        left = ahead < left ? ahead : left;
+    if (next_unwritten_us() != INT64_MAX) {
+        int64_t unwritten = next_unwritten_us() - clock_mono_us();
+        left = unwritten < left ? unwritten : left;
     }
     if (left <= 0)
         return 0;
@@ -415,7 +422,7 @@ static void *writer_main(void *arg)
         ahead_take(&b);
         bool room = true;
         clockset_look();
-        if (b.nodes || w.clock_set || ahead_next_us() <= clock_mono_us() ||
+        if (b.nodes || w.clock_set || next_unwritten_us() <= clock_mono_us() ||
             clock_wall_us() >= next_wall_us() || claims_wait() || leases_wait(&w.next_token_us)) {
             room = transact(&b);
             int err = store_checkpoint(w.store, inbox_count(&t.inbox) == 0);

@@ -54,6 +54,7 @@ struct writer {
     uint32_t *task_ids; /* by index of the task */
     struct pool_queue queue[POOLS_MAX];
     struct bucket bucket[TASKS_MAX]; /* by index of the task; mono */
+    int64_t usual_us[TASKS_MAX];     /* how long a success took of late; 0: not known */
     _Atomic int32_t credit[POOLS_MAX];
     _Atomic bool draining;
     int64_t next_due_us;   /* wall: of what is scheduled or expires */
@@ -91,6 +92,9 @@ size_t claims_remote(const uint32_t *tasks, size_t n, uint32_t most, struct clai
 /* Since when it could run; 0: not known, for it was tried before or waited for others. */
 int64_t claims_could_run_us(const struct job *job);
 void claims_took(uint32_t task_id); /* one of a remote task began */
+void claims_learn_run(const struct attempt *a); /* how long it took */
+int64_t claims_lent_next_us(void); /* mono: when the claim of a lent job is to be written; INT64_MAX: never */
+int claims_lent_due(void); /* writes them */
 
 /* ---- ahead.c ---- */
 int ahead_start(void);

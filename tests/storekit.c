@@ -133,7 +133,7 @@ size_t claim(size_t want, struct job *out)
 {
     size_t n = 0;
     ck_assert_int_eq(store_begin(s), 0);
-    const struct claim_quota quota[] = {{alpha, UINT32_MAX, 1}, {beta, UINT32_MAX, 1}};
+    const struct claim_quota quota[] = {{alpha, UINT32_MAX, 1, 0}, {beta, UINT32_MAX, 1, 0}};
     ck_assert_int_eq(store_claim(s, quota, 2, want, 3000, out, &n), 0);
     ck_assert_int_eq(store_commit(s), 0);
     return n;

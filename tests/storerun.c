@@ -141,8 +141,9 @@ static int claim(struct run *r)
 {
     struct job out[4];
     size_t n = 0, room = RUN_JOBS - r->m.runnings;
-    const struct claim_quota quota[] = {{r->m.task[0], UINT32_MAX, 1},
-                                        {r->m.task[1], UINT32_MAX, 1}};
+    int64_t lent_us = pick(r, 2) ? r->m.now_us : 0;
+    const struct claim_quota quota[] = {{r->m.task[0], UINT32_MAX, 1, lent_us},
+                                        {r->m.task[1], UINT32_MAX, 1, lent_us}};
     int err = store_claim(r->store, quota, 2, room < 4 ? room : 4, r->m.now_us, out, &n);
     for (size_t i = 0; i < n; i++) {
         r->m.running[r->m.runnings].id = out[i].id;
@@ -226,7 +227,7 @@ static int change(struct run *r)
     size_t moved;
     int64_t next;
     int err;
-    switch (pick(r, 14)) {
+    switch (pick(r, 15)) {
     case 0:
         return insert_group(r);
     case 1:
@@ -246,6 +247,8 @@ static int change(struct run *r)
     case 9:
         return sweep(r);
     case 10:
+        return store_lent_due(r->store, r->m.now_us - (int64_t)pick(r, 3000));
+    case 11:
         return store_pause_task(r->store, r->m.task[0], pick(r, 2));
     default:
         return finish(r);

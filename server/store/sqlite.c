@@ -373,6 +373,7 @@ int sqlite_rollback(struct store *base)
 {
     struct sqlite_store *s = sqlite_of(base);
     settle_counters(s, false);
+    lent_settle(s, false);
     if (sqlite3_get_autocommit(s->db.c) == 0) {
         int err = db_run(&s->db, STMT_ROLLBACK, NULL, 0);
         if (err < 0)
@@ -394,6 +395,7 @@ int sqlite_commit(struct store *base)
     if (err >= 0) {
         touch_end(&s->touch);
         settle_counters(s, true);
+        lent_settle(s, true);
         settle_reset(s);
         return 0;
     }
@@ -551,6 +553,7 @@ static void sqlite_close(struct store *base)
     free(s->gone);
     free(s->moves);
     free(s->running);
+    lent_release(s);
     free(s->late);
     db_close(&s->db); /* the last connection moves the log into the database and removes it */
     for (uint32_t i = 0; i < atomic_load(&s->task_count); i++)
@@ -580,6 +583,8 @@ static const struct store_ops sqlite_ops = {
     .group_add = sqlite_group_add,
     .group_close = sqlite_group_close,
     .claim = sqlite_claim,
+    .lent_due = sqlite_lent_due,
+    .lent_since_us = sqlite_lent_since_us,
     .ready = sqlite_ready,
     .oldest_us = sqlite_oldest_us,
     .finish = sqlite_finish,
@@ -703,7 +708,9 @@ int sqlite_open(const struct store_options *o, struct store **out, struct buf *w
     s->reader_cache_bytes = o->reader_cache_bytes;
     s->page_size = 4096;
     s->wal_limit_pages = (int64_t)(o->wal_limit / (uint64_t)s->page_size);
-    int err = open_dir(s, o->data_dir, why);
+    int err = lent_start(s);
+    if (!err)
+        err = open_dir(s, o->data_dir, why);
     if (!err)
         err = open_db(s, o, why);
     if (!err)

@@ -128,6 +128,7 @@ struct store_task {
     int64_t held_delta;             /* of the open transaction */
     int64_t swept_key;              /* how far store_sweep_jobs came */
     size_t result_guess;            /* length of an inline result of late; the same */
+    int64_t lent;                   /* queued jobs that a worker has already; the same */
 };
 
 /* What the books of counters, groups and waits need to know of a job. */
@@ -208,6 +209,7 @@ struct sqlite_store {
     int64_t due_hint_us; /* the earliest that became due or expires by the open transaction */
     sqlite3_stmt **head; /* cursors for store_claim, grown to the most tasks that were claimed from */
     size_t heads;
+    struct loans *loans; /* see sqlite_lent.c */
 };
 
 struct sqlite_reader {
@@ -270,6 +272,30 @@ int key_left(struct sqlite_store *s, const char *key);
 /* Reads what is held and what runs from the store: at recovery, and after a rollback. */
 int keys_load(struct sqlite_store *s);
 void note_held(struct sqlite_store *s, uint32_t task_id, int by);
+
+/* ---- sqlite_lent.c ---- */
+int lent_start(struct sqlite_store *s); /* 0, -ERR_NOMEM */
+void lent_release(struct sqlite_store *s);
+bool lent_may(const struct sqlite_store *s, const struct job *job); /* a queued one */
+/* since_us is mono, started_us wall time. Only where lent_may said so. */
+void lent_add(struct sqlite_store *s, const struct who *who, uint32_t attempt, int64_t since_us,
+              int64_t started_us);
+bool is_lent(struct sqlite_store *s, int64_t key);
+int lent_write(struct sqlite_store *s, const struct id *id); /* if it is lent: writes its claim */
+/* An outcome of a job that may be lent. NONE: it is not, or not any more, or *err is an error. */
+enum loan_end { LOAN_NONE, LOAN_PAID, LOAN_RETURNED };
+enum loan_end lent_finish(struct sqlite_store *s, const struct attempt *a, int *err);
+int sqlite_lent_due(struct store *s, int64_t until_us);
+int64_t sqlite_lent_since_us(const struct store *s);
+void lent_settle(struct sqlite_store *s, bool kept); /* the transaction is over */
+
+/* ---- sqlite_write.c: outcomes ---- */
+/* What nearly always holds: it succeeded, and its times are known. */
+bool attempt_is_plain(const struct sqlite_store *s, const struct attempt *a);
+/* By a statement that names all that must hold of the row: 1, or 0 where it is not so, or an error. */
+int succeed_by(struct sqlite_store *s, enum stmt st, const struct attempt *a);
+/* Books that, from running; keeps a large result. */
+int count_success(struct sqlite_store *s, const struct who *who, const struct attempt *a);
 
 /* ---- sqlite_gather.c ---- */
 int gather_input(struct sqlite_store *s, struct job *job); /* replaces its input */

@@ -21,6 +21,9 @@ int sqlite_checkpoint_keep(struct store *base, const struct id *job, uint32_t at
 {
     struct sqlite_store *s = sqlite_of(base);
     const struct param p[] = {P_INT(id_key(job)), P_INT(attempt), P_TEXT(data->data, data->len)};
+    int err = lent_write(s, job);
+    if (err)
+        return err;
     int n = s->checkpoints > 0 ? db_run(&s->db, STMT_CHECKPOINT_SET, p, 3) : 0;
     if (n == 0) {
         n = db_run(&s->db, STMT_CHECKPOINT_ADD, p, 3);

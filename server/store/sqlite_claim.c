@@ -108,7 +108,7 @@ uint64_t sqlite_ready(const struct store *base, uint32_t task_id)
     if (!t)
         return 0;
     int64_t n = (int64_t)atomic_load_explicit(&t->n[JOB_QUEUED], memory_order_relaxed);
-    n += t->delta[JOB_QUEUED] - t->held - t->held_delta;
+    n += t->delta[JOB_QUEUED] - t->held - t->held_delta - t->lent;
     return n > 0 ? (uint64_t)n : 0;
 }
 
@@ -133,8 +133,10 @@ struct head { /* of one task's queue */
 static int head_step(struct sqlite_store *s, struct head *h)
 {
     int rc = h->taken < h->quota->most ? sqlite3_step(h->cursor) : SQLITE_DONE;
-    if (rc == SQLITE_ROW) {
+    for (; rc == SQLITE_ROW; rc = sqlite3_step(h->cursor)) {
         h->key = sqlite3_column_int64(h->cursor, 0);
+        if (is_lent(s, h->key))
+            continue;
         h->rank = sqlite3_column_int64(h->cursor, 1);
         return 1;
     }
@@ -252,7 +254,8 @@ static int start_job(struct sqlite_store *s, const struct pick *p, int64_t now_u
         err = gather_input(s, out);
     if (!err)
         err = checkpoint_get(s, out);
-    if (!err)
+    bool lend = p->quota->lent_us > 0 && lent_may(s, out);
+    if (!err && !lend)
         err = db_run_one(s, STMT_JOB_START,
                          PARAMS(P_INT(p->key), P_INT(out->attempt + 1), P_INT(now_us),
                                 row_room(s, out->task_id, true)));
@@ -265,7 +268,10 @@ static int start_job(struct sqlite_store *s, const struct pick *p, int64_t now_u
     out->attempt++;
     out->started_us = now_us;
     out->finished_us = 0;
-    count_move(s, &who, JOB_QUEUED, JOB_RUNNING);
+    if (lend)
+        lent_add(s, &who, out->attempt, p->quota->lent_us, now_us);
+    else
+        count_move(s, &who, JOB_QUEUED, JOB_RUNNING);
     return 1;
 }
 

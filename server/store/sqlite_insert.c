@@ -77,9 +77,9 @@ static int find_same(struct sqlite_store *s, const struct store_unique *u, struc
     int err = row_find(s, &s->db, &id, 0, 0, &old);
     if (err)
         return err == -ERR_NO_JOB ? 0 : err;
-    bool there =
-        until_us > 0 || (queued_only ? old.state == JOB_QUEUED || old.state == JOB_SCHEDULED
-                                     : !job_state_final(old.state));
+    bool waits = old.state == JOB_SCHEDULED ||
+                 (old.state == JOB_QUEUED && !is_lent(s, (int64_t)id_key(&id)));
+    bool there = until_us > 0 || (queued_only ? waits : !job_state_final(old.state));
     if (!there) {
         job_release(&old);
         return 0;

@@ -135,29 +135,44 @@ static int end_attempt(struct sqlite_store *s, const struct job *job, const stru
     return leave_running(s, &l);
 }
 
-/* What nearly always holds: the attempt succeeded, holds the job, and nobody cancelled. 1: it is
- * kept; 0: it is not so simple, and nothing was changed. */
-static int succeed_at_once(struct sqlite_store *s, const struct attempt *a)
+bool attempt_is_plain(const struct sqlite_store *s, const struct attempt *a)
 {
-    uint64_t key = id_key(&a->job);
+    return a->end == ATTEMPT_SUCCEEDED && a->started_us && a->finished_us &&
+           sqlite_task(s, a->task_id);
+}
+
+int succeed_by(struct sqlite_store *s, enum stmt st, const struct attempt *a)
+{
     const struct param none = P_NULL;
     struct param result = P_BLOB(a->result.data, a->result.len);
     if (a->result.len > STORE_INLINE)
         result = none;
-    int changed =
-        db_run(&s->db, STMT_JOB_SUCCEED_AT_ONCE,
-               PARAMS(P_INT(key), P_INT(a->number), P_INT(a->started_us), P_INT(a->finished_us),
-                      P_STR(a->result_type), P_INT(a->result.len), result, P_INT(a->worker),
-                      P_INT(id_tail(&a->job)), P_INT(a->task_id), P_INT(a->group_key)));
+    return db_run(&s->db, st,
+                  PARAMS(P_INT(id_key(&a->job)), P_INT(a->number), P_INT(a->started_us),
+                         P_INT(a->finished_us), P_STR(a->result_type), P_INT(a->result.len), result,
+                         P_INT(a->worker), P_INT(id_tail(&a->job)), P_INT(a->task_id),
+                         P_INT(a->group_key)));
+}
+
+int count_success(struct sqlite_store *s, const struct who *who, const struct attempt *a)
+{
+    count_move(s, who, JOB_RUNNING, JOB_SUCCEEDED);
+    guess_result(s, who->task_id, a->result.len);
+    return put_blob(s, (uint64_t)who->key, BLOB_RESULT, &a->result);
+}
+
+/* The attempt holds the job, and nobody cancelled. 1: it is kept; 0: it is not so simple, and
+ * nothing was changed. */
+static int succeed_at_once(struct sqlite_store *s, const struct attempt *a)
+{
+    int changed = succeed_by(s, STMT_JOB_SUCCEED_AT_ONCE, a);
     if (changed != 1)
         return changed;
-    struct who who = {.key = (int64_t)key,
+    struct who who = {.key = (int64_t)id_key(&a->job),
                       .tail = id_tail(&a->job),
                       .task_id = a->task_id,
                       .group_key = (int64_t)a->group_key};
-    count_move(s, &who, JOB_RUNNING, JOB_SUCCEEDED);
-    guess_result(s, who.task_id, a->result.len);
-    int err = put_blob(s, key, BLOB_RESULT, &a->result);
+    int err = count_success(s, &who, a);
     return err ? err : 1;
 }
 
@@ -166,15 +181,20 @@ static int finish(struct store *base, const struct attempt *a, const struct fini
 {
     struct sqlite_store *s = sqlite_of(base);
     struct job job;
-    if (a->end == ATTEMPT_SUCCEEDED && a->started_us && a->finished_us &&
-        sqlite_task(s, a->task_id)) {
+    int err;
+    enum loan_end loan = lent_finish(s, a, &err);
+    if (err || loan != LOAN_NONE) {
+        *state = loan == LOAN_PAID ? JOB_SUCCEEDED : JOB_QUEUED;
+        return err;
+    }
+    if (attempt_is_plain(s, a)) {
         int done = succeed_at_once(s, a);
         if (done == 1)
             *state = JOB_SUCCEEDED;
         if (done != 0)
             return done < 0 ? done : 0;
     }
-    int err = row_find(s, &s->db, &a->job, 0, 0, &job);
+    err = row_find(s, &s->db, &a->job, 0, 0, &job);
     if (err)
         return err;
     if (job.state != JOB_RUNNING || job.attempt != a->number) {
@@ -229,7 +249,9 @@ int sqlite_cancel(struct store *base, const struct id *id, int64_t now_us, struc
 {
     struct sqlite_store *s = sqlite_of(base);
     struct job now;
-    int err = row_find(s, &s->db, id, 0, 0, &now);
+    int err = lent_write(s, id);
+    if (!err)
+        err = row_find(s, &s->db, id, 0, 0, &now);
     if (err)
         return err;
     enum job_state from = now.state;

@@ -122,6 +122,17 @@ int store_claim(struct store *s, const struct claim_quota *quota, size_t quotas,
     return s->ops->claim(s, quota, quotas, want, now_us, out, n);
 }
 
+int store_lent_due(struct store *s, int64_t until_us)
+{
+    assert(s->in_transaction);
+    return s->ops->lent_due(s, until_us);
+}
+
+int64_t store_lent_since_us(const struct store *s)
+{
+    return s->ops->lent_since_us(s);
+}
+
 uint64_t store_ready(const struct store *s, uint32_t task_id)
 {
     return s->ops->ready(s, task_id);

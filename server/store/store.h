@@ -119,12 +119,19 @@ struct claim_quota {
     uint32_t task_id;
     uint32_t most;    /* so many in this call */
     uint32_t per_key; /* jobs of one concurrency key that may run at once */
+    int64_t lent_us;  /* mono, now: they may be lent; 0: each claim is written */
 };
 /* Moves up to `want` of the queued jobs of the given tasks to running, as their next attempt, by rank,
  * then age. A job whose concurrency key is full is held and left. Fills out[0..*n-1] (job_init'ed by
  * the call) with input; the caller releases. */
 int store_claim(struct store *s, const struct claim_quota *quota, size_t quotas, size_t want,
                 int64_t now_us, struct job *out, size_t *n);
+/* Lent jobs: claims that are not written before their outcome, of jobs that may be tried again anyway. In
+ * the store they are queued still, and a service that dies forgets that this attempt had begun.
+ * Writes those that were lent at until_us (mono) or before as running; when the first was lent, INT64_MAX:
+ * there is none. Cancel, checkpoint and each outcome but a success write the claim by themselves. */
+int store_lent_due(struct store *s, int64_t until_us);
+int64_t store_lent_since_us(const struct store *s);
 /* Queued jobs of this task that a claim would look at, the open transaction included. Writer's thread. */
 uint64_t store_ready(const struct store *s, uint32_t task_id);
 /* When the first of them was made; 0: there is none. */

@@ -1,0 +1,225 @@
+/*
+ * sqlite_lent.c - the SQLite driver's loans: jobs that a worker was given while their rows still
+ * say that they are queued. The writer's thread.
+ *
+ * A short job's claim would be written only to be written over by its outcome. So the claim of one
+ * that may be tried again anyway is kept here, and what is written is the outcome, by one change of
+ * the row, from queued to succeeded. Whatever else is to become of the job, or when it has run for
+ * a while, its claim is written first, and from then on it runs as all others do. A service that
+ * dies in between finds the job queued: it forgets that this attempt had begun, no more.
+ *
+ * The queue's index holds a job that is lent; a claim passes over it. What the open transaction
+ * changes here is undone with it.
+ */
+#include "sqlite.h"
+
+#include "../../common/err.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LENT_MAX 4096 /* jobs; one more is claimed the plain way */
+#define BUCKETS  4096 /* a power of two */
+
+enum { LENT_NEW = 1, LENT_OVER = 2 }; /* by the open transaction */
+
+struct lent {
+    struct who who;
+    int64_t since_us; /* mono */
+    int64_t started_us;
+    uint32_t attempt; /* which it runs as */
+    uint32_t flags;
+    uint32_t same, before, after; /* of its bucket; in order of time, or the next free. 0: none */
+};
+
+/* Place 0 stands for none. */
+struct loans {
+    struct lent place[LENT_MAX];
+    uint32_t bucket[BUCKETS];
+    uint32_t free, first, last;
+    uint32_t changed[LENT_MAX]; /* by the open transaction */
+    size_t changed_count;
+};
+
+int lent_start(struct sqlite_store *s)
+{
+    s->loans = calloc(1, sizeof(*s->loans));
+    if (!s->loans)
+        return -ERR_NOMEM;
+    for (uint32_t i = 1; i + 1 < LENT_MAX; i++)
+        s->loans->place[i].after = i + 1;
+    s->loans->free = 1;
+    return 0;
+}
+
+void lent_release(struct sqlite_store *s)
+{
+    free(s->loans);
+}
+
+/* Keys of one time differ in their low bits, which are a counter. */
+static uint32_t *bucket_of(struct loans *l, int64_t key)
+{
+    uint64_t mixed = (uint64_t)key * 0x9e3779b97f4a7c15u;
+    return &l->bucket[mixed >> 52 & (BUCKETS - 1)];
+}
+
+/* Also one that the open transaction ended. 0: none. */
+static uint32_t place_of(struct loans *l, int64_t key)
+{
+    uint32_t at = *bucket_of(l, key);
+    while (at && l->place[at].who.key != key)
+        at = l->place[at].same;
+    return at;
+}
+
+bool is_lent(struct sqlite_store *s, int64_t key)
+{
+    uint32_t at = place_of(s->loans, key);
+    return at && !(s->loans->place[at].flags & LENT_OVER);
+}
+
+static void count_lent(struct sqlite_store *s, const struct lent *p, int by)
+{
+    sqlite_task(s, p->who.task_id)->lent += by;
+}
+
+static void drop(struct loans *l, uint32_t at)
+{
+    struct lent *p = &l->place[at];
+    uint32_t *link = bucket_of(l, p->who.key);
+    while (*link != at)
+        link = &l->place[*link].same;
+    *link = p->same;
+    *(p->before ? &l->place[p->before].after : &l->first) = p->after;
+    *(p->after ? &l->place[p->after].before : &l->last) = p->before;
+    *p = (struct lent){.after = l->free};
+    l->free = at;
+}
+
+/* ---- lending ---- */
+
+bool lent_may(const struct sqlite_store *s, const struct job *job)
+{
+    return s->loans->free && job->attempt + 1 < job->max_attempts && !job->expires_us &&
+           !job->concurrency_key[0] && !job->gathers;
+}
+
+void lent_add(struct sqlite_store *s, const struct who *who, uint32_t attempt, int64_t since_us,
+              int64_t started_us)
+{
+    struct loans *l = s->loans;
+    uint32_t at = l->free;
+    struct lent *p = &l->place[at];
+    l->free = p->after;
+    *p = (struct lent){.who = *who,
+                       .attempt = attempt,
+                       .since_us = since_us,
+                       .started_us = started_us,
+                       .flags = LENT_NEW};
+    uint32_t *bucket = bucket_of(l, who->key);
+    p->same = *bucket;
+    *bucket = at;
+    p->before = l->last;
+    *(l->last ? &l->place[l->last].after : &l->first) = at;
+    l->last = at;
+    l->changed[l->changed_count++] = at;
+    count_lent(s, p, 1);
+}
+
+/* ---- and its end ---- */
+
+static void end_loan(struct sqlite_store *s, uint32_t at)
+{
+    struct loans *l = s->loans;
+    struct lent *p = &l->place[at];
+    if (!(p->flags & LENT_NEW))
+        l->changed[l->changed_count++] = at; /* at most once each: there is room for all */
+    p->flags |= LENT_OVER;
+    count_lent(s, p, -1);
+}
+
+static int write_claim(struct sqlite_store *s, uint32_t at)
+{
+    const struct lent *p = &s->loans->place[at];
+    int err = db_run_one(s, STMT_JOB_START,
+                         PARAMS(P_INT(p->who.key), P_INT(p->attempt), P_INT(p->started_us),
+                                row_room(s, p->who.task_id, true)));
+    if (err)
+        return err;
+    count_move(s, &p->who, JOB_QUEUED, JOB_RUNNING);
+    end_loan(s, at);
+    return 0;
+}
+
+int lent_write(struct sqlite_store *s, const struct id *id)
+{
+    int64_t key = (int64_t)id_key(id);
+    return is_lent(s, key) ? write_claim(s, place_of(s->loans, key)) : 0;
+}
+
+enum loan_end lent_finish(struct sqlite_store *s, const struct attempt *a, int *err)
+{
+    int64_t key = (int64_t)id_key(&a->job);
+    uint32_t at = is_lent(s, key) ? place_of(s->loans, key) : 0;
+    const struct lent *p = &s->loans->place[at];
+    *err = 0;
+    if (!at || p->attempt != a->number)
+        return LOAN_NONE;
+    if (a->end == ATTEMPT_RETURNED) {
+        end_loan(s, at);
+        return LOAN_RETURNED;
+    }
+    if (attempt_is_plain(s, a)) {
+        int changed = succeed_by(s, STMT_JOB_SUCCEED_LENT, a);
+        if (changed == 1) {
+            struct who who = p->who;
+            end_loan(s, at);
+            count_move(s, &who, JOB_QUEUED, JOB_RUNNING);
+            *err = count_success(s, &who, a);
+            return LOAN_PAID;
+        }
+        *err = changed;
+    }
+    if (*err == 0)
+        *err = write_claim(s, at);
+    return LOAN_NONE;
+}
+
+int sqlite_lent_due(struct store *base, int64_t until_us)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    struct loans *l = s->loans;
+    int err = 0;
+    for (uint32_t at = l->first; at && l->place[at].since_us <= until_us && !err;
+         at = l->place[at].after) {
+        if (!(l->place[at].flags & LENT_OVER))
+            err = write_claim(s, at);
+    }
+    return err;
+}
+
+int64_t sqlite_lent_since_us(const struct store *base)
+{
+    const struct loans *l = ((const struct sqlite_store *)base)->loans;
+    return l->first ? l->place[l->first].since_us : INT64_MAX;
+}
+
+void lent_settle(struct sqlite_store *s, bool kept)
+{
+    struct loans *l = s->loans;
+    for (size_t i = 0; i < l->changed_count; i++) {
+        uint32_t at = l->changed[i];
+        struct lent *p = &l->place[at];
+        bool over = p->flags & LENT_OVER, new = p->flags &LENT_NEW;
+        if (!kept && over && !new)
+            count_lent(s, p, 1);
+        else if (!kept && new && !over)
+            count_lent(s, p, -1);
+        if (kept ? over : new)
+            drop(l, at);
+        else
+            p->flags = 0;
+    }
+    l->changed_count = 0;
+}
