@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define READERS 3
 
@@ -128,11 +129,65 @@ START_TEST(who_was_told_of_a_change_sees_it)
 }
 END_TEST
 
+/* The same answer to many at once: each is told its own request's id, and nobody another length or
+ * tag. */
+START_TEST(each_request_keeps_its_id)
+{
+    enum { CONNS = 24, ROUNDS = 20 };
+    char id[64], url[100], etag[80], head[300], name[40], said_id[80];
+    int fd[CONNS];
+    struct server *s = server_new(NULL, one);
+    struct answer *a =
+        run_job(s, "{\"task\":\"echo\",\"input\":\"a text that stands in the result, too\"}");
+    snprintf(id, sizeof(id), "%s", jstr(a->json, "id"));
+    answer_free(a);
+    snprintf(url, sizeof(url), "/v1/jobs/%s", id);
+    a = get(s, url, 200);
+    ck_assert(answer_header(a, "ETag", etag, sizeof(etag)));
+    for (int i = 0; i < CONNS; i++)
+        fd[i] = raw_open(s);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < CONNS; i++) {
+            snprintf(head, sizeof(head),
+                     "GET %s HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: r%dc%d\r\n\r\n", url,
+                     round, i);
+            raw_send(fd[i], head);
+        }
+        for (int i = 0; i < CONNS; i++) {
+            char *said = raw_read(fd[i], "}]}\n", LONG_MS);
+            snprintf(name, sizeof(name), "\r\nX-Request-Id: r%dc%d\r\n", round, i);
+            ck_assert_msg(strstr(said, name) != NULL, "not %s in %s", name, said);
+            ck_assert_ptr_nonnull(strstr(said, etag));
+            ck_assert_ptr_eq(strstr(strstr(said, "X-Request-Id") + 1, "X-Request-Id"), NULL);
+            const char *body = strstr(said, "\r\n\r\n");
+            ck_assert_ptr_nonnull(body);
+            ck_assert_str_eq(body + 4, a->body);
+            free(said);
+        }
+    }
+    answer_free(a);
+    for (int i = 0; i < CONNS; i++)
+        close(fd[i]);
+    snprintf(head, sizeof(head), "If-None-Match: %.70s", etag);
+    a = http(s, "GET", url, NULL, (const char *const[]){head, NULL});
+    ck_assert_int_eq(a->status, 304);
+    ck_assert_uint_eq(a->len, 0);
+    answer_free(a);
+    a = http(s, "HEAD", url, NULL, (const char *const[]){"X-Request-Id: mine", NULL});
+    ck_assert_int_eq(a->status, 200);
+    ck_assert(answer_header(a, "X-Request-Id", said_id, sizeof(said_id)));
+    ck_assert_str_eq(said_id, "mine");
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
         every_change_is_seen,
         who_was_told_of_a_change_sees_it,
+        each_request_keeps_its_id,
     };
     return run_suite("answers", tests, sizeof(tests) / sizeof(tests[0]));
 }

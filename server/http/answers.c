@@ -20,12 +20,14 @@
 #define PLACES    1024
 #define LARGEST   8192 /* bytes of an answer that is kept */
 #define PLACE_FEE 64   /* bytes that are counted for an answer besides its own */
+#define HEAD_FEE  1024 /* and besides those of the response that is made of it */
 
 struct place {
     struct id id;
     uint64_t version; /* 0: free */
     char *body;       /* owned */
     size_t len;
+    struct prepared *prepared; /* made when it is given again; NULL: not yet */
     char etag[REPLY_ETAG_MAX];
     char owner[sizeof(((struct job *)0)->owner)];
 };
@@ -40,8 +42,10 @@ static _Thread_local struct answers *mine;
 
 static void forget_all(struct answers *a)
 {
-    for (size_t i = 0; i < PLACES; i++)
+    for (size_t i = 0; i < PLACES; i++) {
         free(a->place[i].body);
+        prepared_release(a->place[i].prepared);
+    }
     memset(a, 0, sizeof(*a));
 }
 
@@ -78,13 +82,23 @@ uint64_t answers_version(const struct request *rq)
 
 bool answers_give(struct request *rq, uint64_t version)
 {
-    const struct place *p = mine && version ? place_of(mine, &rq->id) : NULL;
+    struct place *p = mine && version ? place_of(mine, &rq->id) : NULL;
     if (!p || p->version != version || !id_equal(&p->id, &rq->id) ||
         !caller_sees(&rq->caller, p->owner))
         return false;
+    if (p->prepared && reply_with_prepared(rq, p->prepared, p->etag))
+        return true;
     buf_add(request_json(rq, 200), p->body, p->len);
     request_with_this_etag(rq, p->etag);
+    if (!p->prepared && rq->reply.status == 200 && !rq->close)
+        p->prepared = reply_prepare(rq);
     return true;
+}
+
+/* What an answer takes, with the response that may be made of it. */
+static size_t cost(size_t len)
+{
+    return 2 * len + PLACE_FEE + HEAD_FEE;
 }
 
 static bool have_room(size_t len)
@@ -97,9 +111,9 @@ static bool have_room(size_t len)
             return false;
         }
     }
-    if (mine->bytes + len + PLACE_FEE > http_conf->answer_cache)
+    if (mine->bytes + cost(len) > http_conf->answer_cache)
         forget_all(mine);
-    return len + PLACE_FEE <= http_conf->answer_cache;
+    return cost(len) <= http_conf->answer_cache;
 }
 
 void answers_keep(const struct request *rq, uint64_t version, const struct job *job,
@@ -114,7 +128,8 @@ void answers_keep(const struct request *rq, uint64_t version, const struct job *
     char *copy = realloc(p->body, body->len);
     if (!copy)
         return;
-    mine->bytes += body->len + PLACE_FEE - (p->version ? p->len + PLACE_FEE : 0);
+    mine->bytes += cost(body->len) - (p->version ? cost(p->len) : 0);
+    prepared_release(p->prepared);
     memcpy(copy, body->data, body->len);
     *p = (struct place){.id = rq->id, .version = version, .body = copy, .len = body->len};
     snprintf(p->owner, sizeof(p->owner), "%s", job->owner);

@@ -15,6 +15,7 @@
 
 #define STREAM_BLOCK 65536 /* memory of an answer that is made while it is sent */
 #define UNSENT_BLOCK 16    /* of one that is not sent */
+#define REQUEST_ID   "X-Request-Id"
 
 void request_add_header(struct request *rq, const char *name, const char *fmt, ...)
 {
@@ -94,6 +95,12 @@ void request_etag_text(const void *data, size_t len, char tag[REPLY_ETAG_MAX])
     tag[34] = 0;
 }
 
+static bool is_known(const struct request *rq, const char *tag)
+{
+    const char *known = request_header(rq, "If-None-Match");
+    return known && tag_in(known, tag);
+}
+
 /* W/ where answers that differ may have the same tag. */
 static void give_etag(struct request *rq, const char *weak, const char *tag)
 {
@@ -101,8 +108,7 @@ static void give_etag(struct request *rq, const char *weak, const char *tag)
     buf_add(h, "ETag", sizeof("ETag"));
     buf_adds(h, weak);
     buf_add(h, tag, strlen(tag) + 1);
-    const char *known = request_header(rq, "If-None-Match");
-    if (rq->reply.status == 200 && known && tag_in(known, tag)) {
+    if (rq->reply.status == 200 && is_known(rq, tag)) {
         rq->reply.status = 304;
         rq->reply.type = NULL;
         rq->reply.unsent = rq->reply.body.len;
@@ -225,6 +231,12 @@ static const char *cache_control(const struct request *rq)
     return rq->caller.token ? "no-store" : "no-cache"; /* what is not everybody's is on no disk */
 }
 
+static bool add_request_id(struct MHD_Response *response, const char *id)
+{
+    return MHD_add_response_header(response, REQUEST_ID, id) == MHD_YES;
+}
+
+/* All but the request's id. */
 static bool add_headers(struct MHD_Response *response, const struct request *rq)
 {
     const struct reply *reply = &rq->reply;
@@ -232,7 +244,6 @@ static bool add_headers(struct MHD_Response *response, const struct request *rq)
         !reply->type || MHD_add_response_header(response, "Content-Type", reply->type) == MHD_YES;
     ok = ok && add_hardening(response) &&
          MHD_add_response_header(response, "Cache-Control", cache_control(rq)) == MHD_YES;
-    ok = ok && MHD_add_response_header(response, "X-Request-Id", rq->request_id) == MHD_YES;
     for (size_t at = 0; ok && at < reply->headers.len;) {
         const char *name = reply->headers.data + at;
         const char *value = name + strlen(name) + 1;
@@ -244,18 +255,85 @@ static bool add_headers(struct MHD_Response *response, const struct request *rq)
     return ok;
 }
 
-int reply_send(struct request *rq)
+static int queue(struct request *rq, struct MHD_Response *response, bool whole)
 {
-    struct MHD_Response *response = make_response(rq);
     int status = rq->reply.status;
-    if (!response)
-        return 0;
     enum MHD_Result queued = MHD_NO;
-    if (add_headers(response, rq)) {
+    if (whole) {
         deadline_phase(rq->conn, PHASE_WRITING);
         queued = MHD_queue_response(rq->mhd, (unsigned)status, response);
     }
-    MHD_destroy_response(response);
     request_note(rq, queued == MHD_YES ? status : 0);
     return queued == MHD_YES;
+}
+
+/* ---- answers that are given more than once ---- */
+
+/* The library writes the head into the connection's memory before the handler of another request of
+ * this thread is called: so the id that differs may be changed while bodies are still being sent.
+ */
+struct prepared {
+    struct MHD_Response *response;
+    size_t len, references;
+    bool private;                                               /* for callers with a token */
+    char request_id[sizeof(((struct request *)0)->request_id)]; /* that it has now */
+};
+
+struct prepared *reply_prepare(const struct request *rq)
+{
+    const struct buf *body = &rq->reply.body;
+    struct prepared *p = body->failed ? NULL : calloc(1, sizeof(*p));
+    if (!p)
+        return NULL;
+    *p = (struct prepared){.len = body->len, .references = 1, .private = rq->caller.token != NULL};
+    p->response = MHD_create_response_from_buffer(body->len, body->data, MHD_RESPMEM_MUST_COPY);
+    if (p->response && add_headers(p->response, rq))
+        return p;
+    prepared_release(p);
+    return NULL;
+}
+
+void prepared_release(struct prepared *p)
+{
+    if (!p || --p->references > 0)
+        return;
+    if (p->response)
+        MHD_destroy_response(p->response);
+    free(p);
+}
+
+bool reply_with_prepared(struct request *rq, struct prepared *p, const char *tag)
+{
+    if (rq->head || rq->close || rq->reply.headers.len > 0 ||
+        p->private != (rq->caller.token != NULL) || is_known(rq, tag))
+        return false;
+    p->references++;
+    rq->reply.status = 200;
+    rq->reply.prepared = p;
+    return true;
+}
+
+static int send_prepared(struct request *rq, struct prepared *p)
+{
+    if (p->request_id[0])
+        (void)MHD_del_response_header(p->response, REQUEST_ID, p->request_id);
+    bool named = add_request_id(p->response, rq->request_id);
+    memcpy(p->request_id, named ? rq->request_id : "", named ? sizeof(p->request_id) : 1);
+    rq->sent = p->len;
+    return queue(rq, p->response, named);
+}
+
+/* ---- all answers ---- */
+
+int reply_send(struct request *rq)
+{
+    if (rq->reply.prepared)
+        return send_prepared(rq, rq->reply.prepared);
+    struct MHD_Response *response = make_response(rq);
+    if (!response)
+        return 0;
+    bool whole = add_headers(response, rq) && add_request_id(response, rq->request_id);
+    int sent = queue(rq, response, whole);
+    MHD_destroy_response(response);
+    return sent;
 }

@@ -508,6 +508,7 @@ void request_release(struct request *rq)
         rq->reply.source.free(rq->reply.source.state);
     buf_release(&rq->reply.body);
     buf_release(&rq->reply.headers);
+    prepared_release(rq->reply.prepared);
     free(rq->reply.type_copy);
     free(rq->target);
     free(rq);

@@ -51,8 +51,11 @@ struct reply_source {
     uint64_t length;
 };
 
+struct prepared;
+
 struct reply {
     int status; /* 0: not set yet */
+    struct prepared *prepared; /* all of a 200, instead of what follows; a reference of its own */
     struct buf body;
     struct reply_source source; /* instead of body: when more is not NULL */
     const void *fixed;          /* instead of body: bytes that outlive the service */
@@ -186,6 +189,14 @@ void suspend_closed(void); /* it is over */
 
 /* ---- between request.c and reply.c ---- */
 int reply_send(struct request *rq); /* queues rq->reply; 1, or 0: close the connection */
+
+/* ---- between answers.c and reply.c: what is answered more than once is made once ---- */
+/* The library's response of rq->reply, a 200 with a body, which stays as it is. One thread's, for callers with a
+ * token or for those without. NULL: no memory. */
+struct prepared *reply_prepare(const struct request *rq);
+/* Answers with it, if this request is to be told just that; false: it is not. */
+bool reply_with_prepared(struct request *rq, struct prepared *p, const char *tag);
+void prepared_release(struct prepared *p); /* drops a reference; NULL is none */
 void request_note(struct request *rq, int status); /* counts its answer; 0: none was given */
 
 /* ---- for http.c ---- */
