@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BOARD_DEPTH 32 /* jobs that one worker may hold: the one that runs and those queued behind it */
+#define BOARD_DEPTH 64 /* jobs that one worker may hold: the one that runs and those queued behind it */
 
 /*
  * A cell is one assigned job's place in a worker: (sequence number << 2 | state).

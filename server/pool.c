@@ -15,7 +15,7 @@
  * A worker is handed more than one job only while jobs are so short that the way to it and back
  * would leave its core idle: as many as it runs in PREFETCH_US, the round trip counted with each.
  */
-#define PREFETCH_US   INT64_C(2000)
+#define PREFETCH_US   INT64_C(2500)
 #define ROUND_TRIP_US INT64_C(30)
 
 /*
