@@ -7,11 +7,12 @@ Each round measures every floor and every figure of jobmill once, one after the 
 median, least and greatest of the rounds. Client, service and workers share the machine's cores, so
 ratios count and absolute figures do not. --peers measures the peers in the same rounds (peers.py), and
 --svg draws jobmill beside them. --short is for CI: one short round, and it fails only where a ratio is
-less than half as good as the one that docs/performance.md tells: not all goals are reached.
+less than half as good as the one that docs/performance.md tells, also as the median of three: others use its machines.
 """
 import argparse
 import concurrent.futures
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ FLOORS = os.path.join(BUILD, "bench", "floors")
 JOBMILL = os.environ.get("JOBMILL_BIN", os.path.join(BUILD, "jobmill"))
 PRIMES = os.path.join(BUILD, "tasks", "primes.so")
 BATCH = 1000
+SHORT_ROUNDS = 3  # at most
 SUBMIT = '{"task":"noop","input":{"user":4711,"note":"%s"}}' % ("x" * 150)
 
 
@@ -241,23 +243,23 @@ def one_round(seconds, data, limit, polls, figures):
 
 RATIOS = [
     # what, numerator, denominator (None: the figure itself), goal, is more better?, the median that docs/performance.md tells
-    ("durable submissions / empty POST, 64", "durable submissions, 64 connections /s", "floor: empty POST, 64 connections /s", 0.60, True, 0.24),
+    ("durable submissions / empty POST, 64", "durable submissions, 64 connections /s", "floor: empty POST, 64 connections /s", 0.60, True, 0.25),
     ("durable submissions / empty POST, 256", "durable submissions, 256 connections /s", "floor: empty POST, 256 connections /s", 0.65, True, None),
     ("durable submissions / POST that is suspended and resumed, 64", "durable submissions, 64 connections /s", "floor: POST that is suspended and resumed, 64 connections /s", None, True, None),
     ("POST that is suspended and resumed / empty POST, 64", "floor: POST that is suspended and resumed, 64 connections /s", "floor: empty POST, 64 connections /s", None, True, None),
-    ("whole jobs / empty POST, 64", "whole jobs, 64 connections /s", "floor: empty POST, 64 connections /s", 0.40, True, 0.20),
-    ("polls / empty GET, 64", "polls, 64 connections /s", "floor: empty GET, 64 connections /s", 0.85, True, 0.57),
+    ("whole jobs / empty POST, 64", "whole jobs, 64 connections /s", "floor: empty POST, 64 connections /s", 0.40, True, 0.25),
+    ("polls / empty GET, 64", "polls, 64 connections /s", "floor: empty GET, 64 connections /s", 0.85, True, 0.72),
     ("polls answered 304 / empty GET, 64", "polls answered 304, 64 connections /s", "floor: empty GET, 64 connections /s", None, True, None),
     ("polls among 10000 long-polls / polls alone, 64", "polls among long-polls, 64 connections /s", "polls, 64 connections /s", 0.95, True, None),
     ("batches of 1000, accepted jobs /s", "batches of 1000, accepted jobs /s", None, 100000, True, None),
     ("submission p99 / p50, 64", "durable submissions, 64 connections p99 us", "durable submissions, 64 connections p50 us", 3, False, None),
     ("whole job p99 / p50, 64", "whole jobs, 64 connections p99 us", "whole jobs, 64 connections p50 us", 4, False, None),
     ("poll p99 / p50, 64", "polls, 64 connections p99 us", "polls, 64 connections p50 us", None, False, None),
-    ("speed-up of primes, 1 to 2 workers", "primes, 2 jobs on 1 worker s", "primes, 2 jobs on 2 workers s", 1.95, True, 1.97),
+    ("speed-up of primes, 1 to 2 workers", "primes, 2 jobs on 1 worker s", "primes, 2 jobs on 2 workers s", 1.95, True, None),
     ("speed-up of the bare computation", "bare", None, None, True, None),
     ("whole job p99 / p50 at half load, 64", "whole jobs at half load, 64 connections p99 us", "whole jobs at half load, 64 connections p50 us", 3, False, None),
     ("one whole job, p50 less one fdatasync, us", "less", None, 150, False, None),
-    ("one whole job, p50 / fdatasync", "whole job alone p50 us", "floor: fdatasync of 4 KiB p50 us", 2, False, 2.0),
+    ("one whole job, p50 / fdatasync", "whole job alone p50 us", "floor: fdatasync of 4 KiB p50 us", 2, False, 2.16),
 ]
 
 
@@ -313,13 +315,15 @@ def main():
     figures, theirs = {}, {}
     base = tempfile.mkdtemp(prefix="jobmill-bench-", dir=os.environ.get("DATA"))
     try:
-        for i in range(a.rounds):
+        for i in itertools.count():
+            if i >= a.rounds and not (a.short and i < SHORT_ROUNDS and far_off(ratios(figures))):
+                break
             data = os.path.join(base, str(i))
             os.mkdir(data)
             one_round(a.seconds, data, a.limit, a.polls, figures)
             if a.peers:
                 peers.one_round(a.seconds, data, i, theirs)
-            print("round %d of %d" % (i + 1, a.rounds), file=sys.stderr)
+            print("round %d of %d" % (i + 1, max(i + 1, a.rounds)), file=sys.stderr)
     finally:
         shutil.rmtree(base, ignore_errors=True)
     rs = ratios(figures)
