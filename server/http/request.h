@@ -189,6 +189,7 @@ void suspend_closed(void); /* it is over */
 
 /* ---- between request.c and reply.c ---- */
 int reply_send(struct request *rq); /* queues rq->reply; 1, or 0: close the connection */
+void request_note(struct request *rq, int status); /* counts its answer; 0: none was given */
 
 /* ---- between answers.c and reply.c: what is answered more than once is made once ---- */
 /* The library's response of rq->reply, a 200 with a body, which stays as it is. One thread's, for callers with a
@@ -197,7 +198,6 @@ struct prepared *reply_prepare(const struct request *rq);
 /* Answers with it, if this request is to be told just that; false: it is not. */
 bool reply_with_prepared(struct request *rq, struct prepared *p, const char *tag);
 void prepared_release(struct prepared *p); /* drops a reference; NULL is none */
-void request_note(struct request *rq, int status); /* counts its answer; 0: none was given */
 
 /* ---- for http.c ---- */
 struct request *request_new(struct MHD_Connection *mhd, const char *target);
