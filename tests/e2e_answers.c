@@ -134,7 +134,7 @@ END_TEST
 START_TEST(each_request_keeps_its_id)
 {
     enum { CONNS = 24, ROUNDS = 20 };
-    char id[64], url[100], etag[80], head[300], name[40], said_id[80];
+    char id[64], url[100], etag[80], head[300], name[80], said_id[80];
     int fd[CONNS];
     struct server *s = server_new(NULL, one);
     struct answer *a =
