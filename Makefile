@@ -513,8 +513,9 @@ valgrind: $(VALGRIND_BIN) $(TEST_SOS) ## unit tests under valgrind
 	@failed=; for t in $(VALGRIND_BIN); do echo "== $$t"; CK_TIMEOUT_MULTIPLIER=20 JOBMILL_BUILD=$(BUILD) valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite $$t || failed="$$failed $$t"; done; $(NONE_FAILED)
 
 SOAK ?= 3600
-soak: $(BUILD)/jobmill $(BUILD)/bench/load ## a mixed load for SOAK seconds: memory, descriptors and files must not grow
-	/usr/bin/python3 tests/soak.py $(BUILD)/jobmill $(BUILD)/bench/load --seconds $(SOAK)
+LISTERS ?= 0
+soak: $(BUILD)/jobmill $(BUILD)/bench/load ## a mixed load for SOAK seconds, beside LISTERS that list without a pause: memory, descriptors and files must not grow
+	/usr/bin/python3 tests/soak.py $(BUILD)/jobmill $(BUILD)/bench/load --seconds $(SOAK) --listers $(LISTERS)
 
 IMAGES ?= 20000
 powerloss: $(BUILD)/tests/check_crash $(BUILD)/tests/check_migrate ## cut the power IMAGES times at every write and sync of recorded runs, and of each migration

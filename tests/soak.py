@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """soak.py - a service under a mixed load for a long time: memory, descriptors, threads and files must not grow.
 
-    tests/soak.py JOBMILL LOAD [--seconds S] [--csv FILE]
+    tests/soak.py JOBMILL LOAD [--seconds S] [--listers N] [--csv FILE]
 
 JOBMILL is the binary, LOAD is bench/load. The load: whole jobs over 8 connections without a pause, and beside it batches, failures,
 cancels, long polls that leave, logs, idempotency keys, lists, metrics, bad input, and a worker killed now and then. Few ended jobs are
 kept, so the store comes to a steady size. Samples of the last third are compared with those of the middle third: the first is the
-warm-up. Exits with 1 where something grew.
+warm-up. With listers, more ended jobs are kept, whole batches are added to the load, and N connections more ask for lists without a
+pause: a read under way at every moment must not keep the store's log from being cut. Exits with 1 where something grew.
 """
 import argparse
 import http.client
@@ -25,7 +26,7 @@ import time
 
 CONF = """
 [server]
-keep_max = 300
+keep_max = %d
 store_cache = 2MiB
 reader_cache = 256KiB
 keep_for = 1h
@@ -37,6 +38,9 @@ backoff = fixed 10ms
 [task talks]
 command = /bin/sh -c 'for i in 1 2 3 4 5; do echo "line $i" >&2; done; echo "{}"'
 """
+WAL_MOST = 64 * 1024  # KiB: wal_limit
+BATCH = json.dumps({'jobs': [{'task': 'noop'}] * 100})
+LISTS = ('/v1/jobs?limit=100', '/v1/jobs?limit=1000&state=succeeded')
 # what may grow from the middle third to the last: a factor, and so much besides
 LIMITS = {'pss_kib': (1.10, 2048), 'fds': (1.0, 24), 'threads': (1.0, 0), 'data_kib': (1.15, 8192), 'processes': (1.0, 2)}
 
@@ -127,7 +131,7 @@ def tree(root):
 
 
 def sample(root, data):
-    now = dict.fromkeys(LIMITS, 0)
+    now = dict.fromkeys((*LIMITS, 'wal_kib'), 0)
     for pid in tree(root):
         try:
             with open(f'/proc/{pid}/smaps_rollup', encoding='ascii') as f:
@@ -140,7 +144,9 @@ def sample(root, data):
     for path, _, names in os.walk(data):
         for name in names:
             try:
-                now['data_kib'] += os.stat(os.path.join(path, name)).st_blocks // 2
+                size = os.stat(os.path.join(path, name)).st_blocks // 2
+                now['data_kib'] += size
+                now['wal_kib'] += size if name == 'jobmill.db-wal' else 0
             except OSError:
                 pass
     return now
@@ -155,7 +161,9 @@ def judge(samples):
         bad = last > middle * factor + more
         grew += [name] if bad else []
         print(f'  {name:10} first third {first:9.0f}  middle {middle:9.0f}  last {last:9.0f}{"  GREW" if bad else ""}')
-    return grew
+    wal = max(s['wal_kib'] for s in samples)
+    print(f'  the store\'s log: {wal} KiB at most')
+    return grew + (['the store\'s log'] if wal > WAL_MOST else [])
 
 
 def main():
@@ -163,16 +171,19 @@ def main():
     parser.add_argument('binary')
     parser.add_argument('load')
     parser.add_argument('--seconds', type=float, default=3600)
+    parser.add_argument('--listers', type=int, default=0)
     parser.add_argument('--csv')
     args = parser.parse_args()
     base = tempfile.mkdtemp(prefix='jobmill-soak-')
     with open(f'{base}/conf', 'w', encoding='ascii') as f:
-        f.write(CONF)
+        f.write(CONF % (20000 if args.listers else 300))
     with open(f'{base}/log', 'wb') as log:
         service = subprocess.Popen([args.binary, 'serve', '--config', f'{base}/conf', '--listen', '127.0.0.1:0', '--data-dir', f'{base}/data',
                                     '--workers', '3', '--log-level', 'error'], stdout=subprocess.PIPE, stderr=log)
     port = int(service.stdout.readline().decode().rsplit(':', 1)[1])
     load = subprocess.Popen([args.load, str(port), '8', str(args.seconds), 'POST', '/v1/jobs?wait=30', '{"task":"noop"}'], stdout=subprocess.PIPE)
+    beside = [('8', 'POST', '/v1/jobs/batch?wait=30', BATCH)] + [(str(args.listers // len(LISTS)), 'GET', path) for path in LISTS] if args.listers else []
+    loads = [subprocess.Popen([args.load, str(port), conns, str(args.seconds), *what], stdout=subprocess.PIPE) for conns, *what in beside]
     mixes = [Mix(port, i) for i in range(3)]
     for m in mixes:
         m.start()
@@ -190,17 +201,20 @@ def main():
         for m in mixes:
             m.join(90)
         rate = json.loads(load.communicate(timeout=90)[0] or b'{}')
+        rates = [json.loads(p.communicate(timeout=90)[0] or b'{}') for p in loads]
         calls, wrong = sum(m.calls for m in mixes), [w for m in mixes for w in m.wrong]
         print(f'soak: {args.seconds:.0f} s, {rate.get("answers", 0)} whole jobs, {calls} other calls, {len(samples)} samples')
-        failed += judge(samples) + wrong[:5] + ([f'{rate["bad"]} bad answers'] if rate.get('bad') else [])
+        for (conns, _, path, *_), told in zip(beside, rates):
+            print(f'  {conns} connections: {told.get("answers", 0)} times {path}, slowest {told.get("max_us", 0) / 1000:.0f} ms')
+        failed += judge(samples) + wrong[:5] + [f'{r.get("bad")} bad answers' for r in (rate, *rates) if r.get('bad') != 0]
         if args.csv:
             with open(args.csv, 'w', encoding='ascii') as f:
-                f.write(','.join(LIMITS) + '\n' + ''.join(','.join(str(s[k]) for k in LIMITS) + '\n' for s in samples))
+                f.write(','.join(samples[0]) + '\n' + ''.join(','.join(map(str, s.values())) + '\n' for s in samples))
         service.send_signal(signal.SIGTERM)
         if service.wait(60) != 0:
             failed.append(f'the service ended with {service.returncode}')
     finally:
-        for p in (load, service):
+        for p in (load, *loads, service):
             if p.poll() is None:
                 p.kill()
                 p.wait()
