@@ -263,6 +263,9 @@ TASK_SOS  := $(TASKS:workers/builtin/%.c=$(BUILD)/tasks/%.so)
 TEST_SOS  := $(patsubst tests/tasks/%.c,$(BUILD)/tests/tasks/%.so,$(wildcard tests/tasks/*.c))
 UNIT_BIN  := $(UNIT:%.c=$(BUILD)/%)
 STORY_BIN := $(STORY:%.c=$(BUILD)/%)
+# the fuzz targets, each over the inputs that are kept for it
+REPLAY     := $(wildcard tests/fuzz/*.c)
+REPLAY_BIN := $(REPLAY:%.c=$(BUILD)/%)
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/programs/%,$(wildcard tests/programs/*.c)) $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 
 all: $(BUILD)/jobmill ## build build/jobmill
@@ -394,6 +397,14 @@ $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 $(BUILD)/tests/check_serve: ALL_LDFLAGS += -Wl,--wrap=forkserver_kill_all
 $(BUILD)/tests/check_cgroup: ALL_LDFLAGS += -Wl,--wrap=mkdir,--wrap=rmdir,--wrap=unlinkat
+# A fuzzer may stand in for a part of the service: its own functions are found first. Dispatch's has the sockets, too.
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/lib/replay.o $(OBJS) $(BUILD)/embed.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(FUZZ_LD) -Wl,--allow-multiple-definition $(LIBS)
+SOCKETS_WRAPPED := socketpair sendmsg send recvmsg shutdown fcntl close epoll_ctl epoll_wait
+$(BUILD)/tests/fuzz/fuzz_dispatch: $(BUILD)/tests/fuzz/lib/sockets.o
+build-fuzz/fuzz_dispatch: tests/fuzz/lib/sockets.c
+$(BUILD)/tests/fuzz/fuzz_dispatch build-fuzz/fuzz_dispatch: FUZZ_LD := $(SOCKETS_WRAPPED:%=-Wl,--wrap=%)
+.SECONDARY: $(REPLAY:%.c=$(BUILD)/%.o) $(BUILD)/tests/fuzz/lib/replay.o $(BUILD)/tests/fuzz/lib/sockets.o
 HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o $(BUILD)/tests/harness_clock.o
 $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson -lsqlite3 -lnettle $(TEST_LIBS)
@@ -405,10 +416,10 @@ test: deps-test ## install what is missing, build, and pass the tests
 
 # All are run, so that one look tells all that is wrong.
 NONE_FAILED = [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
-tests: $(BUILD)/jobmill $(UNIT_BIN) $(STORY_BIN) $(TEST_SOS) $(TEST_PROGRAMS)
+tests: $(BUILD)/jobmill $(UNIT_BIN) $(REPLAY_BIN) $(STORY_BIN) $(TEST_SOS) $(TEST_PROGRAMS)
 
-check: $(UNIT_BIN) $(TEST_SOS) ## unit tests
-	@JOBMILL_BUILD=$(BUILD) ./tests/each.sh $(UNIT_BIN)
+check: $(UNIT_BIN) $(REPLAY_BIN) $(TEST_SOS) ## unit tests, and the kept inputs of the fuzzers
+	@JOBMILL_BUILD=$(BUILD) ./tests/each.sh $(UNIT_BIN) $(REPLAY_BIN)
 
 e2e: $(BUILD)/jobmill $(STORY_BIN) $(TEST_SOS) $(TEST_PROGRAMS) ## tests of the real binary over real HTTP
 	@RETRY=$(if $(CI),1,0) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill ./tests/each.sh $(STORY_BIN)
@@ -610,9 +621,8 @@ build-fuzz/obj/%.o: %.c Makefile
 build-fuzz/all.a: $(FUZZ_SRCS:%.c=build-fuzz/obj/%.o)
 	@rm -f $@
 	ar rcs $@ $^
-# a fuzzer may stand in for a part of the service: its own functions are found first
 build-fuzz/%: tests/fuzz/%.c tests/fuzz/lib/embed_none.c build-fuzz/all.a
-	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $(ALL_CPPFLAGS) -o $@ $^ -Wl,--allow-multiple-definition $(LIBS)
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $(ALL_CPPFLAGS) -o $@ $^ $(FUZZ_LD) -Wl,--allow-multiple-definition $(LIBS)
 .PRECIOUS: build-fuzz/obj/%.o
 fuzz: deps-lint $(FUZZERS) ## fuzz every target for FUZZ_SECONDS, or FUZZ_RUNS executions
 	@for f in $(FUZZERS); do echo "== $$f"; mkdir -p $$f.corpus; \
@@ -688,5 +698,5 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
--include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d)
+-include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/fuzz/*.d $(BUILD)/tests/fuzz/lib/*.d)
 .PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-short bench-deps bench-growth bench-hostile bench-overload bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help

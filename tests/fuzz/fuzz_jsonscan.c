@@ -22,7 +22,7 @@ static bool walk(void *arg, const char *name, size_t nlen, const char *value, si
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    char *text = malloc(len ? len : 1); /* exactly as long as the text: ASan sees a byte too far */
+    char *text = calloc(len ? len : 1, 1); /* exactly as long as the text: ASan sees a byte too far */
     if (!text)
         return 0;
     if (len)

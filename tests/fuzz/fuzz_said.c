@@ -74,7 +74,8 @@ static void on_message(void *arg, const char *text, size_t len)
     struct task_run r = {.error = JOB_ERROR_NONE, .slot = &board->slot[0]};
     const char *why = NULL;
     line_bytes += len;
-    check(d, &r, said_message(d, &r, dir, text, len, &why), why);
+    enum said got = said_message(d, &r, dir, text, len, &why);
+    check(d, &r, got, why);
     buf_release(&r.result);
     buf_release(&r.left);
     must(said_message(d, NULL, dir, text, len, &why) != SAID_RESULT); /* while no job runs */
