@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """growth.py - what a job costs when many are kept, and when many are queued.
 
-    bench/growth.py [--kept N] [--queued N] [--rounds N] [--seconds S] [--markdown FILE]
+    bench/growth.py [--kept N] [--queued N] [--rounds N] [--seconds S] [--kills N] [--markdown FILE]
 
 Two services run side by side, one with an empty store and one with N ended jobs; each round asks both for the same, in turns.
-Then one service begins with N queued jobs and one with a tenth of them. The rows are made by SQL from one real job's
+Then one service begins with N queued jobs and one with a tenth of them. --kills kills the one with N ended jobs under load so
+often, and tells how soon the next one answers. The rows are made by SQL from one real job's
 row while the service is down, because what is measured is what they cost, not how they came. CPU time by request
 (/proc/PID/task/TID/schedstat) is quoted beside the rates, since it says the same on a busy machine.
 """
@@ -13,6 +14,7 @@ import os
 import shutil
 import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -96,6 +98,26 @@ def kept(base, a, lines):
         s.stop()
 
 
+def killed(data, kills, lines):
+    """From the start of the service after a SIGKILL to its first answer about a job that was acknowledged before."""
+    took = []
+    s, _ = start(data)
+    for _ in range(kills):
+        load = subprocess.Popen([run.LOAD, str(s.port), "32", "0.5", "POST", "/v1/jobs", run.SUBMIT], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.3)
+        job = run.call(s.port, "POST", "/v1/jobs", run.SUBMIT)[1]["id"]
+        s.process.kill()
+        s.process.wait()
+        load.wait()
+        begin = time.monotonic()
+        s, _ = start(data)
+        if run.call(s.port, "GET", "/v1/jobs/" + job)[0] != 200:
+            raise SystemExit("an acknowledged job is gone")
+        took.append(1000 * (time.monotonic() - begin))
+    s.stop()
+    lines += ["", "First answer after %d kills under load, with these jobs kept: median %.0f ms, slowest %.0f ms." % (kills, statistics.median(took), max(took))]
+
+
 def run_queue(data, seconds):
     """Lets the queue run: seconds to start, jobs a second, CPU a job, memory before and after."""
     s, took = start(data)
@@ -144,6 +166,7 @@ def main():
     p.add_argument("--queued", type=int, default=1000000)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--seconds", type=float, default=2)
+    p.add_argument("--kills", type=int, default=0)
     p.add_argument("--markdown")
     a = p.parse_args()
     base, lines = tempfile.mkdtemp(prefix="jobmill-growth-", dir=os.environ.get("DATA")), []
@@ -151,6 +174,8 @@ def main():
         queued(base, a, lines)
         lines.append("")
         kept(base, a, lines)
+        if a.kills:
+            killed(os.path.join(base, "many"), a.kills, lines)
     finally:
         shutil.rmtree(base, ignore_errors=True)
     text = "\n".join(lines) + "\n"
