@@ -38,7 +38,7 @@ backoff = fixed 10ms
 [task talks]
 command = /bin/sh -c 'for i in 1 2 3 4 5; do echo "line $i" >&2; done; echo "{}"'
 """
-WAL_MOST = 64 * 1024  # KiB: wal_limit
+WAL_MOST = (2 * 64 + 8) * 1024  # KiB: at twice wal_limit it is cut
 BATCH = json.dumps({'jobs': [{'task': 'noop'}] * 100})
 LISTS = ('/v1/jobs?limit=100', '/v1/jobs?limit=1000&state=succeeded')
 # what may grow from the middle third to the last: a factor, and so much besides

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define BUSY_MS       5000 /* for another program that has the file open, such as a shell */
+#define CUT_WAIT_MS   50   /* for readers to leave a log that is twice as long as it may be */
 #define WAL_KEEP      (64 * 1024 * 1024)
 #define IDLE_FRACTION 16 /* a quiet moment is used once this part of the log's limit is filled */
 
@@ -437,12 +438,12 @@ static int sqlite_checkpoint(struct store *base, bool idle)
     if (s->wal_pages - s->wal_moved < limit && !cut)
         return 0;
     s->shrank = false;
-    /* Passive never waits. A log that readers kept from being reused is cut as soon as none is
-     * left: without a busy handler that gives up at once, too. */
+    /* Passive never waits. A log that readers kept from being reused is cut when they leave it, for
+     * which the writer waits a little: where there is always one, it would grow without end. */
     int mode = s->wal_pages >= 2 * s->wal_limit_pages ? SQLITE_CHECKPOINT_TRUNCATE
                                                       : SQLITE_CHECKPOINT_PASSIVE;
     int logged = 0, moved = 0;
-    sqlite3_busy_timeout(s->db.c, 0);
+    sqlite3_busy_timeout(s->db.c, mode == SQLITE_CHECKPOINT_TRUNCATE ? CUT_WAIT_MS : 0);
     int rc = sqlite3_wal_checkpoint_v2(s->db.c, NULL, mode, &logged, &moved);
     sqlite3_busy_timeout(s->db.c, BUSY_MS);
     s->wal_moved = s->wal_pages; /* look again after as much more was written */
