@@ -145,6 +145,7 @@ STORE := \
 	server/store/sqlite_checkpoint.c \
 	server/store/sqlite_claim.c \
 	server/store/sqlite_lent.c \
+	server/store/sqlite_log.c \
 	server/store/sqlite_delivery.c \
 	server/store/sqlite_gather.c \
 	server/store/sqlite_group.c \
@@ -155,6 +156,7 @@ STORE := \
 	server/store/sqlite_salvage.c \
 	server/store/sqlite_schedule.c \
 	server/store/sqlite_stream.c \
+	server/store/sqlite_tasks.c \
 	server/store/sqlite_touch.c \
 	server/store/sqlite_wal.c \
 	server/store/sqlite_write.c \

@@ -1,14 +1,13 @@
 /*
- * sqlite.c - the SQLite driver: the data directory and its lock, connections and statements,
- * transactions, the checkpoints, and the memory of tasks and counters.
+ * sqlite.c - the SQLite driver: the data directory and its lock, connections and statements, and
+ * transactions.
  *
  * Rules that must hold (the library's log reset is unsafe otherwise): one read-write connection
  * makes every commit and every checkpoint; all others are read-only and never checkpoint; no memory
- * map. Counters in memory equal a recount of the committed rows after each commit and rollback.
+ * map.
  */
 #include "sqlite.h"
 
-#include "../../common/clock.h"
 #include "../../common/clock.h"
 #include "../../common/err.h"
 #include "../../common/log.h"
@@ -22,11 +21,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define BUSY_MS       5000 /* for another program that has the file open, such as a shell */
-#define CUT_WAIT_MS   50   /* for readers to leave a log that is twice as long as it may be */
-#define WAL_KEEP      (64 * 1024 * 1024)
-#define IDLE_FRACTION 16 /* a quiet moment is used once this part of the log's limit is filled */
 
 static const char *const stmt_text[STMTS] = {
 #define STMT(name, who, text) [STMT_##name] = text,
@@ -157,7 +151,7 @@ int sqlite_open_connection(struct db *d, const char *path, int flags, uint64_t c
                    "PRAGMA secure_delete = OFF; PRAGMA foreign_keys = OFF;"
                  : "PRAGMA query_only = ON;");
     sqlite3_extended_result_codes(d->c, 1);
-    rc = sqlite3_busy_timeout(d->c, BUSY_MS);
+    rc = sqlite3_busy_timeout(d->c, STORE_BUSY_MS);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(d->c, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK)
@@ -167,183 +161,7 @@ int sqlite_open_connection(struct db *d, const char *path, int flags, uint64_t c
     return rc == SQLITE_OK ? 0 : db_error(d, rc, "open");
 }
 
-/* ---- tasks and counters ---- */
-
-struct store_task *sqlite_task(const struct sqlite_store *s, uint32_t task_id)
-{
-    /* Acquire: pairs with the release in task_append, so that the entry is complete. */
-    uint32_t count = atomic_load_explicit(&s->task_count, memory_order_acquire);
-    return task_id >= 1 && task_id <= count ? s->task[task_id - 1] : NULL;
-}
-
-static uint32_t sqlite_tasks(const struct store *base)
-{
-    return atomic_load_explicit(&((const struct sqlite_store *)base)->task_count,
-                                memory_order_acquire); /* as in sqlite_task */
-}
-
-static struct store_task *task_append(struct sqlite_store *s, const char *name)
-{
-    uint32_t count = atomic_load_explicit(&s->task_count, memory_order_relaxed);
-    struct store_task *t = count < STORE_TASKS_MAX ? calloc(1, sizeof(*t)) : NULL;
-    if (!t)
-        return NULL;
-    snprintf(t->name, sizeof(t->name), "%s", name);
-    s->task[count] = t;
-    atomic_store_explicit(&s->task_count, count + 1, memory_order_release);
-    return t;
-}
-
-static struct store_task *task_by_name(const struct sqlite_store *s, const char *name, uint32_t *id)
-{
-    struct store_task *t;
-    for (uint32_t i = 1; (t = sqlite_task(s, i)); i++) {
-        if (strcmp(t->name, name) == 0) {
-            *id = i;
-            return t;
-        }
-    }
-    return NULL;
-}
-
-static int sqlite_task_id(struct store *base, const char *name, uint32_t *id)
-{
-    struct sqlite_store *s = sqlite_of(base);
-    struct store_task *t = task_by_name(s, name, id);
-    if (t && (t->stored || t->adding))
-        return 0;
-    if (!job_task_name_ok(name, strlen(name)))
-        return -ERR_INTERNAL;
-    bool own = sqlite3_get_autocommit(s->db.c) != 0;
-    int err = own ? sqlite_begin(base) : 0;
-    if (err)
-        return err;
-    if (!t) { /* one that a rollback left without a row keeps its number */
-        t = task_append(s, name);
-        *id = atomic_load_explicit(&s->task_count, memory_order_relaxed);
-        err = t ? 0 : -ERR_NOMEM;
-    }
-    if (!err)
-        err = db_run(&s->db, STMT_TASK_ADD, PARAMS(P_INT(*id), P_STR(name)));
-    if (err >= 0)
-        t->adding = true;
-    if (own && err >= 0)
-        return sqlite_commit(base);
-    if (own)
-        sqlite_rollback(base);
-    return err < 0 ? err : 0;
-}
-
-static int load_tasks(struct sqlite_store *s)
-{
-    int got = db_first(&s->db, STMT_TASK_ALL, NULL, 0);
-    uint32_t id = 0;
-    for (; got == 1; got = db_next(&s->db, STMT_TASK_ALL)) {
-        sqlite3_stmt *st = s->db.stmt[STMT_TASK_ALL];
-        const char *name = (const char *)sqlite3_column_text(st, 1);
-        struct store_task *t = NULL;
-        /* A gap is a task whose row was rolled back while a later one's was kept. */
-        for (uint32_t want = (uint32_t)sqlite3_column_int64(st, 0); id < want; id++) {
-            t = task_append(s, name && id + 1 == want ? name : "");
-            if (!t)
-                break;
-        }
-        if (!t) {
-            db_done(&s->db, STMT_TASK_ALL);
-            return -ERR_STORE_CORRUPT;
-        }
-        t->stored = true;
-        atomic_store_explicit(&t->paused, sqlite3_column_int(st, 2) != 0, memory_order_relaxed);
-    }
-    if (got < 0)
-        return got;
-    got = db_first(&s->db, STMT_COUNTER_ALL, NULL, 0);
-    for (; got == 1; got = db_next(&s->db, STMT_COUNTER_ALL)) {
-        sqlite3_stmt *st = s->db.stmt[STMT_COUNTER_ALL];
-        struct store_task *t = sqlite_task(s, (uint32_t)sqlite3_column_int64(st, 0));
-        int64_t state = sqlite3_column_int64(st, 1), n = sqlite3_column_int64(st, 2);
-        if (!t || state < 0 || state >= JOB_STATES || n < 0) {
-            db_done(&s->db, STMT_COUNTER_ALL);
-            return -ERR_STORE_CORRUPT;
-        }
-        atomic_store_explicit(&t->n[state], (uint64_t)n, memory_order_relaxed);
-    }
-    return got;
-}
-
-static int write_counters(struct sqlite_store *s)
-{
-    struct store_task *t;
-    for (uint32_t i = 1; (t = sqlite_task(s, i)); i++) {
-        for (int state = 0; t->dirty && state < JOB_STATES; state++) {
-            if (!t->delta[state])
-                continue;
-            uint64_t n = atomic_load_explicit(&t->n[state], memory_order_relaxed);
-            int err = db_run(&s->db, STMT_COUNTER_SET,
-                             PARAMS(P_INT(i), P_INT(state), P_INT((int64_t)n + t->delta[state])));
-            if (err < 0)
-                return err;
-        }
-    }
-    return 0;
-}
-
-/* What the transaction counted becomes so, or never was. */
-static void settle_counters(struct sqlite_store *s, bool kept)
-{
-    struct store_task *t;
-    for (uint32_t i = 1; (t = sqlite_task(s, i)); i++) {
-        if (t->adding && kept)
-            t->stored = true;
-        t->adding = false;
-        for (int state = 0; t->dirty && state < JOB_STATES; state++) {
-            if (kept && t->delta[state])
-                atomic_fetch_add_explicit(&t->n[state], (uint64_t)t->delta[state],
-                                          memory_order_relaxed);
-            if (kept && t->came_delta[state])
-                atomic_fetch_add_explicit(&t->came[state], t->came_delta[state],
-                                          memory_order_relaxed);
-            t->delta[state] = 0;
-            t->came_delta[state] = 0;
-        }
-        if (kept && t->made_delta)
-            atomic_fetch_add_explicit(&t->made, t->made_delta, memory_order_relaxed);
-        t->made_delta = 0;
-        if (t->dirty && kept)
-            t->held += t->held_delta;
-        t->held_delta = 0;
-        t->dirty = false;
-    }
-}
-
-static uint64_t sqlite_count(const struct store *base, uint32_t task_id, enum job_state state)
-{
-    const struct store_task *t = sqlite_task((const struct sqlite_store *)base, task_id);
-    return t ? atomic_load_explicit(&t->n[state], memory_order_relaxed) : 0;
-}
-
-static uint64_t sqlite_count_now(const struct store *base, uint32_t task_id, enum job_state state)
-{
-    const struct store_task *t = sqlite_task((const struct sqlite_store *)base, task_id);
-    return t ? sqlite_count(base, task_id, state) + (uint64_t)t->delta[state] : 0;
-}
-
-static int sqlite_read_counts(const struct store *base, const char *task, struct job_counts *out)
-{
-    const struct store_task *t;
-    for (uint32_t i = 1; (t = sqlite_task((const struct sqlite_store *)base, i)); i++) {
-        if (task && strcmp(t->name, task) != 0)
-            continue;
-        for (int state = 0; state < JOB_STATES; state++) {
-            out->state[state] += atomic_load_explicit(&t->n[state], memory_order_relaxed);
-            out->came[state] += atomic_load_explicit(&t->came[state], memory_order_relaxed);
-        }
-        out->made += atomic_load_explicit(&t->made, memory_order_relaxed);
-    }
-    return 0;
-}
-
-/* ---- transactions and the log ---- */
+/* ---- transactions ---- */
 
 int sqlite_begin(struct store *base)
 {
@@ -373,7 +191,7 @@ static int reload(struct sqlite_store *s)
 int sqlite_rollback(struct store *base)
 {
     struct sqlite_store *s = sqlite_of(base);
-    settle_counters(s, false);
+    counters_settle(s, false);
     lent_settle(s, false);
     if (sqlite3_get_autocommit(s->db.c) == 0) {
         int err = db_run(&s->db, STMT_ROLLBACK, NULL, 0);
@@ -389,13 +207,13 @@ int sqlite_commit(struct store *base)
     struct sqlite_store *s = sqlite_of(base);
     int err = group_flush(s, clock_wall_us());
     if (!err)
-        err = write_counters(s);
+        err = counters_write(s);
     bool before = err == -ERR_NOMEM; /* nothing was to be kept yet */
     if (!err)
         err = db_run(&s->db, STMT_COMMIT, NULL, 0);
     if (err >= 0) {
         touch_end(&s->touch);
-        settle_counters(s, true);
+        counters_settle(s, true);
         lent_settle(s, true);
         settle_reset(s);
         return 0;
@@ -417,43 +235,6 @@ int db_run_one(struct sqlite_store *s, enum stmt st, const struct param *p, int 
     if (changed < 0)
         return changed;
     return changed == 1 ? 0 : -ERR_STORE_CORRUPT;
-}
-
-static int on_commit(void *arg, sqlite3 *c, const char *name, int pages)
-{
-    (void)c;
-    (void)name;
-    struct sqlite_store *s = arg;
-    if (pages < s->wal_moved)
-        s->wal_moved = 0; /* the log began anew */
-    s->wal_pages = pages;
-    return SQLITE_OK;
-}
-
-static int sqlite_checkpoint(struct store *base, bool idle)
-{
-    struct sqlite_store *s = sqlite_of(base);
-    int64_t limit = idle ? s->wal_limit_pages / IDLE_FRACTION : s->wal_limit_pages;
-    bool cut = idle && s->shrank && s->wal_pages > s->wal_moved;
-    if (s->wal_pages - s->wal_moved < limit && !cut)
-        return 0;
-    s->shrank = false;
-    /* Passive never waits. A log that readers kept from being reused is cut when they leave it, for
-     * which the writer waits a little: where there is always one, it would grow without end. */
-    int mode = s->wal_pages >= 2 * s->wal_limit_pages ? SQLITE_CHECKPOINT_TRUNCATE
-                                                      : SQLITE_CHECKPOINT_PASSIVE;
-    int logged = 0, moved = 0;
-    sqlite3_busy_timeout(s->db.c, mode == SQLITE_CHECKPOINT_TRUNCATE ? CUT_WAIT_MS : 0);
-    int rc = sqlite3_wal_checkpoint_v2(s->db.c, NULL, mode, &logged, &moved);
-    sqlite3_busy_timeout(s->db.c, BUSY_MS);
-    s->wal_moved = s->wal_pages; /* look again after as much more was written */
-    if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
-        s->wal_pages = s->wal_moved = 0;
-    /* readers, or no memory: the log is as good as before, and another time will do */
-    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED ||
-        (rc & 0xff) == SQLITE_NOMEM)
-        return 0;
-    return db_error(&s->db, rc, "checkpoint");
 }
 
 /* ---- the data directory ---- */
@@ -669,19 +450,15 @@ static int open_db(struct sqlite_store *s, const struct store_options *o, struct
     if (!err)
         touch_begin(&s->touch, s->db.c);
     if (!err)
-        err = load_tasks(s);
+        err = names_load(s);
     if (!err)
         err = parents_load(s);
     if (!err)
         err = checkpoints_load(s);
     if (!err)
         err = vacuum_mode(s);
-    if (!err) {
-        char pragma[64];
-        snprintf(pragma, sizeof(pragma), "PRAGMA journal_size_limit = %d", WAL_KEEP);
-        int rc = sqlite3_exec(s->db.c, pragma, NULL, NULL, NULL);
-        err = rc == SQLITE_OK ? 0 : db_error(&s->db, rc, pragma);
-    }
+    if (!err)
+        err = sqlite_log_start(s, o->wal_limit);
     if (err && why->len == 0)
         buf_addf(why, "cannot open %s: %s", s->path,
                  s->db.c ? sqlite3_errmsg(s->db.c) : "no memory");
@@ -708,7 +485,6 @@ int sqlite_open(const struct store_options *o, struct store **out, struct buf *w
     s->due_hint_us = INT64_MAX;
     s->reader_cache_bytes = o->reader_cache_bytes;
     s->page_size = 4096;
-    s->wal_limit_pages = (int64_t)(o->wal_limit / (uint64_t)s->page_size);
     int err = lent_start(s);
     if (!err)
         err = open_dir(s, o->data_dir, why);
@@ -720,7 +496,6 @@ int sqlite_open(const struct store_options *o, struct store **out, struct buf *w
         sqlite_close(&s->base);
         return err;
     }
-    sqlite3_wal_hook(s->db.c, on_commit, s);
     *out = &s->base;
     return 0;
 }

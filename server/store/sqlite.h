@@ -17,6 +17,7 @@
 #define STORE_INLINE    1024 /* bytes of a payload that stays in its job's row */
 #define ROOM_START      8    /* bytes by which a job's row grows when it begins: started_us */
 #define ROOM_END        13   /* and when it succeeds, without the result */
+#define STORE_BUSY_MS   5000 /* for another program that has the file open, such as a shell */
 #define STORE_BATCH     256  /* rows that are collected before they are changed */
 
 enum blob_kind { BLOB_INPUT, BLOB_RESULT };
@@ -227,14 +228,28 @@ static inline struct sqlite_store *sqlite_of(struct store *s)
 int sqlite_begin(struct store *s);
 int sqlite_commit(struct store *s);
 int sqlite_rollback(struct store *s);
-/* NULL: no such task. */
-struct store_task *sqlite_task(const struct sqlite_store *s, uint32_t task_id);
 int sqlite_open_connection(struct db *d, const char *path, int flags, uint64_t cache_bytes);
 
 /* A change that must hit exactly the row it was decided for: else the store is corrupt. */
 int db_run_one(struct sqlite_store *s, enum stmt st, const struct param *p, int n);
 /* Makes room for one more; 0 or -ERR_NOMEM. */
 int grow_array(void **array, size_t count, size_t *cap, size_t size);
+
+/* ---- sqlite_tasks.c ---- */
+/* NULL: no such task. */
+struct store_task *sqlite_task(const struct sqlite_store *s, uint32_t task_id);
+uint32_t sqlite_tasks(const struct store *s);
+int sqlite_task_id(struct store *s, const char *name, uint32_t *id);
+uint64_t sqlite_count(const struct store *s, uint32_t task_id, enum job_state state);
+uint64_t sqlite_count_now(const struct store *s, uint32_t task_id, enum job_state state);
+int sqlite_read_counts(const struct store *s, const char *task, struct job_counts *out);
+int names_load(struct sqlite_store *s); /* at the opening: tasks and counters */
+int counters_write(struct sqlite_store *s); /* what the open transaction counted, as rows */
+void counters_settle(struct sqlite_store *s, bool kept); /* that becomes so, or never was */
+
+/* ---- sqlite_log.c ---- */
+int sqlite_log_start(struct sqlite_store *s, uint64_t limit); /* bytes; once, when all is there */
+int sqlite_checkpoint(struct store *s, bool idle);
 
 /* ---- sqlite_wal.c ---- */
 /* The VFS of the write connection, on top of what is the default now. An SQLite result code. */
