@@ -92,9 +92,8 @@ static struct change *leave_if(uint32_t at, const struct id *job)
 static bool may_run(const struct batch *b, const struct change *c)
 {
     const struct new_job *n = &c->one;
-    const struct taskdef *t = &w.defs->task[n->task_index];
     return c->awaited && !c->key[0] && !n->unique && n->job.callback_url.len == 0 &&
-           t->concurrency == 0 && t->rate <= 0 && claims_direct(b, &n->job, n->task_index);
+           !claims_limited(n->task_index) && claims_direct(b, &n->job, n->task_index);
 }
 
 static struct claim *send_out(struct change *c)

@@ -22,7 +22,20 @@ static int32_t credit_left(const struct batch *b, uint32_t pool)
     return atomic_load_explicit(&w.credit[pool], memory_order_acquire) - (b ? b->credit[pool] : 0);
 }
 
+uint32_t claims_task(uint32_t task_id)
+{
+    uint32_t i = 0;
+    while (i < w.defs->tasks && w.task_ids[i] != task_id)
+        i++;
+    return i < w.defs->tasks ? i : UINT32_MAX;
+}
+
 /* ---- what limits a task ---- */
+
+bool claims_limited(uint32_t task)
+{
+    return w.defs->task[task].concurrency > 0 || w.defs->task[task].rate > 0;
+}
 
 /* Whole tokens; notes when the next comes if there is none. */
 static uint32_t tokens(uint32_t task)
@@ -57,8 +70,7 @@ static bool is_paused(uint32_t task)
  * own, and not while nothing can be written: outcomes would pile up. */
 static bool may_lend(uint32_t task)
 {
-    const struct taskdef *t = &w.defs->task[task];
-    return t->concurrency == 0 && t->rate <= 0 && !w.undone && w.usual_us[task] > 0 &&
+    return !claims_limited(task) && !w.undone && w.usual_us[task] > 0 &&
            w.usual_us[task] <= w.conf->run_ahead_us / LEND_FRACTION;
 }
 
@@ -78,15 +90,12 @@ int claims_lent_due(void)
 void claims_learn_run(const struct attempt *a)
 {
     int64_t run_us = a->finished_us - a->started_us;
-    if (a->end != ATTEMPT_SUCCEEDED || !a->started_us || run_us < 0)
+    uint32_t task = claims_task(a->task_id);
+    if (a->end != ATTEMPT_SUCCEEDED || !a->started_us || run_us < 0 || task == UINT32_MAX)
         return;
-    for (uint32_t i = 0; i < w.defs->tasks; i++) {
-        int64_t *usual = &w.usual_us[i];
-        if (w.task_ids[i] != a->task_id)
-            continue;
-        *usual += *usual ? (run_us - *usual) / 8 : run_us;
-        *usual = *usual > 0 ? *usual : 1;
-    }
+    int64_t *usual = &w.usual_us[task];
+    *usual += *usual ? (run_us - *usual) / 8 : run_us;
+    *usual = *usual > 0 ? *usual : 1;
 }
 
 /* Fills the pool's quotas; false: nothing can be claimed. */
@@ -126,10 +135,9 @@ size_t claims_remote(const uint32_t *tasks, size_t n, uint32_t most, struct clai
 
 void claims_took(uint32_t task_id)
 {
-    for (uint32_t i = 0; i < w.defs->tasks; i++) {
-        if (w.task_ids[i] == task_id && w.defs->task[i].rate > 0)
-            bucket_take(&w.bucket[i], 1);
-    }
+    uint32_t task = claims_task(task_id);
+    if (task != UINT32_MAX && w.defs->task[task].rate > 0)
+        bucket_take(&w.bucket[task], 1);
 }
 
 bool claims_wait(void)
@@ -211,15 +219,6 @@ int claims_add(struct batch *b, struct job *job, uint32_t task_index, bool copy_
     return 0;
 }
 
-static int task_index_of(const struct pool_queue *q, uint32_t task_id)
-{
-    for (size_t i = 0; i < q->count; i++) {
-        if (q->quota[i].task_id == task_id)
-            return (int)q->tasks[i];
-    }
-    return -1;
-}
-
 static int claim_for_pool(struct batch *b, uint32_t pool, int64_t now_us)
 {
     const struct pool_queue *q = &w.queue[pool];
@@ -231,8 +230,8 @@ static int claim_for_pool(struct batch *b, uint32_t pool, int64_t now_us)
             return 0;
         int err = store_claim(w.store, q->quota, q->count, want, now_us, jobs, &n);
         for (size_t i = 0; i < n; i++) {
-            int task = task_index_of(q, jobs[i].task_id);
-            int made = task < 0 ? -ERR_INTERNAL : claims_add(b, &jobs[i], (uint32_t)task, false);
+            uint32_t task = claims_task(jobs[i].task_id);
+            int made = task == UINT32_MAX ? -ERR_INTERNAL : claims_add(b, &jobs[i], task, false);
             job_release(&jobs[i]);
             err = err ? err : made;
         }

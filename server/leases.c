@@ -21,14 +21,6 @@
 static struct change *first; /* those that wait, linked by next_waiting */
 static size_t waiting;
 
-static uint32_t task_index(uint32_t task_id)
-{
-    uint32_t i = 0;
-    while (i < w.defs->tasks && w.task_ids[i] != task_id)
-        i++;
-    return i < w.defs->tasks ? i : UINT32_MAX; /* not configured any more: counted nowhere */
-}
-
 /* ---- giving ---- */
 
 static int give(struct lease_ask *a, struct job *job, int64_t now_us)
@@ -55,7 +47,7 @@ static int give(struct lease_ask *a, struct job *job, int64_t now_us)
         w.next_lease_us = l->expires_us;
     int64_t since_us = claims_could_run_us(job);
     if (since_us)
-        metrics_wait(task_index(job->task_id), now_us - since_us);
+        metrics_wait(claims_task(job->task_id), now_us - since_us);
     g->job = *job; /* moved */
     job_init(job);
     a->count++;
@@ -159,7 +151,7 @@ static int end(struct batch *b, const struct lease *l, struct attempt *a, int64_
     a->finished_us = now_us;
     int err = steps_finish(b, a, now_us, state);
     if (!err) /* once more if this transaction finds the disk full and is undone */
-        metrics_attempt(task_index(l->task_id), a, now_us - l->started_us);
+        metrics_attempt(claims_task(l->task_id), a, now_us - l->started_us);
     return err ? err : store_lease_drop(w.store, &l->job);
 }
 

@@ -269,12 +269,11 @@ static int set_paused(struct batch *b, struct change *c, int64_t now_us)
 
 int steps_finish(struct batch *b, const struct attempt *a, int64_t now_us, enum job_state *state)
 {
-    const struct taskdef *task = NULL;
+    uint32_t task = claims_task(a->task_id);
+    const struct taskdef *t = task == UINT32_MAX ? NULL : &w.defs->task[task];
     (void)b;
-    for (uint32_t i = 0; i < w.defs->tasks && !task; i++)
-        task = w.task_ids[i] == a->task_id ? &w.defs->task[i] : NULL;
     struct finish_policy policy = {
-        .now_us = now_us, .backoff_us = retry_delay, .arg = (void *)(uintptr_t)task};
+        .now_us = now_us, .backoff_us = retry_delay, .arg = (void *)(uintptr_t)t};
     int err = store_finish(w.store, a, &policy, state);
     if (!err && *state == JOB_SCHEDULED)
         w.next_due_us = 0; /* look it up in the next round */
@@ -333,10 +332,9 @@ static uint64_t ended_of(uint32_t task_id)
 static struct keep_rule rule_of(uint32_t task_id, int64_t now_us)
 {
     int64_t keep_us = w.conf->keep_for_us, most = (int64_t)w.conf->keep_max;
-    for (uint32_t i = 0; i < w.defs->tasks; i++) {
-        const struct taskdef *t = &w.defs->task[i];
-        if (w.task_ids[i] != task_id)
-            continue;
+    uint32_t task = claims_task(task_id);
+    if (task != UINT32_MAX) {
+        const struct taskdef *t = &w.defs->task[task];
         keep_us = t->keep_for_us >= 0 ? t->keep_for_us : keep_us;
         most = t->keep_max >= 0 ? t->keep_max : most;
     }

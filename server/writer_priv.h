@@ -77,6 +77,9 @@ void *writer_grow(void *old, size_t count, size_t *cap, size_t size); /* dies wi
 /* ---- claims.c ---- */
 int claims_learn(void); /* the tasks of each pool, at start */
 void claims_release(void);
+/* The index of the task that has this number in the store; UINT32_MAX: not configured any more. */
+uint32_t claims_task(uint32_t task_id);
+bool claims_limited(uint32_t task_index); /* by what is counted in the store: `concurrency`, `rate` */
 /* May this new job run at once, without passing the queue? */
 bool claims_direct(const struct batch *b, const struct job *job, uint32_t task_index);
 /* A claim of a job that begins; moves its input out of it or copies it. NULL: no memory. */
