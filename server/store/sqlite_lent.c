@@ -64,19 +64,18 @@ static uint32_t *bucket_of(struct loans *l, int64_t key)
     return &l->bucket[mixed >> 52 & (BUCKETS - 1)];
 }
 
-/* Also one that the open transaction ended. 0: none. */
+/* 0: none, also of a loan that the open transaction ended. */
 static uint32_t place_of(struct loans *l, int64_t key)
 {
     uint32_t at = *bucket_of(l, key);
-    while (at && l->place[at].who.key != key)
+    while (at && (l->place[at].who.key != key || l->place[at].flags & LENT_OVER))
         at = l->place[at].same;
     return at;
 }
 
 bool is_lent(struct sqlite_store *s, int64_t key)
 {
-    uint32_t at = place_of(s->loans, key);
-    return at && !(s->loans->place[at].flags & LENT_OVER);
+    return place_of(s->loans, key) != 0;
 }
 
 static void count_lent(struct sqlite_store *s, const struct lent *p, int by)
@@ -154,14 +153,13 @@ static int write_claim(struct sqlite_store *s, uint32_t at)
 
 int lent_write(struct sqlite_store *s, const struct id *id)
 {
-    int64_t key = (int64_t)id_key(id);
-    return is_lent(s, key) ? write_claim(s, place_of(s->loans, key)) : 0;
+    uint32_t at = place_of(s->loans, (int64_t)id_key(id));
+    return at ? write_claim(s, at) : 0;
 }
 
 enum loan_end lent_finish(struct sqlite_store *s, const struct attempt *a, int *err)
 {
-    int64_t key = (int64_t)id_key(&a->job);
-    uint32_t at = is_lent(s, key) ? place_of(s->loans, key) : 0;
+    uint32_t at = place_of(s->loans, (int64_t)id_key(&a->job));
     const struct lent *p = &s->loans->place[at];
     *err = 0;
     if (!at || p->attempt != a->number)
