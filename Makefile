@@ -147,6 +147,7 @@ STORE := \
 	server/store/sqlite_lent.c \
 	server/store/sqlite_log.c \
 	server/store/sqlite_delivery.c \
+	server/store/sqlite_files.c \
 	server/store/sqlite_gather.c \
 	server/store/sqlite_group.c \
 	server/store/sqlite_insert.c \
@@ -158,7 +159,6 @@ STORE := \
 	server/store/sqlite_stream.c \
 	server/store/sqlite_tasks.c \
 	server/store/sqlite_touch.c \
-	server/store/sqlite_wal.c \
 	server/store/sqlite_write.c \
 	server/store/store.c
 

@@ -295,10 +295,46 @@ KIND(shared_memory_fails, CRASH_SHM, 1, false)
 KIND(memory_ends, CRASH_MEMORY, 1, false)
 KIND(memory_stays_ended, CRASH_MEMORY, LONG_MAX, false)
 
+/* The same bytes may be read the next time: that is no damage, and is not told as such. */
+static void disk_is_told(int err, bool fails)
+{
+    ck_assert_msg(err == (fails ? -ERR_STORE : 0), "%s", err ? err_sentence(err) : "no error");
+}
+
+START_TEST(a_read_that_fails_is_no_damage)
+{
+    AUTO_BUF why = BUF_INIT;
+    struct run r;
+    char copy[96];
+    ck_assert_int_eq(run_open(&r, dir, SEED, true, &why), 0);
+    for (int i = 0; i < STEPS; i++)
+        ck_assert_int_eq(run_step(&r), RUN_KEPT);
+    for (int fails = 1; fails >= 0; fails--) {
+        struct job_filter every = {.state = -1, .limit = 100};
+        struct job_page page = {0};
+        crashvfs_fail(fails ? CRASH_READ : 0, 1, LONG_MAX, false);
+        disk_is_told(store_read_list(r.reader, &every, 0, 0, &page), fails);
+        job_page_release(&page);
+    }
+    run_close(&r);
+    snprintf(copy, sizeof(copy), "%s/copy.db", dir);
+    for (int fails = 1; fails >= 0; fails--) {
+        struct store_copy made;
+        close(open(copy, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        crashvfs_fail(fails ? CRASH_READ : 0, 1, LONG_MAX, false);
+        disk_is_told(store_copy(dir, copy, &made, &why), fails);
+        unlink(copy);
+    }
+    ck_assert_ptr_nonnull(strstr(why.data, "disk I/O error"));
+    crashvfs_fail(0, 0, 0, false);
+}
+END_TEST
+
 int main(void)
 {
     return SUITE("faults", setup, teardown, write_is_full, write_is_full_for_long, write_stays_full,
                  write_fails, write_goes_on_failing, sync_fails, sync_goes_on_failing,
-                 truncate_fails, read_fails, read_goes_on_failing, open_fails, delete_fails,
-                 size_fails, lock_fails, shared_memory_fails, memory_ends, memory_stays_ended);
+                 truncate_fails, read_fails, read_goes_on_failing, a_read_that_fails_is_no_damage,
+                 open_fails, delete_fails, size_fails, lock_fails, shared_memory_fails, memory_ends,
+                 memory_stays_ended);
 }

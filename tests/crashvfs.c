@@ -191,7 +191,7 @@ static int f_close(sqlite3_file *base)
 static int f_read(sqlite3_file *base, void *buf, int n, sqlite3_int64 at)
 {
     if (fails((struct file *)base, CRASH_READ))
-        return SQLITE_IOERR_READ;
+        return SQLITE_IOERR_CORRUPTFS; /* as the real one for EIO */
     return REAL(base)->pMethods->xRead(REAL(base), buf, n, at);
 }
 

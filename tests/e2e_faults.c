@@ -116,7 +116,7 @@ static bool all_gone(void)
  * there is plain text. */
 static void check_end(struct server *s, const struct fault *f, bool good)
 {
-    char path[300];
+    char path[300], command[340];
     struct stat st;
     int status = 0;
     int64_t until = now_ms() + LONG_MS;
@@ -135,6 +135,9 @@ static void check_end(struct server *s, const struct fault *f, bool good)
         ck_assert_msg(WEXITSTATUS(status) != 0 && stat(path, &st) == 0 && st.st_size > 0,
                       "%s %s %d fds %d: it did not start and did not say why (%d)", f->call,
                       f->error, f->n, (int)f->fds, WEXITSTATUS(status));
+    snprintf(command, sizeof(command), "grep -q malformed %s", path);
+    ck_assert_msg(strcmp(f->error, "EIO") != 0 || system(command) != 0,
+                  "%s %d: an I/O error is told as a damaged store", f->call, f->n);
     ck_assert_int_eq(truncate(path, 0), 0); /* its lines were looked at */
 }
 

@@ -135,7 +135,7 @@ int sqlite_open_connection(struct db *d, const char *path, int flags, uint64_t c
 {
     const char *layer = NULL;
     bool writer = (flags & SQLITE_OPEN_READWRITE) != 0;
-    int rc = writer ? wal_layer(&layer) : SQLITE_OK;
+    int rc = files_layer(&layer);
     if (rc == SQLITE_OK)
         rc = sqlite3_open_v2(path, &d->c, flags | SQLITE_OPEN_NOMUTEX, layer);
     if (rc != SQLITE_OK)

@@ -251,9 +251,9 @@ void counters_settle(struct sqlite_store *s, bool kept); /* that becomes so, or 
 int sqlite_log_start(struct sqlite_store *s, uint64_t limit); /* bytes; once, when all is there */
 int sqlite_checkpoint(struct store *s, bool idle);
 
-/* ---- sqlite_wal.c ---- */
-/* The VFS of the write connection, on top of what is the default now. An SQLite result code. */
-int wal_layer(const char **name);
+/* ---- sqlite_files.c ---- */
+/* The VFS of all connections, on top of what is the default now. An SQLite result code. */
+int files_layer(const char **name);
 
 /* ---- sqlite_bytes.c ---- */
 int sqlite_read_bytes(struct store_reader *r, const struct id *id, const struct piece *p,

@@ -71,7 +71,10 @@ static int check_copy(const char *file, struct store_copy *out, struct buf *why)
 {
     sqlite3 *c = NULL;
     int64_t version = 0;
-    int rc = sqlite3_open_v2(file, &c, SQLITE_OPEN_READONLY, NULL);
+    const char *layer = NULL;
+    int rc = files_layer(&layer);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_open_v2(file, &c, SQLITE_OPEN_READONLY, layer);
     int err = rc == SQLITE_OK ? check_whole(c, why) : copy_fail(c, rc, why, "open the copy");
     if (!err)
         err = get_number(c, "PRAGMA user_version", &version, why);
@@ -110,7 +113,10 @@ int sqlite_copy(const char *data_dir, const char *file, struct store_copy *out, 
     buf_addf(&path, "%s/jobmill.db", data_dir);
     if (path.failed)
         return -ERR_NOMEM;
-    int rc = sqlite3_open_v2(path.data, &c, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    const char *layer = NULL;
+    int rc = files_layer(&layer);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_open_v2(path.data, &c, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, layer);
     if (rc == SQLITE_OK)
         rc = sqlite3_extended_result_codes(c, 1);
     if (rc == SQLITE_OK)

@@ -357,7 +357,10 @@ int sqlite_salvage(const char *data_dir, const char *file, struct store_salvage 
     buf_addf(&path, "%s/jobmill.db", data_dir);
     if (path.failed)
         return -ERR_NOMEM;
-    int err = 0, rc = sqlite3_open_v2(path.data, &s.from, SQLITE_OPEN_READONLY, NULL);
+    const char *layer = NULL;
+    int err = 0, rc = files_layer(&layer);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_open_v2(path.data, &s.from, SQLITE_OPEN_READONLY, layer);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(s.from, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (rc == SQLITE_OK)

@@ -1,14 +1,18 @@
 /*
- * sqlite_wal.c - a layer under the write connection that gathers what SQLite writes to its log.
+ * sqlite_files.c - a layer between SQLite and the system's files, under all connections to a store.
  *
- * SQLite writes each frame of the log by two calls, one for its head and one for its page, and a
- * commit has a dozen frames. Here writes that follow each other are kept and written by one call at
- * the sync. Nothing else changes: what a commit needs on disk is written and synced before its sync
- * returns, in the order of the file; whatever reads, cuts or measures the log writes out first; an
- * error of the write is the sync's. A reader of the log never looks beyond what a sync was done
- * for.
+ * What is written to the log is gathered. SQLite writes each frame of it by two calls, one for its
+ * head and one for its page, and a commit has a dozen frames. Here writes that follow each other
+ * are kept and written by one call at the sync. Nothing else changes: what a commit needs on disk
+ * is written and synced before its sync returns, in the order of the file; whatever reads, cuts or
+ * measures the log writes out first; an error of the write is the sync's. A reader of the log never
+ * looks beyond what a sync was done for.
  *
- * The writer's thread alone. All other files, and the log of other connections, do without this.
+ * And a read that the disk refuses (EIO) is told as such. SQLite takes it for a file system that is
+ * damaged, and tells of a damaged database; but one may read the same bytes the next time.
+ *
+ * A file belongs to the thread of its connection. Files other than the database and its log do
+ * without this.
  */
 #include "sqlite.h"
 
@@ -16,26 +20,27 @@
 
 #define GATHER_BYTES (120 * 1024) /* SQLite's own files take less than 128 KiB in one call */
 
-struct log_file {
+struct file {
     sqlite3_file base;
-    char *data; /* NULL: no memory for it, all is passed on */
+    bool gathers; /* the log */
+    char *data;   /* NULL: nothing was written yet, or no memory for it: all is passed on */
     int len;
     sqlite3_int64 at; /* where data belongs in the file */
 };
 
 static sqlite3_vfs *real; /* set before the layer is used, by the thread that opens the store */
 
-static sqlite3_file *under(struct log_file *f)
+static sqlite3_file *under(struct file *f)
 {
     return (sqlite3_file *)(void *)(f + 1);
 }
 
-static struct log_file *log_of(sqlite3_file *base)
+static struct file *file_of(sqlite3_file *base)
 {
-    return (struct log_file *)(void *)base;
+    return (struct file *)(void *)base;
 }
 
-static int write_out(struct log_file *f)
+static int write_out(struct file *f)
 {
     int len = f->len;
     f->len =
@@ -45,12 +50,14 @@ static int write_out(struct log_file *f)
 
 static int w_write(sqlite3_file *base, const void *data, int n, sqlite3_int64 at)
 {
-    struct log_file *f = log_of(base);
+    struct file *f = file_of(base);
     if (f->len && (at != f->at + f->len || n > GATHER_BYTES - f->len)) {
         int rc = write_out(f);
         if (rc != SQLITE_OK)
             return rc;
     }
+    if (!f->data && f->gathers)
+        f->data = sqlite3_malloc(GATHER_BYTES);
     if (!f->data || n > GATHER_BYTES)
         return under(f)->pMethods->xWrite(under(f), data, n, at);
     if (!f->len)
@@ -62,35 +69,37 @@ static int w_write(sqlite3_file *base, const void *data, int n, sqlite3_int64 at
 
 static int w_sync(sqlite3_file *base, int flags)
 {
-    int rc = write_out(log_of(base));
-    sqlite3_file *u = under(log_of(base));
+    int rc = write_out(file_of(base));
+    sqlite3_file *u = under(file_of(base));
     return rc == SQLITE_OK ? u->pMethods->xSync(u, flags) : rc;
 }
 
 static int w_read(sqlite3_file *base, void *out, int n, sqlite3_int64 at)
 {
-    int rc = write_out(log_of(base));
-    sqlite3_file *u = under(log_of(base));
-    return rc == SQLITE_OK ? u->pMethods->xRead(u, out, n, at) : rc;
+    int rc = write_out(file_of(base));
+    sqlite3_file *u = under(file_of(base));
+    if (rc == SQLITE_OK)
+        rc = u->pMethods->xRead(u, out, n, at);
+    return rc == SQLITE_IOERR_CORRUPTFS ? SQLITE_IOERR_READ : rc;
 }
 
 static int w_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
-    int rc = write_out(log_of(base));
-    sqlite3_file *u = under(log_of(base));
+    int rc = write_out(file_of(base));
+    sqlite3_file *u = under(file_of(base));
     return rc == SQLITE_OK ? u->pMethods->xTruncate(u, size) : rc;
 }
 
 static int w_size(sqlite3_file *base, sqlite3_int64 *size)
 {
-    int rc = write_out(log_of(base));
-    sqlite3_file *u = under(log_of(base));
+    int rc = write_out(file_of(base));
+    sqlite3_file *u = under(file_of(base));
     return rc == SQLITE_OK ? u->pMethods->xFileSize(u, size) : rc;
 }
 
 static int w_close(sqlite3_file *base)
 {
-    struct log_file *f = log_of(base);
+    struct file *f = file_of(base);
     int rc = write_out(f);
     int closed = under(f)->pMethods->xClose(under(f));
     sqlite3_free(f->data);
@@ -100,45 +109,72 @@ static int w_close(sqlite3_file *base)
 
 static int w_control(sqlite3_file *base, int op, void *arg)
 {
-    int rc = write_out(log_of(base));
-    sqlite3_file *u = under(log_of(base));
+    int rc = write_out(file_of(base));
+    sqlite3_file *u = under(file_of(base));
     return rc == SQLITE_OK ? u->pMethods->xFileControl(u, op, arg) : rc;
 }
 
-/* The log is never locked: the locks are the database's. */
+/* ---- of the database alone: locks, and the memory that its connections share ---- */
+
 static int w_lock(sqlite3_file *base, int level)
 {
-    sqlite3_file *u = under(log_of(base));
+    sqlite3_file *u = under(file_of(base));
     return u->pMethods->xLock(u, level);
 }
 
 static int w_unlock(sqlite3_file *base, int level)
 {
-    sqlite3_file *u = under(log_of(base));
+    sqlite3_file *u = under(file_of(base));
     return u->pMethods->xUnlock(u, level);
 }
 
 static int w_reserved(sqlite3_file *base, int *out)
 {
-    sqlite3_file *u = under(log_of(base));
+    sqlite3_file *u = under(file_of(base));
     return u->pMethods->xCheckReservedLock(u, out);
 }
 
+static int w_shm_map(sqlite3_file *base, int page, int size, int extend, void volatile **out)
+{
+    sqlite3_file *u = under(file_of(base));
+    return u->pMethods->xShmMap(u, page, size, extend, out);
+}
+
+static int w_shm_lock(sqlite3_file *base, int from, int n, int flags)
+{
+    sqlite3_file *u = under(file_of(base));
+    return u->pMethods->xShmLock(u, from, n, flags);
+}
+
+static void w_shm_barrier(sqlite3_file *base)
+{
+    sqlite3_file *u = under(file_of(base));
+    u->pMethods->xShmBarrier(u);
+}
+
+static int w_shm_unmap(sqlite3_file *base, int delete)
+{
+    sqlite3_file *u = under(file_of(base));
+    return u->pMethods->xShmUnmap(u, delete);
+}
+
+/* ---- all of a file ---- */
+
 static int w_sector(sqlite3_file *base)
 {
-    sqlite3_file *u = under(log_of(base));
+    sqlite3_file *u = under(file_of(base));
     return u->pMethods->xSectorSize(u);
 }
 
 static int w_device(sqlite3_file *base)
 {
-    sqlite3_file *u = under(log_of(base));
+    sqlite3_file *u = under(file_of(base));
     return u->pMethods->xDeviceCharacteristics(u);
 }
 
-/* Version 1: the rest is for the file of the database. */
+/* Version 2: no file is mapped. */
 static const sqlite3_io_methods methods = {
-    .iVersion = 1,
+    .iVersion = 2,
     .xClose = w_close,
     .xRead = w_read,
     .xWrite = w_write,
@@ -151,15 +187,19 @@ static const sqlite3_io_methods methods = {
     .xFileControl = w_control,
     .xSectorSize = w_sector,
     .xDeviceCharacteristics = w_device,
+    .xShmMap = w_shm_map,
+    .xShmLock = w_shm_lock,
+    .xShmBarrier = w_shm_barrier,
+    .xShmUnmap = w_shm_unmap,
 };
 
 static int w_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int flags, int *out_flags)
 {
     (void)vfs;
-    if (!(flags & SQLITE_OPEN_WAL)) /* straight to the system's */
+    if (!(flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL))) /* straight to the system's */
         return real->xOpen(real, path, base, flags, out_flags);
-    struct log_file *f = log_of(base);
-    *f = (struct log_file){0};
+    struct file *f = file_of(base);
+    *f = (struct file){.gathers = (flags & SQLITE_OPEN_WAL) != 0};
     under(f)->pMethods = NULL;
     int rc = real->xOpen(real, path, under(f), flags, out_flags);
     if (rc != SQLITE_OK) {
@@ -167,15 +207,14 @@ static int w_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int fl
             (void)under(f)->pMethods->xClose(under(f));
         return rc;
     }
-    f->data = sqlite3_malloc(GATHER_BYTES);
     f->base.pMethods = &methods;
     return SQLITE_OK;
 }
 
-int wal_layer(const char **name)
+int files_layer(const char **name)
 {
     static sqlite3_vfs vfs;
-    static const char own[] = "jobmill-log";
+    static const char own[] = "jobmill";
     *name = own;
     sqlite3_vfs *now = sqlite3_vfs_find(NULL);
     if (!now)
@@ -188,7 +227,7 @@ int wal_layer(const char **name)
     vfs = *now; /* names, time, randomness and sleep are its own */
     vfs.pNext = NULL;
     vfs.zName = own;
-    vfs.szOsFile = (int)sizeof(struct log_file) + now->szOsFile;
+    vfs.szOsFile = (int)sizeof(struct file) + now->szOsFile;
     vfs.xOpen = w_open;
     return sqlite3_vfs_register(&vfs, 0);
 }
