@@ -8,6 +8,7 @@
 
 #include "err.h"
 
+#include <endian.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 struct scan {
     const unsigned char *at, *end;
     const char *why;
+    struct look *look; /* what is noted on the way; NULL: nothing, or nothing more */
 };
 
 static bool bad(struct scan *s, const char *why)
@@ -98,19 +100,26 @@ static bool utf8(struct scan *s)
 
 /* Steps over bytes that may stand in a string as they are, eight at a time: none of them is below
  * 0x20, above 0x7f, a quote or a backslash. A byte minus 0x20 has its high bit set when it was
- * below (a borrow from a neighbour can only make this stop early), and x ^ c is 0 where x is c. */
+ * below, and x ^ c is 0 where x is c. A borrow can mark a byte wrongly only behind one that is
+ * marked rightly, so the first mark is true. */
 static void skip_plain(struct scan *s)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
     while (s->end - s->at >= 8) {
-        uint64_t x, quote, slash;
+        uint64_t x, quote, slash, marks;
         memcpy(&x, s->at, sizeof(x));
+        x = le64toh(x);
         quote = x ^ ones * '"';
         slash = x ^ ones * '\\';
-        if ((x | (x - ones * 0x20) | (quote - ones) | (slash - ones)) & high)
+        marks = (x | (x - ones * 0x20) | (quote - ones) | (slash - ones)) & high;
+        if (marks) {
+            s->at += __builtin_ctzll(marks) / 8;
             return;
+        }
         s->at += 8;
     }
+    while (s->at < s->end && *s->at >= 0x20 && *s->at < 0x80 && *s->at != '"' && *s->at != '\\')
+        s->at++;
 }
 
 /* At the opening quote; steps behind the closing one. */
@@ -119,8 +128,6 @@ static bool string(struct scan *s)
     s->at++;
     for (;;) {
         skip_plain(s);
-        while (s->at < s->end && *s->at >= 0x20 && *s->at < 0x80 && *s->at != '"' && *s->at != '\\')
-            s->at++;
         if (s->at == s->end)
             return bad(s, "the text ends within a string");
         if (*s->at == '"') {
@@ -133,6 +140,89 @@ static bool string(struct scan *s)
             return false;
     }
 }
+
+/* ---- what is noted on the way ---- */
+
+#define LOOK_LEVELS 32
+#define LOOK_DIGITS 300 /* so long a number is less than the greatest double */
+
+struct look {
+    struct jsonscan_look *out;
+    struct {
+        const unsigned char *text;
+        size_t len;
+    } name[JSONSCAN_NAMES]; /* of all objects that are open */
+    unsigned names, depth;
+    unsigned first[LOOK_LEVELS]; /* of the names of the object at this level */
+};
+
+/* It is not plain, or not known to be. */
+static void look_away(struct scan *s)
+{
+    s->look->out->plain = false;
+    s->look = NULL;
+}
+
+static void look_open(struct scan *s)
+{
+    struct look *l = s->look;
+    if (!l)
+        return;
+    if (l->depth == LOOK_LEVELS)
+        look_away(s);
+    else
+        l->first[l->depth++] = l->names;
+}
+
+static void look_close(struct scan *s)
+{
+    if (s->look)
+        s->look->names = s->look->first[--s->look->depth];
+}
+
+/* A name of the object that is open: the text between its quotes. */
+static void look_name(struct scan *s, const unsigned char *text, size_t len)
+{
+    struct look *l = s->look;
+    if (!l)
+        return;
+    bool plain = l->names < JSONSCAN_NAMES && !memchr(text, '\\', len);
+    for (unsigned i = l->first[l->depth - 1]; plain && i < l->names; i++)
+        plain = l->name[i].len != len || memcmp(l->name[i].text, text, len) != 0;
+    if (!plain) {
+        look_away(s);
+        return;
+    }
+    l->name[l->names].text = text;
+    l->name[l->names++].len = len;
+    if (l->depth == 1) {
+        struct jsonscan_member *m = &l->out->member[l->out->members++];
+        m->name = (const char *)text;
+        m->nlen = len;
+    }
+}
+
+static void look_number(struct scan *s, const unsigned char *from)
+{
+    size_t len = (size_t)(s->at - from);
+    if (s->look && (len > LOOK_DIGITS || memchr(from, 'e', len) || memchr(from, 'E', len)))
+        look_away(s);
+}
+
+/* The value of the last name begins here, or ends. */
+static void look_value(struct scan *s, bool ends)
+{
+    struct jsonscan_look *out = s->look ? s->look->out : NULL;
+    if (!out || s->look->depth != 1 || out->members == 0)
+        return;
+    struct jsonscan_member *m = &out->member[out->members - 1];
+    if (ends)
+        m->vlen = (size_t)((const char *)s->at - m->value);
+    else
+        m->value = (const char *)s->at;
+}
+
+/* ---- values ---- */
 
 static bool some_digits(struct scan *s)
 {
@@ -189,8 +279,12 @@ static bool scalar(struct scan *s)
     case 'n':
         return word(s, "null");
     default:
-        if (*s->at == '-' || (*s->at >= '0' && *s->at <= '9'))
-            return number(s);
+        if (*s->at == '-' || (*s->at >= '0' && *s->at <= '9')) {
+            const unsigned char *from = s->at;
+            bool ok = number(s);
+            look_number(s, from);
+            return ok;
+        }
         return bad(s, "not a JSON value");
     }
 }
@@ -200,8 +294,10 @@ static bool name_and_colon(struct scan *s)
     skip_space(s);
     if (s->at == s->end || *s->at != '"')
         return bad(s, "a member's name must be a string");
+    const unsigned char *name = s->at + 1;
     if (!string(s))
         return false;
+    look_name(s, name, (size_t)(s->at - 1 - name));
     skip_space(s);
     if (s->at == s->end || *s->at != ':')
         return bad(s, "a colon must follow a member's name");
@@ -223,6 +319,7 @@ static int value(struct scan *s, unsigned max_depth)
             bad(s, "the text ends where a value must be");
             return -ERR_BAD_JSON;
         }
+        look_value(s, false);
         if (*s->at == '{' || *s->at == '[') {
             bool object = *s->at == '{';
             if (depth == max_depth) {
@@ -232,6 +329,7 @@ static int value(struct scan *s, unsigned max_depth)
             is_object[depth / 8] = (uint8_t)((is_object[depth / 8] & ~(1u << depth % 8)) |
                                              ((unsigned)object << depth % 8));
             depth++;
+            look_open(s);
             s->at++;
             skip_space(s);
             if (s->at == s->end || *s->at != (object ? '}' : ']')) {
@@ -244,6 +342,7 @@ static int value(struct scan *s, unsigned max_depth)
                 return -ERR_BAD_JSON;
             if (depth == 0)
                 return 0;
+            look_value(s, true);
             skip_space(s);
         }
         /* behind a value, or at the bracket that closes an empty one: close as many as close here
@@ -267,27 +366,55 @@ static int value(struct scan *s, unsigned max_depth)
             s->at++;
             if (--depth == 0)
                 return 0;
+            look_close(s);
+            look_value(s, true);
             skip_space(s);
         }
     }
 }
 
-int jsonscan(const char *text, size_t len, unsigned max_depth, size_t *where, const char **why)
+/* One value and nothing else. */
+static int scan(struct scan *s, const unsigned char *text, unsigned max_depth, size_t *where,
+                const char **why)
 {
-    struct scan s = {(const unsigned char *)text, (const unsigned char *)text + len, NULL};
-    int err = value(&s, max_depth);
+    int err = value(s, max_depth);
     if (err == 0) {
-        skip_space(&s);
-        if (s.at != s.end) {
-            bad(&s, "more text after the value");
+        skip_space(s);
+        if (s->at != s->end) {
+            bad(s, "more text after the value");
             err = -ERR_BAD_JSON;
         }
     }
     if (where)
-        *where = (size_t)(s.at - (const unsigned char *)text);
+        *where = (size_t)(s->at - text);
     if (why)
-        *why = s.why ? s.why : "";
+        *why = s->why ? s->why : "";
     return err;
+}
+
+static struct scan scan_of(const char *text, size_t len)
+{
+    return (struct scan){.at = (const unsigned char *)text,
+                         .end = (const unsigned char *)text + len};
+}
+
+int jsonscan(const char *text, size_t len, unsigned max_depth, size_t *where, const char **why)
+{
+    struct scan s = scan_of(text, len);
+    return scan(&s, s.at, max_depth, where, why);
+}
+
+int jsonscan_look(const char *text, size_t len, unsigned max_depth, size_t *where, const char **why,
+                  struct jsonscan_look *out)
+{
+    struct scan s = scan_of(text, len);
+    struct look look; /* the names are written before they are read */
+    look.out = out;
+    look.names = look.depth = 0;
+    out->plain = true;
+    out->members = 0;
+    s.look = &look;
+    return scan(&s, s.at, max_depth, where, why);
 }
 
 bool jsonscan_each(const char *text, size_t len,
@@ -295,7 +422,7 @@ bool jsonscan_each(const char *text, size_t len,
                                 size_t vlen),
                    void *arg)
 {
-    struct scan s = {(const unsigned char *)text, (const unsigned char *)text + len, NULL};
+    struct scan s = scan_of(text, len);
     skip_space(&s);
     if (s.at == s.end || *s.at != '{')
         return false;
@@ -327,7 +454,7 @@ bool jsonscan_elements(const char *text, size_t len,
                        bool (*each)(void *arg, size_t index, const char *value, size_t vlen),
                        void *arg)
 {
-    struct scan s = {(const unsigned char *)text, (const unsigned char *)text + len, NULL};
+    struct scan s = scan_of(text, len);
     skip_space(&s);
     if (s.at == s.end || *s.at != '[')
         return false;
@@ -347,80 +474,7 @@ bool jsonscan_elements(const char *text, size_t len,
     return true;
 }
 
-/* ---- a closer look that is cheap ---- */
-
-#define PLAIN_NAMES  64 /* of all objects that are open */
-#define PLAIN_LEVELS 32
-#define PLAIN_DIGITS 300 /* so long a number is less than the greatest double */
-
-struct plain {
-    struct {
-        const unsigned char *text;
-        size_t len;
-    } name[PLAIN_NAMES];
-    unsigned names;
-    unsigned first[PLAIN_LEVELS]; /* of the names of the object at this level */
-    bool object[PLAIN_LEVELS];
-    unsigned depth;
-};
-
-static bool add_name(struct plain *p, const unsigned char *text, size_t len)
-{
-    if (p->names == PLAIN_NAMES || memchr(text, '\\', len))
-        return false;
-    for (unsigned i = p->first[p->depth - 1]; i < p->names; i++) {
-        if (p->name[i].len == len && memcmp(p->name[i].text, text, len) == 0)
-            return false;
-    }
-    p->name[p->names].text = text;
-    p->name[p->names++].len = len;
-    return true;
-}
-
-static bool open_level(struct plain *p, bool object)
-{
-    if (p->depth == PLAIN_LEVELS)
-        return false;
-    p->first[p->depth] = p->names;
-    p->object[p->depth++] = object;
-    return true;
-}
-
-bool jsonscan_plain(const char *text, size_t len)
-{
-    struct scan s = {(const unsigned char *)text, (const unsigned char *)text + len, NULL};
-    struct plain p;
-    bool name_next = false;
-    p.names = p.depth = 0;
-    while (s.at < s.end) {
-        const unsigned char *from = s.at;
-        unsigned char c = *from;
-        if (c == '"') {
-            if (!string(&s) || (name_next && !add_name(&p, from + 1, (size_t)(s.at - from) - 2)))
-                return false;
-            name_next = false;
-            continue;
-        }
-        s.at++;
-        if (c == '{' || c == '[') {
-            if (!open_level(&p, c == '{'))
-                return false;
-            name_next = c == '{';
-        } else if ((c == '}' || c == ']') && p.depth > 0) {
-            p.names = p.first[--p.depth];
-            name_next = false;
-        } else if (c == ',') {
-            name_next = p.depth > 0 && p.object[p.depth - 1];
-        } else if (c == '-' || (c >= '0' && c <= '9')) {
-            s.at = from;
-            if (!number(&s) || s.at - from > PLAIN_DIGITS ||
-                memchr(from, 'e', (size_t)(s.at - from)) ||
-                memchr(from, 'E', (size_t)(s.at - from)))
-                return false;
-        }
-    }
-    return true;
-}
+/* ---- texts ---- */
 
 static void add_code_point(struct buf *out, unsigned u)
 {

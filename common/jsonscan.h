@@ -17,6 +17,28 @@
  * *where = offset of the first byte that is wrong (may be NULL) and *why = a static English phrase. */
 int jsonscan(const char *text, size_t len, unsigned max_depth, size_t *where, const char **why);
 
+#define JSONSCAN_NAMES 64 /* of all objects that are open at a time; more are not looked at closely */
+
+struct jsonscan_member { /* of an object: spans of its text */
+    const char *name;    /* between the quotes */
+    size_t nlen;
+    const char *value; /* without white space around it */
+    size_t vlen;
+};
+
+struct jsonscan_look {
+    /* The text surely has no object with a name twice, no escape in a name and no number that could be too large for
+     * a double, so that it need not be parsed to be taken. With exponents, many names or many levels it is not
+     * looked at closer, and false. */
+    bool plain;
+    unsigned members; /* of the value, if that is an object: all of them where it is plain */
+    struct jsonscan_member member[JSONSCAN_NAMES];
+};
+
+/* jsonscan() with a closer look on the way; *out counts when it returns 0. The spans live as long as the text. */
+int jsonscan_look(const char *text, size_t len, unsigned max_depth, size_t *where, const char **why,
+                  struct jsonscan_look *out);
+
 /* In a checked object: the bytes of the value of its top-level member `name` (compared after decoding
  * escapes), without surrounding white space. False: no such member, or not an object. */
 bool jsonscan_member(const char *text, size_t len, const char *name, const char **value, size_t *vlen);
@@ -32,11 +54,6 @@ bool jsonscan_each(const char *text, size_t len,
 bool jsonscan_elements(const char *text, size_t len,
                        bool (*each)(void *arg, size_t index, const char *value, size_t vlen),
                        void *arg);
-
-/* Of a checked value: true when it surely has no object with a name twice and no number that could be too
- * large for a double, so that it need not be parsed to be taken. False when one may be there: with escapes in
- * names, exponents, many names in one object or many levels it does not look closer. */
-bool jsonscan_plain(const char *text, size_t len);
 
 /* Appends what a checked value says as plain text: a string decoded, a number, true, false as written,
  * null as nothing. False: an object or array. */

@@ -32,3 +32,9 @@ int tree_parse(const char *text, size_t len, size_t flags, json_t **out, json_er
     *out = NULL;
     return starved || json_error_code(e) == json_error_out_of_memory ? -ERR_NOMEM : -ERR_BAD_JSON;
 }
+
+int tree_string(const char *text, size_t len, json_t **out)
+{
+    *out = json_stringn_nocheck(text, len);
+    return *out ? 0 : -ERR_NOMEM;
+}

@@ -15,4 +15,7 @@ void tree_setup(void);
  * thread. `flags`: further JSON_DECODE_* of jansson. */
 int tree_parse(const char *text, size_t len, size_t flags, json_t **out, json_error_t *e);
 
+/* A string of text that is UTF-8 and has no escapes. 0 and *out, the caller's; -ERR_NOMEM. Any thread. */
+int tree_string(const char *text, size_t len, json_t **out);
+
 #endif

@@ -280,6 +280,58 @@ START_TEST(each_goes_in_order_and_stops)
 }
 END_TEST
 
+static struct jsonscan_look look;
+
+/* From memory of its own size, so that a sanitizer sees a byte too far. */
+static bool is_plain(const char *text, size_t len)
+{
+    char *exact = malloc(len);
+    ck_assert_ptr_nonnull(exact);
+    memcpy(exact, text, len);
+    int err = jsonscan_look(exact, len, 1024, NULL, NULL, &look);
+    free(exact);
+    return err == 0 && look.plain;
+}
+
+static void is_member(const char *text, unsigned i, const char *name, const char *value)
+{
+    char *whole = strdup(text);
+    ck_assert_ptr_nonnull(whole);
+    ck_assert_int_eq(jsonscan_look(whole, strlen(whole), DEPTH, NULL, NULL, &look), 0);
+    ck_assert_uint_gt(look.members, i);
+    const struct jsonscan_member *m = &look.member[i];
+    ck_assert_msg(m->nlen == strlen(name) && memcmp(m->name, name, m->nlen) == 0, "%u of %s: %.*s",
+                  i, text, (int)m->nlen, m->name);
+    ck_assert_msg(m->vlen == strlen(value) && memcmp(m->value, value, m->vlen) == 0,
+                  "%u of %s: %.*s", i, text, (int)m->vlen, m->value);
+    free(whole);
+}
+
+START_TEST(members_of_a_look)
+{
+    static const char text[] =
+        " {\"task\" : \"noop\" ,\"input\":{\"task\":[1,{\"a\":2}],\"b\":{}}, \"\":[ "
+        "],\"n\":-1.5\n}";
+    is_member(text, 0, "task", "\"noop\"");
+    is_member(text, 1, "input", "{\"task\":[1,{\"a\":2}],\"b\":{}}");
+    is_member(text, 2, "", "[ ]");
+    is_member(text, 3, "n", "-1.5");
+    ck_assert_uint_eq(look.members, 4);
+    ck_assert(look.plain);
+    is_member("{\"a\":null}", 0, "a", "null");
+    ck_assert(is_plain("[{\"a\":1},2]", 11));
+    ck_assert_uint_eq(look.members, 0); /* an array has none */
+    ck_assert(is_plain("{}", 2));
+    ck_assert_uint_eq(look.members, 0);
+    ck_assert(!is_plain("{\"a\":1", 6)); /* and so are they not of what is no JSON */
+    size_t where = 0;
+    const char *why = "";
+    ck_assert_int_eq(jsonscan_look("{\"a\":tru}", 9, DEPTH, &where, &why, &look), -ERR_BAD_JSON);
+    ck_assert_uint_eq(where, 5);
+    ck_assert_str_eq(why, "not a JSON value");
+}
+END_TEST
+
 START_TEST(what_is_plain)
 {
     static const char *const plain[] = {
@@ -306,21 +358,21 @@ START_TEST(what_is_plain)
     };
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
         ck_assert_int_eq(scan(plain[i], strlen(plain[i]), NULL, NULL), 0);
-        ck_assert_msg(jsonscan_plain(plain[i], strlen(plain[i])), "%s", plain[i]);
+        ck_assert_msg(is_plain(plain[i], strlen(plain[i])), "%s", plain[i]);
     }
     for (size_t i = 0; i < sizeof(not ) / sizeof(not [0]); i++)
-        ck_assert_msg(!jsonscan_plain(not [i], strlen(not [i])), "%s", not [i]);
+        ck_assert_msg(!is_plain(not [i], strlen(not [i])), "%s", not [i]);
     char deep[200], digits[400], many[4000] = "{";
     memset(deep, '[', 100);
     memset(deep + 100, ']', 100);
-    ck_assert(!jsonscan_plain(deep, 200));
-    ck_assert(jsonscan_plain(deep + 80, 40));
+    ck_assert(!is_plain(deep, 200));
+    ck_assert(is_plain(deep + 80, 40));
     memset(digits, '9', sizeof(digits));
-    ck_assert(!jsonscan_plain(digits, 400));
-    ck_assert(jsonscan_plain(digits, 300));
+    ck_assert(!is_plain(digits, 400));
+    ck_assert(is_plain(digits, 300));
     for (int i = 0; i < 100; i++)
         sprintf(many + strlen(many), "%s\"%d\":1", i ? "," : "", i);
-    ck_assert(!jsonscan_plain(many, strlen(many))); /* there are too many to look at each */
+    ck_assert(!is_plain(many, strlen(many))); /* there are too many to look at each */
 }
 END_TEST
 
@@ -359,5 +411,5 @@ int main(void)
 {
     return SUITE("jsonscan", NULL, NULL, takes, refuses, depth_is_bounded,
                  every_beginning_is_refused, every_changed_byte_is_survived, members,
-                 each_goes_in_order_and_stops, what_is_plain, plain_text);
+                 each_goes_in_order_and_stops, members_of_a_look, what_is_plain, plain_text);
 }

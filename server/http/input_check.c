@@ -68,10 +68,15 @@ static int load_and_check(const struct schema *s, const char *text, size_t len, 
     return err;
 }
 
-int input_check(uint32_t task, const char *text, size_t len, const char *prefix, struct problem *p)
+bool input_is_checked(uint32_t task)
 {
     const struct schema *s = http_conf->schema[task];
-    if (!s || schema_takes_all(s))
+    return s && !schema_takes_all(s);
+}
+
+int input_check(uint32_t task, const char *text, size_t len, const char *prefix, struct problem *p)
+{
+    if (!input_is_checked(task))
         return 0;
     size_t cost = input_parse_cost(text, len);
     if (cost > http_conf->body_memory)
@@ -80,7 +85,7 @@ int input_check(uint32_t task, const char *text, size_t len, const char *prefix,
                            (unsigned long long)http_conf->body_memory);
     if (!request_charge(cost))
         return problem_set(p, ERR_OVERLOADED, "no memory for the input now");
-    int err = load_and_check(s, text, len, prefix, p);
+    int err = load_and_check(http_conf->schema[task], text, len, prefix, p);
     request_discharge(cost);
     return err;
 }

@@ -6,12 +6,14 @@
 
 #include "problem.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Memory that reading a JSON text takes, about: for request_charge(). */
 size_t input_parse_cost(const char *text, size_t len);
 
+bool input_is_checked(uint32_t task); /* has it a schema that refuses anything? */
 /* The text has passed jsonscan(). `prefix`: the pointer to the input in the body, "" where it is the
  * body. 0, or a negative enum err with p filled; p's list of errors is valid until the thread's next
  * check. */

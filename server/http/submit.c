@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CUT_LEAST 16 /* bytes of an input that is worth to be left out of the tree */
+#define NAME_LOOK 64 /* names that are longer are of no field: the tree tells which */
 
 /* ---- what all submissions share ---- */
 
@@ -147,11 +147,12 @@ int submit_complete(struct terms *t)
 {
     struct new_job *n = t->new;
     struct job *job = &n->job;
-    char field[64];
-    snprintf(field, sizeof(field), "%s/task", t->prefix);
-    if (!t->has_task)
+    if (!t->has_task) {
+        char field[64];
+        snprintf(field, sizeof(field), "%s/task", t->prefix);
         return problem_field(t->problem, ERR_MISSING_FIELD, PLACE_POINTER, field,
                              "the name of a task", NULL);
+    }
     if (n->asked_run_at_us && n->asked_delay_us >= 0)
         return problem_set(t->problem, ERR_BAD_FIELD,
                            "`run_at` and `delay` exclude each other: give one");
@@ -161,13 +162,15 @@ int submit_complete(struct terms *t)
         err = check_task(t, task);
     if (err)
         return err;
-    snprintf(job->owner, sizeof(job->owner), "%s", caller_owner(auth_caller));
+    _Static_assert(sizeof(job->owner) == sizeof(auth_caller->token->name), "a token's name");
+    memcpy(job->owner, caller_owner(auth_caller), strlen(caller_owner(auth_caller)) + 1);
     if (!t->has_timeout)
         job->timeout_us = task->timeout_us;
     if (!t->has_attempts)
         job->max_attempts =
             task->max_attempts ? task->max_attempts : (uint32_t)http_conf->max_attempts;
-    snprintf(job->task, sizeof(job->task), "%s", task->name);
+    _Static_assert(sizeof(job->task) == sizeof(task->name), "a task's name");
+    memcpy(job->task, task->name, sizeof(job->task));
     err = id_new(&job->id);
     if (err)
         return problem_set(t->problem, err, "no random bytes for an id");
@@ -195,11 +198,13 @@ void submit_begin(struct terms *t, struct new_job *n, struct problem *p, enum pr
 
 /* ---- JSON ---- */
 
-int submit_check_text(const char *body, size_t len, struct problem *p)
+int submit_check_text(const char *body, size_t len, struct jsonscan_look *look, struct problem *p)
 {
     size_t where = 0;
-    const char *why = "";
-    int err = jsonscan(body ? body : "", len, (unsigned)http_conf->max_json_depth, &where, &why);
+    const char *why = "", *text = body ? body : "";
+    unsigned depth = (unsigned)http_conf->max_json_depth;
+    int err = look ? jsonscan_look(text, len, depth, &where, &why, look)
+                   : jsonscan(text, len, depth, &where, &why);
     if (err == -ERR_TOO_DEEP)
         return problem_set(p, err, "more than %lld levels at byte %zu",
                            (long long)http_conf->max_json_depth, where);
@@ -218,18 +223,24 @@ static int unparsed(struct problem *p, int err, const json_error_t *e, const cha
                        e->position, e->text);
 }
 
-static int parse_checked(const char *body, size_t len, json_t **root, size_t *charged,
-                         struct problem *p)
+static int charge_tree(size_t cost, struct problem *p)
 {
-    size_t cost = input_parse_cost(body, len);
     if (cost > http_conf->body_memory)
         return problem_set(p, ERR_TOO_LARGE,
                            "reading the body would take %zu bytes of memory; at most %llu", cost,
                            (unsigned long long)http_conf->body_memory);
-    if (!request_charge(cost))
-        return problem_set(p, ERR_OVERLOADED, "no memory for the body now");
+    return request_charge(cost) ? 0 : problem_set(p, ERR_OVERLOADED, "no memory for the body now");
+}
+
+static int parse_checked(const char *body, size_t len, json_t **root, size_t *charged,
+                         struct problem *p)
+{
+    size_t cost = input_parse_cost(body, len);
     json_error_t e;
-    int err = tree_parse(body, len, JSON_DECODE_INT_AS_REAL, root, &e);
+    int err = charge_tree(cost, p);
+    if (err)
+        return err;
+    err = tree_parse(body, len, JSON_DECODE_INT_AS_REAL, root, &e);
     if (err)
         err = unparsed(p, err, &e, "");
     else if (!json_is_object(*root))
@@ -244,7 +255,7 @@ static int parse_checked(const char *body, size_t len, json_t **root, size_t *ch
 
 int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, struct problem *p)
 {
-    int err = submit_check_text(body, len, p);
+    int err = submit_check_text(body, len, NULL, p);
     return err ? err : parse_checked(body, len, root, charged, p);
 }
 
@@ -257,6 +268,21 @@ void submit_fingerprint(struct change *c, const char *what, const char *body, si
     sha256_update(&ctx, strlen(what) + 1, (const uint8_t *)what);
     sha256_update(&ctx, len, (const uint8_t *)body);
     sha256_digest(&ctx, sizeof(c->fingerprint), c->fingerprint);
+}
+
+/* The fields are taken: now the input, a span of a checked text, and what follows of them all. */
+static int take_rest(struct terms *t, const char *input, size_t len)
+{
+    bool gathers = !t->has_input && t->new->job.parents_count > 0;
+    if (t->has_task && !gathers && input_is_checked(t->new->task_index)) {
+        char pointer[48];
+        snprintf(pointer, sizeof(pointer), "%s/input", t->prefix);
+        int err = input_check(t->new->task_index, input, len, pointer, t->problem);
+        if (err)
+            return err;
+    }
+    buf_add(&t->new->job.input, input, len);
+    return submit_complete(t);
 }
 
 /* One job's object, of which `text` is the checked text. */
@@ -272,52 +298,80 @@ static int take_object(struct terms *t, json_t *root, const char *text, size_t l
             return err;
     }
     jsonscan_member(text, len, "input", &input, &input_len);
-    bool gathers = !t->has_input && t->new->job.parents_count > 0;
-    if (t->has_task && !gathers) {
-        char pointer[48];
-        snprintf(pointer, sizeof(pointer), "%s/input", t->prefix);
-        int err = input_check(t->new->task_index, input, input_len, pointer, t->problem);
-        if (err)
-            return err;
-    }
-    buf_add(&t->new->job.input, input, input_len);
-    return submit_complete(t);
+    return take_rest(t, input, input_len);
 }
 
-/* The body's tree without its input, which is kept as bytes, where a scan shows that nothing in it
- * would be refused. Most of a body is input. */
-static int parse_terms(const char *body, size_t len, json_t **root, size_t *charged,
-                       struct problem *p)
+static int take_member(struct terms *t, const struct jsonscan_member *m)
 {
-    const char *input;
-    size_t input_len;
-    int err = submit_check_text(body, len, p);
+    char name[NAME_LOOK + 1];
+    json_t *json = NULL;
+    json_error_t e;
+    size_t cost =
+        t->prefix[0] ? 0 : input_parse_cost(m->value, m->vlen); /* parts: charged before */
+    bool plain = m->value[0] == '"' && !memchr(m->value, '\\', m->vlen);
+    memcpy(name, m->name, m->nlen);
+    name[m->nlen] = 0;
+    int err = charge_tree(cost, t->problem);
     if (err)
         return err;
-    if (!jsonscan_member(body, len, "input", &input, &input_len) || input_len < CUT_LEAST ||
-        !jsonscan_plain(body, len))
-        return parse_checked(body, len, root, charged, p);
-    AUTO_BUF terms = BUF_INIT;
-    size_t before = (size_t)(input - body);
-    buf_add(&terms, body, before);
-    buf_adds(&terms, "null");
-    buf_add(&terms, input + input_len, len - before - input_len);
-    return terms.failed ? problem_set(p, ERR_NOMEM, "no memory for the body")
-                        : parse_checked(terms.data, terms.len, root, charged, p);
+    err = plain ? tree_string(m->value + 1, m->vlen - 2, &json)
+                : tree_parse(m->value, m->vlen, JSON_DECODE_INT_AS_REAL, &json, &e);
+    err = err ? unparsed(t->problem, err, &e, t->prefix) : fields_take_json(t, name, json);
+    json_decref(json);
+    request_discharge(cost);
+    return err;
+}
+
+/* One job's object by its members, the input of which stays text: most of a body is that. */
+static int take_members(struct terms *t, const struct jsonscan_look *look)
+{
+    const char *input = "null";
+    size_t input_len = 4;
+    int err = 0;
+    for (unsigned i = 0; i < look->members && !err; i++) {
+        const struct jsonscan_member *m = &look->member[i];
+        if (m->nlen == 5 && memcmp(m->name, "input", 5) == 0) {
+            t->has_input = true;
+            input = m->value;
+            input_len = m->vlen;
+        } else {
+            err = take_member(t, m);
+        }
+    }
+    return err ? err : take_rest(t, input, input_len);
+}
+
+/* Whether take_members() says the same as take_object() would. */
+static bool members_will_do(const struct jsonscan_look *look)
+{
+    bool ok = look->plain && look->members > 0;
+    for (unsigned i = 0; ok && i < look->members; i++)
+        ok = look->member[i].nlen <= NAME_LOOK;
+    return ok;
+}
+
+static int take_body(struct terms *t, const char *body, size_t len)
+{
+    json_t *root = NULL;
+    size_t charged = 0;
+    int err = parse_checked(body, len, &root, &charged, t->problem);
+    if (err)
+        return err;
+    err = take_object(t, root, body, len);
+    json_decref(root);
+    request_discharge(charged);
+    return err;
 }
 
 int submit_json(struct change *c, const char *body, size_t len, struct problem *p)
 {
     struct terms t;
-    json_t *root = NULL;
-    size_t charged = 0;
+    struct jsonscan_look look;
     submit_begin(&t, &c->one, p, PLACE_POINTER);
-    int err = parse_terms(body, len, &root, &charged, p);
+    int err = submit_check_text(body, len, &look, p);
     if (err)
         return err;
-    err = take_object(&t, root, body, len);
-    json_decref(root);
-    request_discharge(charged);
+    err = members_will_do(&look) ? take_members(&t, &look) : take_body(&t, body, len);
     submit_fingerprint(c, "POST /v1/jobs", body, len);
     return err;
 }
@@ -402,8 +456,7 @@ static struct new_job *next_item(struct submit_lines *l, struct change *c)
     return n;
 }
 
-/* Reads the text of one job, which was checked; its values are taken into t. */
-static int take_text(struct terms *t, const char *text, size_t len)
+static int take_tree(struct terms *t, const char *text, size_t len)
 {
     json_error_t e;
     json_t *root;
@@ -413,11 +466,18 @@ static int take_text(struct terms *t, const char *text, size_t len)
     err = json_is_object(root)
               ? take_object(t, root, text, len)
               : problem_set(t->problem, ERR_BAD_JSON, "`%s` is not an object", t->prefix);
-    const char *ref = json_string_value(json_object_get(root, "ref"));
-    if (!err && ref)
-        err = refs_add(t->refs, ref, &t->new->job.id, t);
     json_decref(root);
     return err;
+}
+
+/* Reads the text of one job, which was checked; its values are taken into t. */
+static int take_text(struct terms *t, const char *text, size_t len)
+{
+    struct jsonscan_look look;
+    bool seen =
+        jsonscan_look(text, len, (unsigned)http_conf->max_json_depth, NULL, NULL, &look) == 0;
+    int err = seen && members_will_do(&look) ? take_members(t, &look) : take_tree(t, text, len);
+    return !err && t->ref[0] ? refs_add(t->refs, t->ref, &t->new->job.id, t) : err;
 }
 
 int submit_part(struct new_job *n, const char *text, size_t len, const char *prefix,
@@ -508,7 +568,7 @@ static bool each_member(void *arg, const char *name, size_t nlen, const char *va
 int submit_batch(struct change *c, const char *body, size_t len, struct problem *p)
 {
     struct batch_walk b = {.change = c, .problem = p};
-    int err = submit_check_text(body, len, p);
+    int err = submit_check_text(body, len, NULL, p);
     if (!err && id_new(&c->group) != 0)
         err = problem_set(p, ERR_SYSTEM, "no random bytes for an id");
     if (err)

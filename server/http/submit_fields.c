@@ -364,7 +364,10 @@ static int take_ref(struct terms *t, const char *name, const struct value *v)
 {
     if (!t->refs)
         return refuse(t, name, "given in a batch only", v);
-    return plain(v, 64) ? 0 : refuse(t, name, "a text of 1 to 64 bytes", v); /* see submit_item */
+    if (!plain(v, SUBMIT_REF_MAX))
+        return refuse(t, name, "a text of 1 to 64 bytes", v);
+    memcpy(t->ref, v->text, v->len); /* of zeros */
+    return 0;
 }
 
 static int take_input(struct terms *t, const char *name, const struct value *v)

@@ -6,7 +6,11 @@
 
 #include "submit.h"
 
+#include "../../common/jsonscan.h"
+
 #include <jansson.h>
+
+#define SUBMIT_REF_MAX 64
 
 /* What `unique` said. */
 struct unique_terms {
@@ -22,6 +26,7 @@ struct terms {
     enum problem_place place;
     char prefix[32];      /* before a field's JSON pointer: "/jobs/17" in a batch */
     struct refs *refs;    /* names of earlier items of a batch; NULL: it is none */
+    char ref[SUBMIT_REF_MAX + 1]; /* its own; "": none */
     struct unique_terms unique;
     unsigned tags;
     bool has_task, has_timeout, has_attempts, has_input;
@@ -42,7 +47,8 @@ int submit_part(struct new_job *n, const char *text, size_t len, const char *pre
 /* The course of one submission: begun, its fields taken, its input put into the job, completed. */
 void submit_begin(struct terms *t, struct new_job *n, struct problem *p, enum problem_place place);
 int submit_complete(struct terms *t);
-int submit_check_text(const char *body, size_t len, struct problem *p); /* is it JSON? */
+/* Is it JSON, and of what form? `look` may be NULL. */
+int submit_check_text(const char *body, size_t len, struct jsonscan_look *look, struct problem *p);
 /* Of a change with a key; others need none. */
 void submit_fingerprint(struct change *c, const char *what, const char *body, size_t len);
 

@@ -20,6 +20,29 @@ static bool walk(void *arg, const char *name, size_t nlen, const char *value, si
     return true;
 }
 
+/* The members of a plain object are those of jansson's tree, in the same order. */
+static void check_members(json_t *tree, const struct jsonscan_look *look, const char *text, size_t len)
+{
+    const char *name;
+    json_t *value, *alone;
+    unsigned i = 0;
+    if (!tree) /* no memory */
+        return;
+    if (look->members != json_object_size(tree))
+        abort();
+    json_object_foreach(tree, name, value)
+    {
+        const struct jsonscan_member *m = &look->member[i++];
+        if (strlen(name) != m->nlen || memcmp(name, m->name, m->nlen) != 0 || m->value < text ||
+            m->value + m->vlen > text + len)
+            abort();
+        alone = json_loadb(m->value, m->vlen, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+        if (alone && !json_equal(alone, value))
+            abort();
+        json_decref(alone);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     char *text = calloc(len ? len : 1, 1); /* exactly as long as the text: ASan sees a byte too far */
@@ -44,11 +67,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         json_error_code(&e) != json_error_out_of_memory)
         abort();
     json_decref(j);
-    if (err == 0 && jsonscan_plain(text, len)) { /* so nothing in it may be refused */
+    struct jsonscan_look look;
+    size_t where_too;
+    if (jsonscan_look(text, len, 512, &where_too, &why, &look) != err || where_too != where)
+        abort();
+    if (err == 0 && look.plain) { /* so nothing in it may be refused */
         j = json_loadb(text, len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES,
                        &e);
         if (!j && json_error_code(&e) != json_error_out_of_memory)
             abort();
+        check_members(j, &look, text, len);
         json_decref(j);
     }
     if (err == 0) {
