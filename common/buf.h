@@ -27,7 +27,6 @@ void buf_init(struct buf *b);
 void buf_release(struct buf *b); /* frees the bytes; b is empty and usable again */
 void buf_clear(struct buf *b);   /* length 0, keeps the memory, forgets `failed` */
 bool buf_reserve(struct buf *b, size_t more); /* room for `more` bytes; false: out of memory */
-void buf_add(struct buf *b, const void *data, size_t len);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vaddf(struct buf *b, const char *fmt, va_list ap);
 void buf_add_u64(struct buf *b, unsigned long long v);
@@ -39,26 +38,35 @@ size_t buf_utf8(const char *text, size_t len);
 char *buf_take(struct buf *b, size_t *len);
 void buf_move(struct buf *to, struct buf *from); /* releases to, then moves from's bytes into it */
 
-/* These two make most of a JSON document: where there is room, without a call. */
-static inline void buf_adds(struct buf *b, const char *text)
+/* These make most of a JSON document: where there is room, without a call. */
+
+void buf_add_grow(struct buf *b, const void *data, size_t len);
+
+/* Is there room for len bytes and the zero? */
+static inline bool buf_has_room(const struct buf *b, size_t len)
 {
-    size_t n = strlen(text);
-    if (!b->data || b->failed || n >= b->cap - b->len) {
-        buf_add(b, text, n);
+    return !b->failed && len < b->cap - b->len;
+}
+
+static inline void buf_add(struct buf *b, const void *data, size_t len)
+{
+    if (len == 0 || !buf_has_room(b, len)) {
+        buf_add_grow(b, data, len);
         return;
     }
-    memcpy(b->data + b->len, text, n + 1);
-    b->len += n;
+    memcpy(b->data + b->len, data, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+
+static inline void buf_adds(struct buf *b, const char *text)
+{
+    buf_add(b, text, strlen(text));
 }
 
 static inline void buf_addc(struct buf *b, char c)
 {
-    if (!b->data || b->failed || b->cap - b->len < 2) {
-        buf_add(b, &c, 1);
-        return;
-    }
-    b->data[b->len++] = c;
-    b->data[b->len] = '\0';
+    buf_add(b, &c, 1);
 }
 
 static inline void buf_auto_release(struct buf *b)

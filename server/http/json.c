@@ -35,20 +35,18 @@ void json_text(struct buf *out, const char *text)
 
 void json_id(struct buf *out, const struct id *id)
 {
-    char text[ID_TEXT];
-    id_format(id, text);
-    buf_addc(out, '"');
-    buf_add(out, text, ID_TEXT - 1);
-    buf_addc(out, '"');
+    char text[ID_TEXT + 2] = "\"";
+    id_format(id, text + 1);
+    text[ID_TEXT] = '"';
+    buf_add(out, text, ID_TEXT + 1);
 }
 
 void json_time(struct buf *out, int64_t wall_us)
 {
-    char text[CLOCK_TEXT];
-    clock_format(wall_us, text);
-    buf_addc(out, '"');
-    buf_adds(out, text);
-    buf_addc(out, '"');
+    char text[CLOCK_TEXT + 2] = "\"";
+    clock_format(wall_us, text + 1);
+    text[CLOCK_TEXT] = '"';
+    buf_add(out, text, CLOCK_TEXT + 1);
 }
 
 void json_seconds(struct buf *out, int64_t us)
@@ -500,46 +498,38 @@ static bool add_attempts(struct buf *out, const struct view *v)
     return true;
 }
 
-static const struct {
+/* `,"name":`, and zeros so that all keys are copied alike. */
+#define KEY_ROOM 32
+#define FIELD(name)                                                                                \
+    {                                                                                              \
+        ",\"" #name "\":", sizeof(",\"" #name "\":") - 1, #name, add_##name                        \
+    }
+
+static const struct field {
+    char key[KEY_ROOM];
+    size_t len;
     const char *name;
-    bool (*add)(struct buf *out, const struct view *v);
+    bool (*add)(struct buf *out,
+                const struct view *v); /* its value; false: it has none, and nothing was added */
 } fields[] = {
-    {"id", add_id},
-    {"task", add_task},
-    {"state", add_state},
-    {"cancel_requested", add_cancel_requested},
-    {"priority", add_priority},
-    {"attempt", add_attempt},
-    {"max_attempts", add_max_attempts},
-    {"timeout", add_timeout},
-    {"created_at", add_created_at},
-    {"run_at", add_run_at},
-    {"expires_at", add_expires_at},
-    {"started_at", add_started_at},
-    {"finished_at", add_finished_at},
-    {"progress", add_progress},
-    {"lease", add_lease},
-    {"tags", add_tags},
-    {"owner", add_owner},
-    {"group", add_group},
-    {"depends_on", add_depends_on},
-    {"on_dependency_failure", add_on_dependency_failure},
-    {"waiting_for", add_waiting_for},
-    {"concurrency_key", add_concurrency_key},
-    {"held", add_held},
-    {"backoff", add_backoff},
-    {"callback_url", add_callback_url},
-    {"deliveries", add_deliveries},
-    {"traceparent", add_traceparent},
-    {"parameters", add_parameters},
-    {"input_type", add_input_type},
-    {"input_size", add_input_size},
-    {"input", add_input},
-    {"result_type", add_result_type},
-    {"result_size", add_result_size},
-    {"result", add_result},
-    {"error", add_error},
-    {"attempts", add_attempts},
+    FIELD(id),           FIELD(task),
+    FIELD(state),        FIELD(cancel_requested),
+    FIELD(priority),     FIELD(attempt),
+    FIELD(max_attempts), FIELD(timeout),
+    FIELD(created_at),   FIELD(run_at),
+    FIELD(expires_at),   FIELD(started_at),
+    FIELD(finished_at),  FIELD(progress),
+    FIELD(lease),        FIELD(tags),
+    FIELD(owner),        FIELD(group),
+    FIELD(depends_on),   FIELD(on_dependency_failure),
+    FIELD(waiting_for),  FIELD(concurrency_key),
+    FIELD(held),         FIELD(backoff),
+    FIELD(callback_url), FIELD(deliveries),
+    FIELD(traceparent),  FIELD(parameters),
+    FIELD(input_type),   FIELD(input_size),
+    FIELD(input),        FIELD(result_type),
+    FIELD(result_size),  FIELD(result),
+    FIELD(error),        FIELD(attempts),
 };
 
 static const char *const outcome[] = {"id",          "state",  "result_type",
@@ -555,31 +545,41 @@ static bool is_told(const struct view *v, const char *name)
     const char *const *names = v->outcome ? outcome : template;
     size_t n =
         v->outcome ? sizeof(outcome) / sizeof(outcome[0]) : sizeof(template) / sizeof(template[0]);
-    bool told = !v->outcome && !v->template;
+    bool told = false;
     for (size_t i = 0; i < n && !told; i++)
         told = strcmp(names[i], name) == 0;
     return told;
 }
 
+static void add_key(struct buf *out, const struct field *f)
+{
+    if (!buf_has_room(out, KEY_ROOM)) {
+        buf_add(out, f->key, f->len);
+        return;
+    }
+    memcpy(out->data + out->len, f->key, KEY_ROOM); /* of one length: no call */
+    out->len += f->len;
+}
+
 static void job_json(struct buf *out, const struct view *v)
 {
-    char before = '{';
+    bool all = !v->outcome && !v->template;
     buf_reserve(out, JOB_USUAL + v->job->input.len + v->job->result.len);
+    size_t begin = out->len;
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        if (!is_told(v, fields[i].name))
+        if (!all && !is_told(v, fields[i].name))
             continue;
         size_t mark = out->len;
-        buf_addc(out, before);
-        buf_addc(out, '"');
-        buf_adds(out, fields[i].name);
-        buf_add(out, "\":", 2);
-        if (fields[i].add(out, v)) {
-            before = ',';
-        } else if (out->data) {
+        add_key(out, &fields[i]);
+        if (!fields[i].add(out, v) && out->data) {
             out->len = mark;
             out->data[mark] = 0;
         }
     }
+    if (out->len > begin)
+        out->data[begin] = '{'; /* in place of the first comma */
+    else
+        buf_addc(out, '{');
     buf_addc(out, '}');
 }
 
