@@ -34,12 +34,17 @@ static int wait_ms(const struct loop *l)
     return WAIT_MS;
 }
 
-static void sleep_until_event(struct loop *l, int epoll_fd)
+/* Not at all if there were posts since there were `seen` of them. That, and loop_wake(), rests on
+ * one order of all four accesses (seq_cst): either the post is seen here, or the sleep is seen
+ * there. */
+static void sleep_until_event(struct loop *l, int epoll_fd, unsigned seen)
 {
     eventfd_t ignored;
     struct pollfd p[] = {{.fd = epoll_fd, .events = POLLIN}, {.fd = l->event_fd, .events = POLLIN}};
-    if (poll(p, 2, wait_ms(l)) > 0 && p[1].revents)
+    atomic_store(&l->sleeping, true);
+    if (atomic_load(&l->posts) == seen && poll(p, 2, wait_ms(l)) > 0 && p[1].revents)
         eventfd_read(l->event_fd, &ignored);
+    atomic_store(&l->sleeping, false);
 }
 
 static void quiesce(struct loop *l)
@@ -63,13 +68,11 @@ static void *run(void *arg)
             quiesce(l);
         l->busy = false;
         l->now_us = clock_mono_us();
-        /* before the daemon runs: what comes from now on wakes the next sleep, and what came
-         * before is seen (which takes an exchange, not a store) */
-        (void)atomic_exchange(&l->woken, false);
+        unsigned seen = atomic_load(&l->posts); /* what was posted so far the daemon will find */
         if (MHD_run(l->daemon) != MHD_YES)
             log_debug("http: the daemon did not run");
         if (l->held == 0 || !l->busy)
-            sleep_until_event(l, epoll_fd);
+            sleep_until_event(l, epoll_fd, seen);
     }
 }
 
@@ -93,7 +96,8 @@ close_fd:
 
 void loop_wake(struct loop *l)
 {
-    if (!atomic_exchange(&l->woken, true))
+    atomic_fetch_add(&l->posts, 1);
+    if (atomic_load(&l->sleeping) && atomic_exchange(&l->sleeping, false))
         eventfd_write(l->event_fd, 1);
 }
 

@@ -21,7 +21,8 @@ struct MHD_Daemon;
 struct loop {
     struct MHD_Daemon *daemon; /* its owner's: made before loop_start, stopped after loop_stop */
     int event_fd;
-    atomic_bool woken; /* since the daemon ran last */
+    _Atomic unsigned posts; /* how often others had something to tell */
+    atomic_bool sleeping;   /* and nobody has woken it yet: who makes this false must write to event_fd */
     atomic_int order;
     sem_t done; /* with `order` */
     pthread_t thread;
