@@ -198,6 +198,7 @@ HTTP := \
 	server/http/query.c \
 	server/http/range.c \
 	server/http/reply.c \
+	server/http/response.c \
 	server/http/request.c \
 	server/http/route.c \
 	server/http/stream.c \

@@ -13,7 +13,6 @@
 #include "trace.h"
 
 #include "../../common/err.h"
-#include "../../common/jsonscan.h"
 #include "../conf.h"
 #include "../reader.h"
 
@@ -86,26 +85,27 @@ void json_accepted(struct buf *out, const struct new_job *asked, const struct jo
 
 static void add_location(struct request *rq)
 {
+    static const char name_and_path[] =
+        "Location\0/v1/jobs/"; /* without printf: each submission has it */
     char text[ID_TEXT];
     id_format(&rq->id, text);
-    request_add_header(rq, "Location", "/v1/jobs/%s", text);
+    buf_add(&rq->reply.headers, name_and_path, sizeof(name_and_path) - 1);
+    buf_add(&rq->reply.headers, text, ID_TEXT);
 }
 
 static void answer_accepted(struct request *rq)
 {
     const struct new_job *n = &rq->change->one;
     /* the request's own bytes: the change's went on to the worker, a replay has none */
-    const char *data = "null";
-    size_t len = 4;
+    const char *data = rq->body.data;
+    size_t len = rq->body.len;
     struct buf *out = request_json(rq, 202);
     if (n->duplicate) {
         json_job_now(out, &n->job);
     } else {
         if (rq->route->body == BODY_JSON) {
-            jsonscan_member(rq->body.data, rq->body.len, "input", &data, &len);
-        } else {
-            data = rq->body.data;
-            len = rq->body.len;
+            data = n->input_len > 0 ? data + n->input_at : "null";
+            len = n->input_len > 0 ? n->input_len : 4;
         }
         json_accepted(out, n, &n->job, data, len);
     }

@@ -12,13 +12,26 @@
 #include <string.h>
 #include <strings.h>
 
+/* Not all of it is set to zeros: most of it is room for texts. */
+void guard_init(struct guard *g, bool loopback, const char *listen_host)
+{
+    g->old_version = g->changes = g->chunked = false;
+    g->loopback = loopback;
+    g->listen_host = listen_host;
+    g->headers = g->hosts = g->lengths = g->codings = g->authorizations = 0;
+    g->length = 0;
+    g->host[0] = g->authority[0] = g->origin[0] = g->site[0] = 0;
+    g->problem.err = 0;
+}
+
+/* RFC 9110, section 5.6.2: letters, digits and !#$%&'*+-.^_`|~ may stand in a token; a bit for each
+ * byte. */
 static bool is_token(const char *text, size_t len)
 {
-    static const char extra[] = "!#$%&'*+-.^_`|~";
+    static const uint32_t tchar[8] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff};
     for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!alnum && (c == 0 || !strchr(extra, c)))
+        unsigned char c = (unsigned char)text[i];
+        if (!(tchar[c / 32] >> c % 32 & 1))
             return false;
     }
     return len > 0;

@@ -2,7 +2,7 @@
  * guard.h - what a request's head must be before anything else looks at it. The library underneath
  * is lenient where leniency lets one request hide in another; here that ends.
  *
- * Use: guard_begin, guard_header for each header line, guard_end. Any verdict but 0 means: answer the
+ * Use: guard_init, guard_begin, guard_header for each header line, guard_end. Any verdict but 0 means: answer the
  * problem with `Connection: close` and read nothing more.
  */
 #ifndef JOBMILL_HTTP_GUARD_H
@@ -33,6 +33,7 @@ struct guard {
     struct problem problem;
 };
 
+void guard_init(struct guard *g, bool loopback, const char *listen_host);
 /* Checks version and target. *path: where the path begins in it (absolute-form: after the authority). */
 int guard_begin(struct guard *g, const char *method, const char *version, const char *target,
                 const char **path);

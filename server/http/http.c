@@ -20,6 +20,7 @@
 #include "loop.h"
 #include "pace.h"
 #include "request.h"
+#include "response.h"
 #include "tls.h"
 
 #include <errno.h>
@@ -249,6 +250,8 @@ int http_start(const struct conf *conf, uint16_t *port, uint16_t *admin_port)
         err = crowd_start((long)conf->max_connections_per_ip);
     if (!err)
         err = answers_start();
+    if (!err)
+        err = response_start();
     if (!err)
         err = deadline_start(conf, &hooks);
     if (err)

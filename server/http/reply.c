@@ -4,6 +4,7 @@
  */
 #include "loop.h"
 #include "request.h"
+#include "response.h"
 
 #include "../../common/err.h"
 
@@ -15,7 +16,6 @@
 
 #define STREAM_BLOCK 65536 /* memory of an answer that is made while it is sent */
 #define UNSENT_BLOCK 16    /* of one that is not sent */
-#define REQUEST_ID   "X-Request-Id"
 
 void request_add_header(struct request *rq, const char *name, const char *fmt, ...)
 {
@@ -95,7 +95,7 @@ void request_etag_text(const void *data, size_t len, char tag[REPLY_ETAG_MAX])
     tag[34] = 0;
 }
 
-static bool is_known(const struct request *rq, const char *tag)
+bool request_knows(const struct request *rq, const char *tag)
 {
     const char *known = request_header(rq, "If-None-Match");
     return known && tag_in(known, tag);
@@ -108,7 +108,7 @@ static void give_etag(struct request *rq, const char *weak, const char *tag)
     buf_add(h, "ETag", sizeof("ETag"));
     buf_adds(h, weak);
     buf_add(h, tag, strlen(tag) + 1);
-    if (rq->reply.status == 200 && is_known(rq, tag)) {
+    if (rq->reply.status == 200 && request_knows(rq, tag)) {
         rq->reply.status = 304;
         rq->reply.type = NULL;
         rq->reply.unsent = rq->reply.body.len;
@@ -207,54 +207,6 @@ static struct MHD_Response *make_response(struct request *rq)
     return response;
 }
 
-/* What a browser is told of every answer: it is what it says, and of no use to pages of other
- * sites, neither to read nor to show in a frame. */
-static bool add_hardening(struct MHD_Response *response)
-{
-    static const char *const always[][2] = {
-        {"X-Content-Type-Options", "nosniff"},
-        {"X-Frame-Options", "DENY"},
-        {"Referrer-Policy", "no-referrer"},
-        {"Cross-Origin-Resource-Policy", "same-origin"},
-    };
-    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
-        if (MHD_add_response_header(response, always[i][0], always[i][1]) != MHD_YES)
-            return false;
-    }
-    return true;
-}
-
-static const char *cache_control(const struct request *rq)
-{
-    if (rq->reply.keep)
-        return "public, max-age=31536000, immutable";
-    return rq->caller.token ? "no-store" : "no-cache"; /* what is not everybody's is on no disk */
-}
-
-static bool add_request_id(struct MHD_Response *response, const char *id)
-{
-    return MHD_add_response_header(response, REQUEST_ID, id) == MHD_YES;
-}
-
-/* All but the request's id. */
-static bool add_headers(struct MHD_Response *response, const struct request *rq)
-{
-    const struct reply *reply = &rq->reply;
-    bool ok =
-        !reply->type || MHD_add_response_header(response, "Content-Type", reply->type) == MHD_YES;
-    ok = ok && add_hardening(response) &&
-         MHD_add_response_header(response, "Cache-Control", cache_control(rq)) == MHD_YES;
-    for (size_t at = 0; ok && at < reply->headers.len;) {
-        const char *name = reply->headers.data + at;
-        const char *value = name + strlen(name) + 1;
-        ok = MHD_add_response_header(response, name, value) == MHD_YES;
-        at += strlen(name) + strlen(value) + 2;
-    }
-    if (ok && rq->close)
-        ok = MHD_add_response_header(response, "Connection", "close") == MHD_YES;
-    return ok;
-}
-
 static int queue(struct request *rq, struct MHD_Response *response, bool whole)
 {
     int status = rq->reply.status;
@@ -267,73 +219,21 @@ static int queue(struct request *rq, struct MHD_Response *response, bool whole)
     return queued == MHD_YES;
 }
 
-/* ---- answers that are given more than once ---- */
-
-/* The library writes the head into the connection's memory before the handler of another request of
- * this thread is called: so the id that differs may be changed while bodies are still being sent.
- */
-struct prepared {
-    struct MHD_Response *response;
-    size_t len, references;
-    bool private;                                               /* for callers with a token */
-    char request_id[sizeof(((struct request *)0)->request_id)]; /* that it has now */
-};
-
-struct prepared *reply_prepare(const struct request *rq)
-{
-    const struct buf *body = &rq->reply.body;
-    struct prepared *p = body->failed ? NULL : calloc(1, sizeof(*p));
-    if (!p)
-        return NULL;
-    *p = (struct prepared){.len = body->len, .references = 1, .private = rq->caller.token != NULL};
-    p->response = MHD_create_response_from_buffer(body->len, body->data, MHD_RESPMEM_MUST_COPY);
-    if (p->response && add_headers(p->response, rq))
-        return p;
-    prepared_release(p);
-    return NULL;
-}
-
-void prepared_release(struct prepared *p)
-{
-    if (!p || --p->references > 0)
-        return;
-    if (p->response)
-        MHD_destroy_response(p->response);
-    free(p);
-}
-
-bool reply_with_prepared(struct request *rq, struct prepared *p, const char *tag)
-{
-    if (rq->head || rq->close || rq->reply.headers.len > 0 ||
-        p->private != (rq->caller.token != NULL) || is_known(rq, tag))
-        return false;
-    p->references++;
-    rq->reply.status = 200;
-    rq->reply.prepared = p;
-    return true;
-}
-
-static int send_prepared(struct request *rq, struct prepared *p)
-{
-    if (p->request_id[0])
-        (void)MHD_del_response_header(p->response, REQUEST_ID, p->request_id);
-    bool named = add_request_id(p->response, rq->request_id);
-    memcpy(p->request_id, named ? rq->request_id : "", named ? sizeof(p->request_id) : 1);
-    rq->sent = p->len;
-    return queue(rq, p->response, named);
-}
-
 /* ---- all answers ---- */
 
 int reply_send(struct request *rq)
 {
-    if (rq->reply.prepared)
-        return send_prepared(rq, rq->reply.prepared);
+    if (rq->reply.prepared) {
+        struct MHD_Response *prepared = prepared_for(rq->reply.prepared, rq);
+        return queue(rq, prepared, prepared != NULL);
+    }
+    rq->reply.shell = shell_take(rq);
+    if (rq->reply.shell)
+        return queue(rq, shell_response(rq->reply.shell), true);
     struct MHD_Response *response = make_response(rq);
     if (!response)
         return 0;
-    bool whole = add_headers(response, rq) && add_request_id(response, rq->request_id);
-    int sent = queue(rq, response, whole);
+    int sent = queue(rq, response, response_head(response, rq));
     MHD_destroy_response(response);
     return sent;
 }

@@ -9,6 +9,7 @@
 #include "../../common/clock.h"
 #include "../../common/err.h"
 #include "../../common/log.h"
+#include "../../common/spare.h"
 #include "../conf.h"
 #include "../metrics.h"
 #include "access.h"
@@ -16,6 +17,7 @@
 #include "guard.h"
 #include "loop.h"
 #include "pace.h"
+#include "response.h"
 #include "stream.h"
 
 #include <microhttpd.h>
@@ -29,6 +31,8 @@
     (16u << 20) /* bytes of a refused body that are read so that its sender gets the answer */
 
 const struct conf *http_conf;
+
+static struct spares spare_requests = SPARES_INIT(sizeof(struct request));
 
 static struct {
     int64_t started_us;
@@ -54,8 +58,20 @@ void request_drain(void)
     atomic_store(&r.draining, true);
 }
 
+#define ALL_HEADERS UINT64_MAX
+
+/* One bit of 64 for a header's name: its length and its first letter. */
+static uint64_t header_bit(const char *name, size_t len)
+{
+    unsigned char first = (unsigned char)name[0] | 0x20; /* of either case */
+    return UINT64_C(1) << ((first * 5 + len) & 63);
+}
+
+/* Most that are asked for are not there, which the library needs a walk along all to tell. */
 const char *request_header(const struct request *rq, const char *name)
 {
+    if (!(rq->header_bits & header_bit(name, strlen(name))))
+        return NULL;
     return MHD_lookup_connection_value(rq->mhd, MHD_HEADER_KIND, name);
 }
 
@@ -154,6 +170,7 @@ int request_read_wait(struct request *rq, struct problem *p)
  * the one before it ended with CR LF, both of which are NUL by now. */
 struct head_reader {
     struct guard *guard;
+    uint64_t bits;    /* header_bit() of each */
     const char *next; /* where the next line must begin */
     bool strange;
 };
@@ -167,17 +184,19 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
         h->strange = true;
     else
         h->next = value + vlen + 2;
+    h->bits |= nlen > 0 ? header_bit(name, nlen) : 0;
     return guard_header(h->guard, name, nlen, value ? value : "", vlen) ? MHD_NO : MHD_YES;
 }
 
 static int check_head(struct request *rq, const char *method, const char *version, struct guard *g)
 {
     const struct front *front = rq->conn->front;
-    *g = (struct guard){.loopback = front->loopback, .listen_host = front->host};
+    guard_init(g, front->loopback, front->host);
     if (guard_begin(g, method, version, rq->target, &rq->path) == 0) {
         struct head_reader h = {.guard = g, .next = version + strlen(version) + 2};
         h.strange = method + strlen(method) + 1 + strlen(rq->target) + 1 != version;
         MHD_get_connection_values_n(rq->mhd, MHD_HEADER_KIND, on_header, &h);
+        rq->header_bits = g->problem.err ? ALL_HEADERS : h.bits; /* it may not have seen all */
         const union MHD_ConnectionInfo *size =
             MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
         if (!size || h.next + 2 != method + size->header_size)
@@ -187,12 +206,15 @@ static int check_head(struct request *rq, const char *method, const char *versio
                         "a line of the head has a NUL byte, is folded, or does not end with CR LF");
         guard_end(g);
     }
-    if (!g->problem.err)
-        return 0;
-    atomic_fetch_add_explicit(&r.refused_guard, 1, memory_order_relaxed);
-    request_problem(rq, &g->problem);
-    rq->close = true;
     return -g->problem.err;
+}
+
+static int refuse_head(struct request *rq, const struct problem *p)
+{
+    atomic_fetch_add_explicit(&r.refused_guard, 1, memory_order_relaxed);
+    request_problem(rq, p);
+    rq->close = true;
+    return reply_send(rq);
 }
 
 static void read_query(struct request *rq)
@@ -322,9 +344,10 @@ static int begin(struct request *rq, const char *method, const char *version)
     rq->head = strcmp(method, "HEAD") == 0;
     strncpy(rq->method, method, sizeof(rq->method) - 1); /* of zeros */
     suspend_opened();
+    int err = check_head(rq, method, version, &g);
     name_request(rq, atomic_fetch_add_explicit(&r.requests, 1, memory_order_relaxed));
-    if (check_head(rq, method, version, &g))
-        return reply_send(rq);
+    if (err)
+        return refuse_head(rq, &g.problem);
     char *query = strchr(rq->path, '?');
     if (query) {
         *query = 0;
@@ -476,9 +499,10 @@ struct request *request_new(struct MHD_Connection *mhd, const char *target)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct request *rq = calloc(1, sizeof(*rq));
+    struct request *rq = spare_take(&spare_requests);
     if (!rq || !info || !info->socket_context)
         goto free_request;
+    rq->header_bits = ALL_HEADERS;
     rq->mhd = mhd;
     rq->conn = info->socket_context;
     rq->target = strdup(target);
@@ -488,7 +512,7 @@ struct request *request_new(struct MHD_Connection *mhd, const char *target)
     rq->conn->request = rq;
     return rq;
 free_request:
-    free(rq);
+    spare_give(&spare_requests, rq);
     return NULL;
 }
 
@@ -509,9 +533,10 @@ void request_release(struct request *rq)
     buf_release(&rq->reply.body);
     buf_release(&rq->reply.headers);
     prepared_release(rq->reply.prepared);
+    shell_give(rq->reply.shell);
     free(rq->reply.type_copy);
     free(rq->target);
-    free(rq);
+    spare_give(&spare_requests, rq);
 }
 
 void request_free(struct request *rq)

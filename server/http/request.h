@@ -52,10 +52,12 @@ struct reply_source {
 };
 
 struct prepared;
+struct shell;
 
 struct reply {
     int status; /* 0: not set yet */
     struct prepared *prepared; /* all of a 200, instead of what follows; a reference of its own */
+    struct shell *shell; /* what it was sent with; owned; see response.h */
     struct buf body;
     struct reply_source source; /* instead of body: when more is not NULL */
     const void *fixed;          /* instead of body: bytes that outlive the service */
@@ -75,6 +77,7 @@ struct request {
     const struct route *route;
     struct route_part part; /* the path's {id} or {task} */
     struct caller caller;   /* who asks */
+    uint64_t header_bits;   /* of headers that it may have */
     struct query *query;    /* freed when the request is suspended */
     struct buf body;
     char *raw_type; /* of a body that was a part of another; owned; NULL: its own header tells */
@@ -124,6 +127,7 @@ void request_add_header(struct request *rq, const char *name, const char *fmt, .
     __attribute__((format(printf, 3, 4)));
 /* The strong entity tag of some bytes, in its quotes. */
 void request_etag_text(const void *data, size_t len, char tag[REPLY_ETAG_MAX]);
+bool request_knows(const struct request *rq, const char *tag); /* by its If-None-Match */
 /* Answers what is in the body so far with this ETag, or 304. */
 void request_with_this_etag(struct request *rq, const char *tag);
 /* The same with a strong ETag of it. */
@@ -191,7 +195,7 @@ void suspend_closed(void); /* it is over */
 int reply_send(struct request *rq); /* queues rq->reply; 1, or 0: close the connection */
 void request_note(struct request *rq, int status); /* counts its answer; 0: none was given */
 
-/* ---- between answers.c and reply.c: what is answered more than once is made once ---- */
+/* ---- between answers.c and response.c: what is answered more than once is made once ---- */
 /* The library's response of rq->reply, a 200 with a body, which stays as it is. One thread's, for callers with a
  * token or for those without. NULL: no memory. */
 struct prepared *reply_prepare(const struct request *rq);

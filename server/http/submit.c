@@ -270,9 +270,17 @@ void submit_fingerprint(struct change *c, const char *what, const char *body, si
     sha256_digest(&ctx, sizeof(c->fingerprint), c->fingerprint);
 }
 
-/* The fields are taken: now the input, a span of a checked text, and what follows of them all. */
-static int take_rest(struct terms *t, const char *input, size_t len)
+/* The fields are taken: now the input, a span of a checked text (NULL: there is none), and what
+ * follows of them all. */
+static int take_rest(struct terms *t, const char *text, const char *input, size_t len)
 {
+    if (input) {
+        t->new->input_at = (size_t)(input - text);
+        t->new->input_len = len;
+    } else {
+        input = "null";
+        len = 4;
+    }
     bool gathers = !t->has_input && t->new->job.parents_count > 0;
     if (t->has_task && !gathers && input_is_checked(t->new->task_index)) {
         char pointer[48];
@@ -288,8 +296,8 @@ static int take_rest(struct terms *t, const char *input, size_t len)
 /* One job's object, of which `text` is the checked text. */
 static int take_object(struct terms *t, json_t *root, const char *text, size_t len)
 {
-    const char *name, *input = "null";
-    size_t input_len = 4;
+    const char *name, *input = NULL;
+    size_t input_len = 0;
     json_t *value;
     json_object_foreach(root, name, value)
     {
@@ -298,7 +306,7 @@ static int take_object(struct terms *t, json_t *root, const char *text, size_t l
             return err;
     }
     jsonscan_member(text, len, "input", &input, &input_len);
-    return take_rest(t, input, input_len);
+    return take_rest(t, text, input, input_len);
 }
 
 static int take_member(struct terms *t, const struct jsonscan_member *m)
@@ -323,10 +331,10 @@ static int take_member(struct terms *t, const struct jsonscan_member *m)
 }
 
 /* One job's object by its members, the input of which stays text: most of a body is that. */
-static int take_members(struct terms *t, const struct jsonscan_look *look)
+static int take_members(struct terms *t, const char *text, const struct jsonscan_look *look)
 {
-    const char *input = "null";
-    size_t input_len = 4;
+    const char *input = NULL;
+    size_t input_len = 0;
     int err = 0;
     for (unsigned i = 0; i < look->members && !err; i++) {
         const struct jsonscan_member *m = &look->member[i];
@@ -338,7 +346,7 @@ static int take_members(struct terms *t, const struct jsonscan_look *look)
             err = take_member(t, m);
         }
     }
-    return err ? err : take_rest(t, input, input_len);
+    return err ? err : take_rest(t, text, input, input_len);
 }
 
 /* Whether take_members() says the same as take_object() would. */
@@ -371,7 +379,7 @@ int submit_json(struct change *c, const char *body, size_t len, struct problem *
     int err = submit_check_text(body, len, &look, p);
     if (err)
         return err;
-    err = members_will_do(&look) ? take_members(&t, &look) : take_body(&t, body, len);
+    err = members_will_do(&look) ? take_members(&t, body, &look) : take_body(&t, body, len);
     submit_fingerprint(c, "POST /v1/jobs", body, len);
     return err;
 }
@@ -476,7 +484,8 @@ static int take_text(struct terms *t, const char *text, size_t len)
     struct jsonscan_look look;
     bool seen =
         jsonscan_look(text, len, (unsigned)http_conf->max_json_depth, NULL, NULL, &look) == 0;
-    int err = seen && members_will_do(&look) ? take_members(t, &look) : take_tree(t, text, len);
+    int err =
+        seen && members_will_do(&look) ? take_members(t, text, &look) : take_tree(t, text, len);
     return !err && t->ref[0] ? refs_add(t->refs, t->ref, &t->new->job.id, t) : err;
 }
 

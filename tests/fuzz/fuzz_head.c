@@ -192,7 +192,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     must(text != NULL);
     memcpy(text, data + 1, len - 1);
     text[len - 1] = '\0';
-    struct guard g = {.loopback = data[0] & 1, .listen_host = data[0] & 2 ? "mill.test" : NULL};
+    struct guard g;
+    guard_init(&g, data[0] & 1, data[0] & 2 ? "mill.test" : NULL);
     struct seen seen = {0};
     const char *method = next_line(&rest), *version = next_line(&rest), *target = next_line(&rest),
                *path;

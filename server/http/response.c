@@ -1,0 +1,338 @@
+/*
+ * response.c - see response.h.
+ */
+#include "response.h"
+
+#include "request.h"
+
+#include "../../common/err.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REQUEST_ID    "X-Request-Id"
+#define PLACES        64  /* for spare shells, by the length of their body */
+#define SPARES        128 /* of a thread: as many as it holds requests, which are answered at once */
+#define SHELL_LARGEST 2048 /* bytes of a body */
+
+/* ---- heads ---- */
+
+static bool add(struct MHD_Response *response, const char *name, const char *value)
+{
+    return MHD_add_response_header(response, name, value) == MHD_YES;
+}
+
+/* What a browser is told of every answer: it is what it says, and of no use to pages of other
+ * sites, neither to read nor to show in a frame. */
+static bool add_hardening(struct MHD_Response *response)
+{
+    static const char *const always[][2] = {
+        {"X-Content-Type-Options", "nosniff"},
+        {"X-Frame-Options", "DENY"},
+        {"Referrer-Policy", "no-referrer"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+    };
+    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
+        if (!add(response, always[i][0], always[i][1]))
+            return false;
+    }
+    return true;
+}
+
+static const char *cache_control(const struct request *rq)
+{
+    if (rq->reply.keep)
+        return "public, max-age=31536000, immutable";
+    return rq->caller.token ? "no-store" : "no-cache"; /* what is not everybody's is on no disk */
+}
+
+/* What all answers have of one type to one kind of caller. */
+static bool add_usual(struct MHD_Response *response, const struct request *rq)
+{
+    const char *type = rq->reply.type;
+    return (!type || add(response, "Content-Type", type)) && add_hardening(response) &&
+           add(response, "Cache-Control", cache_control(rq));
+}
+
+/* The headers in a buf: each time a name and a value, both with their zeros. False: that was all.
+ */
+static bool next_header(const struct buf *headers, size_t *at, const char **name,
+                        const char **value)
+{
+    if (*at >= headers->len)
+        return false;
+    *name = headers->data + *at;
+    *value = *name + strlen(*name) + 1;
+    *at += (size_t)(*value - *name) + strlen(*value) + 1;
+    return true;
+}
+
+/* All but the request's id. */
+static bool add_headers(struct MHD_Response *response, const struct request *rq)
+{
+    const char *name, *value;
+    bool ok = add_usual(response, rq);
+    for (size_t at = 0; ok && next_header(&rq->reply.headers, &at, &name, &value);)
+        ok = add(response, name, value);
+    return ok && (!rq->close || add(response, "Connection", "close"));
+}
+
+bool response_head(struct MHD_Response *response, const struct request *rq)
+{
+    return add_headers(response, rq) && add(response, REQUEST_ID, rq->request_id);
+}
+
+/* A header with a new value. `old` may be "": it is not there yet. */
+static bool exchange(struct MHD_Response *response, const char *name, const char *old,
+                     const char *value)
+{
+    if (old[0])
+        (void)MHD_del_response_header(response, name, old);
+    return add(response, name, value);
+}
+
+/* ---- answers that are given more than once ---- */
+
+/* The library writes the head into the connection's memory before the handler of another request of
+ * this thread is called: so the id that differs may be changed while bodies are still being sent.
+ */
+struct prepared {
+    struct MHD_Response *response;
+    size_t len, references;
+    bool private;                                               /* for callers with a token */
+    char request_id[sizeof(((struct request *)0)->request_id)]; /* that it has now */
+};
+
+struct prepared *reply_prepare(const struct request *rq)
+{
+    const struct buf *body = &rq->reply.body;
+    struct prepared *p = body->failed ? NULL : calloc(1, sizeof(*p));
+    if (!p)
+        return NULL;
+    *p = (struct prepared){.len = body->len, .references = 1, .private = rq->caller.token != NULL};
+    p->response = MHD_create_response_from_buffer(body->len, body->data, MHD_RESPMEM_MUST_COPY);
+    if (p->response && add_headers(p->response, rq))
+        return p;
+    prepared_release(p);
+    return NULL;
+}
+
+void prepared_release(struct prepared *p)
+{
+    if (!p || --p->references > 0)
+        return;
+    if (p->response)
+        MHD_destroy_response(p->response);
+    free(p);
+}
+
+bool reply_with_prepared(struct request *rq, struct prepared *p, const char *tag)
+{
+    if (rq->head || rq->close || rq->reply.headers.len > 0 ||
+        p->private != (rq->caller.token != NULL) || request_knows(rq, tag))
+        return false;
+    p->references++;
+    rq->reply.status = 200;
+    rq->reply.prepared = p;
+    return true;
+}
+
+struct MHD_Response *prepared_for(struct prepared *p, struct request *rq)
+{
+    bool named = exchange(p->response, REQUEST_ID, p->request_id, rq->request_id);
+    memcpy(p->request_id, named ? rq->request_id : "", named ? sizeof(p->request_id) : 1);
+    rq->sent = p->len;
+    return named ? p->response : NULL;
+}
+
+/* ---- responses that are dressed again ---- */
+
+struct shell {
+    struct shell *next; /* of its place */
+    struct MHD_Response *response;
+    char *body; /* the response's */
+    size_t len;
+    const char *type; /* outlives the service */
+    bool private;
+    struct buf headers; /* that it has now, besides the usual ones and the request's id */
+    char request_id[sizeof(((struct request *)0)->request_id)];
+};
+
+struct shells {
+    struct shell *place[PLACES]; /* what was given last is taken first */
+    size_t count;
+    size_t hand; /* the place that gives one up next */
+};
+
+static pthread_key_t key; /* of a thread's struct shells, freed with the thread */
+static _Thread_local struct shells *mine;
+
+static void shell_free(struct shell *s)
+{
+    if (!s)
+        return;
+    if (s->response)
+        MHD_destroy_response(s->response);
+    buf_release(&s->headers);
+    free(s);
+}
+
+static struct shell *pop(struct shells *all, size_t place)
+{
+    struct shell *s = all->place[place];
+    if (!s)
+        return NULL;
+    all->place[place] = s->next;
+    all->count--;
+    return s;
+}
+
+static void free_all(void *arg)
+{
+    struct shells *all = arg;
+    for (size_t i = 0; i < PLACES; i++) {
+        while (all->place[i])
+            shell_free(pop(all, i));
+    }
+    free(all);
+    mine = NULL;
+}
+
+int response_start(void)
+{
+    static bool made;
+    if (made)
+        return 0;
+    int e = pthread_key_create(&key, free_all);
+    if (e) {
+        errno = e;
+        return -ERR_SYSTEM;
+    }
+    made = true;
+    return 0;
+}
+
+static struct shells *shells_of_thread(void)
+{
+    if (mine)
+        return mine;
+    mine = calloc(1, sizeof(*mine));
+    if (mine && pthread_setspecific(key, mine) != 0) {
+        free(mine);
+        mine = NULL;
+    }
+    return mine;
+}
+
+static struct shell *shell_new(const struct request *rq)
+{
+    struct shell *s = calloc(1, sizeof(*s));
+    size_t len = rq->reply.body.len;
+    if (!s)
+        return NULL;
+    *s = (struct shell){.len = len,
+                        .type = rq->reply.type,
+                        .private = rq->caller.token != NULL,
+                        .body = malloc(len)};
+    if (s->body)
+        s->response = MHD_create_response_from_buffer(len, s->body, MHD_RESPMEM_MUST_FREE);
+    if (!s->response)
+        free(s->body);
+    if (s->response && add_usual(s->response, rq))
+        return s;
+    shell_free(s);
+    return NULL;
+}
+
+static bool same_names(const struct buf *a, const struct buf *b)
+{
+    const char *name_a, *name_b, *value;
+    size_t at_a = 0, at_b = 0;
+    while (next_header(a, &at_a, &name_a, &value)) {
+        if (!next_header(b, &at_b, &name_b, &value) || strcmp(name_a, name_b) != 0)
+            return false;
+    }
+    return at_b == b->len;
+}
+
+static bool fits(const struct shell *s, const struct request *rq)
+{
+    return s->len == rq->reply.body.len && s->type == rq->reply.type &&
+           s->private == (rq->caller.token != NULL) && same_names(&s->headers, &rq->reply.headers);
+}
+
+/* False: no memory, and the shell is of no use any more. */
+static bool dress(struct shell *s, const struct request *rq)
+{
+    const struct buf *headers = &rq->reply.headers;
+    const char *name, *value, *old_name, *old = "";
+    size_t at = 0, old_at = 0;
+    bool ok = true;
+    while (ok && next_header(headers, &at, &name, &value)) {
+        if (s->headers.len > 0)
+            (void)next_header(&s->headers, &old_at, &old_name, &old);
+        if (strcmp(old, value) != 0 || s->headers.len == 0)
+            ok = exchange(s->response, name, old, value);
+    }
+    buf_clear(&s->headers);
+    buf_add(&s->headers, headers->data, headers->len);
+    ok = ok && !s->headers.failed &&
+         exchange(s->response, REQUEST_ID, s->request_id, rq->request_id);
+    memcpy(s->request_id, rq->request_id, sizeof(s->request_id));
+    memcpy(s->body, rq->reply.body.data, s->len);
+    return ok;
+}
+
+/* Answers that come in numbers, alike but for their ids and times. */
+static bool is_usual(const struct request *rq)
+{
+    const struct reply *reply = &rq->reply;
+    return !reply->source.more && !reply->fixed && !reply->keep && reply->type &&
+           !reply->type_copy && !rq->err && !rq->head && !rq->close && !reply->body.failed &&
+           !reply->headers.failed && reply->body.len > 0 && reply->body.len <= SHELL_LARGEST;
+}
+
+struct shell *shell_take(struct request *rq)
+{
+    struct shells *all = is_usual(rq) ? shells_of_thread() : NULL;
+    if (!all)
+        return NULL;
+    struct shell *s = pop(all, rq->reply.body.len % PLACES);
+    if (s && !fits(s, rq)) {
+        shell_free(s);
+        s = NULL;
+    }
+    if (!s)
+        s = shell_new(rq);
+    if (!s)
+        return NULL;
+    if (!dress(s, rq)) {
+        shell_free(s);
+        return NULL;
+    }
+    rq->sent = s->len;
+    return s;
+}
+
+struct MHD_Response *shell_response(const struct shell *s)
+{
+    return s->response;
+}
+
+void shell_give(struct shell *s)
+{
+    struct shells *all = mine;
+    if (!s || !all) {
+        shell_free(s);
+        return;
+    }
+    for (; all->count >= SPARES; all->hand = (all->hand + 1) % PLACES)
+        shell_free(pop(all, all->hand));
+    struct shell **place = &all->place[s->len % PLACES];
+    s->next = *place;
+    *place = s;
+    all->count++;
+}
