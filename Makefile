@@ -636,7 +636,7 @@ fuzz: deps-lint $(FUZZERS) ## fuzz every target for FUZZ_SECONDS, or FUZZ_RUNS e
 # ---- measurements ----
 $(BUILD)/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=c17 -O2 -D_GNU_SOURCE -Wall -Wextra -o $@ $< $(if $(filter floors,$*),bench/epoll.c -lmicrohttpd -lsqlite3 -ldl)
+	$(CC) -std=c17 -O2 -D_GNU_SOURCE -Wall -Wextra -o $@ $< $(if $(filter floors,$*),bench/epoll.c -lmicrohttpd -lsqlite3 -ldl) $(if $(filter load,$*),-lm)
 bench: all $(BUILD)/bench/load $(BUILD)/bench/floors ## jobmill beside this machine's floors and those peers that are installed (BENCH_ARGS)
 	@! pkg-config --exists gearmand || $(MAKE) --no-print-directory $(BUILD)/bench/gearman
 	BUILD=$(BUILD) python3 bench/run.py --peers $(BENCH_ARGS)
@@ -655,6 +655,8 @@ bench-deps: ## installs what jobmill is measured beside
 bench-peers: all bench-deps $(BUILD)/bench/load ## jobmill beside its peers, which are installed first (PEERS_ARGS)
 	$(MAKE) --no-print-directory $(BUILD)/bench/gearman
 	BUILD=$(BUILD) python3 bench/peers.py $(PEERS_ARGS)
+bench-load-check: $(BUILD)/bench/load $(BUILD)/bench/floors ## are the figures of the load generator right? against servers whose latency is known
+	BUILD=$(BUILD) python3 bench/load_check.py
 bench-overload: all $(BUILD)/bench/load ## ten and a hundred times as many clients as keep it busy (OVERLOAD_ARGS)
 	BUILD=$(BUILD) python3 bench/overload.py $(OVERLOAD_ARGS)
 bench-hostile: all $(BUILD)/bench/load $(TEST_PROGRAMS) $(BUILD)/tests/tasks/misbehave.so ## how it answers while hostile programs run (HOSTILE_ARGS)
@@ -702,4 +704,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/fuzz/*.d $(BUILD)/tests/fuzz/lib/*.d)
-.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-short bench-deps bench-growth bench-hostile bench-overload bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-short bench-deps bench-growth bench-hostile bench-overload bench-load-check bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
