@@ -128,6 +128,7 @@ SERVER := \
 	server/schedule.c \
 	server/serve.c \
 	server/steps.c \
+	server/stop.c \
 	server/supervise.c \
 	server/tree.c \
 	server/tokens.c \

@@ -1,6 +1,6 @@
 /*
- * deliver.c - one job's way to a worker and back: assign, hear, take back, stop, time out.
- * Dispatch's thread.
+ * deliver.c - one job's way to a worker and back: assign, hear, take back. Dispatch's
+ * thread.
  *
  * A claim lives in one place at a time: pending in its pool, held by a slot, or on its way back to
  * the writer as a finish. `open attempts` are the first two.
@@ -37,10 +37,6 @@
 /* A worker whose socket is closed is dead or dying; one that lives on after this is killed. */
 #define CLOSED_US (100 * US_PER_MS)
 
-/* A program's grace is kept by its worker, which lives on. One that does not is killed this later.
- */
-#define MARGIN_US (2 * US_PER_S)
-
 /* ---- checkpoints ---- */
 
 static void checkpoint(struct slot *s, const struct msg_CHECKPOINT *m)
@@ -67,15 +63,6 @@ void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c)
 
 /* ---- to the worker ---- */
 
-static void head_starts(struct slot *s)
-{
-    s->head_since_us = clock_mono_us();
-    s->head_cpu_us = atomic_load_explicit(&s->board->cpu_us, memory_order_relaxed);
-    s->stop = STOP_NONE;
-    s->soon = SOON_UNKNOWN;
-    s->kill_at_us = INT64_MAX;
-}
-
 /* The worker holds the job from now on; it is told with the others of this pass. Takes c. */
 static void hold(struct dispatcher *d, struct slot *s, struct claim *c)
 {
@@ -89,7 +76,7 @@ static void hold(struct dispatcher *d, struct slot *s, struct claim *c)
     slot_untold(
         s, atomic_load_explicit(&d->board->task[c->task_index].run_ewma_us, memory_order_relaxed));
     if (s->count == 1)
-        head_starts(s);
+        slot_head_starts(s);
     if (s->state == SLOT_IDLE)
         slot_set_state(s, SLOT_BUSY);
     if (slot_is_spent(s))
@@ -250,7 +237,7 @@ static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *sa
     s->full = false;
     s->pool->deaths = 0;
     if (i == 0)
-        head_starts(s);
+        slot_head_starts(s);
     if (s->count == 0 && s->state == SLOT_BUSY)
         slot_set_state(s, SLOT_IDLE);
     pool_ran(s->pool, m->run_us);
@@ -417,71 +404,6 @@ void deliver_stopped(struct dispatcher *d, struct slot *s, bool stopped)
     deliver_pending(d, s->pool);
 }
 
-/* ---- stopping ---- */
-
-/* Asks the task of the first held job to give up; after the grace it is killed. */
-static void stop_head(struct dispatcher *d, struct slot *s, enum stop_reason why, int64_t grace_us)
-{
-    if (s->stop != STOP_NONE && why != STOP_DRAIN)
-        return;
-    s->stop = why;
-    deliver_take_back(s, 1);
-    atomic_store_explicit(&s->board->cancel_seq, s->held[0].seq, memory_order_release);
-    struct msg m = {.kind = MSG_CANCEL, .fd = -1};
-    m.u.CANCEL = (struct msg_CANCEL){.generation = s->generation, .seq = s->held[0].seq};
-    if (why != STOP_DRAIN && d->defs->task[s->held[0].claim->task_index].kind != TASK_MODULE)
-        grace_us += MARGIN_US;
-    (void)msg_send(s->sock, &m); /* only wakes a worker that waits; the flag is on the board */
-    s->kill_at_us = clock_mono_us() + grace_us;
-    if (grace_us <= 0)
-        supervise_kill(d, s);
-}
-
-static bool cancel_in_slot(struct dispatcher *d, struct slot *s, const struct id *job,
-                           uint32_t attempt)
-{
-    for (unsigned i = 0; i < s->count; i++) {
-        struct claim *c = s->held[i].claim;
-        if (c->attempt != attempt || !id_equal(&c->job, job))
-            continue;
-        c->cancel_requested = true;
-        if (cell_revoke(s->board, s->held[i].cell, s->held[i].seq)) {
-            struct pool *p = s->pool;
-            deliver_return(d, p, slot_take(s, i));
-            if (s->count == 0 && s->state == SLOT_BUSY)
-                slot_set_state(s, SLOT_IDLE);
-            else if (i == 0 && s->count)
-                head_starts(s);
-            deliver_pending(d, p);
-        } else if (i == 0 && s->state != SLOT_DYING) {
-            stop_head(d, s, STOP_CANCEL, d->conf->kill_grace_us);
-            deliver_pending(d, s->pool);
-        }
-        /* else it began this instant, behind one whose DONE is in the socket: head_starts() of that
-         * DONE finds cancel_requested through deliver_timers() */
-        return true;
-    }
-    return false;
-}
-
-void deliver_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt)
-{
-    for (uint32_t i = 0; i < d->defs->pools; i++) {
-        struct pool *p = &d->pools[i];
-        for (uint32_t k = 0; k < p->size; k++) {
-            if (cancel_in_slot(d, &p->slots[k], job, attempt))
-                return;
-        }
-        for (struct inbox_node *n = p->pending; n; n = n->next) {
-            struct claim *c = INBOX_OWNER(n, struct claim, order.node);
-            if (c->attempt == attempt && id_equal(&c->job, job)) {
-                c->cancel_requested = true; /* returned as cancelled when its turn comes */
-                return;
-            }
-        }
-    }
-}
-
 /* ---- time ---- */
 
 /* The worker holds more than it runs: is the one that runs long, and are its outcomes unread? */
@@ -550,15 +472,7 @@ static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, in
         outcome_left(c);
     if (c->has_left && c->left_due_us < *next_us)
         *next_us = c->left_due_us;
-    if (s->stop == STOP_NONE) {
-        int64_t deadline = c->timeout_us > 0 ? s->head_since_us + c->timeout_us : INT64_MAX;
-        if (c->cancel_requested)
-            stop_head(d, s, STOP_CANCEL, d->conf->kill_grace_us);
-        else if (deadline <= now_us)
-            stop_head(d, s, STOP_TIMEOUT, d->conf->kill_grace_us);
-        else if (deadline < *next_us)
-            *next_us = deadline;
-    }
+    stop_timers(d, s, now_us, next_us);
     if (s->count > 1)
         long_head(d, s, now_us, next_us);
     else if (s->stop == STOP_NONE)
@@ -587,16 +501,5 @@ void deliver_drain(struct dispatcher *d)
                 slot_set_state(s, SLOT_IDLE);
         }
         return_pending(d, p);
-    }
-}
-
-void deliver_drain_over(struct dispatcher *d)
-{
-    for (uint32_t i = 0; i < d->defs->pools; i++) {
-        for (uint32_t k = 0; k < d->pools[i].size; k++) {
-            struct slot *s = &d->pools[i].slots[k];
-            if (s->count && s->state == SLOT_BUSY && s->stop != STOP_DRAIN)
-                stop_head(d, s, STOP_DRAIN, 0);
-        }
     }
 }

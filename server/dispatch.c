@@ -141,7 +141,7 @@ static void take_inbox(struct dispatcher *d)
                 deliver_pending(d, &d->pools[i]);
             touched[i] = false;
         }
-        deliver_cancel(d, &x->job, x->attempt);
+        stop_cancel(d, &x->job, x->attempt);
         free(x);
     }
     for (uint32_t i = 0; i < d->defs->pools; i++) {
@@ -178,7 +178,7 @@ static void drain_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
     if (!d->draining)
         return;
     if (d->drain_until_us <= now_us)
-        deliver_drain_over(d);
+        stop_all(d);
     else if (d->drain_until_us < *next_us)
         *next_us = d->drain_until_us;
     uint32_t open = 0;

@@ -1,6 +1,7 @@
 /*
  * dispatch_priv.h - what dispatch.c (jobs), supervise.c (workers' births and deaths), deliver.c (one
- * job's way to a worker and back), leave.c (workers that go in good order) and outcome.c (what came of it) share. Dispatch's thread alone, but for `inbox`, `drain_*`
+ * job's way to a worker and back), stop.c (jobs that must not go on), leave.c (workers that go in good
+ * order) and outcome.c (what came of it) share. Dispatch's thread alone, but for `inbox`, `drain_*`
  * and `open_attempts`.
  */
 #ifndef JOBMILL_SERVER_DISPATCH_PRIV_H
@@ -57,14 +58,17 @@ void deliver_socket(struct dispatcher *d, struct slot *s);       /* a worker's s
 void deliver_look(struct dispatcher *d);                         /* what the workers put in their rings */
 bool deliver_sleep(struct dispatcher *d);                        /* from now on LOOK wakes; false: look first */
 void deliver_last_words(struct dispatcher *d, struct slot *s);   /* all that a dead worker had sent */
-void deliver_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt);
 void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);
 void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH *death);
 void deliver_stopped(struct dispatcher *d, struct slot *s, bool stopped); /* a signal has stopped its worker, or it goes on */
 void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c); /* unrun, to the queue; takes c */
 void deliver_take_back(struct slot *s, unsigned from); /* what it holds from there on, as far as it has not begun: pending again */
 void deliver_drain(struct dispatcher *d);                        /* takes back all that has not begun */
-void deliver_drain_over(struct dispatcher *d);                   /* kills what still runs */
+
+/* ---- stop.c ---- */
+void stop_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt);
+void stop_timers(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us); /* of a worker that holds something */
+void stop_all(struct dispatcher *d);                             /* kills what still runs */
 
 /* ---- leave.c ---- */
 void leave_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);

@@ -7,6 +7,8 @@
  */
 #include "pool.h"
 
+#include "../common/clock.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -292,6 +294,15 @@ void slot_untold(struct slot *s, int64_t run_us)
         s->untold_us = 0;
     s->untold++;
     s->untold_us += EACH_US + (run_us > 0 ? run_us : WAKE_US);
+}
+
+void slot_head_starts(struct slot *s)
+{
+    s->head_since_us = clock_mono_us();
+    s->head_cpu_us = atomic_load_explicit(&s->board->cpu_us, memory_order_relaxed);
+    s->stop = STOP_NONE;
+    s->soon = SOON_UNKNOWN;
+    s->kill_at_us = INT64_MAX;
 }
 
 struct claim *slot_take(struct slot *s, unsigned i)

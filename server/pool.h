@@ -117,6 +117,8 @@ void pool_ran(struct pool *p, int64_t run_us);
 unsigned slot_free_cell(const struct slot *s);
 /* One more is not told yet, of a task whose jobs run this long on average; 0: not known. */
 void slot_untold(struct slot *s, int64_t run_us);
+/* Its first job begins now, as far as dispatch knows. */
+void slot_head_starts(struct slot *s);
 /* Takes the i-th held job out; the claim is the caller's. */
 struct claim *slot_take(struct slot *s, unsigned i);
 

@@ -355,7 +355,7 @@ static void act(struct input *in)
         break;
     case 9:
         id_make(&id, take(in, 1), 7);
-        deliver_cancel(d, &id, 1);
+        stop_cancel(d, &id, 1);
         break;
     case 10:
         mono_us += (int64_t)take(in, 3);

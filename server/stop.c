@@ -1,0 +1,102 @@
+/*
+ * stop.c - jobs that must not go on: cancelled, out of time, or still running when a drain is over.
+ * Dispatch's thread.
+ *
+ * Its task is asked to give up; after a grace the worker, or the program that it runs, is killed.
+ * What had not begun is taken back, and costs nothing.
+ */
+#include "dispatch_priv.h"
+
+#include "../common/clock.h"
+
+/* A program's grace is kept by its worker, which lives on. One that does not is killed this later.
+ */
+#define MARGIN_US (2 * US_PER_S)
+
+/* Asks the task of the first held job to give up; after the grace it is killed. */
+static void stop_head(struct dispatcher *d, struct slot *s, enum stop_reason why, int64_t grace_us)
+{
+    if (s->stop != STOP_NONE && why != STOP_DRAIN)
+        return;
+    s->stop = why;
+    deliver_take_back(s, 1);
+    atomic_store_explicit(&s->board->cancel_seq, s->held[0].seq, memory_order_release);
+    struct msg m = {.kind = MSG_CANCEL, .fd = -1};
+    m.u.CANCEL = (struct msg_CANCEL){.generation = s->generation, .seq = s->held[0].seq};
+    if (why != STOP_DRAIN && d->defs->task[s->held[0].claim->task_index].kind != TASK_MODULE)
+        grace_us += MARGIN_US;
+    (void)msg_send(s->sock, &m); /* only wakes a worker that waits; the flag is on the board */
+    s->kill_at_us = clock_mono_us() + grace_us;
+    if (grace_us <= 0)
+        supervise_kill(d, s);
+}
+
+static bool cancel_in_slot(struct dispatcher *d, struct slot *s, const struct id *job,
+                           uint32_t attempt)
+{
+    for (unsigned i = 0; i < s->count; i++) {
+        struct claim *c = s->held[i].claim;
+        if (c->attempt != attempt || !id_equal(&c->job, job))
+            continue;
+        c->cancel_requested = true;
+        if (cell_revoke(s->board, s->held[i].cell, s->held[i].seq)) {
+            struct pool *p = s->pool;
+            deliver_return(d, p, slot_take(s, i));
+            if (s->count == 0 && s->state == SLOT_BUSY)
+                slot_set_state(s, SLOT_IDLE);
+            else if (i == 0 && s->count)
+                slot_head_starts(s);
+            deliver_pending(d, p);
+        } else if (i == 0 && s->state != SLOT_DYING) {
+            stop_head(d, s, STOP_CANCEL, d->conf->kill_grace_us);
+            deliver_pending(d, s->pool);
+        }
+        /* else it began this instant, behind one whose DONE is in the socket: slot_head_starts() of
+         * that DONE finds cancel_requested through stop_timers() */
+        return true;
+    }
+    return false;
+}
+
+void stop_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt)
+{
+    for (uint32_t i = 0; i < d->defs->pools; i++) {
+        struct pool *p = &d->pools[i];
+        for (uint32_t k = 0; k < p->size; k++) {
+            if (cancel_in_slot(d, &p->slots[k], job, attempt))
+                return;
+        }
+        for (struct inbox_node *n = p->pending; n; n = n->next) {
+            struct claim *c = INBOX_OWNER(n, struct claim, order.node);
+            if (c->attempt == attempt && id_equal(&c->job, job)) {
+                c->cancel_requested = true; /* returned as cancelled when its turn comes */
+                return;
+            }
+        }
+    }
+}
+
+void stop_timers(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
+{
+    const struct claim *c = s->held[0].claim;
+    if (s->stop != STOP_NONE)
+        return;
+    int64_t deadline = c->timeout_us > 0 ? s->head_since_us + c->timeout_us : INT64_MAX;
+    if (c->cancel_requested)
+        stop_head(d, s, STOP_CANCEL, d->conf->kill_grace_us);
+    else if (deadline <= now_us)
+        stop_head(d, s, STOP_TIMEOUT, d->conf->kill_grace_us);
+    else if (deadline < *next_us)
+        *next_us = deadline;
+}
+
+void stop_all(struct dispatcher *d)
+{
+    for (uint32_t i = 0; i < d->defs->pools; i++) {
+        for (uint32_t k = 0; k < d->pools[i].size; k++) {
+            struct slot *s = &d->pools[i].slots[k];
+            if (s->count && s->state == SLOT_BUSY && s->stop != STOP_DRAIN)
+                stop_head(d, s, STOP_DRAIN, 0);
+        }
+    }
+}
