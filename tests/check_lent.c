@@ -10,16 +10,6 @@
 
 #define MANY 5000 /* more than may be lent at a time */
 
-static void begin(void)
-{
-    ck_assert_int_eq(store_begin(s), 0);
-}
-
-static void commit(void)
-{
-    ck_assert_int_eq(store_commit(s), 0);
-}
-
 /* In the open transaction; of alpha alone. */
 static size_t lend(size_t want, int64_t at_us, struct job *out)
 {

@@ -18,11 +18,15 @@ void kit_teardown(void);
 int open_store(void);
 void close_store(void);
 
+void begin(void); /* a transaction of the test's own */
+void commit(void);
+
 /* A job as a submission makes it: created at 1000, 2 attempts, its rank a minute less for each
  * point of priority. The caller may change it before insert(). */
 void make(struct job *j, uint32_t task, enum job_state state, int priority);
 int insert(struct job *j,
            const struct store_key *key); /* in the open transaction; store_insert's */
+struct id keep(struct job *j);           /* the same in a transaction of its own; releases it */
 struct id add(uint32_t task, enum job_state state, int priority);
 
 struct job get(const struct id *id); /* the caller releases it */
@@ -34,6 +38,9 @@ int end(const struct id *id, uint32_t number, enum attempt_end how, bool now,
         enum job_state *state);
 /* Claims at 3000, of either task, one of each concurrency key; the caller releases them. */
 size_t claim(size_t want, struct job *out);
+struct id claim_one(void);
+size_t due(int64_t now_us); /* what is due at this time is moved; how many */
+int settle(void);   /* passes on what ended at 9000, in as few transactions as it takes; how many */
 void recount(void); /* the store's counters must equal a recount through lists */
 
 #endif

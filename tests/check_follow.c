@@ -1,0 +1,238 @@
+/*
+ * check_follow.c - what follows in the store from the end of a job: groups that end with their
+ * last, jobs that waited for others. Single thread; each test has a data directory of its own.
+ */
+#include "../common/err.h"
+#include "storekit.h"
+#include "suite.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CHILDREN 5000 /* more than one transaction passes an end on to */
+
+/* Ends an attempt and passes it on in the same transaction, as the writer does. */
+static void ends_and_settles(const struct id *id, enum attempt_end how)
+{
+    struct attempt a = {.job = *id, .number = 1, .end = how, .permanent = true};
+    a.error = JOB_ERROR_NONE;
+    if (how == ATTEMPT_FAILED)
+        job_error_set(&a.error, "boom", "it broke");
+    struct finish_policy p = {.now_us = 9000, .backoff_us = backoff};
+    enum job_state state;
+    bool more;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    ck_assert(!more);
+    commit();
+    attempt_release(&a);
+}
+
+/* ---- groups ---- */
+
+static struct id group_of(int n, struct id *jobs)
+{
+    struct group g = {.created_us = 1000};
+    ck_assert_int_eq(id_new(&g.id), 0);
+    begin();
+    ck_assert_int_eq(store_group_add(s, &g), 0);
+    for (int i = 0; i < n; i++) {
+        struct job j;
+        make(&j, alpha, JOB_RUNNING, 0);
+        j.group = g.id;
+        ck_assert_int_eq(insert(&j, NULL), 0);
+        jobs[i] = j.id;
+        job_release(&j);
+    }
+    commit();
+    return g.id;
+}
+
+START_TEST(a_group_ends_with_its_last_job)
+{
+    struct id jobs[3], id = group_of(3, jobs);
+    struct group g;
+    ends_and_settles(&jobs[1], ATTEMPT_SUCCEEDED);
+    ends_and_settles(&jobs[0], ATTEMPT_FAILED);
+    ck_assert_int_eq(store_read_group(r, &id, &g), 0);
+    ck_assert_uint_eq(g.state[JOB_SUCCEEDED], 1);
+    ck_assert_uint_eq(g.state[JOB_FAILED], 1);
+    ck_assert_uint_eq(g.state[JOB_RUNNING], 1);
+    ck_assert_int_eq(g.finished_us, 0);
+    group_release(&g);
+
+    struct attempt a = {.job = jobs[2], .number = 1, .end = ATTEMPT_SUCCEEDED};
+    struct finish_policy p = {.now_us = 9000, .backoff_us = backoff};
+    enum job_state state;
+    bool more, told = false;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    for (size_t i = 0; i < store_ended_count(s); i++) {
+        struct id which;
+        store_ended_id(s, i, &which);
+        told = told || id_equal(&which, &id);
+    }
+    commit();
+    ck_assert(told);
+    ck_assert_int_eq(store_read_group(r, &id, &g), 0);
+    ck_assert_uint_eq(g.state[JOB_RUNNING], 0);
+    ck_assert_int_eq(g.finished_us, 9000);
+    group_release(&g);
+    recount();
+}
+END_TEST
+
+START_TEST(a_group_that_is_open_does_not_end)
+{
+    struct group g = {.created_us = 1000, .open = true}, now;
+    struct job j;
+    ck_assert_int_eq(id_new(&g.id), 0);
+    make(&j, alpha, JOB_RUNNING, 0);
+    j.group = g.id;
+    begin();
+    ck_assert_int_eq(store_group_add(s, &g), 0);
+    ck_assert_int_eq(insert(&j, NULL), 0);
+    commit();
+    ends_and_settles(&j.id, ATTEMPT_SUCCEEDED);
+    job_release(&j);
+    ck_assert_int_eq(store_read_group(r, &g.id, &now), 0);
+    ck_assert_int_eq(now.finished_us, 0);
+    group_release(&now);
+    begin();
+    ck_assert_int_eq(store_group_close(s, &g.id, 8000), 0);
+    commit();
+    settle();
+    ck_assert_int_eq(store_read_group(r, &g.id, &now), 0);
+    ck_assert_int_ne(now.finished_us, 0);
+    group_release(&now);
+}
+END_TEST
+
+/* ---- dependencies ---- */
+
+static struct id child_of(const struct id *parents, size_t n, bool anyway)
+{
+    struct job j;
+    make(&j, beta, JOB_QUEUED, 0);
+    j.parents = malloc(n * sizeof(*parents));
+    ck_assert_ptr_nonnull(j.parents);
+    memcpy(j.parents, parents, n * sizeof(*parents));
+    j.parents_count = n;
+    j.run_anyway = anyway;
+    return keep(&j);
+}
+
+START_TEST(a_child_waits_for_all_its_parents)
+{
+    struct id p[2] = {add(alpha, JOB_RUNNING, 0), add(alpha, JOB_RUNNING, 0)};
+    struct id child = child_of(p, 2, false), grandchild = child_of(&child, 1, false);
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    due(INT64_C(1) << 60); /* no clock lets it go */
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    ends_and_settles(&p[1], ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    ends_and_settles(&p[0], ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_QUEUED);
+    ck_assert_int_eq(state_of(&grandchild), JOB_SCHEDULED);
+    struct id got = claim_one();
+    ck_assert(id_equal(&got, &child));
+    recount();
+}
+END_TEST
+
+START_TEST(a_failure_is_passed_on_or_not)
+{
+    struct id p = add(alpha, JOB_RUNNING, 0);
+    struct id child = child_of(&p, 1, false), anyway = child_of(&p, 1, true);
+    struct id grandchild = child_of(&child, 1, false), cleaner = child_of(&child, 1, true);
+    ends_and_settles(&p, ATTEMPT_FAILED);
+    ck_assert_int_eq(state_of(&child), JOB_FAILED);
+    ck_assert_int_eq(state_of(&grandchild), JOB_FAILED);
+    ck_assert_int_eq(state_of(&anyway), JOB_QUEUED);
+    ck_assert_int_eq(state_of(&cleaner), JOB_QUEUED);
+    struct job j = get(&grandchild);
+    ck_assert_str_eq(j.error.code, JOB_ERROR_DEPENDENCY);
+    job_release(&j);
+    struct id late = child_of(&p, 1, false), late_anyway = child_of(&p, 1, true);
+    ck_assert_int_eq(state_of(&late), JOB_FAILED); /* its parent had ended before it came */
+    ck_assert_int_eq(state_of(&late_anyway), JOB_QUEUED);
+    recount();
+}
+END_TEST
+
+START_TEST(a_cancelled_parent_decides_its_children)
+{
+    struct id p = add(alpha, JOB_QUEUED, 0), child = child_of(&p, 1, false);
+    struct job j;
+    bool more;
+    job_init(&j);
+    begin();
+    ck_assert_int_eq(store_cancel(s, &p, 9, &j), 0);
+    ck_assert_int_eq(store_settle(s, 9, &more), 0);
+    commit();
+    job_release(&j);
+    ck_assert_int_eq(state_of(&child), JOB_CANCELLED);
+    recount();
+}
+END_TEST
+
+START_TEST(a_group_is_a_parent)
+{
+    struct id jobs[2], g = group_of(2, jobs), child = child_of(&g, 1, false), which, nil = {{1}};
+    begin();
+    ck_assert_int_eq(store_check_parents(s, &g, 1, &which), 0);
+    ck_assert_int_eq(store_check_parents(s, (struct id[]){g, nil}, 2, &which),
+                     -ERR_UNKNOWN_DEPENDENCY);
+    ck_assert(id_equal(&which, &nil));
+    commit();
+    ends_and_settles(&jobs[0], ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    ends_and_settles(&jobs[1], ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_QUEUED);
+}
+END_TEST
+
+START_TEST(many_children_take_several_transactions)
+{
+    struct id p = add(alpha, JOB_RUNNING, 0);
+    begin();
+    for (int i = 0; i < CHILDREN; i++) {
+        struct job j;
+        make(&j, beta, JOB_QUEUED, 0);
+        j.parents = malloc(sizeof(p));
+        ck_assert_ptr_nonnull(j.parents);
+        j.parents[0] = p;
+        j.parents_count = 1;
+        ck_assert_int_eq(insert(&j, NULL), 0);
+        job_release(&j);
+    }
+    commit();
+    struct attempt a = {.job = p, .number = 1, .end = ATTEMPT_SUCCEEDED};
+    struct finish_policy policy = {.now_us = 9000, .backoff_us = backoff};
+    enum job_state state;
+    bool more;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &policy, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    commit();
+    ck_assert(more);
+    ck_assert_uint_gt(store_count(s, beta, JOB_SCHEDULED), 0);
+    close_store(); /* the service dies between the two */
+    open_store();
+    struct recovery rec;
+    ck_assert_int_eq(store_recover(s, 9000, &rec), 0);
+    settle();
+    ck_assert_uint_eq(store_count(s, beta, JOB_QUEUED), CHILDREN);
+    recount();
+}
+END_TEST
+
+int main(void)
+{
+    return SUITE("follow", kit_setup, kit_teardown, a_group_ends_with_its_last_job,
+                 a_group_that_is_open_does_not_end, a_child_waits_for_all_its_parents,
+                 a_failure_is_passed_on_or_not, a_cancelled_parent_decides_its_children,
+                 a_group_is_a_parent, many_children_take_several_transactions);
+}
