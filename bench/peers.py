@@ -6,7 +6,8 @@
 Peers, each with 2 workers that do nothing and 64 jobs in flight, as far as they are installed (`make bench-peers` installs them):
 concurrent.futures.ProcessPoolExecutor and multiprocessing.Pool.map (in memory), gearmand (in memory), beanstalkd (a sync for each job),
 BullMQ on Redis (appendfsync always), by itself and behind a Node HTTP front. jobmill is asked over HTTP and answers from the disk. Every job brings about
-200 bytes, everywhere. Client, service and workers share the machine, so ratios count and absolute figures do not; each ratio is made round by
+200 bytes, everywhere. Where nothing but submissions is measured nobody works them off meanwhile: no peer has a worker then, and jobmill's task is
+paused (what it does while it also runs them is told, too). Client, service and workers share the machine, so ratios count and absolute figures do not; each ratio is made round by
 round, and each round begins with another of them. `bench/run.py --peers` measures the floors in the same rounds.
 """
 import argparse
@@ -41,6 +42,8 @@ RATIOS = [
     ("submissions / HTTP + BullMQ, synced", "jobmill: submissions", "HTTP + BullMQ: submissions", 4.0, None),
     ("submissions / BullMQ without HTTP, synced", "jobmill: submissions", "BullMQ: submissions", None, None),
     ("submissions / beanstalkd put, synced", "jobmill: submissions", "beanstalkd: submissions", 6.0, None),
+    ("submissions, run meanwhile / HTTP + BullMQ, not run", "jobmill: submissions, run meanwhile", "HTTP + BullMQ: submissions", None, None),
+    ("submissions, run meanwhile / beanstalkd put, not run", "jobmill: submissions, run meanwhile", "beanstalkd: submissions", None, None),
     ("batches, to the end / Pool.map, in memory", "jobmill: batches, to the end", "Pool.map: whole jobs", 1.3, None),
     ("batches, accepted a second", "jobmill: batches, accepted", None, 100000, None),
 ]
@@ -263,7 +266,8 @@ def jobmill(seconds, base):
     data = tempfile.mkdtemp(dir=base)
     service = run.jobmill(data)
     try:
-        found = {"jobmill: submissions": run.load(service.port, 64, seconds, "POST", "/v1/jobs", run.SUBMIT)["rate"]}
+        found = {"jobmill: submissions": run.queued(service.port, 64, seconds)["rate"],
+                 "jobmill: submissions, run meanwhile": run.load(service.port, 64, seconds, "POST", "/v1/jobs", run.SUBMIT)["rate"]}
         run.await_empty(service.port)
         found["jobmill: whole jobs"] = run.load(service.port, 64, seconds, "POST", "/v1/jobs?wait=30", run.SUBMIT)["rate"]
         found["jobmill: one whole job, p50 us"] = run.load(service.port, 1, seconds / 2, "POST", "/v1/jobs?wait=30", run.SUBMIT)["p50_us"]

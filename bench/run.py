@@ -91,6 +91,15 @@ def await_empty(port):
     raise SystemExit("the queue did not empty")
 
 
+def queued(port, conns, seconds):
+    """Submissions of a task that is paused: nothing but what it takes to keep them."""
+    call(port, "POST", "/v1/tasks/noop/pause")
+    r = load(port, conns, seconds, "POST", "/v1/jobs", SUBMIT)
+    call(port, "POST", "/v1/tasks/noop/resume")
+    await_empty(port)
+    return r
+
+
 def primes_seconds(port, jobs, limit):
     body = json.dumps({"task": "primes", "input": {"limit": limit}, "max_attempts": 1})
     begin = time.monotonic()
@@ -195,6 +204,7 @@ def one_round(seconds, data, limit, polls, figures):
         note("whole jobs, %d connections p50 us" % conns, r["p50_us"])
         note("whole jobs, %d connections p99 us" % conns, r["p99_us"])
         await_empty(port)
+    note("durable submissions to a paused task, 64 connections /s", queued(port, 64, seconds)["rate"])
     r = load(port, 64, "%g@%g" % (seconds, r["rate"] / 2), "POST", "/v1/jobs?wait=30", SUBMIT)
     note("whole jobs at half load, 64 connections p50 us", r["p50_us"])
     note("whole jobs at half load, 64 connections p99 us", r["p99_us"])
@@ -204,6 +214,7 @@ def one_round(seconds, data, limit, polls, figures):
     note("durable submissions, 256 connections p50 us", r["p50_us"])
     note("durable submissions, 256 connections p99 us", r["p99_us"])
     await_empty(port)
+    note("durable submissions to a paused task, 256 connections /s", queued(port, 256, seconds)["rate"])
     accepted, ended = batches(port, seconds)
     note("batches of %d, accepted jobs /s" % BATCH, accepted)
     note("batches of %d, to the end, jobs /s" % BATCH, ended)
@@ -245,6 +256,8 @@ RATIOS = [
     # what, numerator, denominator (None: the figure itself), goal, is more better?, the median that docs/performance.md tells
     ("durable submissions / empty POST, 64", "durable submissions, 64 connections /s", "floor: empty POST, 64 connections /s", 0.60, True, 0.25),
     ("durable submissions / empty POST, 256", "durable submissions, 256 connections /s", "floor: empty POST, 256 connections /s", 0.65, True, None),
+    ("durable submissions to a paused task / empty POST, 64", "durable submissions to a paused task, 64 connections /s", "floor: empty POST, 64 connections /s", None, True, None),
+    ("durable submissions to a paused task / empty POST, 256", "durable submissions to a paused task, 256 connections /s", "floor: empty POST, 256 connections /s", None, True, None),
     ("durable submissions / POST that is suspended and resumed, 64", "durable submissions, 64 connections /s", "floor: POST that is suspended and resumed, 64 connections /s", None, True, None),
     ("POST that is suspended and resumed / empty POST, 64", "floor: POST that is suspended and resumed, 64 connections /s", "floor: empty POST, 64 connections /s", None, True, None),
     ("whole jobs / empty POST, 64", "whole jobs, 64 connections /s", "floor: empty POST, 64 connections /s", 0.40, True, 0.25),
