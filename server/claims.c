@@ -113,7 +113,8 @@ static bool quotas(uint32_t pool, uint32_t most)
         q->quota[i] = (struct claim_quota){.task_id = id,
                                            .most = ready ? quota_of(task, most) : 0,
                                            .per_key = per_key ? per_key : 1,
-                                           .lent_us = may_lend(task) ? now_us : 0};
+                                           .lent_us = may_lend(task) ? now_us : 0,
+                                           .brief = true};
         any = any || q->quota[i].most > 0;
     }
     return any;

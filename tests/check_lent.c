@@ -13,7 +13,7 @@
 /* In the open transaction; of alpha alone. */
 static size_t lend(size_t want, int64_t at_us, struct job *out)
 {
-    const struct claim_quota quota = {alpha, UINT32_MAX, 1, at_us};
+    const struct claim_quota quota = {alpha, UINT32_MAX, 1, at_us, true};
     size_t n = 0;
     ck_assert_int_eq(store_claim(s, &quota, 1, want, 3000, out, &n), 0);
     return n;

@@ -32,6 +32,76 @@ START_TEST(claims_by_priority_then_age)
 }
 END_TEST
 
+/* A job of which everything is set that a claim may need. */
+static struct id add_full(size_t input)
+{
+    struct job j;
+    struct store_new new = {.job = &j};
+    make(&j, alpha, JOB_QUEUED, 3);
+    j.run_at_us = 2000;
+    j.timeout_us = 4000;
+    j.expires_us = 9000;
+    j.max_attempts = 5;
+    struct group g = {.created_us = 1000, .open = true};
+    ck_assert_int_eq(id_new(&g.id), 0);
+    j.group = g.id;
+    strcpy(j.input_type, "text/plain");
+    strcpy(j.concurrency_key, "one");
+    strcpy(j.traceparent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    buf_adds(&j.params, "{\"width\":\"12\"}");
+    buf_clear(&j.input);
+    for (size_t i = 0; i < input; i++)
+        buf_addc(&j.input, (char)('a' + i % 26));
+    ck_assert_int_eq(store_begin(s), 0);
+    ck_assert_int_eq(store_group_add(s, &g), 0);
+    ck_assert_int_eq(store_insert(s, &new), 0);
+    ck_assert_int_eq(store_commit(s), 0);
+    struct id id = j.id;
+    job_release(&j);
+    return id;
+}
+
+static void claim_briefly(size_t input)
+{
+    struct id id = add_full(input);
+    struct job whole, brief;
+    struct claim_quota quota = {alpha, UINT32_MAX, 9, 0, true};
+    size_t n = 0;
+    ck_assert_int_eq(store_begin(s), 0);
+    ck_assert_int_eq(store_claim(s, &quota, 1, 1, 3000, &brief, &n), 0);
+    ck_assert_int_eq(store_commit(s), 0);
+    ck_assert_uint_eq(n, 1);
+    whole = get(&id);
+    ck_assert(id_equal(&brief.id, &id));
+    ck_assert(id_equal(&brief.group, &whole.group));
+    ck_assert_uint_eq(brief.task_id, alpha);
+    ck_assert_str_eq(brief.task, whole.task);
+    ck_assert_int_eq(brief.state, JOB_RUNNING);
+    ck_assert_uint_eq(brief.attempt, 1);
+    ck_assert_uint_eq(brief.max_attempts, 5);
+    ck_assert_int_eq(brief.created_us, whole.created_us);
+    ck_assert_int_eq(brief.run_at_us, 2000);
+    ck_assert_int_eq(brief.timeout_us, 4000);
+    ck_assert_int_eq(brief.expires_us, 9000);
+    ck_assert_int_eq(brief.started_us, 3000);
+    ck_assert_str_eq(brief.input_type, "text/plain");
+    ck_assert_str_eq(brief.concurrency_key, "one");
+    ck_assert_str_eq(brief.traceparent, whole.traceparent);
+    ck_assert_str_eq(brief.params.data, whole.params.data);
+    ck_assert_uint_eq(brief.input_size, whole.input_size);
+    ck_assert_uint_eq(brief.input.len, whole.input.len);
+    ck_assert_mem_eq(brief.input.data, whole.input.data, whole.input.len);
+    job_release(&brief);
+    job_release(&whole);
+}
+
+START_TEST(a_brief_claim_has_what_it_needs)
+{
+    claim_briefly(100);  /* in the row */
+    claim_briefly(5000); /* and beside it */
+}
+END_TEST
+
 START_TEST(finish_is_fenced)
 {
     struct id id = add(alpha, JOB_RUNNING, 0);
@@ -483,9 +553,9 @@ END_TEST
 
 int main(void)
 {
-    return SUITE("store", kit_setup, kit_teardown, claims_by_priority_then_age, finish_is_fenced,
-                 kept_with_its_outcome, failures_are_followed_up, cancels, keys_replay,
-                 rollback_restores, recovers, large_payloads_are_exact, lists_see_each_once,
-                 lists_by_time_and_text, one_service_only, reopens_with_all,
-                 a_job_has_another_version_after_each_change);
+    return SUITE("store", kit_setup, kit_teardown, claims_by_priority_then_age,
+                 a_brief_claim_has_what_it_needs, finish_is_fenced, kept_with_its_outcome,
+                 failures_are_followed_up, cancels, keys_replay, rollback_restores, recovers,
+                 large_payloads_are_exact, lists_see_each_once, lists_by_time_and_text,
+                 one_service_only, reopens_with_all, a_job_has_another_version_after_each_change);
 }

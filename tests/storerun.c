@@ -142,8 +142,9 @@ static int claim(struct run *r)
     struct job out[4];
     size_t n = 0, room = RUN_JOBS - r->m.runnings;
     int64_t lent_us = pick(r, 2) ? r->m.now_us : 0;
-    const struct claim_quota quota[] = {{r->m.task[0], UINT32_MAX, 1, lent_us},
-                                        {r->m.task[1], UINT32_MAX, 1, lent_us}};
+    bool brief = pick(r, 2);
+    const struct claim_quota quota[] = {{r->m.task[0], UINT32_MAX, 1, lent_us, brief},
+                                        {r->m.task[1], UINT32_MAX, 1, lent_us, brief}};
     int err = store_claim(r->store, quota, 2, room < 4 ? room : 4, r->m.now_us, out, &n);
     for (size_t i = 0; i < n; i++) {
         r->m.running[r->m.runnings].id = out[i].id;

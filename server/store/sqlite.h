@@ -72,6 +72,35 @@ enum job_column {
     COL_PARAMS
 };
 
+/* The columns of a claim, in the order of enum claim_column. */
+#define CLAIM_COLUMNS                                                                              \
+    "key, tail, state, task_id, attempt, max_attempts, created_us, run_at_us, timeout_us,"         \
+    " cancel_requested, input_type, input_size, input, expires_us, group_key, group_tail, gathers," \
+    " concurrency_key, depends_on, traceparent, params"
+enum claim_column {
+    CLAIM_KEY,
+    CLAIM_TAIL,
+    CLAIM_STATE,
+    CLAIM_TASK_ID,
+    CLAIM_ATTEMPT,
+    CLAIM_MAX_ATTEMPTS,
+    CLAIM_CREATED_US,
+    CLAIM_RUN_AT_US,
+    CLAIM_TIMEOUT_US,
+    CLAIM_CANCEL_REQUESTED,
+    CLAIM_INPUT_TYPE,
+    CLAIM_INPUT_SIZE,
+    CLAIM_INPUT,
+    CLAIM_EXPIRES_US,
+    CLAIM_GROUP_KEY,
+    CLAIM_GROUP_TAIL,
+    CLAIM_GATHERS,
+    CLAIM_CONCURRENCY_KEY,
+    CLAIM_DEPENDS_ON,
+    CLAIM_TRACEPARENT,
+    CLAIM_PARAMS
+};
+
 enum stmt_for { FOR_WRITER = 1, FOR_READER = 2, FOR_BOTH = 3 };
 enum stmt {
 #define STMT(name, who, text) STMT_##name,
@@ -408,6 +437,9 @@ int sqlite_due(struct store *s, int64_t now_us, size_t limit, size_t *moved, int
 /* The row of JOB_COLUMNS at which JOB_GET of d stands -> *out (job_init'ed, released on error). */
 int row_job(const struct sqlite_store *s, const struct db *d, unsigned what, size_t inline_max,
             struct job *out);
+/* The row at which JOB_CLAIM of d stands -> *out: what server/claims.c makes a claim of, and what lent_may()
+ * and start_job() ask for; the rest is as job_init() leaves it. */
+int row_claim(const struct sqlite_store *s, const struct db *d, struct job *out);
 /* Looks a job up by id; 0, -ERR_NO_JOB (also for another tail), or an error. */
 int row_find(const struct sqlite_store *s, const struct db *d, const struct id *id, unsigned what,
              size_t inline_max, struct job *out);

@@ -232,11 +232,13 @@ static int pick_some(struct sqlite_store *s, const struct claim_quota *quota, si
 /* A queued job begins its next attempt: 1; 0: its key is full, it is held. */
 static int start_job(struct sqlite_store *s, const struct pick *p, int64_t now_us, struct job *out)
 {
-    int got = db_first(&s->db, STMT_JOB_GET, PARAMS(P_INT(p->key)));
+    enum stmt st = p->quota->brief ? STMT_JOB_CLAIM : STMT_JOB_GET;
+    int got = db_first(&s->db, st, PARAMS(P_INT(p->key)));
     if (got != 1)
         return got < 0 ? got : -ERR_STORE_CORRUPT;
-    int err = row_job(s, &s->db, READ_INPUT, SIZE_MAX, out);
-    db_done(&s->db, STMT_JOB_GET);
+    int err =
+        p->quota->brief ? row_claim(s, &s->db, out) : row_job(s, &s->db, READ_INPUT, SIZE_MAX, out);
+    db_done(&s->db, st);
     if (err)
         return err;
     if (out->concurrency_key[0]) {

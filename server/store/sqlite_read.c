@@ -43,13 +43,13 @@ static int copy_blob(sqlite3_stmt *st, int col, size_t size, struct buf *out)
     return out->failed ? -ERR_NOMEM : 0;
 }
 
-static int row_payload(const struct db *d, int col, enum blob_kind kind, size_t size,
-                       struct buf *out)
+/* Of a row whose first column is the key. */
+static int row_payload(const struct db *d, sqlite3_stmt *row, int col, enum blob_kind kind,
+                       size_t size, struct buf *out)
 {
-    sqlite3_stmt *row = d->stmt[STMT_JOB_GET];
     if (size <= STORE_INLINE)
         return copy_blob(row, col, size, out);
-    int64_t blob_id = sqlite3_column_int64(row, COL_KEY) * 4 + kind;
+    int64_t blob_id = sqlite3_column_int64(row, 0) * 4 + kind;
     int got = db_first(d, STMT_BLOB_GET, PARAMS(P_INT(blob_id)));
     if (got != 1)
         return got < 0 ? got : -ERR_STORE_CORRUPT;
@@ -127,12 +127,51 @@ static int row_fill(const struct sqlite_store *s, sqlite3_stmt *st, struct job *
 int row_job(const struct sqlite_store *s, const struct db *d, unsigned what, size_t inline_max,
             struct job *out)
 {
+    sqlite3_stmt *st = d->stmt[STMT_JOB_GET];
     job_init(out);
-    int err = row_fill(s, d->stmt[STMT_JOB_GET], out);
+    int err = row_fill(s, st, out);
     if (!err && (what & READ_INPUT) && out->input_size <= inline_max)
-        err = row_payload(d, COL_INPUT, BLOB_INPUT, out->input_size, &out->input);
+        err = row_payload(d, st, COL_INPUT, BLOB_INPUT, out->input_size, &out->input);
     if (!err && (what & READ_RESULT) && out->has_result && out->result_size <= inline_max)
-        err = row_payload(d, COL_RESULT, BLOB_RESULT, out->result_size, &out->result);
+        err = row_payload(d, st, COL_RESULT, BLOB_RESULT, out->result_size, &out->result);
+    if (err)
+        job_release(out);
+    return err;
+}
+
+int row_claim(const struct sqlite_store *s, const struct db *d, struct job *out)
+{
+    sqlite3_stmt *st = d->stmt[STMT_JOB_CLAIM];
+    job_init(out);
+    out->task_id = (uint32_t)sqlite3_column_int64(st, CLAIM_TASK_ID);
+    const struct store_task *task = sqlite_task(s, out->task_id);
+    int64_t state = sqlite3_column_int64(st, CLAIM_STATE);
+    uint64_t group = (uint64_t)sqlite3_column_int64(st, CLAIM_GROUP_KEY);
+    if (state < 0 || state >= JOB_STATES || !task)
+        return -ERR_STORE_CORRUPT;
+    id_make(&out->id, (uint64_t)sqlite3_column_int64(st, CLAIM_KEY),
+            (uint64_t)sqlite3_column_int64(st, CLAIM_TAIL));
+    memcpy(out->task, task->name, sizeof(out->task));
+    out->state = (enum job_state)state;
+    out->attempt = (uint32_t)sqlite3_column_int64(st, CLAIM_ATTEMPT);
+    out->max_attempts = (uint32_t)sqlite3_column_int64(st, CLAIM_MAX_ATTEMPTS);
+    out->created_us = sqlite3_column_int64(st, CLAIM_CREATED_US);
+    out->run_at_us = sqlite3_column_int64(st, CLAIM_RUN_AT_US);
+    out->timeout_us = sqlite3_column_int64(st, CLAIM_TIMEOUT_US);
+    out->cancel_requested = sqlite3_column_int(st, CLAIM_CANCEL_REQUESTED) != 0;
+    copy_text(st, CLAIM_INPUT_TYPE, out->input_type, sizeof(out->input_type));
+    out->expires_us = sqlite3_column_int64(st, CLAIM_EXPIRES_US);
+    if (group)
+        id_make(&out->group, group, (uint64_t)sqlite3_column_int64(st, CLAIM_GROUP_TAIL));
+    out->gathers = sqlite3_column_int(st, CLAIM_GATHERS) != 0;
+    copy_text(st, CLAIM_CONCURRENCY_KEY, out->concurrency_key, sizeof(out->concurrency_key));
+    copy_text(st, CLAIM_TRACEPARENT, out->traceparent, sizeof(out->traceparent));
+    add_text(st, CLAIM_DEPENDS_ON, &out->depends_on);
+    add_text(st, CLAIM_PARAMS, &out->params);
+    out->input_size = (size_t)sqlite3_column_int64(st, CLAIM_INPUT_SIZE);
+    int err = out->depends_on.failed || out->params.failed
+                  ? -ERR_NOMEM
+                  : row_payload(d, st, CLAIM_INPUT, BLOB_INPUT, out->input_size, &out->input);
     if (err)
         job_release(out);
     return err;

@@ -120,6 +120,7 @@ struct claim_quota {
     uint32_t most;    /* so many in this call */
     uint32_t per_key; /* jobs of one concurrency key that may run at once */
     int64_t lent_us;  /* mono, now: they may be lent; 0: each claim is written */
+    bool brief;       /* of each job only what a local worker's claim needs is read (see row_claim) */
 };
 /* Moves up to `want` of the queued jobs of the given tasks to running, as their next attempt, by rank,
  * then age. A job whose concurrency key is full is held and left. Fills out[0..*n-1] (job_init'ed by
