@@ -659,7 +659,7 @@ bench-peers: all bench-deps $(BUILD)/bench/load ## jobmill beside its peers, whi
 	BUILD=$(BUILD) python3 bench/peers.py $(PEERS_ARGS)
 bench-load-check: $(BUILD)/bench/load $(BUILD)/bench/floors ## are the figures of the load generator right? against servers whose latency is known
 	BUILD=$(BUILD) python3 bench/load_check.py
-bench-overload: all $(BUILD)/bench/load ## ten and a hundred times as many clients as keep it busy (OVERLOAD_ARGS)
+bench-overload: all $(BUILD)/bench/load $(BUILD)/bench/floors ## more clients than keep it busy, and load that comes whether or not it is answered (OVERLOAD_ARGS)
 	BUILD=$(BUILD) python3 bench/overload.py $(OVERLOAD_ARGS)
 bench-hostile: all $(BUILD)/bench/load $(TEST_PROGRAMS) $(BUILD)/tests/tasks/misbehave.so ## how it answers while hostile programs run (HOSTILE_ARGS)
 	BUILD=$(BUILD) python3 bench/hostile.py $(HOSTILE_ARGS)
