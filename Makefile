@@ -204,6 +204,7 @@ HTTP := \
 	server/http/route.c \
 	server/http/stream.c \
 	server/http/submit.c \
+	server/http/submit_many.c \
 	server/http/submit_fields.c \
 	server/http/submit_raw.c \
 	server/http/submit_schedule.c \

@@ -40,6 +40,10 @@ int fields_take_params(struct terms *t, struct request *rq);
 /* Checks and reads a body that must be an object. On success *charged stays charged until the tree is
  * freed. */
 int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, struct problem *p);
+/* Reads the text of one job, which was checked; its values are taken into t. */
+int submit_text(struct terms *t, const char *text, size_t len);
+/* The name of a job of the batch; 0, or an error in t->problem: another one has it. In submit_many.c. */
+int refs_add(struct refs *refs, const char *name, const struct id *id, struct terms *t);
 /* A job that is a part of a body, at the pointer `prefix`; its text was checked. */
 int submit_part(struct new_job *n, const char *text, size_t len, const char *prefix,
                 struct problem *p);

@@ -1,0 +1,197 @@
+/*
+ * submit_many.c - many jobs in one submission: a batch, or lines; and the names by which they refer
+ * to each other. HTTP threads.
+ */
+#include "submit_priv.h"
+
+#include "../../common/err.h"
+#include "../../common/jsonscan.h"
+#include "../conf.h"
+#include "input_check.h"
+#include "request.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct refs {
+    json_t *index; /* name -> index in id */
+    struct id *id;
+    size_t count;
+};
+
+bool refs_find(const struct refs *refs, const char *name, struct id *id)
+{
+    json_t *at = json_object_get(refs->index, name);
+    if (!at)
+        return false;
+    *id = refs->id[json_integer_value(at)];
+    return true;
+}
+
+int refs_add(struct refs *refs, const char *name, const struct id *id, struct terms *t)
+{
+    struct id ignored;
+    if (refs_find(refs, name, &ignored))
+        return fields_refuse(t, "ref", "the name of one job", name);
+    struct id *more = realloc(refs->id, (refs->count + 1) * sizeof(*more));
+    if (more)
+        refs->id = more;
+    if (!more || json_object_set_new(refs->index, name, json_integer((json_int_t)refs->count)) != 0)
+        return problem_set(t->problem, ERR_NOMEM, "no memory for the batch");
+    refs->id[refs->count++] = *id;
+    return 0;
+}
+
+struct submit_lines {
+    struct refs refs;
+    size_t cap; /* of the change's items */
+};
+
+struct submit_lines *submit_lines_new(void)
+{
+    struct submit_lines *l = calloc(1, sizeof(*l));
+    if (l)
+        l->refs.index = json_object();
+    if (l && !l->refs.index) {
+        free(l);
+        return NULL;
+    }
+    return l;
+}
+
+void submit_lines_free(struct submit_lines *l)
+{
+    if (!l)
+        return;
+    json_decref(l->refs.index);
+    free(l->refs.id);
+    free(l);
+}
+
+bool submit_lines_refs(const struct submit_lines *l)
+{
+    return json_object_size(l->refs.index) > 0;
+}
+
+static struct new_job *next_item(struct submit_lines *l, struct change *c)
+{
+    if (c->items_count == 0)
+        l->cap = c->items ? l->cap : 0;
+    if (c->items_count == l->cap) {
+        size_t more = l->cap ? l->cap * 2 : 16;
+        struct new_job *items = realloc(c->items, more * sizeof(*items));
+        if (!items)
+            return NULL;
+        c->items = items;
+        l->cap = more;
+    }
+    struct new_job *n = &c->items[c->items_count++];
+    *n = (struct new_job){0};
+    job_init(&n->job);
+    return n;
+}
+
+/* A checked text that is one job of a batch. */
+static int submit_item(struct submit_lines *l, struct change *c, const char *text, size_t len,
+                       size_t number, struct problem *p)
+{
+    struct terms t;
+    struct new_job *n = next_item(l, c);
+    if (!n)
+        return problem_set(p, ERR_NOMEM, "no memory for the batch");
+    submit_begin(&t, n, p, PLACE_POINTER);
+    t.refs = &l->refs;
+    snprintf(t.prefix, sizeof(t.prefix), "/jobs/%zu", number);
+    n->job.group = c->group;
+    return submit_text(&t, text, len);
+}
+
+int submit_line(struct submit_lines *l, struct change *c, const char *line, size_t len,
+                size_t number, struct problem *p)
+{
+    size_t where = 0;
+    const char *why = "";
+    int err = jsonscan(line, len, (unsigned)http_conf->max_json_depth, &where, &why);
+    if (err)
+        return problem_set(p, err, "line %zu: at byte %zu: %s", number + 1, where, why);
+    err = submit_item(l, c, line, len, number, p);
+    return err;
+}
+
+struct batch_walk {
+    struct submit_lines *lines;
+    struct change *change;
+    struct problem *problem;
+    bool has_jobs;
+    int err;
+};
+
+static bool each_job(void *arg, size_t index, const char *value, size_t vlen)
+{
+    struct batch_walk *b = arg;
+    if ((int64_t)index >= http_conf->max_batch_jobs) {
+        char limit[64];
+        snprintf(limit, sizeof(limit), "an array of at most %lld jobs",
+                 (long long)http_conf->max_batch_jobs);
+        b->err = problem_field(b->problem, ERR_BAD_FIELD, PLACE_POINTER, "/jobs", limit, NULL);
+    } else {
+        b->err = submit_item(b->lines, b->change, value, vlen, index, b->problem);
+    }
+    return b->err == 0;
+}
+
+static bool each_member(void *arg, const char *name, size_t nlen, const char *value, size_t vlen)
+{
+    struct batch_walk *b = arg;
+    bool jobs = nlen == 4 && memcmp(name, "jobs", 4) == 0;
+    bool url = nlen == 12 && memcmp(name, "callback_url", 12) == 0;
+    if (jobs && !b->has_jobs) {
+        b->has_jobs = true;
+        if (!jsonscan_elements(value, vlen, each_job, b))
+            b->err = problem_field(b->problem, ERR_BAD_FIELD, PLACE_POINTER, "/jobs",
+                                   "an array of jobs", NULL);
+    } else if (url && b->change->callback_url.len == 0) {
+        struct buf *out = &b->change->callback_url;
+        if (!jsonscan_text(out, value, vlen) || value[0] != '"' ||
+            !submit_url_ok(out->data, out->len))
+            b->err = problem_field(b->problem, ERR_BAD_FIELD, PLACE_POINTER, "/callback_url",
+                                   SUBMIT_URL_TEXT, NULL);
+    } else if (jobs || url) {
+        b->err = problem_set(b->problem, ERR_BAD_JSON, "`%.*s` is given twice", (int)nlen, name);
+    } else {
+        char field[96];
+        snprintf(field, sizeof(field), "/%.*s", (int)(nlen < 80 ? nlen : 80), name);
+        b->err = problem_field(b->problem, ERR_UNKNOWN_FIELD, PLACE_POINTER, field,
+                               "one of: jobs, callback_url", NULL);
+    }
+    return b->err == 0;
+}
+
+int submit_batch(struct change *c, const char *body, size_t len, struct problem *p)
+{
+    struct batch_walk b = {.change = c, .problem = p};
+    int err = submit_check_text(body, len, NULL, p);
+    if (!err && id_new(&c->group) != 0)
+        err = problem_set(p, ERR_SYSTEM, "no random bytes for an id");
+    if (err)
+        return err;
+    size_t cost = input_parse_cost(body, len);
+    if (!request_charge(cost))
+        return problem_set(p, ERR_OVERLOADED, "no memory for the body now");
+    c->begin = true;
+    snprintf(c->owner, sizeof(c->owner), "%s", caller_owner(auth_caller));
+    b.lines = submit_lines_new();
+    if (!b.lines)
+        b.err = problem_set(p, ERR_NOMEM, "no memory for the batch");
+    else if (!jsonscan_each(body, len, each_member, &b))
+        b.err = problem_set(p, ERR_BAD_JSON, "the body must be an object");
+    else if (!b.err && c->items_count == 0)
+        b.err = problem_field(p, ERR_MISSING_FIELD, PLACE_POINTER, "/jobs",
+                              "an array of at least one job", NULL);
+    submit_lines_free(b.lines);
+    request_discharge(cost);
+    submit_fingerprint(c, "POST /v1/jobs/batch", body, len);
+    return b.err;
+}
