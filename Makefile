@@ -55,6 +55,7 @@ COMMON := \
 	common/jsonscan.c \
 	common/log.c \
 	common/msg.c \
+	common/own.c \
 	common/ring.c \
 	common/spare.c \
 	common/taskdef.c
@@ -199,13 +200,13 @@ HTTP := \
 	server/http/query.c \
 	server/http/range.c \
 	server/http/reply.c \
-	server/http/response.c \
 	server/http/request.c \
+	server/http/response.c \
 	server/http/route.c \
 	server/http/stream.c \
 	server/http/submit.c \
-	server/http/submit_many.c \
 	server/http/submit_fields.c \
+	server/http/submit_many.c \
 	server/http/submit_raw.c \
 	server/http/submit_schedule.c \
 	server/http/suspend.c \

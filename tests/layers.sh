@@ -20,7 +20,7 @@ deny '(microhttpd|jansson|sqlite3|curl|libpq|ini)' "common/*.[ch] workers/*.[ch]
 deny '[^>"]*\.\./server/' "workers/*.[ch]"
 deny '[^>"]*/' "include/*.h" # nothing of ours: only <…> of libc
 deny '\.\.' "workers/builtin/*.c workers/builtin/*.h"
-deny 'microhttpd' "server/*.[ch] server/*/*.[ch]" 'server/http/(http|loop|request|reply|suspend).c'
+deny 'microhttpd' "server/*.[ch] server/*/*.[ch]" 'server/http/(http|loop|request|reply|response|suspend).c'
 deny 'gnutls' "common/*.[ch] workers/*.[ch] cli/*.[ch] server/*.[ch] server/*/*.[ch]" 'server/http/tls\.[ch]'
 deny 'sqlite3' "server/*.[ch] server/*/*.[ch]" 'server/store/(sqlite[a-z_]*|migrate)\.[ch]'
 deny '[^>"]*store\.h' "server/*.[ch] server/http/*.[ch]" 'server/(writer_priv\.h|(reader|serve|main|backup)\.c)'

@@ -7,12 +7,10 @@
 
 #include "request.h"
 
-#include "../../common/err.h"
+#include "../../common/own.h"
 #include "../conf.h"
 #include "../reader.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +35,7 @@ struct answers {
     struct place place[PLACES];
 };
 
-static pthread_key_t key; /* of a thread's struct answers, freed with the thread */
+static struct own own; /* a thread's struct answers */
 static _Thread_local struct answers *mine;
 
 static void forget_all(struct answers *a)
@@ -57,16 +55,7 @@ static void free_all(void *arg)
 
 int answers_start(void)
 {
-    static bool made;
-    if (made)
-        return 0;
-    int e = pthread_key_create(&key, free_all);
-    if (e) {
-        errno = e;
-        return -ERR_SYSTEM;
-    }
-    made = true;
-    return 0;
+    return own_make(&own, free_all);
 }
 
 static struct place *place_of(struct answers *a, const struct id *id)
@@ -103,14 +92,10 @@ static size_t cost(size_t len)
 
 static bool have_room(size_t len)
 {
-    if (!mine) {
-        mine = calloc(1, sizeof(*mine));
-        if (!mine || pthread_setspecific(key, mine) != 0) {
-            free(mine);
-            mine = NULL;
-            return false;
-        }
-    }
+    if (!mine)
+        mine = own_new(&own, sizeof(*mine));
+    if (!mine)
+        return false;
     if (mine->bytes + cost(len) > http_conf->answer_cache)
         forget_all(mine);
     return cost(len) <= http_conf->answer_cache;

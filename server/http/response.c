@@ -5,11 +5,9 @@
 
 #include "request.h"
 
-#include "../../common/err.h"
+#include "../../common/own.h"
 
-#include <errno.h>
 #include <microhttpd.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,7 +165,7 @@ struct shells {
     size_t hand; /* the place that gives one up next */
 };
 
-static pthread_key_t key; /* of a thread's struct shells, freed with the thread */
+static struct own own; /* a thread's struct shells */
 static _Thread_local struct shells *mine;
 
 static void shell_free(struct shell *s)
@@ -203,27 +201,13 @@ static void free_all(void *arg)
 
 int response_start(void)
 {
-    static bool made;
-    if (made)
-        return 0;
-    int e = pthread_key_create(&key, free_all);
-    if (e) {
-        errno = e;
-        return -ERR_SYSTEM;
-    }
-    made = true;
-    return 0;
+    return own_make(&own, free_all);
 }
 
 static struct shells *shells_of_thread(void)
 {
-    if (mine)
-        return mine;
-    mine = calloc(1, sizeof(*mine));
-    if (mine && pthread_setspecific(key, mine) != 0) {
-        free(mine);
-        mine = NULL;
-    }
+    if (!mine)
+        mine = own_new(&own, sizeof(*mine));
     return mine;
 }
 
