@@ -45,7 +45,7 @@ void buf_add_grow(struct buf *b, const void *data, size_t len);
 /* Is there room for len bytes and the zero? */
 static inline bool buf_has_room(const struct buf *b, size_t len)
 {
-    return !b->failed && len < b->cap - b->len;
+    return b->data && !b->failed && len < b->cap - b->len;
 }
 
 static inline void buf_add(struct buf *b, const void *data, size_t len)
