@@ -699,7 +699,10 @@ shellcheck: deps-lint ## shellcheck
 manlint: deps-lint ## the manual page
 	mandoc -Tlint docs/man/*.1
 
-lint: headers fmt-check tidy cppcheck shellcheck manlint ## all of the above
+reuse: deps-lint ## whose each file is, and by what licence (REUSE 3.0)
+	reuse --root . lint --quiet
+
+lint: headers fmt-check tidy cppcheck shellcheck manlint reuse ## all of the above
 
 clean: ## remove what was built
 	rm -rf build build-*
@@ -708,4 +711,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/fuzz/*.d $(BUILD)/tests/fuzz/lib/*.d)
-.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-short bench-deps bench-growth bench-hostile bench-overload bench-load-check bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck manlint generated generated-check lint clean help
+.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-short bench-deps bench-growth bench-hostile bench-overload bench-load-check bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck manlint reuse generated generated-check lint clean help
