@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define STREAM_BLOCK 65536 /* memory of an answer that is made while it is sent */
-#define UNSENT_BLOCK 16    /* of one that is not sent */
 
 void request_add_header(struct request *rq, const char *name, const char *fmt, ...)
 {
@@ -168,12 +167,6 @@ static struct MHD_Response *streamed_response(struct request *rq)
         NULL); /* the source goes with the request */
 }
 
-static ssize_t no_more(void *arg, uint64_t at, char *out, size_t max)
-{
-    (void)arg, (void)at, (void)out, (void)max;
-    return MHD_CONTENT_READER_END_WITH_ERROR;
-}
-
 /* The library's response of rq->reply, which gives up its body. NULL: out of memory. */
 static struct MHD_Response *make_response(struct request *rq)
 {
@@ -188,8 +181,8 @@ static struct MHD_Response *make_response(struct request *rq)
     }
     if (reply->source.more)
         return streamed_response(rq);
-    if (reply->status == 304) /* the library tells the length, and asks for none of the bytes */
-        return MHD_create_response_from_callback(reply->unsent, UNSENT_BLOCK, no_more, NULL, NULL);
+    if (reply->status == 304)
+        return response_unsent(reply->unsent);
     rq->sent = reply->fixed ? reply->fixed_len : reply->body.len;
     if (rq->head)
         rq->sent = 0;

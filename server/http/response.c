@@ -15,6 +15,19 @@
 #define PLACES        64  /* for spare shells, by the length of their body */
 #define SPARES        128 /* of a thread: as many as it holds requests, which are answered at once */
 #define SHELL_LARGEST 2048 /* bytes of a body */
+#define UNSENT_BLOCK  16   /* memory of an answer that is not sent */
+
+static ssize_t no_more(void *arg, uint64_t at, char *out, size_t max)
+{
+    (void)arg, (void)at, (void)out, (void)max;
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* The library asks for none of the bytes. */
+struct MHD_Response *response_unsent(uint64_t length)
+{
+    return MHD_create_response_from_callback(length, UNSENT_BLOCK, no_more, NULL, NULL);
+}
 
 /* ---- heads ---- */
 
@@ -151,9 +164,9 @@ struct MHD_Response *prepared_for(struct prepared *p, struct request *rq)
 struct shell {
     struct shell *next; /* of its place */
     struct MHD_Response *response;
-    char *body; /* the response's */
+    char *body; /* the response's; NULL: of a 304, which tells its length alone */
     size_t len;
-    const char *type; /* outlives the service */
+    const char *type; /* outlives the service; NULL: of a 304 */
     bool private;
     struct buf headers; /* that it has now, besides the usual ones and the request's id */
     char request_id[sizeof(((struct request *)0)->request_id)];
@@ -211,20 +224,43 @@ static struct shells *shells_of_thread(void)
     return mine;
 }
 
+static bool is_304(const struct request *rq)
+{
+    return rq->reply.status == 304;
+}
+
+static size_t length_of(const struct request *rq)
+{
+    return is_304(rq) ? (size_t)rq->reply.unsent : rq->reply.body.len;
+}
+
+/* An answer and its 304 have the same length, and are asked for in turns. */
+static size_t place_of(size_t len, bool unsent)
+{
+    return (len + unsent) % PLACES;
+}
+
+static struct MHD_Response *response_with(struct shell *s)
+{
+    s->body = malloc(s->len);
+    if (!s->body)
+        return NULL;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(s->len, s->body, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        free(s->body);
+    return response;
+}
+
 static struct shell *shell_new(const struct request *rq)
 {
     struct shell *s = calloc(1, sizeof(*s));
-    size_t len = rq->reply.body.len;
     if (!s)
         return NULL;
-    *s = (struct shell){.len = len,
-                        .type = rq->reply.type,
-                        .private = rq->caller.token != NULL,
-                        .body = malloc(len)};
-    if (s->body)
-        s->response = MHD_create_response_from_buffer(len, s->body, MHD_RESPMEM_MUST_FREE);
-    if (!s->response)
-        free(s->body);
+    s->len = length_of(rq);
+    s->type = rq->reply.type;
+    s->private = rq->caller.token != NULL;
+    s->response = is_304(rq) ? response_unsent(s->len) : response_with(s);
     if (s->response && add_usual(s->response, rq))
         return s;
     shell_free(s);
@@ -244,8 +280,9 @@ static bool same_names(const struct buf *a, const struct buf *b)
 
 static bool fits(const struct shell *s, const struct request *rq)
 {
-    return s->len == rq->reply.body.len && s->type == rq->reply.type &&
-           s->private == (rq->caller.token != NULL) && same_names(&s->headers, &rq->reply.headers);
+    return s->len == length_of(rq) && (s->body == NULL) == is_304(rq) &&
+           s->type == rq->reply.type && s->private == (rq->caller.token != NULL) &&
+           same_names(&s->headers, &rq->reply.headers);
 }
 
 /* False: no memory, and the shell is of no use any more. */
@@ -266,7 +303,8 @@ static bool dress(struct shell *s, const struct request *rq)
     ok = ok && !s->headers.failed &&
          exchange(s->response, REQUEST_ID, s->request_id, rq->request_id);
     memcpy(s->request_id, rq->request_id, sizeof(s->request_id));
-    memcpy(s->body, rq->reply.body.data, s->len);
+    if (s->body)
+        memcpy(s->body, rq->reply.body.data, s->len);
     return ok;
 }
 
@@ -274,9 +312,10 @@ static bool dress(struct shell *s, const struct request *rq)
 static bool is_usual(const struct request *rq)
 {
     const struct reply *reply = &rq->reply;
-    return !reply->source.more && !reply->fixed && !reply->keep && reply->type &&
-           !reply->type_copy && !rq->err && !rq->head && !rq->close && !reply->body.failed &&
-           !reply->headers.failed && reply->body.len > 0 && reply->body.len <= SHELL_LARGEST;
+    bool body = reply->type && reply->body.len > 0 && reply->body.len <= SHELL_LARGEST;
+    return !reply->source.more && !reply->fixed && !reply->keep && !reply->type_copy && !rq->err &&
+           !rq->head && !rq->close && !reply->body.failed && !reply->headers.failed &&
+           (is_304(rq) ? reply->unsent > 0 : body);
 }
 
 struct shell *shell_take(struct request *rq)
@@ -284,7 +323,7 @@ struct shell *shell_take(struct request *rq)
     struct shells *all = is_usual(rq) ? shells_of_thread() : NULL;
     if (!all)
         return NULL;
-    struct shell *s = pop(all, rq->reply.body.len % PLACES);
+    struct shell *s = pop(all, place_of(length_of(rq), is_304(rq)));
     if (s && !fits(s, rq)) {
         shell_free(s);
         s = NULL;
@@ -297,7 +336,7 @@ struct shell *shell_take(struct request *rq)
         shell_free(s);
         return NULL;
     }
-    rq->sent = s->len;
+    rq->sent = s->body ? s->len : 0;
     return s;
 }
 
@@ -315,7 +354,7 @@ void shell_give(struct shell *s)
     }
     for (; all->count >= SPARES; all->hand = (all->hand + 1) % PLACES)
         shell_free(pop(all, all->hand));
-    struct shell **place = &all->place[s->len % PLACES];
+    struct shell **place = &all->place[place_of(s->len, !s->body)];
     s->next = *place;
     *place = s;
     all->count++;

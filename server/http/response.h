@@ -9,6 +9,7 @@
 #define JOBMILL_HTTP_RESPONSE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct MHD_Response;
 struct prepared;
@@ -17,6 +18,8 @@ struct shell;
 
 int response_start(void); /* before the first; 0 or -ERR_SYSTEM (errno) */
 
+/* Of an answer whose `length` bytes are told, and not sent. NULL: no memory. */
+struct MHD_Response *response_unsent(uint64_t length);
 /* Adds all headers of rq's answer. False: no memory. */
 bool response_head(struct MHD_Response *response, const struct request *rq);
 
