@@ -22,83 +22,57 @@
 
 enum blob_kind { BLOB_INPUT, BLOB_RESULT };
 
-/* The columns of a whole job, in the order of enum job_column. */
+/* The columns of a job, in the order of enum job_column: first those of a claim. */
+#define CLAIM_COLUMNS                                                                              \
+    "key, tail, state, task_id, attempt, max_attempts, created_us, run_at_us, timeout_us,"         \
+    " cancel_requested, input_type, input_size, input, expires_us, group_key, group_tail, gathers," \
+    " concurrency_key, depends_on, traceparent, params"
 #define JOB_COLUMNS                                                                                \
-    "key, tail, state, task_id, priority, attempt, max_attempts, created_us, run_at_us,"           \
-    " started_us, finished_us, timeout_us, cancel_requested, input_type, result_type, error_code," \
-    " error_message, error_signal, error_exit, tags, input_size, result_size, input, result,"       \
-    " rank, held, waits, worker, expires_us, group_key, group_tail, run_anyway, gathers, backoff,"  \
-    " concurrency_key, depends_on, callback_url, traceparent, owner, params"
+    CLAIM_COLUMNS ", priority, started_us, finished_us, result_type, error_code, error_message,"   \
+                  " error_signal, error_exit, tags, result_size, result, rank, held, waits,"       \
+                  " worker, run_anyway, backoff, callback_url, owner"
 enum job_column {
     COL_KEY,
     COL_TAIL,
     COL_STATE,
     COL_TASK_ID,
-    COL_PRIORITY,
     COL_ATTEMPT,
     COL_MAX_ATTEMPTS,
     COL_CREATED_US,
     COL_RUN_AT_US,
-    COL_STARTED_US,
-    COL_FINISHED_US,
     COL_TIMEOUT_US,
     COL_CANCEL_REQUESTED,
     COL_INPUT_TYPE,
+    COL_INPUT_SIZE,
+    COL_INPUT,
+    COL_EXPIRES_US,
+    COL_GROUP_KEY,
+    COL_GROUP_TAIL,
+    COL_GATHERS,
+    COL_CONCURRENCY_KEY,
+    COL_DEPENDS_ON,
+    COL_TRACEPARENT,
+    COL_PARAMS,
+    /* what a claim does without */
+    COL_PRIORITY,
+    COL_STARTED_US,
+    COL_FINISHED_US,
     COL_RESULT_TYPE,
     COL_ERROR_CODE,
     COL_ERROR_MESSAGE,
     COL_ERROR_SIGNAL,
     COL_ERROR_EXIT,
     COL_TAGS,
-    COL_INPUT_SIZE,
     COL_RESULT_SIZE,
-    COL_INPUT,
     COL_RESULT,
     COL_RANK,
     COL_HELD,
     COL_WAITS,
     COL_WORKER,
-    COL_EXPIRES_US,
-    COL_GROUP_KEY,
-    COL_GROUP_TAIL,
     COL_RUN_ANYWAY,
-    COL_GATHERS,
     COL_BACKOFF,
-    COL_CONCURRENCY_KEY,
-    COL_DEPENDS_ON,
     COL_CALLBACK_URL,
-    COL_TRACEPARENT,
-    COL_OWNER,
-    COL_PARAMS
-};
-
-/* The columns of a claim, in the order of enum claim_column. */
-#define CLAIM_COLUMNS                                                                              \
-    "key, tail, state, task_id, attempt, max_attempts, created_us, run_at_us, timeout_us,"         \
-    " cancel_requested, input_type, input_size, input, expires_us, group_key, group_tail, gathers," \
-    " concurrency_key, depends_on, traceparent, params"
-enum claim_column {
-    CLAIM_KEY,
-    CLAIM_TAIL,
-    CLAIM_STATE,
-    CLAIM_TASK_ID,
-    CLAIM_ATTEMPT,
-    CLAIM_MAX_ATTEMPTS,
-    CLAIM_CREATED_US,
-    CLAIM_RUN_AT_US,
-    CLAIM_TIMEOUT_US,
-    CLAIM_CANCEL_REQUESTED,
-    CLAIM_INPUT_TYPE,
-    CLAIM_INPUT_SIZE,
-    CLAIM_INPUT,
-    CLAIM_EXPIRES_US,
-    CLAIM_GROUP_KEY,
-    CLAIM_GROUP_TAIL,
-    CLAIM_GATHERS,
-    CLAIM_CONCURRENCY_KEY,
-    CLAIM_DEPENDS_ON,
-    CLAIM_TRACEPARENT,
-    CLAIM_PARAMS
+    COL_OWNER
 };
 
 enum stmt_for { FOR_WRITER = 1, FOR_READER = 2, FOR_BOTH = 3 };

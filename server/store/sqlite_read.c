@@ -43,13 +43,12 @@ static int copy_blob(sqlite3_stmt *st, int col, size_t size, struct buf *out)
     return out->failed ? -ERR_NOMEM : 0;
 }
 
-/* Of a row whose first column is the key. */
 static int row_payload(const struct db *d, sqlite3_stmt *row, int col, enum blob_kind kind,
                        size_t size, struct buf *out)
 {
     if (size <= STORE_INLINE)
         return copy_blob(row, col, size, out);
-    int64_t blob_id = sqlite3_column_int64(row, 0) * 4 + kind;
+    int64_t blob_id = sqlite3_column_int64(row, COL_KEY) * 4 + kind;
     int got = db_first(d, STMT_BLOB_GET, PARAMS(P_INT(blob_id)));
     if (got != 1)
         return got < 0 ? got : -ERR_STORE_CORRUPT;
@@ -65,63 +64,63 @@ static void add_text(sqlite3_stmt *st, int col, struct buf *out)
         buf_add(out, text, (size_t)sqlite3_column_bytes(st, col));
 }
 
-/* What most jobs do not have. */
-static void row_fill_rest(sqlite3_stmt *st, struct job *out)
-{
-    out->rank_us = sqlite3_column_int64(st, COL_RANK);
-    out->held = sqlite3_column_int(st, COL_HELD) != 0;
-    out->waits = (uint32_t)sqlite3_column_int64(st, COL_WAITS);
-    out->worker = sqlite3_column_int64(st, COL_WORKER);
-    out->expires_us = sqlite3_column_int64(st, COL_EXPIRES_US);
-    uint64_t group = (uint64_t)sqlite3_column_int64(st, COL_GROUP_KEY);
-    if (group)
-        id_make(&out->group, group, (uint64_t)sqlite3_column_int64(st, COL_GROUP_TAIL));
-    out->run_anyway = sqlite3_column_int(st, COL_RUN_ANYWAY) != 0;
-    out->gathers = sqlite3_column_int(st, COL_GATHERS) != 0;
-    copy_text(st, COL_BACKOFF, out->backoff, sizeof(out->backoff));
-    copy_text(st, COL_CONCURRENCY_KEY, out->concurrency_key, sizeof(out->concurrency_key));
-    copy_text(st, COL_OWNER, out->owner, sizeof(out->owner));
-    copy_text(st, COL_TRACEPARENT, out->traceparent, sizeof(out->traceparent));
-    add_text(st, COL_DEPENDS_ON, &out->depends_on);
-    add_text(st, COL_CALLBACK_URL, &out->callback_url);
-    add_text(st, COL_PARAMS, &out->params);
-}
-
-static int row_fill(const struct sqlite_store *s, sqlite3_stmt *st, struct job *out)
+/* What a claim has, but its input. */
+static int row_fill_claim(const struct sqlite_store *s, sqlite3_stmt *st, struct job *out)
 {
     int64_t state = sqlite3_column_int64(st, COL_STATE);
-    const struct store_task *task = sqlite_task(s, (uint32_t)sqlite3_column_int64(st, COL_TASK_ID));
+    uint64_t group = (uint64_t)sqlite3_column_int64(st, COL_GROUP_KEY);
+    out->task_id = (uint32_t)sqlite3_column_int64(st, COL_TASK_ID);
+    const struct store_task *task = sqlite_task(s, out->task_id);
     if (state < 0 || state >= JOB_STATES || !task)
         return -ERR_STORE_CORRUPT;
     id_make(&out->id, (uint64_t)sqlite3_column_int64(st, COL_KEY),
             (uint64_t)sqlite3_column_int64(st, COL_TAIL));
-    out->task_id = (uint32_t)sqlite3_column_int64(st, COL_TASK_ID);
     memcpy(out->task, task->name, sizeof(out->task));
     out->state = (enum job_state)state;
-    out->priority = sqlite3_column_int(st, COL_PRIORITY);
     out->attempt = (uint32_t)sqlite3_column_int64(st, COL_ATTEMPT);
     out->max_attempts = (uint32_t)sqlite3_column_int64(st, COL_MAX_ATTEMPTS);
     out->created_us = sqlite3_column_int64(st, COL_CREATED_US);
     out->run_at_us = sqlite3_column_int64(st, COL_RUN_AT_US);
-    out->started_us = sqlite3_column_int64(st, COL_STARTED_US);
-    out->finished_us = sqlite3_column_int64(st, COL_FINISHED_US);
     out->timeout_us = sqlite3_column_int64(st, COL_TIMEOUT_US);
     out->cancel_requested = sqlite3_column_int(st, COL_CANCEL_REQUESTED) != 0;
     copy_text(st, COL_INPUT_TYPE, out->input_type, sizeof(out->input_type));
+    out->input_size = (size_t)sqlite3_column_int64(st, COL_INPUT_SIZE);
+    out->expires_us = sqlite3_column_int64(st, COL_EXPIRES_US);
+    if (group)
+        id_make(&out->group, group, (uint64_t)sqlite3_column_int64(st, COL_GROUP_TAIL));
+    out->gathers = sqlite3_column_int(st, COL_GATHERS) != 0;
+    copy_text(st, COL_CONCURRENCY_KEY, out->concurrency_key, sizeof(out->concurrency_key));
+    copy_text(st, COL_TRACEPARENT, out->traceparent, sizeof(out->traceparent));
+    add_text(st, COL_DEPENDS_ON, &out->depends_on);
+    add_text(st, COL_PARAMS, &out->params);
+    return out->depends_on.failed || out->params.failed ? -ERR_NOMEM : 0;
+}
+
+static int row_fill(const struct sqlite_store *s, sqlite3_stmt *st, struct job *out)
+{
+    int err = row_fill_claim(s, st, out);
+    if (err)
+        return err;
+    out->priority = sqlite3_column_int(st, COL_PRIORITY);
+    out->started_us = sqlite3_column_int64(st, COL_STARTED_US);
+    out->finished_us = sqlite3_column_int64(st, COL_FINISHED_US);
     copy_text(st, COL_RESULT_TYPE, out->result_type, sizeof(out->result_type));
     copy_text(st, COL_ERROR_CODE, out->error.code, sizeof(out->error.code));
     copy_text(st, COL_ERROR_MESSAGE, out->error.message, sizeof(out->error.message));
     out->error.signal = sqlite3_column_int(st, COL_ERROR_SIGNAL);
     out->error.exit_code = sqlite3_column_int(st, COL_ERROR_EXIT);
     add_text(st, COL_TAGS, &out->tags);
-    row_fill_rest(st, out);
-    out->input_size = (size_t)sqlite3_column_int64(st, COL_INPUT_SIZE);
     out->has_result = sqlite3_column_type(st, COL_RESULT_SIZE) != SQLITE_NULL;
     out->result_size = (size_t)sqlite3_column_int64(st, COL_RESULT_SIZE);
-    return out->tags.failed || out->depends_on.failed || out->callback_url.failed ||
-                   out->params.failed
-               ? -ERR_NOMEM
-               : 0;
+    out->rank_us = sqlite3_column_int64(st, COL_RANK);
+    out->held = sqlite3_column_int(st, COL_HELD) != 0;
+    out->waits = (uint32_t)sqlite3_column_int64(st, COL_WAITS);
+    out->worker = sqlite3_column_int64(st, COL_WORKER);
+    out->run_anyway = sqlite3_column_int(st, COL_RUN_ANYWAY) != 0;
+    copy_text(st, COL_BACKOFF, out->backoff, sizeof(out->backoff));
+    add_text(st, COL_CALLBACK_URL, &out->callback_url);
+    copy_text(st, COL_OWNER, out->owner, sizeof(out->owner));
+    return out->tags.failed || out->callback_url.failed ? -ERR_NOMEM : 0;
 }
 
 int row_job(const struct sqlite_store *s, const struct db *d, unsigned what, size_t inline_max,
@@ -143,35 +142,9 @@ int row_claim(const struct sqlite_store *s, const struct db *d, struct job *out)
 {
     sqlite3_stmt *st = d->stmt[STMT_JOB_CLAIM];
     job_init(out);
-    out->task_id = (uint32_t)sqlite3_column_int64(st, CLAIM_TASK_ID);
-    const struct store_task *task = sqlite_task(s, out->task_id);
-    int64_t state = sqlite3_column_int64(st, CLAIM_STATE);
-    uint64_t group = (uint64_t)sqlite3_column_int64(st, CLAIM_GROUP_KEY);
-    if (state < 0 || state >= JOB_STATES || !task)
-        return -ERR_STORE_CORRUPT;
-    id_make(&out->id, (uint64_t)sqlite3_column_int64(st, CLAIM_KEY),
-            (uint64_t)sqlite3_column_int64(st, CLAIM_TAIL));
-    memcpy(out->task, task->name, sizeof(out->task));
-    out->state = (enum job_state)state;
-    out->attempt = (uint32_t)sqlite3_column_int64(st, CLAIM_ATTEMPT);
-    out->max_attempts = (uint32_t)sqlite3_column_int64(st, CLAIM_MAX_ATTEMPTS);
-    out->created_us = sqlite3_column_int64(st, CLAIM_CREATED_US);
-    out->run_at_us = sqlite3_column_int64(st, CLAIM_RUN_AT_US);
-    out->timeout_us = sqlite3_column_int64(st, CLAIM_TIMEOUT_US);
-    out->cancel_requested = sqlite3_column_int(st, CLAIM_CANCEL_REQUESTED) != 0;
-    copy_text(st, CLAIM_INPUT_TYPE, out->input_type, sizeof(out->input_type));
-    out->expires_us = sqlite3_column_int64(st, CLAIM_EXPIRES_US);
-    if (group)
-        id_make(&out->group, group, (uint64_t)sqlite3_column_int64(st, CLAIM_GROUP_TAIL));
-    out->gathers = sqlite3_column_int(st, CLAIM_GATHERS) != 0;
-    copy_text(st, CLAIM_CONCURRENCY_KEY, out->concurrency_key, sizeof(out->concurrency_key));
-    copy_text(st, CLAIM_TRACEPARENT, out->traceparent, sizeof(out->traceparent));
-    add_text(st, CLAIM_DEPENDS_ON, &out->depends_on);
-    add_text(st, CLAIM_PARAMS, &out->params);
-    out->input_size = (size_t)sqlite3_column_int64(st, CLAIM_INPUT_SIZE);
-    int err = out->depends_on.failed || out->params.failed
-                  ? -ERR_NOMEM
-                  : row_payload(d, st, CLAIM_INPUT, BLOB_INPUT, out->input_size, &out->input);
+    int err = row_fill_claim(s, st, out);
+    if (!err)
+        err = row_payload(d, st, COL_INPUT, BLOB_INPUT, out->input_size, &out->input);
     if (err)
         job_release(out);
     return err;
