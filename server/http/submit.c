@@ -229,22 +229,32 @@ static int charge_tree(size_t cost, struct problem *p)
         return problem_set(p, ERR_TOO_LARGE,
                            "reading the body would take %zu bytes of memory; at most %llu", cost,
                            (unsigned long long)http_conf->body_memory);
-    return request_charge(cost) ? 0 : problem_set(p, ERR_OVERLOADED, "no memory for the body now");
+    return cost == 0 || request_charge(cost)
+               ? 0
+               : problem_set(p, ERR_OVERLOADED, "no memory for the body now");
 }
 
-static int parse_checked(const char *body, size_t len, json_t **root, size_t *charged,
-                         struct problem *p)
+/* Of a part of a body (its prefix says which): nothing, it was charged with all of it. */
+static size_t tree_cost(const char *prefix, const char *text, size_t len)
 {
-    size_t cost = input_parse_cost(body, len);
+    return prefix[0] ? 0 : input_parse_cost(text, len);
+}
+
+/* A checked text that must be an object; prefix: as in struct terms. */
+static int parse_checked(const char *text, size_t len, const char *prefix, json_t **root,
+                         size_t *charged, struct problem *p)
+{
+    size_t cost = tree_cost(prefix, text, len);
     json_error_t e;
     int err = charge_tree(cost, p);
     if (err)
         return err;
-    err = tree_parse(body, len, JSON_DECODE_INT_AS_REAL, root, &e);
+    err = tree_parse(text, len, JSON_DECODE_INT_AS_REAL, root, &e);
     if (err)
-        err = unparsed(p, err, &e, "");
+        err = unparsed(p, err, &e, prefix);
     else if (!json_is_object(*root))
-        err = problem_set(p, ERR_BAD_JSON, "the body must be an object");
+        err = prefix[0] ? problem_set(p, ERR_BAD_JSON, "`%s` is not an object", prefix)
+                        : problem_set(p, ERR_BAD_JSON, "the body must be an object");
     if (err) {
         json_decref(*root);
         request_discharge(cost);
@@ -256,7 +266,7 @@ static int parse_checked(const char *body, size_t len, json_t **root, size_t *ch
 int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, struct problem *p)
 {
     int err = submit_check_text(body, len, NULL, p);
-    return err ? err : parse_checked(body, len, root, charged, p);
+    return err ? err : parse_checked(body, len, "", root, charged, p);
 }
 
 void submit_fingerprint(struct change *c, const char *what, const char *body, size_t len)
@@ -314,8 +324,7 @@ static int take_member(struct terms *t, const struct jsonscan_member *m)
     char name[NAME_LOOK + 1];
     json_t *json = NULL;
     json_error_t e;
-    size_t cost =
-        t->prefix[0] ? 0 : input_parse_cost(m->value, m->vlen); /* parts: charged before */
+    size_t cost = tree_cost(t->prefix, m->value, m->vlen);
     bool plain = m->value[0] == '"' && !memchr(m->value, '\\', m->vlen);
     memcpy(name, m->name, m->nlen);
     name[m->nlen] = 0;
@@ -358,17 +367,30 @@ static bool members_will_do(const struct jsonscan_look *look)
     return ok;
 }
 
-static int take_body(struct terms *t, const char *body, size_t len)
+static int take_tree(struct terms *t, const char *text, size_t len)
 {
     json_t *root = NULL;
     size_t charged = 0;
-    int err = parse_checked(body, len, &root, &charged, t->problem);
+    int err = parse_checked(text, len, t->prefix, &root, &charged, t->problem);
     if (err)
         return err;
-    err = take_object(t, root, body, len);
+    err = take_object(t, root, text, len);
     json_decref(root);
     request_discharge(charged);
     return err;
+}
+
+int submit_text(struct terms *t, const char *text, size_t len, const struct jsonscan_look *look)
+{
+    int err = members_will_do(look) ? take_members(t, text, look) : take_tree(t, text, len);
+    return !err && t->ref[0] ? refs_add(t->refs, t->ref, &t->new->job.id, t) : err;
+}
+
+void submit_look(const char *text, size_t len, struct jsonscan_look *look)
+{
+    unsigned depth = (unsigned)http_conf->max_json_depth;
+    if (jsonscan_look(text, len, depth, NULL, NULL, look) != 0)
+        look->plain = false; /* cannot be: it was checked */
 }
 
 int submit_json(struct change *c, const char *body, size_t len, struct problem *p)
@@ -379,42 +401,20 @@ int submit_json(struct change *c, const char *body, size_t len, struct problem *
     int err = submit_check_text(body, len, &look, p);
     if (err)
         return err;
-    err = members_will_do(&look) ? take_members(&t, body, &look) : take_body(&t, body, len);
+    err = submit_text(&t, body, len, &look);
     submit_fingerprint(c, "POST /v1/jobs", body, len);
     return err;
-}
-
-static int take_tree(struct terms *t, const char *text, size_t len)
-{
-    json_error_t e;
-    json_t *root;
-    int err = tree_parse(text, len, JSON_DECODE_INT_AS_REAL, &root, &e);
-    if (err)
-        return unparsed(t->problem, err, &e, t->prefix);
-    err = json_is_object(root)
-              ? take_object(t, root, text, len)
-              : problem_set(t->problem, ERR_BAD_JSON, "`%s` is not an object", t->prefix);
-    json_decref(root);
-    return err;
-}
-
-int submit_text(struct terms *t, const char *text, size_t len)
-{
-    struct jsonscan_look look;
-    bool seen =
-        jsonscan_look(text, len, (unsigned)http_conf->max_json_depth, NULL, NULL, &look) == 0;
-    int err =
-        seen && members_will_do(&look) ? take_members(t, text, &look) : take_tree(t, text, len);
-    return !err && t->ref[0] ? refs_add(t->refs, t->ref, &t->new->job.id, t) : err;
 }
 
 int submit_part(struct new_job *n, const char *text, size_t len, const char *prefix,
                 struct problem *p)
 {
     struct terms t;
+    struct jsonscan_look look;
     submit_begin(&t, n, p, PLACE_POINTER);
     snprintf(t.prefix, sizeof(t.prefix), "%s", prefix);
-    return submit_text(&t, text, len);
+    submit_look(text, len, &look);
+    return submit_text(&t, text, len, &look);
 }
 
 /* ---- headers ---- */

@@ -95,7 +95,7 @@ static struct new_job *next_item(struct submit_lines *l, struct change *c)
 
 /* A checked text that is one job of a batch. */
 static int submit_item(struct submit_lines *l, struct change *c, const char *text, size_t len,
-                       size_t number, struct problem *p)
+                       const struct jsonscan_look *look, size_t number, struct problem *p)
 {
     struct terms t;
     struct new_job *n = next_item(l, c);
@@ -105,7 +105,7 @@ static int submit_item(struct submit_lines *l, struct change *c, const char *tex
     t.refs = &l->refs;
     snprintf(t.prefix, sizeof(t.prefix), "/jobs/%zu", number);
     n->job.group = c->group;
-    return submit_text(&t, text, len);
+    return submit_text(&t, text, len, look);
 }
 
 int submit_line(struct submit_lines *l, struct change *c, const char *line, size_t len,
@@ -113,11 +113,12 @@ int submit_line(struct submit_lines *l, struct change *c, const char *line, size
 {
     size_t where = 0;
     const char *why = "";
-    int err = jsonscan(line, len, (unsigned)http_conf->max_json_depth, &where, &why);
+    struct jsonscan_look look;
+    unsigned depth = (unsigned)http_conf->max_json_depth;
+    int err = jsonscan_look(line, len, depth, &where, &why, &look);
     if (err)
         return problem_set(p, err, "line %zu: at byte %zu: %s", number + 1, where, why);
-    err = submit_item(l, c, line, len, number, p);
-    return err;
+    return submit_item(l, c, line, len, &look, number, p);
 }
 
 struct batch_walk {
@@ -137,7 +138,9 @@ static bool each_job(void *arg, size_t index, const char *value, size_t vlen)
                  (long long)http_conf->max_batch_jobs);
         b->err = problem_field(b->problem, ERR_BAD_FIELD, PLACE_POINTER, "/jobs", limit, NULL);
     } else {
-        b->err = submit_item(b->lines, b->change, value, vlen, index, b->problem);
+        struct jsonscan_look look;
+        submit_look(value, vlen, &look);
+        b->err = submit_item(b->lines, b->change, value, vlen, &look, index, b->problem);
     }
     return b->err == 0;
 }

@@ -41,7 +41,9 @@ int fields_take_params(struct terms *t, struct request *rq);
  * freed. */
 int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, struct problem *p);
 /* Reads the text of one job, which was checked; its values are taken into t. */
-int submit_text(struct terms *t, const char *text, size_t len);
+int submit_text(struct terms *t, const char *text, size_t len, const struct jsonscan_look *look);
+/* The look at a text that was checked as a part of another. */
+void submit_look(const char *text, size_t len, struct jsonscan_look *look);
 /* The name of a job of the batch; 0, or an error in t->problem: another one has it. In submit_many.c. */
 int refs_add(struct refs *refs, const char *name, const struct id *id, struct terms *t);
 /* A job that is a part of a body, at the pointer `prefix`; its text was checked. */
