@@ -67,12 +67,10 @@ void request_with_etag(struct request *rq)
 
 const char *request_etag(const struct request *rq)
 {
-    const struct buf *h = &rq->reply.headers;
-    for (size_t at = 0; at < h->len;) {
-        const char *name = h->data + at, *value = name + strlen(name) + 1;
+    const char *name, *value;
+    for (size_t at = 0; response_next_header(&rq->reply.headers, &at, &name, &value);) {
         if (strcmp(name, "ETag") == 0)
             return value;
-        at += strlen(name) + strlen(value) + 2;
     }
     return "";
 }

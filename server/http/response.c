@@ -53,11 +53,17 @@ static bool add_hardening(struct MHD_Response *response)
     return true;
 }
 
+/* What it tells is not everybody's. */
+static bool is_private(const struct request *rq)
+{
+    return rq->caller.token != NULL;
+}
+
 static const char *cache_control(const struct request *rq)
 {
     if (rq->reply.keep)
         return "public, max-age=31536000, immutable";
-    return rq->caller.token ? "no-store" : "no-cache"; /* what is not everybody's is on no disk */
+    return is_private(rq) ? "no-store" : "no-cache"; /* it is kept on no disk */
 }
 
 /* What all answers have of one type to one kind of caller. */
@@ -68,10 +74,9 @@ static bool add_usual(struct MHD_Response *response, const struct request *rq)
            add(response, "Cache-Control", cache_control(rq));
 }
 
-/* The headers in a buf: each time a name and a value, both with their zeros. False: that was all.
- */
-static bool next_header(const struct buf *headers, size_t *at, const char **name,
-                        const char **value)
+/* Both have their zeros. */
+bool response_next_header(const struct buf *headers, size_t *at, const char **name,
+                          const char **value)
 {
     if (*at >= headers->len)
         return false;
@@ -86,7 +91,7 @@ static bool add_headers(struct MHD_Response *response, const struct request *rq)
 {
     const char *name, *value;
     bool ok = add_usual(response, rq);
-    for (size_t at = 0; ok && next_header(&rq->reply.headers, &at, &name, &value);)
+    for (size_t at = 0; ok && response_next_header(&rq->reply.headers, &at, &name, &value);)
         ok = add(response, name, value);
     return ok && (!rq->close || add(response, "Connection", "close"));
 }
@@ -123,7 +128,7 @@ struct prepared *reply_prepare(const struct request *rq)
     struct prepared *p = body->failed ? NULL : calloc(1, sizeof(*p));
     if (!p)
         return NULL;
-    *p = (struct prepared){.len = body->len, .references = 1, .private = rq->caller.token != NULL};
+    *p = (struct prepared){.len = body->len, .references = 1, .private = is_private(rq)};
     p->response = MHD_create_response_from_buffer(body->len, body->data, MHD_RESPMEM_MUST_COPY);
     if (p->response && add_headers(p->response, rq))
         return p;
@@ -142,8 +147,8 @@ void prepared_release(struct prepared *p)
 
 bool reply_with_prepared(struct request *rq, struct prepared *p, const char *tag)
 {
-    if (rq->head || rq->close || rq->reply.headers.len > 0 ||
-        p->private != (rq->caller.token != NULL) || request_knows(rq, tag))
+    if (rq->head || rq->close || rq->reply.headers.len > 0 || p->private != is_private(rq) ||
+        request_knows(rq, tag))
         return false;
     p->references++;
     rq->reply.status = 200;
@@ -259,7 +264,7 @@ static struct shell *shell_new(const struct request *rq)
         return NULL;
     s->len = length_of(rq);
     s->type = rq->reply.type;
-    s->private = rq->caller.token != NULL;
+    s->private = is_private(rq);
     s->response = is_304(rq) ? response_unsent(s->len) : response_with(s);
     if (s->response && add_usual(s->response, rq))
         return s;
@@ -271,8 +276,8 @@ static bool same_names(const struct buf *a, const struct buf *b)
 {
     const char *name_a, *name_b, *value;
     size_t at_a = 0, at_b = 0;
-    while (next_header(a, &at_a, &name_a, &value)) {
-        if (!next_header(b, &at_b, &name_b, &value) || strcmp(name_a, name_b) != 0)
+    while (response_next_header(a, &at_a, &name_a, &value)) {
+        if (!response_next_header(b, &at_b, &name_b, &value) || strcmp(name_a, name_b) != 0)
             return false;
     }
     return at_b == b->len;
@@ -281,7 +286,7 @@ static bool same_names(const struct buf *a, const struct buf *b)
 static bool fits(const struct shell *s, const struct request *rq)
 {
     return s->len == length_of(rq) && (s->body == NULL) == is_304(rq) &&
-           s->type == rq->reply.type && s->private == (rq->caller.token != NULL) &&
+           s->type == rq->reply.type && s->private == is_private(rq) &&
            same_names(&s->headers, &rq->reply.headers);
 }
 
@@ -292,9 +297,9 @@ static bool dress(struct shell *s, const struct request *rq)
     const char *name, *value, *old_name, *old = "";
     size_t at = 0, old_at = 0;
     bool ok = true;
-    while (ok && next_header(headers, &at, &name, &value)) {
+    while (ok && response_next_header(headers, &at, &name, &value)) {
         if (s->headers.len > 0)
-            (void)next_header(&s->headers, &old_at, &old_name, &old);
+            (void)response_next_header(&s->headers, &old_at, &old_name, &old);
         if (strcmp(old, value) != 0 || s->headers.len == 0)
             ok = exchange(s->response, name, old, value);
     }

@@ -9,9 +9,11 @@
 #define JOBMILL_HTTP_RESPONSE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct MHD_Response;
+struct buf;
 struct prepared;
 struct request;
 struct shell;
@@ -20,6 +22,8 @@ int response_start(void); /* before the first; 0 or -ERR_SYSTEM (errno) */
 
 /* Of an answer whose `length` bytes are told, and not sent. NULL: no memory. */
 struct MHD_Response *response_unsent(uint64_t length);
+/* The headers of an answer (struct reply): each time a name and a value; *at begins at 0. False: that was all. */
+bool response_next_header(const struct buf *headers, size_t *at, const char **name, const char **value);
 /* Adds all headers of rq's answer. False: no memory. */
 bool response_head(struct MHD_Response *response, const struct request *rq);
 
