@@ -192,6 +192,7 @@ HTTP := \
 	server/http/http.c \
 	server/http/input_check.c \
 	server/http/json.c \
+	server/http/json_job.c \
 	server/http/listener.c \
 	server/http/loop.c \
 	server/http/multipart.c \
