@@ -1,6 +1,7 @@
 /*
  * dispatch.c - dispatch's thread: one epoll loop over its inbox, the fork server's socket and the
- * workers' sockets, and the door by which other threads post to it.
+ * workers' sockets, and the door by which other threads post to it, or take its turn while it
+ * sleeps.
  */
 #include "dispatch_priv.h"
 
@@ -14,6 +15,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -172,6 +174,14 @@ static bool take_orders(struct dispatcher *d)
     return stop;
 }
 
+static uint32_t open_attempts(const struct dispatcher *d)
+{
+    uint32_t open = 0;
+    for (uint32_t i = 0; i < d->defs->pools; i++)
+        open += d->pools[i].held + d->pools[i].waiting;
+    return open;
+}
+
 /* While draining: kills at the deadline, and tells who waits for it when no attempt is open. */
 static void drain_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
 {
@@ -181,10 +191,7 @@ static void drain_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
         stop_all(d);
     else if (d->drain_until_us < *next_us)
         *next_us = d->drain_until_us;
-    uint32_t open = 0;
-    for (uint32_t i = 0; i < d->defs->pools; i++)
-        open += d->pools[i].held + d->pools[i].waiting;
-    if (open > 0)
+    if (open_attempts(d) > 0)
         return;
     pthread_mutex_lock(&d->lock);
     d->is_idle = true;
@@ -205,33 +212,78 @@ static void handle(struct dispatcher *d, const struct epoll_event *ev)
     }
 }
 
+/* What came by memory. */
+static void take_words(struct dispatcher *d)
+{
+    deliver_look(d);
+    take_inbox(d);
+    outcomes_send(d);
+}
+
+/* What the time brings, and then sleep, if nothing came meanwhile. Returns until when (mono). */
+static int64_t go_to_sleep(struct dispatcher *d)
+{
+    int64_t now = clock_mono_us(), next = INT64_MAX;
+    deliver_timers(d, now, &next);
+    supervise_timers(d, now, &next);
+    outcomes_send(d); /* before it is told that none is open */
+    drain_timers(d, now, &next);
+    bool may = deliver_sleep(d) && inbox_sleep(&d->inbox);
+    return may ? next : now;
+}
+
 static void *dispatch_main(void *arg)
 {
     struct dispatcher *d = arg;
     prctl(PR_SET_NAME, "dispatch");
+    pthread_mutex_lock(&d->turn);
     supervise_begin(d);
     for (;;) {
-        deliver_look(d);
-        take_inbox(d);
-        bool stop = take_orders(d);
-        outcomes_send(d);
-        if (stop)
+        take_words(d);
+        if (take_orders(d))
             break;
-        int64_t now = clock_mono_us(), next = INT64_MAX;
-        deliver_timers(d, now, &next);
-        supervise_timers(d, now, &next);
-        outcomes_send(d); /* before it is told that none is open */
-        drain_timers(d, now, &next);
-        bool may = deliver_sleep(d) && inbox_sleep(&d->inbox);
-        int wait_ms = may ? clock_wait_ms(next, MAX_WAIT_MS) : 0;
+        outcomes_send(d);
+        d->sleeps_until_us = go_to_sleep(d);
+        int wait_ms = clock_wait_ms(d->sleeps_until_us, MAX_WAIT_MS);
+        d->sleeps = wait_ms > 0;
+        pthread_mutex_unlock(&d->turn);
         struct epoll_event ev[EVENTS];
         int n = epoll_wait(d->epoll_fd, ev, EVENTS, wait_ms);
         if (n < 0 && errno != EINTR)
             serve_die(71, "dispatch cannot wait: %s", strerror(errno));
+        pthread_mutex_lock(&d->turn);
+        d->sleeps = false;
         for (int i = 0; i < n; i++)
             handle(d, &ev[i]);
     }
+    pthread_mutex_unlock(&d->turn);
     return NULL;
+}
+
+/* ---- a turn of another thread's ---- */
+
+void dispatch_run(struct claim *list, int64_t most_us, bool (*enough)(void))
+{
+    struct dispatcher *d = the;
+    bool mine = pthread_mutex_trylock(&d->turn) == 0;
+    if (mine && d->sleeps)
+        inbox_awake(&d->inbox); /* then posting to it is no system call */
+    dispatch_claimed(list);
+    if (!mine)
+        return;
+    if (d->sleeps) {
+        int64_t until_us = clock_mono_us() + most_us;
+        uint32_t before = open_attempts(d);
+        take_inbox(d);
+        while (open_attempts(d) > before && !enough() && clock_mono_us() < until_us) {
+            sched_yield(); /* a worker may have been woken on this processor */
+            deliver_look(d);
+        }
+        int64_t next_us = go_to_sleep(d);
+        if (next_us < d->sleeps_until_us)
+            inbox_ring(&d->inbox);
+    }
+    pthread_mutex_unlock(&d->turn);
 }
 
 static int watch(struct dispatcher *d, int fd, uint64_t tag)
@@ -254,6 +306,7 @@ static void dispatcher_free(struct dispatcher *d)
     inbox_release(&d->inbox);
     pthread_cond_destroy(&d->idle);
     pthread_mutex_destroy(&d->lock);
+    pthread_mutex_destroy(&d->turn);
     free(d);
 }
 
@@ -270,6 +323,7 @@ int dispatch_start(const struct conf *conf, struct board *board, int control_fd)
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&d->lock, NULL);
+    pthread_mutex_init(&d->turn, NULL);
     pthread_cond_init(&d->idle, &attr);
     pthread_condattr_destroy(&attr);
     d->pools = pools_new(d->defs, board);

@@ -2,7 +2,7 @@
  * dispatch.h - the one owner of the worker sockets: hands jobs to workers, collects outcomes, times
  * out, cancels, and gives the writer credit for what the pools can take.
  *
- * One thread with an epoll loop; others post to it.
+ * One thread with an epoll loop; others post to it, and the writer's may take its turn while it sleeps.
  */
 #ifndef JOBMILL_SERVER_DISPATCH_H
 #define JOBMILL_SERVER_DISPATCH_H
@@ -19,6 +19,10 @@ int dispatch_start(const struct conf *conf, struct board *board, int control_fd)
 
 /* Writer's thread, after the commit. Takes the list of claims, linked by node.next. */
 void dispatch_claimed(struct claim *list);
+/* The same, when the writer has nothing else to do: where dispatch's thread sleeps, this one gives the jobs to their workers and
+ * looks for what they answer, until all did, enough(), or for most_us. That saves the wake-ups on both ways. What is open then is
+ * left to the other. */
+void dispatch_run(struct claim *list, int64_t most_us, bool (*enough)(void));
 /* Writer's thread, after the commit: a running job is to be stopped. */
 void dispatch_cancel(const struct id *job, uint32_t attempt);
 

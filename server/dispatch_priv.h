@@ -1,8 +1,8 @@
 /*
  * dispatch_priv.h - what dispatch.c (jobs), supervise.c (workers' births and deaths), deliver.c (one
  * job's way to a worker and back), stop.c (jobs that must not go on), leave.c (workers that go in good
- * order) and outcome.c (what came of it) share. Dispatch's thread alone, but for `inbox`, `drain_*`
- * and `open_attempts`.
+ * order) and outcome.c (what came of it) share. For whoever holds `turn`: dispatch's thread, but while
+ * it sleeps.
  */
 #ifndef JOBMILL_SERVER_DISPATCH_PRIV_H
 #define JOBMILL_SERVER_DISPATCH_PRIV_H
@@ -25,6 +25,9 @@ struct dispatcher {
     int epoll_fd;
     struct inbox inbox;
     pthread_t thread;
+    pthread_mutex_t turn;    /* guards all but `inbox`, and what `lock` guards */
+    bool sleeps;             /* the thread, */
+    int64_t sleeps_until_us; /* mono: until then, if nothing comes */
     uint64_t next_seq;
     char in[MSG_MAX];  /* the packet being received */
     char out[MSG_MAX]; /* the packet being sent */

@@ -36,8 +36,8 @@ void inbox_release(struct inbox *in)
     pthread_mutex_destroy(&in->lock);
 }
 
-/* The counter of an eventfd cannot overflow here: it is written once for each sleep. */
-static void ring(struct inbox *in)
+/* The counter of an eventfd cannot overflow: it is written once for each sleep. */
+void inbox_ring(struct inbox *in)
 {
     uint64_t one = 1;
     while (write(in->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
@@ -62,7 +62,7 @@ static int post(struct inbox *in, struct inbox_node *first, struct inbox_node *l
     in->asleep = false;
     pthread_mutex_unlock(&in->lock);
     if (wake)
-        ring(in);
+        inbox_ring(in);
     return 0;
 }
 
@@ -95,7 +95,7 @@ void inbox_wake(struct inbox *in)
     in->woken = true;
     pthread_mutex_unlock(&in->lock);
     if (wake)
-        ring(in);
+        inbox_ring(in);
 }
 
 void inbox_close(struct inbox *in)
@@ -141,6 +141,13 @@ bool inbox_sleep(struct inbox *in)
     in->asleep = may;
     pthread_mutex_unlock(&in->lock);
     return may;
+}
+
+void inbox_awake(struct inbox *in)
+{
+    pthread_mutex_lock(&in->lock);
+    in->asleep = false;
+    pthread_mutex_unlock(&in->lock);
 }
 
 void inbox_wait(struct inbox *in, int timeout_ms)

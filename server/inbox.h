@@ -42,6 +42,9 @@ size_t inbox_count(struct inbox *in);
 struct inbox_node *inbox_take(struct inbox *in, size_t max);
 /* Announces sleep: true: nothing waits, and a post from now on writes the eventfd; false: take again. */
 bool inbox_sleep(struct inbox *in);
+/* It does not sleep after all, and will look before it does: posts write no eventfd. */
+void inbox_awake(struct inbox *in);
+void inbox_ring(struct inbox *in); /* makes event_fd readable, whatever its consumer does */
 /* Waits until a post or wake, at most timeout_ms; clears the eventfd. */
 void inbox_wait(struct inbox *in, int timeout_ms);
 void inbox_drain_event(struct inbox *in); /* after epoll said that event_fd is readable */

@@ -118,6 +118,11 @@ void writer_wake(void)
     inbox_wake(&t.inbox);
 }
 
+bool writer_has_work(void)
+{
+    return inbox_count(&t.inbox) > 0;
+}
+
 void *writer_grow(void *old, size_t count, size_t *cap, size_t size)
 {
     if (count < *cap)

@@ -72,6 +72,7 @@ struct writer {
 extern struct writer w;
 
 void writer_told(struct change *c); /* counts it, and gives it back by its `done` */
+bool writer_has_work(void); /* something waits in its inbox */
 void *writer_grow(void *old, size_t count, size_t *cap, size_t size); /* dies without memory */
 
 /* ---- claims.c ---- */

@@ -251,6 +251,29 @@ START_TEST(a_drain_keeps_it)
 }
 END_TEST
 
+/* The writer itself hands brief jobs over and hears of them (dispatch_run), of which some turn out
+ * long, fail, or kill their worker: no outcome is left lying until somebody else happens to look.
+ */
+START_TEST(brief_jobs_one_by_one_are_all_answered)
+{
+    enum { JOBS = 2000 };
+    struct server *s = server_with_task("bad", "misbehave", "", usual);
+    for (int i = 1; i <= JOBS; i++) {
+        char body[120];
+        /* about as long as is looked for it; or far longer */
+        const char *seconds = i % 100 == 0 ? "0.01" : i % 4 == 0 ? "0.00003" : "0";
+        snprintf(body, sizeof(body), "{\"task\":\"sleep\",\"input\":{\"seconds\":%s}}", seconds);
+        if (i % 250 == 50)
+            strcpy(body, "{\"task\":\"bad\",\"max_attempts\":1,\"input\":{\"do\":\"crash\"}}");
+        struct answer *a = post(s, "/v1/jobs?wait=60", body, 200);
+        ck_assert_str_eq(jstr(a->json, "state"), strstr(body, "bad") ? "failed" : "succeeded");
+        answer_free(a);
+    }
+    ck_assert_int_eq(stat_of(s, "jobs.running"), 0);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -262,6 +285,7 @@ int main(void)
         failures_and_dead_workers_are_attempts,
         a_crash_takes_it_along,
         a_drain_keeps_it,
+        brief_jobs_one_by_one_are_all_answered,
     };
     return run_suite("ahead", tests, sizeof(tests) / sizeof(tests[0]));
 }
