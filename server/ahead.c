@@ -20,8 +20,7 @@
 
 #define PLACES   1024
 #define BRIEF_US 50
-#define LOOK_US  100 /* for the outcome of a brief job: what it takes, and until its worker wakes  \
-                      */
+#define LOOK_US  100 /* for their outcomes: what they take, and until a worker wakes */
 
 struct place {
     struct change *change;  /* NULL: free */
