@@ -183,6 +183,7 @@ HTTP := \
 	server/http/api_schedules.c \
 	server/http/api_tasks.c \
 	server/http/api_workers.c \
+	server/http/aside.c \
 	server/http/assets.c \
 	server/http/audit.c \
 	server/http/auth.c \

@@ -159,7 +159,9 @@ static void submitted(struct request *rq)
     request_add_header(rq, "Location", "/v1/groups/%s", text);
     if (c->replayed_group)
         request_add_header(rq, "Idempotency-Replayed", "true");
-    if (rq->wait_us == 0)
+    if (rq->wait_us == 0 && request_is_large(rq))
+        request_aside(rq, answer_submitted);
+    else if (rq->wait_us == 0)
         answer_submitted(rq);
     else if (c->replayed_group)
         wait_or_answer(rq);
@@ -182,13 +184,9 @@ static void streamed(struct request *rq)
         answer_group(rq);
 }
 
-void api_groups_submit(struct request *rq)
+static void submit_all(struct request *rq)
 {
     struct problem p = {0};
-    if (rq->stream) {
-        stream_end(rq, streamed);
-        return;
-    }
     if (http_draining()) {
         request_error(rq, -ERR_DRAINING);
         return;
@@ -211,6 +209,16 @@ void api_groups_submit(struct request *rq)
     request_commit(rq, &c->group, submitted);
 }
 
+void api_groups_submit(struct request *rq)
+{
+    if (rq->stream)
+        stream_end(rq, streamed);
+    else if (request_is_large(rq))
+        request_aside(rq, submit_all);
+    else
+        submit_all(rq);
+}
+
 /* ---- get ---- */
 
 void api_groups_get(struct request *rq)
@@ -226,7 +234,7 @@ void api_groups_get(struct request *rq)
         answer_group(rq);
 }
 
-void api_groups_results(struct request *rq)
+static void answer_results(struct request *rq)
 {
     struct job_filter f = {.state = -1, .group = &rq->id, .upward = true};
     struct problem p = {0};
@@ -260,4 +268,9 @@ void api_groups_results(struct request *rq)
     buf_adds(out, "}\n");
     job_page_release(&page);
     request_with_etag(rq);
+}
+
+void api_groups_results(struct request *rq)
+{
+    request_aside(rq, answer_results);
 }

@@ -236,8 +236,9 @@ static int read_validate_only(struct request *rq, bool *on, struct problem *p)
                          text);
 }
 
-static void submit(struct request *rq, bool raw)
+static void submit(struct request *rq)
 {
+    bool raw = rq->route->body == BODY_RAW;
     struct problem p = {0};
     if (http_draining()) {
         request_error(rq, -ERR_DRAINING);
@@ -272,12 +273,10 @@ static void submit(struct request *rq, bool raw)
 
 void api_jobs_submit(struct request *rq)
 {
-    submit(rq, false);
-}
-
-void api_jobs_submit_raw(struct request *rq)
-{
-    submit(rq, true);
+    if (request_is_large(rq))
+        request_aside(rq, submit);
+    else
+        submit(rq);
 }
 
 /* ---- get ---- */

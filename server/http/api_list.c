@@ -320,17 +320,12 @@ static void list_ids(struct request *rq, const char *text)
         request_wait_not(rq);
 }
 
-void api_jobs_list(struct request *rq)
+static void list_page(struct request *rq)
 {
     struct job_filter f = {0};
     struct job_page page;
     struct problem p = {0};
-    const char *ids = request_param(rq, "ids", &p);
-    if (ids) {
-        list_ids(rq, ids);
-        return;
-    }
-    if (p.err || list_filter(rq, &f, &p) || read_text(rq, &f, &p) || list_cursor(rq, &f, &p)) {
+    if ( list_filter(rq, &f, &p) || read_text(rq, &f, &p) || list_cursor(rq, &f, &p)) {
         request_problem(rq, &p);
         return;
     }
@@ -342,4 +337,16 @@ void api_jobs_list(struct request *rq)
     answer_page(rq, &f, &page);
     request_with_etag(rq);
     job_page_release(&page);
+}
+
+void api_jobs_list(struct request *rq)
+{
+    struct problem p = {0};
+    const char *ids = request_param(rq, "ids", &p);
+    if (p.err)
+        request_problem(rq, &p);
+    else if (ids)
+        list_ids(rq, ids);
+    else
+        request_aside(rq, list_page);
 }

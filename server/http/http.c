@@ -14,6 +14,7 @@
 #include "../../common/log.h"
 #include "../conf.h"
 #include "answers.h"
+#include "aside.h"
 #include "crowd.h"
 #include "deadline.h"
 #include "listener.h"
@@ -31,10 +32,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONN_MEMORY   (16 * 1024) /* of one connection: its header, and a piece of its body */
-#define END_WAIT_MS   5000
-#define ADMIN_CONNS   64
-#define THREADS_LEAST 2
+#define CONN_MEMORY (16 * 1024) /* of one connection: its header, and a piece of its body */
+#define END_WAIT_MS 5000
+#define ADMIN_CONNS 64
+#define ASIDE_LEAST 2
 
 /* Where a connection came in. */
 struct ear {
@@ -135,12 +136,13 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 
 /* ---- life ---- */
 
-static size_t thread_count(const struct conf *conf)
+/* As many as are asked for, or one for every two cores. */
+static size_t thread_count(int64_t asked, size_t least)
 {
-    if (conf->http_threads > 0)
-        return (size_t)conf->http_threads;
+    if (asked > 0)
+        return (size_t)asked;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores / 2 > THREADS_LEAST ? (size_t)cores / 2 : THREADS_LEAST;
+    return cores / 2 > (long)least ? (size_t)cores / 2 : least;
 }
 
 /* On a copy of the descriptor, which the daemon owns from then on. */
@@ -185,7 +187,7 @@ static void end_threads(void)
 
 static int start_threads(const struct conf *conf, int listen_fd)
 {
-    threads_count = thread_count(conf);
+    threads_count = thread_count(conf->http_threads, 1);
     threads = calloc(threads_count, sizeof(*threads));
     if (!threads)
         return -ERR_NOMEM;
@@ -260,11 +262,16 @@ int http_start(const struct conf *conf, uint16_t *port, uint16_t *admin_port)
         err = start_admin(admin_fd);
     if (err)
         goto stop_deadline;
-    err = start_threads(conf, fd);
+    err = aside_start(thread_count(conf->slow_threads, ASIDE_LEAST), request_aside_run);
     if (err)
         goto stop_admin;
+    err = start_threads(conf, fd);
+    if (err)
+        goto stop_aside;
     fd_close(&fd);
     return 0;
+stop_aside:
+    aside_stop();
 stop_admin:
     if (daemon_of_admin) {
         MHD_stop_daemon(daemon_of_admin); /* closes its socket */
@@ -298,6 +305,7 @@ void http_stop(void)
         log_error("http: requests are still suspended after %d ms; left as they are", END_WAIT_MS);
         return;
     }
+    aside_stop();
     end_threads();
     if (daemon_of_admin)
         MHD_stop_daemon(daemon_of_admin);

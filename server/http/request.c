@@ -474,7 +474,7 @@ int request_step(struct request *rq, const char *method, const char *version, co
         }
         return take_body(rq, data, taken);
     }
-    if (rq->reply.status == 0) {
+    if (rq->reply.status == 0 || rq->parked) { /* both: its answer was made aside */
         void (*go)(struct request *) = rq->route->handler;
         if (rq->parked) {
             request_unpark(rq);

@@ -13,6 +13,7 @@
  * others still have to say about its request is then nobody's to hear, and the last of them frees
  * it.
  */
+#include "aside.h"
 #include "loop.h"
 #include "request.h"
 
@@ -29,6 +30,7 @@
 #define SEND_OUT_S 2
 #define HELD_US    (50 * US_PER_MS)
 #define HELD_MOST  128 /* of a thread: each costs a look whenever the library runs */
+#define LARGE_BODY (32u * 1024)
 
 enum hold { SUSPENDED, HELD, ARRIVED, ABANDONED };
 
@@ -252,7 +254,6 @@ static bool park(struct request *rq, enum hold hold, int pending, void (*then)(s
         count_down(&r.parked);
         return false;
     }
-    request_drop_query(rq);
     rq->then = then;
     rq->parked = true;
     rq->loop = rq->conn->loop;
@@ -324,6 +325,11 @@ struct change *request_change(struct request *rq, enum change_kind kind)
 
 void request_commit(struct request *rq, const struct id *wait_for, void (*then)(struct request *rq))
 {
+    if (rq->work) { /* aside: its HTTP thread does it */
+        rq->commit_for = wait_for;
+        rq->commit_then = then;
+        return;
+    }
     bool wait = wait_for && rq->wait_us > 0;
     struct id job = wait ? *wait_for : (struct id){{0}};
     if (wait && !may_wait(rq))
@@ -335,6 +341,7 @@ void request_commit(struct request *rq, const struct id *wait_for, void (*then)(
         request_error(rq, -ERR_DRAINING);
         return;
     }
+    request_drop_query(rq);
     if (wait)
         attach(rq, hold, &job);
     rq->change->awaited = wait && rq->change->work.kind == CHANGE_SUBMIT;
@@ -358,6 +365,7 @@ void request_wait(struct request *rq, void (*then)(struct request *rq))
         then(rq);
         return;
     }
+    request_drop_query(rq);
     attach(rq, SUSPENDED, &rq->id);
     if (atomic_load(&r.ending))
         give_up_wait(rq);
@@ -380,6 +388,7 @@ void request_wait_any(struct request *rq, const struct id *ids, size_t n,
         free(m);
         return;
     }
+    request_drop_query(rq);
     m->rq = rq;
     m->count = n;
     atomic_init(&m->refs, n + 1);
@@ -395,6 +404,40 @@ void request_wait_any(struct request *rq, const struct id *ids, size_t n,
     deadline_wait(rq->conn, clock_mono_us() + rq->wait_us);
     if (atomic_load(&r.ending))
         give_up_wait(rq);
+}
+
+/* ---- aside ---- */
+
+bool request_is_large(const struct request *rq)
+{
+    return rq->body.len > LARGE_BODY;
+}
+
+static void done_aside(struct request *rq)
+{
+    rq->work = NULL;
+    if (rq->commit_then && rq->reply.status == 0)
+        request_commit(rq, rq->commit_for, rq->commit_then);
+    rq->commit_then = NULL;
+}
+
+void request_aside_run(struct inbox_node *n)
+{
+    struct request *rq = INBOX_OWNER(n, struct request, aside);
+    auth_caller = &rq->caller;
+    rq->work(rq);
+    auth_caller = NULL;
+    arrive(rq, 1);
+}
+
+void request_aside(struct request *rq, void (*work)(struct request *rq))
+{
+    if (!rq->conn->loop || !park(rq, SUSPENDED, 1, done_aside)) {
+        work(rq);
+        return;
+    }
+    rq->work = work;
+    aside_post(&rq->aside);
 }
 
 bool request_ending(void)

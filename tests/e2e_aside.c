@@ -1,0 +1,206 @@
+/*
+ * e2e_aside.c - what takes long of a request is done beside the HTTP threads: nobody else waits for
+ * it, and all that is true of other requests is true of these.
+ */
+#include "harness.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define JOBS    10000
+#define SEARCH  "GET /v1/jobs?text=nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"
+#define CLIENTS 20
+#define LARGE   100000 /* bytes: done aside */
+
+static const char *const flags[] = {"--workers", "2", "--http-threads", "1", "--slow-threads",
+                                    "1",         NULL};
+
+/* A service with so many jobs that a search among them takes a while. */
+static struct server *with_jobs(void)
+{
+    struct server *s = server_new(NULL, flags);
+    static const char job[] = "{\"task\":\"noop\"},";
+    char *body = malloc(JOBS * sizeof(job) + 20), *at = body;
+    ck_assert_ptr_nonnull(body);
+    at += sprintf(at, "{\"jobs\":[");
+    for (int i = 0; i < JOBS; i++, at += sizeof(job) - 1)
+        memcpy(at, job, sizeof(job));
+    strcpy(at - 1, "]}");
+    answer_free(post(s, "/v1/jobs/batch", body, 202));
+    free(body);
+    eventually(stat_of(s, "jobs.succeeded") == JOBS, LONG_MS);
+    return s;
+}
+
+static int answered(const int *fd)
+{
+    int n = 0;
+    for (int i = 0; i < CLIENTS; i++) {
+        struct pollfd p = {.fd = fd[i], .events = POLLIN};
+        n += poll(&p, 1, 0) == 1;
+    }
+    return n;
+}
+
+static void search(struct server *s, int fd[CLIENTS])
+{
+    for (int i = 0; i < CLIENTS; i++) {
+        fd[i] = raw_open(s);
+        raw_send(fd[i], SEARCH);
+    }
+}
+
+START_TEST(others_do_not_wait_for_it)
+{
+    struct server *s = with_jobs();
+    int fd[CLIENTS];
+    search(s, fd);
+    answer_free(run_job(s, "{\"task\":\"noop\"}"));
+    answer_free(get(s, "/v1/tasks/noop", 200));
+    int before = answered(fd);
+    ck_assert_msg(before < CLIENTS, "all %d searches came first", before);
+    for (int i = 0; i < CLIENTS; i++) {
+        char *said = raw_read(fd[i], "\"next\":", LONG_MS);
+        ck_assert_msg(strstr(said, "200 OK") != NULL, "%s", said);
+        free(said);
+        close(fd[i]);
+    }
+    server_free(s);
+}
+END_TEST
+
+START_TEST(clients_may_leave)
+{
+    struct server *s = with_jobs();
+    int fd[CLIENTS];
+    for (int round = 0; round < 3; round++) {
+        search(s, fd);
+        for (int i = 0; i < CLIENTS; i++) {
+            struct linger now = {.l_onoff = i % 2, .l_linger = 0}; /* with a reset, or an end */
+            ck_assert_int_eq(setsockopt(fd[i], SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+            close(fd[i]);
+        }
+        answer_free(get(s, "/v1/jobs?limit=1000", 200));
+    }
+    eventually(stat_of(s, "http.connections") == 1, LONG_MS);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(the_end_waits_for_it)
+{
+    struct server *s = with_jobs();
+    int fd[CLIENTS];
+    search(s, fd);
+    while (answered(fd) == 0) /* all were read by now: there is one HTTP thread */
+        poll(NULL, 0, 1);
+    server_signal(s, SIGTERM);
+    for (int i = 0; i < CLIENTS; i++) {
+        char *said = raw_read(fd[i], "\"next\":", LONG_MS);
+        ck_assert_msg(strstr(said, "200 OK") != NULL, "%s", said);
+        free(said);
+        close(fd[i]);
+    }
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    server_free(s);
+}
+END_TEST
+
+/* `before`, LARGE bytes of a string, `after`. */
+static char *large(const char *before, const char *after)
+{
+    char *body = malloc(LARGE + strlen(before) + strlen(after) + 1);
+    ck_assert_ptr_nonnull(body);
+    size_t n = (size_t)sprintf(body, "%s", before);
+    memset(body + n, 'x', LARGE);
+    strcpy(body + n + LARGE, after);
+    return body;
+}
+
+START_TEST(a_large_submission_is_as_any_other)
+{
+    struct server *s = server_new(NULL, flags);
+    static const char *const key[] = {"Idempotency-Key: k", NULL};
+    char *good = large("{\"task\":\"echo\",\"input\":\"", "\"}");
+    char *bad = large("{\"task\":\"echo\",\"input\":\"", "\",\"priority\":\"high\"}");
+    char *broken = large("{\"task\":\"echo\",\"input\":\"", "\"");
+    char id[40], said[100];
+    struct answer *a = http(s, "POST", "/v1/jobs?wait=30", good, key);
+    ck_assert_int_eq(a->status, 200);
+    ck_assert_str_eq(jstr(a->json, "state"), "succeeded");
+    ck_assert_int_eq(jint(a->json, "result_size"), LARGE + 2);
+    snprintf(id, sizeof(id), "%s", jstr(a->json, "id"));
+    answer_free(a);
+    a = http(s, "POST", "/v1/jobs", good, key);
+    ck_assert_int_eq(a->status, 202);
+    ck_assert_str_eq(jstr(a->json, "id"), id);
+    ck_assert(answer_header(a, "Idempotency-Replayed", said, sizeof(said)));
+    answer_free(a);
+    a = http(s, "POST", "/v1/tasks/sha256/jobs", good, key); /* the key came with something else */
+    ck_assert_int_eq(a->status, 422);
+    answer_free(a);
+    a = post(s, "/v1/jobs", bad, 400);
+    ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), "/priority");
+    answer_free(a);
+    answer_free(post(s, "/v1/jobs", broken, 400));
+    answer_free(post(s, "/v1/jobs?validate_only=true", good, 204));
+    answer_free(post(s, "/v1/jobs?wait=many", good, 400));
+    a = post(s, "/v1/tasks/sha256/jobs?wait=30&priority=3", good, 200);
+    ck_assert_int_eq(jint(a->json, "priority"), 3);
+    answer_free(a);
+    ck_assert_int_eq(jobs_kept(s), 2);
+    free(good);
+    free(bad);
+    free(broken);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_large_batch_is_as_any_other)
+{
+    struct server *s = server_new(NULL, flags);
+    static const char *const key[] = {"Idempotency-Key: k", NULL};
+    char *good = large("{\"jobs\":[{\"task\":\"noop\"},{\"task\":\"echo\",\"input\":\"", "\"}]}");
+    char *bad = large("{\"jobs\":[{\"task\":\"none\"},{\"task\":\"echo\",\"input\":\"", "\"}]}");
+    char id[40];
+    struct answer *a = http(s, "POST", "/v1/jobs/batch", good, key);
+    ck_assert_int_eq(a->status, 202);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "jobs")), 2);
+    snprintf(id, sizeof(id), "%s", jstr(a->json, "id"));
+    answer_free(a);
+    a = http(s, "POST", "/v1/jobs/batch?wait=30", good, key);
+    ck_assert_int_eq(a->status, 200);
+    ck_assert_str_eq(jstr(a->json, "id"), id);
+    answer_free(a);
+    a = http(s, "POST", "/v1/jobs/batch", good, key);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "jobs")), 2);
+    answer_free(a);
+    a = post(s, "/v1/jobs/batch", bad, 422);
+    ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), "/jobs/0/task");
+    answer_free(a);
+    a = post(s, "/v1/jobs/batch?wait=30", good, 200);
+    ck_assert_int_eq(jint(a->json, "counts.succeeded"), 2);
+    answer_free(a);
+    a = post(s, "/v1/jobs/delete?state=succeeded", "", 200);
+    ck_assert_int_eq(jint(a->json, "changed"), 4);
+    answer_free(a);
+    free(good);
+    free(bad);
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        others_do_not_wait_for_it,     clients_may_leave,
+        the_end_waits_for_it,          a_large_submission_is_as_any_other,
+        a_large_batch_is_as_any_other,
+    };
+    return run_suite("aside", tests, sizeof(tests) / sizeof(tests[0]));
+}
