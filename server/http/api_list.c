@@ -325,7 +325,7 @@ static void list_page(struct request *rq)
     struct job_filter f = {0};
     struct job_page page;
     struct problem p = {0};
-    if ( list_filter(rq, &f, &p) || read_text(rq, &f, &p) || list_cursor(rq, &f, &p)) {
+    if (list_filter(rq, &f, &p) || read_text(rq, &f, &p) || list_cursor(rq, &f, &p)) {
         request_problem(rq, &p);
         return;
     }
