@@ -103,8 +103,6 @@ struct request {
     int64_t held_us, wait_until_us; /* mono: held since; the end of its wait */
     struct inbox_node aside;             /* its place among those that wait to be done aside */
     void (*work)(struct request *rq);    /* what is done aside; NULL: nothing is */
-    void (*commit_then)(struct request *rq); /* of request_commit(), which was asked for aside; NULL: was not */
-    const struct id *commit_for;             /* the same */
     struct waiter waiter;
     struct many *many; /* instead of waiter: what it waits for any of */
     struct change *change;
@@ -170,8 +168,8 @@ void request_change_free(struct change *c); /* with what it holds; one that was 
  * tells. When too many wait, or the service ends, the answer is set and `then` does not run. */
 void request_commit(struct request *rq, const struct id *wait_for,
                     void (*then)(struct request *rq));
-/* Suspends, runs `work` on a thread for what takes long (aside.h), and goes on with the answer that it set, or the commit
- * that it asked for; it does not wait otherwise. Where there are no such threads, or the service ends: runs it at once. */
+/* Suspends and runs `work` on a thread for what takes long (aside.h): it sets the answer or calls request_commit, no other wait.
+ * On a connection of admin_listen, and when the service ends, it runs at once. */
 void request_aside(struct request *rq, void (*work)(struct request *rq));
 bool request_is_large(const struct request *rq); /* by its body: to be done aside */
 /* Suspends until the job rq->id has ended or wait_us is over. The caller then looks once more

@@ -325,17 +325,15 @@ struct change *request_change(struct request *rq, enum change_kind kind)
 
 void request_commit(struct request *rq, const struct id *wait_for, void (*then)(struct request *rq))
 {
-    if (rq->work) { /* aside: its HTTP thread does it */
-        rq->commit_for = wait_for;
-        rq->commit_then = then;
-        return;
-    }
     bool wait = wait_for && rq->wait_us > 0;
     struct id job = wait ? *wait_for : (struct id){{0}};
     if (wait && !may_wait(rq))
         return;
-    enum hold hold = how_to_park(rq);
-    if (!park(rq, hold, wait ? 2 : 1, then)) {
+    enum hold hold = rq->work ? SUSPENDED : how_to_park(rq);
+    if (rq->work) { /* aside: it is parked, and stays so until this thread has arrived, too */
+        rq->then = then;
+        atomic_fetch_add(&rq->pending, wait ? 2 : 1);
+    } else if (!park(rq, hold, wait ? 2 : 1, then)) {
         if (wait)
             atomic_fetch_sub(&r.waiting, 1);
         request_error(rq, -ERR_DRAINING);
@@ -413,12 +411,9 @@ bool request_is_large(const struct request *rq)
     return rq->body.len > LARGE_BODY;
 }
 
-static void done_aside(struct request *rq)
+static void answered_aside(struct request *rq)
 {
-    rq->work = NULL;
-    if (rq->commit_then && rq->reply.status == 0)
-        request_commit(rq, rq->commit_for, rq->commit_then);
-    rq->commit_then = NULL;
+    (void)rq;
 }
 
 void request_aside_run(struct inbox_node *n)
@@ -426,13 +421,14 @@ void request_aside_run(struct inbox_node *n)
     struct request *rq = INBOX_OWNER(n, struct request, aside);
     auth_caller = &rq->caller;
     rq->work(rq);
+    rq->work = NULL;
     auth_caller = NULL;
     arrive(rq, 1);
 }
 
 void request_aside(struct request *rq, void (*work)(struct request *rq))
 {
-    if (!rq->conn->loop || !park(rq, SUSPENDED, 1, done_aside)) {
+    if (!rq->conn->loop || !park(rq, SUSPENDED, 1, answered_aside)) {
         work(rq);
         return;
     }
