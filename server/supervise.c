@@ -198,6 +198,7 @@ static void died(struct dispatcher *d, const struct msg_DEATH *m)
     atomic_fetch_add_explicit(&s->board->restarts, 1, memory_order_relaxed);
     s->full = false;
     deliver_buried(d, s, m); /* names it */
+    slot_job_end(s->board);  /* else its successor would seem to run its job until it is awake */
     slot_set_leaving(s, false);
     slot_set_stopped(s, 0);
     s->pid = 0;
