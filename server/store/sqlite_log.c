@@ -9,6 +9,7 @@
 #define CUT_WAIT_MS   50 /* for readers to leave a log that is twice as long as it may be */
 #define WAL_KEEP      (64 * 1024 * 1024)
 #define IDLE_FRACTION 16 /* a quiet moment is used once this part of the log's limit is filled */
+#define CUT_FRACTION  64 /* a log that could not be cut is tried again after so much more */
 
 static int on_commit(void *arg, sqlite3 *c, const char *name, int pages)
 {
@@ -36,15 +37,15 @@ int sqlite_log_start(struct sqlite_store *s, uint64_t limit)
 int sqlite_checkpoint(struct store *base, bool idle)
 {
     struct sqlite_store *s = sqlite_of(base);
-    int64_t limit = idle ? s->wal_limit_pages / IDLE_FRACTION : s->wal_limit_pages;
+    bool over = s->wal_pages >= 2 * s->wal_limit_pages;
+    int64_t part = over ? CUT_FRACTION : idle ? IDLE_FRACTION : 1;
     bool cut = idle && s->shrank && s->wal_pages > s->wal_moved;
-    if (s->wal_pages - s->wal_moved < limit && !cut)
+    if (s->wal_pages - s->wal_moved < s->wal_limit_pages / part && !cut)
         return 0;
     s->shrank = false;
     /* Passive never waits. A log that readers kept from being reused is cut when they leave it, for
      * which the writer waits a little: where there is always one, it would grow without end. */
-    int mode = s->wal_pages >= 2 * s->wal_limit_pages ? SQLITE_CHECKPOINT_TRUNCATE
-                                                      : SQLITE_CHECKPOINT_PASSIVE;
+    int mode = over ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
     int logged = 0, moved = 0;
     sqlite3_busy_timeout(s->db.c, mode == SQLITE_CHECKPOINT_TRUNCATE ? CUT_WAIT_MS : 0);
     int rc = sqlite3_wal_checkpoint_v2(s->db.c, NULL, mode, &logged, &moved);
