@@ -343,9 +343,9 @@ static struct keep_rule rule_of(uint32_t task_id, int64_t now_us)
                               .most = most ? (uint64_t)most : UINT64_MAX};
 }
 
-/* Forgets a little: a step of one task's old jobs; when all tasks had their turn, of the oldest of
- * all while the store is too large; then of expired keys. */
-static int sweep(int64_t now_us)
+/* Forgets a little: a step of one task's old jobs, `jobs` of them; when all tasks had their turn,
+ * of the oldest of all while the store is too large; then of expired keys. */
+static int sweep(int64_t now_us, size_t jobs)
 {
     size_t gone = 0;
     bool more = false;
@@ -354,16 +354,17 @@ static int sweep(int64_t now_us)
     if (w.sweep_task < tasks) {
         struct keep_rule rule = rule_of(w.sweep_task + 1, now_us);
         if ((rule.before_us || rule.most != UINT64_MAX) && ended_of(rule.task_id) > 0)
-            err = store_sweep_jobs(w.store, &rule, SWEEP_JOBS, &gone, &more);
+            err = store_sweep_jobs(w.store, &rule, jobs, &gone, &more);
         w.sweep_task += !more;
+        w.sweep_behind = more;
         w.next_sweep_us = more ? now_us + SWEEP_GO_US : now_us;
         return err;
     }
     if (w.sweep_task == tasks) {
         if (w.conf->keep_bytes)
-            err =
-                store_sweep_bytes(w.store, (uint64_t)w.conf->keep_bytes, SWEEP_JOBS, &gone, &more);
+            err = store_sweep_bytes(w.store, (uint64_t)w.conf->keep_bytes, jobs, &gone, &more);
         w.sweep_task += !more;
+        w.sweep_behind = more;
         w.next_sweep_us = more ? now_us + SWEEP_GO_US : now_us;
         return err;
     }
@@ -376,12 +377,19 @@ static int sweep(int64_t now_us)
     return err;
 }
 
+/* At a pace that nobody feels; but while that leaves more to be forgotten, at least as many as this
+ * transaction ended: what is kept has a bound under any load. */
 static int sweep_all(int64_t now_us)
 {
     int err = 0;
     uint32_t looked = 0;
     while (!err && now_us >= w.next_sweep_us && looked++ <= store_tasks(w.store) + 1)
-        err = sweep(now_us);
+        err = sweep(now_us, SWEEP_JOBS);
+    for (size_t owed = store_ended_count(w.store), n; !err && w.sweep_behind && owed > 0;
+         owed -= n) {
+        n = owed < SWEEP_JOBS ? owed : SWEEP_JOBS;
+        err = sweep(now_us, n);
+    }
     return err;
 }
 

@@ -64,6 +64,7 @@ struct writer {
     int64_t next_sweep_us; /* wall */
     int64_t next_token_us; /* mono: when a rate lets the next job go, or a wait is over */
     uint32_t sweep_task;   /* whose turn it is to be swept: its number, less one */
+    bool sweep_behind;     /* the last step found more than it could take */
     uint64_t random;
     bool undone; /* the last transaction was */
     bool clock_set; /* what the clock brings is to be looked at anew, after a step of it or at the start */

@@ -7,7 +7,8 @@ JOBMILL is the binary, LOAD is bench/load. The load: whole jobs over 8 connectio
 cancels, long polls that leave, logs, idempotency keys, lists, metrics, bad input, and a worker killed now and then. Few ended jobs are
 kept, so the store comes to a steady size. Samples of the last third are compared with those of the middle third: the first is the
 warm-up. With listers, more ended jobs are kept, whole batches are added to the load, and N connections more ask for lists without a
-pause: a read under way at every moment must not keep the store's log from being cut. Exits with 1 where something grew.
+pause: a read under way at every moment must not keep the store's log from being cut, nor many jobs a second from being forgotten as
+fast as they end. Exits with 1 where something grew.
 """
 import argparse
 import http.client
@@ -39,6 +40,8 @@ backoff = fixed 10ms
 command = /bin/sh -c 'for i in 1 2 3 4 5; do echo "line $i" >&2; done; echo "{}"'
 """
 WAL_MOST = (2 * 64 + 8) * 1024  # KiB: at twice wal_limit it is cut
+KEEP, KEEP_MUCH = 300, 20000  # keep_max without and with LISTERS; besides that are kept what ends while nobody looks
+KEPT_BESIDES = 60000  # ended jobs: two seconds of the most that a machine for tests does
 BATCH = json.dumps({'jobs': [{'task': 'noop'}] * 100})
 LISTS = ('/v1/jobs?limit=100', '/v1/jobs?limit=1000&state=succeeded')
 # what may grow from the middle third to the last: a factor, and so much besides
@@ -152,7 +155,15 @@ def sample(root, data):
     return now
 
 
-def judge(samples):
+def kept(port):
+    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=60)
+    connection.request('GET', '/v1/stats')
+    jobs = json.loads(connection.getresponse().read())['jobs']
+    connection.close()
+    return sum(jobs[state] for state in ('succeeded', 'failed', 'cancelled', 'expired'))
+
+
+def judge(samples, keep):
     third = len(samples) // 3
     grew = []
     for name, (factor, more) in LIMITS.items():
@@ -163,7 +174,9 @@ def judge(samples):
         print(f'  {name:10} first third {first:9.0f}  middle {middle:9.0f}  last {last:9.0f}{"  GREW" if bad else ""}')
     wal = max(s['wal_kib'] for s in samples)
     print(f'  the store\'s log: {wal} KiB at most')
-    return grew + (['the store\'s log'] if wal > WAL_MOST else [])
+    most = max(s['kept'] for s in samples)
+    print(f'  ended jobs kept: {most} at most, of each task {keep}')
+    return grew + (['the store\'s log'] if wal > WAL_MOST else []) + (['ended jobs'] if most > 4 * keep + KEPT_BESIDES else [])
 
 
 def main():
@@ -175,8 +188,9 @@ def main():
     parser.add_argument('--csv')
     args = parser.parse_args()
     base = tempfile.mkdtemp(prefix='jobmill-soak-')
+    keep = KEEP_MUCH if args.listers else KEEP
     with open(f'{base}/conf', 'w', encoding='ascii') as f:
-        f.write(CONF % (20000 if args.listers else 300))
+        f.write(CONF % keep)
     with open(f'{base}/log', 'wb') as log:
         service = subprocess.Popen([args.binary, 'serve', '--config', f'{base}/conf', '--listen', '127.0.0.1:0', '--data-dir', f'{base}/data',
                                     '--workers', '3', '--log-level', 'error'], stdout=subprocess.PIPE, stderr=log)
@@ -193,6 +207,7 @@ def main():
         while time.monotonic() - begin < args.seconds:
             time.sleep(every)
             samples.append(sample(service.pid, f'{base}/data'))
+            samples[-1]['kept'] = kept(port)
             if service.poll() is not None:
                 failed.append(f'the service ended with {service.returncode}')
                 break
@@ -206,7 +221,7 @@ def main():
         print(f'soak: {args.seconds:.0f} s, {rate.get("answers", 0)} whole jobs, {calls} other calls, {len(samples)} samples')
         for (conns, _, path, *_), told in zip(beside, rates):
             print(f'  {conns} connections: {told.get("answers", 0)} times {path}, slowest {told.get("max_us", 0) / 1000:.0f} ms')
-        failed += judge(samples) + wrong[:5] + [f'{r.get("bad")} bad answers' for r in (rate, *rates) if r.get('bad') != 0]
+        failed += judge(samples, keep) + wrong[:5] + [f'{r.get("bad")} bad answers' for r in (rate, *rates) if r.get('bad') != 0]
         if args.csv:
             with open(args.csv, 'w', encoding='ascii') as f:
                 f.write(','.join(samples[0]) + '\n' + ''.join(','.join(map(str, s.values())) + '\n' for s in samples))
