@@ -679,6 +679,8 @@ bench-tokens: $(BUILD)/bench/tokens ## does the time of a refusal tell how much 
 	$< $(TRIES)
 bench-growth: all $(BUILD)/bench/load ## what a job costs with millions kept, and queued (GROWTH_ARGS)
 	BUILD=$(BUILD) python3 bench/growth.py $(GROWTH_ARGS)
+bench-beside: all $(BUILD)/bench/load ## polls and jobs beside pages, searches and batches without a pause (BESIDE_ARGS)
+	BUILD=$(BUILD) python3 bench/beside.py $(BESIDE_ARGS)
 bench-ageing: all $(BUILD)/bench/load ## how long the least urgent job waits while urgent ones come without a pause (AGEING_ARGS)
 	BUILD=$(BUILD) /usr/bin/python3 bench/ageing.py $(AGEING_ARGS)
 bench-sweep: all $(BUILD)/bench/load ## submissions while old jobs are forgotten (SWEEP_ARGS)
@@ -713,4 +715,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/fuzz/*.d $(BUILD)/tests/fuzz/lib/*.d)
-.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-short bench-deps bench-growth bench-hostile bench-overload bench-load-check bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck manlint reuse generated generated-check lint clean help
+.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-beside bench-short bench-deps bench-growth bench-hostile bench-overload bench-load-check bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck manlint reuse generated generated-check lint clean help

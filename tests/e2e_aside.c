@@ -21,9 +21,9 @@ static const char *const flags[] = {"--workers", "2", "--http-threads", "1", "--
                                     "1",         NULL};
 
 /* A service with so many jobs that a search among them takes a while. */
-static struct server *with_jobs(void)
+static struct server *with_jobs(const char *const *with)
 {
-    struct server *s = server_new(NULL, flags);
+    struct server *s = server_new(NULL, with);
     static const char job[] = "{\"task\":\"noop\"},";
     char *body = malloc(JOBS * sizeof(job) + 20), *at = body;
     ck_assert_ptr_nonnull(body);
@@ -57,7 +57,7 @@ static void search(struct server *s, int fd[CLIENTS])
 
 START_TEST(others_do_not_wait_for_it)
 {
-    struct server *s = with_jobs();
+    struct server *s = with_jobs(flags);
     int fd[CLIENTS];
     search(s, fd);
     answer_free(run_job(s, "{\"task\":\"noop\"}"));
@@ -74,9 +74,34 @@ START_TEST(others_do_not_wait_for_it)
 }
 END_TEST
 
+START_TEST(who_waited_too_long_is_refused)
+{
+    static const char *const hasty[] = {
+        "--workers", "2",           "--http-threads", "1", "--slow-threads",
+        "1",         "--slow-wait", "0.05",           NULL};
+    struct server *s = with_jobs(hasty);
+    int fd[CLIENTS], refused = 0;
+    search(s, fd);
+    for (int i = 0; i < CLIENTS; i++) {
+        char *said = raw_read(fd[i], "}\n", LONG_MS);
+        bool ok = strstr(said, " 200 OK") != NULL;
+        ck_assert_msg(ok || (strstr(said, " 503 ") && strstr(said, "\"overloaded\"") &&
+                             strstr(said, "Retry-After: ")),
+                      "%s", said);
+        ck_assert(ok || i > 0); /* the first one did not wait */
+        refused += !ok;
+        free(said);
+        close(fd[i]);
+    }
+    ck_assert_int_gt(refused, 0);
+    answer_free(get(s, "/v1/jobs?text=nowhere", 200));
+    server_free(s);
+}
+END_TEST
+
 START_TEST(clients_may_leave)
 {
-    struct server *s = with_jobs();
+    struct server *s = with_jobs(flags);
     int fd[CLIENTS];
     for (int round = 0; round < 3; round++) {
         search(s, fd);
@@ -94,7 +119,7 @@ END_TEST
 
 START_TEST(the_end_waits_for_it)
 {
-    struct server *s = with_jobs();
+    struct server *s = with_jobs(flags);
     int fd[CLIENTS];
     search(s, fd);
     while (answered(fd) == 0) /* all were read by now: there is one HTTP thread */
@@ -198,8 +223,11 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        others_do_not_wait_for_it,     clients_may_leave,
-        the_end_waits_for_it,          a_large_submission_is_as_any_other,
+        others_do_not_wait_for_it,
+        who_waited_too_long_is_refused,
+        clients_may_leave,
+        the_end_waits_for_it,
+        a_large_submission_is_as_any_other,
         a_large_batch_is_as_any_other,
     };
     return run_suite("aside", tests, sizeof(tests) / sizeof(tests[0]));

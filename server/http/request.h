@@ -103,6 +103,7 @@ struct request {
     int64_t held_us, wait_until_us; /* mono: held since; the end of its wait */
     struct inbox_node aside;             /* its place among those that wait to be done aside */
     void (*work)(struct request *rq);    /* what is done aside; NULL: nothing is */
+    int64_t aside_us;                    /* mono: since when it waits there */
     struct waiter waiter;
     struct many *many; /* instead of waiter: what it waits for any of */
     struct change *change;
@@ -169,7 +170,7 @@ void request_change_free(struct change *c); /* with what it holds; one that was 
 void request_commit(struct request *rq, const struct id *wait_for,
                     void (*then)(struct request *rq));
 /* Suspends and runs `work` on a thread for what takes long (aside.h): it sets the answer or calls request_commit, no other wait.
- * On a connection of admin_listen, and when the service ends, it runs at once. */
+ * On a connection of admin_listen, and when the service ends, it runs at once. Where it waited for slow_wait, the answer is 503. */
 void request_aside(struct request *rq, void (*work)(struct request *rq));
 bool request_is_large(const struct request *rq); /* by its body: to be done aside */
 /* Suspends until the job rq->id has ended or wait_us is over. The caller then looks once more

@@ -416,11 +416,26 @@ static void answered_aside(struct request *rq)
     (void)rq;
 }
 
+/* Whoever asked may have left, and nobody waits so long for a page. */
+static void refuse_aside(struct request *rq, int64_t waited_us)
+{
+    struct problem p;
+    problem_set(&p, ERR_OVERLOADED,
+                "it waited %.1f s for its turn among requests that take long; at most %g s",
+                (double)waited_us / (double)US_PER_S,
+                (double)http_conf->slow_wait_us / (double)US_PER_S);
+    request_problem(rq, &p);
+}
+
 void request_aside_run(struct inbox_node *n)
 {
     struct request *rq = INBOX_OWNER(n, struct request, aside);
+    int64_t waited_us = clock_mono_us() - rq->aside_us;
     auth_caller = &rq->caller;
-    rq->work(rq);
+    if (waited_us <= http_conf->slow_wait_us)
+        rq->work(rq);
+    else
+        refuse_aside(rq, waited_us);
     rq->work = NULL;
     auth_caller = NULL;
     arrive(rq, 1);
@@ -433,6 +448,7 @@ void request_aside(struct request *rq, void (*work)(struct request *rq))
         return;
     }
     rq->work = work;
+    rq->aside_us = clock_mono_us();
     aside_post(&rq->aside);
 }
 
