@@ -18,9 +18,10 @@
 
 #include <stdlib.h>
 
-#define PLACES   1024
-#define BRIEF_US 50
-#define LOOK_US  100 /* for their outcomes: what they take, and until a worker wakes */
+#define PLACES      1024
+#define BRIEF_US    50
+#define BRIEF_BYTES 4096 /* of its input */
+#define LOOK_US     100  /* for their outcomes: what they take, and until a worker wakes */
 
 struct place {
     struct change *change;  /* NULL: free */
@@ -119,9 +120,10 @@ static struct claim *send_out(struct change *c)
 }
 
 /* So much so that to wait for it here is no more than to sleep and be woken. */
-static bool is_brief(uint32_t task)
+static bool is_brief(const struct claim *c)
 {
-    return w.usual_us[task] > 0 && w.usual_us[task] <= BRIEF_US;
+    int64_t usual_us = w.usual_us[c->task_index];
+    return usual_us > 0 && usual_us <= BRIEF_US && c->input.len <= BRIEF_BYTES;
 }
 
 /* Where nothing else is to be done for now, this thread hands them over itself, and looks a moment
@@ -141,7 +143,7 @@ void ahead_take(struct batch *b)
         }
         *at = next;
         b->count--;
-        brief = brief && is_brief(claim->task_index);
+        brief = brief && is_brief(claim);
         *end = &claim->order.node;
         end = &claim->order.node.next;
     }
