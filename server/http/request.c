@@ -64,7 +64,7 @@ void request_drain(void)
 static uint64_t header_bit(const char *name, size_t len)
 {
     unsigned char first = (unsigned char)name[0] | 0x20; /* of either case */
-    return UINT64_C(1) << ((first * 5 + len) & 63);
+    return UINT64_C(1) << (((size_t)first * 5 + len) & 63);
 }
 
 /* Most that are asked for are not there, which the library needs a walk along all to tell. */
