@@ -25,10 +25,6 @@ BESIDE = (("alone", None), ("pages of 1,000", ("GET", "/v1/jobs?limit=1000")), (
           ("batches of 500", ("POST", "/v1/jobs/batch", BATCH)))
 
 
-def start(port, conns, seconds, what):
-    return subprocess.Popen([run.LOAD, str(port), str(conns), str(seconds), *what], stdout=subprocess.PIPE, text=True)
-
-
 def fill(port, jobs):
     for _ in range(jobs // 500):
         group = run.call(port, "POST", "/v1/jobs/batch?wait=60", BATCH)[1]
@@ -44,8 +40,9 @@ def one_round(args, figures):
         job = run.call(service.port, "POST", "/v1/jobs?wait=60", run.SUBMIT)[1]["id"]
         for name, what in BESIDE:
             submit = "/v1/jobs" if name.startswith("batches") else "/v1/jobs?wait=60"
-            beside = start(service.port, args.clients, 2 * args.seconds + 0.5, what) if what else None
-            told = [json.loads(start(service.port, CONNECTIONS, args.seconds, w).communicate()[0])
+            beside = what and subprocess.Popen([run.LOAD, str(service.port), str(args.clients), str(2 * args.seconds + 0.5), *what],
+                                               stdout=subprocess.PIPE, text=True)
+            told = [run.load(service.port, CONNECTIONS, args.seconds, *w)
                     for w in (("GET", "/v1/jobs/" + job), ("POST", submit, run.SUBMIT))]
             rate = json.loads(beside.communicate()[0])["rate"] if beside else 0
             row = [t[key] for t in told for key in ("rate", "p50_us", "p99_us")] + [rate]

@@ -212,14 +212,6 @@ static void handle(struct dispatcher *d, const struct epoll_event *ev)
     }
 }
 
-/* What came by memory. */
-static void take_words(struct dispatcher *d)
-{
-    deliver_look(d);
-    take_inbox(d);
-    outcomes_send(d);
-}
-
 /* What the time brings, and then sleep, if nothing came meanwhile. Returns until when (mono). */
 static int64_t go_to_sleep(struct dispatcher *d)
 {
@@ -239,10 +231,12 @@ static void *dispatch_main(void *arg)
     pthread_mutex_lock(&d->turn);
     supervise_begin(d);
     for (;;) {
-        take_words(d);
-        if (take_orders(d))
-            break;
+        deliver_look(d);
+        take_inbox(d);
+        bool stop = take_orders(d);
         outcomes_send(d);
+        if (stop)
+            break;
         d->sleeps_until_us = go_to_sleep(d);
         int wait_ms = clock_wait_ms(d->sleeps_until_us, MAX_WAIT_MS);
         d->sleeps = wait_ms > 0;
@@ -262,28 +256,30 @@ static void *dispatch_main(void *arg)
 
 /* ---- a turn of another thread's ---- */
 
+static void take_turn(struct dispatcher *d, int64_t most_us, bool (*enough)(void))
+{
+    int64_t until_us = clock_mono_us() + most_us;
+    uint32_t before = open_attempts(d);
+    take_inbox(d);
+    while (open_attempts(d) > before && !enough() && clock_mono_us() < until_us) {
+        sched_yield(); /* a worker may have been woken on this processor */
+        deliver_look(d);
+    }
+    if (go_to_sleep(d) < d->sleeps_until_us)
+        inbox_ring(&d->inbox);
+}
+
 void dispatch_run(struct claim *list, int64_t most_us, bool (*enough)(void))
 {
     struct dispatcher *d = the;
-    bool mine = pthread_mutex_trylock(&d->turn) == 0;
-    if (mine && d->sleeps)
+    bool locked = pthread_mutex_trylock(&d->turn) == 0, mine = locked && d->sleeps;
+    if (mine)
         inbox_awake(&d->inbox); /* then posting to it is no system call */
     dispatch_claimed(list);
-    if (!mine)
-        return;
-    if (d->sleeps) {
-        int64_t until_us = clock_mono_us() + most_us;
-        uint32_t before = open_attempts(d);
-        take_inbox(d);
-        while (open_attempts(d) > before && !enough() && clock_mono_us() < until_us) {
-            sched_yield(); /* a worker may have been woken on this processor */
-            deliver_look(d);
-        }
-        int64_t next_us = go_to_sleep(d);
-        if (next_us < d->sleeps_until_us)
-            inbox_ring(&d->inbox);
-    }
-    pthread_mutex_unlock(&d->turn);
+    if (mine)
+        take_turn(d, most_us, enough);
+    if (locked)
+        pthread_mutex_unlock(&d->turn);
 }
 
 static int watch(struct dispatcher *d, int fd, uint64_t tag)

@@ -343,6 +343,14 @@ static struct keep_rule rule_of(uint32_t task_id, int64_t now_us)
                               .most = most ? (uint64_t)most : UINT64_MAX};
 }
 
+/* After a step: the same again a little later, or the next at once. */
+static void swept(int64_t now_us, bool more)
+{
+    w.sweep_task += !more;
+    w.sweep_behind = more;
+    w.next_sweep_us = more ? now_us + SWEEP_GO_US : now_us;
+}
+
 /* Forgets a little: a step of one task's old jobs, `jobs` of them; when all tasks had their turn,
  * of the oldest of all while the store is too large; then of expired keys. */
 static int sweep(int64_t now_us, size_t jobs)
@@ -355,17 +363,13 @@ static int sweep(int64_t now_us, size_t jobs)
         struct keep_rule rule = rule_of(w.sweep_task + 1, now_us);
         if ((rule.before_us || rule.most != UINT64_MAX) && ended_of(rule.task_id) > 0)
             err = store_sweep_jobs(w.store, &rule, jobs, &gone, &more);
-        w.sweep_task += !more;
-        w.sweep_behind = more;
-        w.next_sweep_us = more ? now_us + SWEEP_GO_US : now_us;
+        swept(now_us, more);
         return err;
     }
     if (w.sweep_task == tasks) {
         if (w.conf->keep_bytes)
             err = store_sweep_bytes(w.store, (uint64_t)w.conf->keep_bytes, jobs, &gone, &more);
-        w.sweep_task += !more;
-        w.sweep_behind = more;
-        w.next_sweep_us = more ? now_us + SWEEP_GO_US : now_us;
+        swept(now_us, more);
         return err;
     }
     err = store_sweep_keys(w.store, now_us, SWEEP_KEYS, &gone);
