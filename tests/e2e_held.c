@@ -24,14 +24,6 @@ static void send_job(int fd, const char *query, const char *body)
     raw_send(fd, text);
 }
 
-/* The other end sees a reset, not an end. */
-static void leave(int fd)
-{
-    struct linger now = {.l_onoff = 1, .l_linger = 0};
-    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
-    close(fd);
-}
-
 static bool nothing_waits(struct server *s)
 {
     return stat_of(s, "http.waiting") == 0 && stat_of(s, "jobs.queued") == 0 &&
@@ -48,7 +40,7 @@ static void come_and_go(const char *const *flags)
     for (int i = 0; i < CLIENTS; i++) {
         int fd = raw_open(s);
         send_job(fd, query[i % 3], body[i % 2]);
-        leave(fd);
+        raw_reset(fd);
         if (i % 10)
             continue;
         send_job(stays, "?wait=30", body[0]);

@@ -135,6 +135,8 @@ void raw_send(int fd, const char *text);
 char *raw_read(int fd, const char *until, int ms);
 /* Waits until the other side has ended the connection. */
 bool raw_is_closed(int fd, int ms);
+/* Closes it: the other side sees a reset, not an end. */
+void raw_reset(int fd);
 
 /* ---- time ---- */
 

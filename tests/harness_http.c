@@ -363,6 +363,13 @@ char *raw_read(int fd, const char *until, int ms)
     return sink_text(&out);
 }
 
+void raw_reset(int fd)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+    close(fd);
+}
+
 bool raw_is_closed(int fd, int ms)
 {
     char buf[65536];
