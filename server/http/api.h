@@ -7,7 +7,7 @@
 
 struct request;
 
-#define ROUTE(method, pattern, handler, scope, body) void handler(struct request *rq);
+#define ROUTE(method, pattern, handler, scope, body, where) void handler(struct request *rq);
 #include "route.def"
 #undef ROUTE
 

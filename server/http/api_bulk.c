@@ -99,13 +99,13 @@ static void bulk(struct request *rq, enum change_kind kind, const enum job_state
         request_commit(rq, NULL, changed);
 }
 
-static void cancel_found(struct request *rq)
+void api_bulk_cancel(struct request *rq)
 {
     static const enum job_state states[] = {JOB_SCHEDULED, JOB_QUEUED, JOB_RUNNING};
     bulk(rq, CHANGE_CANCEL, states, 3);
 }
 
-static void retry_found(struct request *rq)
+void api_bulk_retry(struct request *rq)
 {
     static const enum job_state states[] = {JOB_FAILED, JOB_CANCELLED, JOB_EXPIRED};
     struct problem p = {0};
@@ -114,7 +114,7 @@ static void retry_found(struct request *rq)
     bulk(rq, CHANGE_RETRY, states, state ? 3 : 1);
 }
 
-static void delete_found(struct request *rq)
+void api_bulk_delete(struct request *rq)
 {
     static const enum job_state states[] = {JOB_FAILED, JOB_CANCELLED, JOB_EXPIRED, JOB_SUCCEEDED};
     struct problem p = {0};
@@ -125,19 +125,4 @@ static void delete_found(struct request *rq)
         return;
     }
     bulk(rq, CHANGE_DELETE, states, 4);
-}
-
-void api_bulk_cancel(struct request *rq)
-{
-    request_aside(rq, cancel_found);
-}
-
-void api_bulk_retry(struct request *rq)
-{
-    request_aside(rq, retry_found);
-}
-
-void api_bulk_delete(struct request *rq)
-{
-    request_aside(rq, delete_found);
 }

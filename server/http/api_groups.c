@@ -235,7 +235,7 @@ void api_groups_get(struct request *rq)
         answer_group(rq);
 }
 
-static void answer_results(struct request *rq)
+void api_groups_results(struct request *rq)
 {
     struct job_filter f = {.state = -1, .group = &rq->id, .upward = true};
     struct problem p = {0};
@@ -269,9 +269,4 @@ static void answer_results(struct request *rq)
     buf_adds(out, "}\n");
     job_page_release(&page);
     request_with_etag(rq);
-}
-
-void api_groups_results(struct request *rq)
-{
-    request_aside(rq, answer_results);
 }

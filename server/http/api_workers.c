@@ -87,7 +87,8 @@ static void add_worker(struct request *rq, struct buf *out, uint32_t slot,
     buf_addc(out, '}');
 }
 
-static void list(struct request *rq)
+/* What each uses is asked of the kernel, which takes a while where there are many. */
+void api_workers_list(struct request *rq)
 {
     struct problem p = {0};
     if (request_no_more_params(rq, &p)) {
@@ -111,10 +112,4 @@ static void list(struct request *rq)
     }
     buf_adds(out, "]}\n");
     request_with_etag(rq);
-}
-
-/* What each uses is asked of the kernel, which takes a while where there are many. */
-void api_workers_list(struct request *rq)
-{
-    request_aside(rq, list);
 }

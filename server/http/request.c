@@ -452,6 +452,15 @@ static int take_body(struct request *rq, const char *data, size_t len)
 
 /* ---- the course ---- */
 
+static void handle(struct request *rq)
+{
+    deadline_phase(rq->conn, PHASE_HANDLING);
+    if (rq->route->where == WHERE_ASIDE)
+        request_aside(rq, rq->route->handler);
+    else
+        rq->route->handler(rq);
+}
+
 int request_step(struct request *rq, const char *method, const char *version, const char *data,
                  size_t *len)
 {
@@ -475,7 +484,7 @@ int request_step(struct request *rq, const char *method, const char *version, co
         return take_body(rq, data, taken);
     }
     if (rq->reply.status == 0 || rq->parked) { /* both: its answer was made aside */
-        void (*go)(struct request *) = rq->route->handler;
+        void (*go)(struct request *) = handle;
         if (rq->parked) {
             request_unpark(rq);
             if (rq->left)
@@ -485,8 +494,6 @@ int request_step(struct request *rq, const char *method, const char *version, co
                 go(rq); /* the last part but one came back; now the end of the body is seen */
                 go = rq->route->handler;
             }
-        } else {
-            deadline_phase(rq->conn, PHASE_HANDLING);
         }
         go(rq);
         if (rq->parked)

@@ -13,8 +13,8 @@
 #include <string.h>
 
 const struct route route_table[] = {
-#define ROUTE(method, pattern, handler, scope, body)                                               \
-    {METHOD_##method, pattern, handler, SCOPE_##scope, BODY_##body},
+#define ROUTE(method, pattern, handler, scope, body, where)                                        \
+    {METHOD_##method, pattern, handler, SCOPE_##scope, BODY_##body, WHERE_##where},
 #include "route.def"
 #undef ROUTE
 };

@@ -13,6 +13,7 @@ struct request;
 struct buf;
 
 enum method { METHOD_GET, METHOD_POST, METHOD_DELETE, METHOD_OPTIONS, METHOD_OTHER };
+enum where { WHERE_HERE, WHERE_ASIDE };
 enum body_kind { BODY_NONE, BODY_JSON, BODY_RAW, BODY_BATCH };
 
 struct route {
@@ -21,6 +22,7 @@ struct route {
     void (*handler)(struct request *rq);
     enum scope scope;
     enum body_kind body;
+    enum where where;
 };
 
 extern const struct route route_table[];

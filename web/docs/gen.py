@@ -66,7 +66,7 @@ def read_needs():
     """(method, path) -> the scope that its caller needs, and the setting that bounds its body, each or None."""
     limits = {'JSON': 'max_body', 'RAW': 'max_raw_body', 'BATCH': 'max_batch_body', 'NONE': None}
     with open(f'{ROOT}/server/http/route.def', encoding='utf-8') as f:
-        rows = re.findall(r'^ROUTE\((\w+),\s*"([^"]+)",\s*\w+,\s*(\w+),\s*(\w+)\)', f.read(), re.M)
+        rows = re.findall(r'^ROUTE\((\w+),\s*"([^"]+)",\s*\w+,\s*(\w+),\s*(\w+),\s*\w+\)', f.read(), re.M)
     return {(m, p): (None if scope == 'NONE' else scope.lower(), limits[body]) for m, p, scope, body in rows}
 
 
