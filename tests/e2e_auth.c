@@ -73,7 +73,7 @@ static int status_of(struct server *s, const char *token, const char *method, co
 static const struct {
     const char *method, *path, *scope;
 } routes[] = {
-#define ROUTE(method, pattern, handler, scope, body) {#method, pattern, #scope},
+#define ROUTE(method, pattern, handler, scope, body, where) {#method, pattern, #scope},
 #include "../server/http/route.def"
 #undef ROUTE
 };
