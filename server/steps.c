@@ -136,8 +136,13 @@ static int check_batch(struct change *c, const struct store_key *key)
         return -ERR_KEY_REUSED; /* it named a single job */
     for (size_t i = 0; i < c->items_count && !err; i++) {
         const struct new_job *n = &c->items[i];
-        err = store_check_parents(w.store, n->job.parents, n->job.parents_count - n->known,
-                                  &c->which);
+        const struct id *parents = n->job.parents;
+        size_t count = n->job.parents_count, others = count - n->known;
+        err = store_check_parents(w.store, parents, others, &c->which);
+        for (size_t k = others; k < count && !err; k++) {
+            if (id_key(&parents[k]) < id_key(&c->items[0].job.id)) /* of an earlier part */
+                err = store_check_parents(w.store, &parents[k], 1, &c->which);
+        }
     }
     return err;
 }
@@ -187,7 +192,8 @@ static int batch(struct batch *b, struct change *c, int64_t now_us)
         c->err = mark_stream(c, &key);
     if (!c->err && !c->more)
         c->err = store_group_close(w.store, &c->group, now_us);
-    return c->err;
+    /* with nothing added, a group that is closed already leaves nothing to be undone */
+    return c->err == -ERR_NO_GROUP && c->items_count == 0 ? 0 : c->err;
 }
 
 /* ---- cancel, retry, delete ---- */

@@ -54,10 +54,12 @@ struct new_job {
     struct job job;      /* as submitted; belongs to the change */
     int64_t asked_run_at_us, asked_delay_us; /* as the client said it: 0, and -1, where it did not */
     size_t input_at, input_len; /* the input in the body of a single submission; 0, 0: none was given */
-    size_t known; /* of job.parents so many, the last ones, are items before it in the same batch */
+    size_t known; /* of job.parents so many, the last ones, are items before it in the same batch,
+                   * in this part of it or an earlier one */
     uint32_t task_index; /* in the configuration's taskdefs */
     bool unique, reject; /* there may be only one, see `same`; another one is refused with -ERR_NOT_UNIQUE */
     struct store_unique same;
+    uint32_t ref; /* the submitter's: 1 + its place among the names of a batch; 0: it has none */
     bool replayed, duplicate; /* out: nothing was stored, `job` is the one that was there */
 };
 

@@ -265,12 +265,224 @@ START_TEST(chunks_make_no_difference)
 }
 END_TEST
 
+/* Sends the lines without a key, and says no more; answers the connection. */
+static int send_unkeyed(struct server *s, const char *query, const char *text, size_t length)
+{
+    char head[300];
+    int fd = raw_open(s);
+    snprintf(head, sizeof(head),
+             "POST /v1/jobs/batch%s HTTP/1.1\r\nHost: localhost\r\n"
+             "Content-Type: application/x-ndjson\r\nContent-Length: %zu\r\n\r\n",
+             query, length);
+    raw_send(fd, head);
+    raw_send(fd, text);
+    return fd;
+}
+
+static json_int_t waiting(struct server *s)
+{
+    struct answer *a = get(s, "/v1/stats", 200);
+    json_int_t n = jint(a->json, "http.waiting");
+    answer_free(a);
+    return n;
+}
+
+/* The group of the newest job; heap. */
+static char *newest_group(struct server *s)
+{
+    struct answer *a = get(s, "/v1/jobs?limit=1", 200);
+    char *id = strdup(jstr(a->json, "jobs.0.group"));
+    answer_free(a);
+    return id;
+}
+
+static void ends(struct server *s, const char *group, int total)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/groups/%s?wait=60", group);
+    struct answer *a = get(s, path, 200);
+    ck_assert_msg(json_is_true(jget(a->json, "done")), "%s", a->body);
+    ck_assert_int_eq(jint(a->json, "total"), total);
+    answer_free(a);
+}
+
+/* Its group was closed by its last part already: to close it twice is not an error of the store. */
+START_TEST(a_client_that_leaves_while_it_waits_harms_nobody)
+{
+    struct server *s = server_new(NULL, NULL);
+    answer_free(post(s, "/v1/tasks/echo/pause", NULL, 200));
+    char *text = lines(0, 700);
+    int fd = send_unkeyed(s, "?wait=60", text, strlen(text));
+    eventually(waiting(s) == 1, LONG_MS);
+    raw_reset(fd);
+    eventually(waiting(s) == 0, LONG_MS);
+    answer_free(post(s, "/v1/tasks/echo/resume", NULL, 200));
+    char *group = newest_group(s);
+    ends(s, group, 700);
+    free(group);
+    free(text);
+    server_free(s);
+}
+END_TEST
+
+/* A part is committed while no more of the body comes: what is kept is a group that ends. */
+START_TEST(a_group_is_closed_whenever_its_client_leaves)
+{
+    struct server *s = server_new(NULL, NULL);
+    for (int more = 0; more <= 40; more += 40) { /* bytes of a line that has not ended */
+        char *text = lines(0, 501);
+        size_t all = strlen(text);
+        json_int_t before = jobs_kept(s);
+        *(strrchr(text, '{')) = 0; /* 500 lines: a part */
+        char *sent = malloc(all + 100);
+        ck_assert_ptr_nonnull(sent);
+        snprintf(sent, all + 100, "%s%.*s", text, more,
+                 "{\"task\":\"echo\",\"input\":\"half a line of it");
+        int fd = send_unkeyed(s, "", sent, all + 1000);
+        eventually(jobs_kept(s) == before + 500, LONG_MS);
+        raw_reset(fd);
+        char *group = newest_group(s);
+        ends(s, group, 500);
+        free(group);
+        free(sent);
+        free(text);
+    }
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_wrong_line_is_told_at_once)
+{
+    struct server *s = server_new(NULL, NULL);
+    answer_free(post(s, "/v1/tasks/echo/pause", NULL, 200));
+    char *text = lines(0, 1200);
+    text[strlen(text) - 3] = ':';
+    const char *const plain[] = {keyed[0], NULL};
+    struct answer *a =
+        http(s, "POST", "/v1/jobs/batch?wait=300", text, plain); /* or it fails by its own clock */
+    ck_assert_int_eq(a->status, 400);
+    ck_assert_msg(strstr(jstr(a->json, "detail"), "jobs of the lines before are kept") != NULL,
+                  "%s", a->body);
+    answer_free(a);
+    free(text);
+    server_free(s);
+}
+END_TEST
+
+/* Its last lines are kept though it cannot wait, and it is told so. */
+START_TEST(where_too_many_wait_nothing_is_lost)
+{
+    struct server *s = server_new("[server]\nmax_waiting = 1\n", NULL);
+    answer_free(post(s, "/v1/tasks/echo/pause", NULL, 200));
+    char *one = lines(0, 1), *text = lines(0, 700);
+    int fd = send_unkeyed(s, "?wait=60", one, strlen(one));
+    eventually(waiting(s) == 1, LONG_MS);
+    const char *const plain[] = {keyed[0], NULL};
+    struct answer *a = http(s, "POST", "/v1/jobs/batch?wait=300", text, plain);
+    ck_assert_msg(a->status == 202, "%d: %s", a->status, a->body);
+    ck_assert_int_eq(jint(a->json, "total"), 700);
+    answer_free(a);
+    raw_reset(fd);
+    free(one);
+    free(text);
+    server_free(s);
+}
+END_TEST
+
+/* A name of an earlier part: its job may have been there under another id, or be forgotten. */
+START_TEST(names_of_earlier_parts_hold)
+{
+    struct server *s = server_new(NULL, NULL);
+    const char *const plain[] = {keyed[0], NULL};
+    char *filler = lines(0, 1500), *text = malloc(strlen(filler) + 1000), path[100];
+    ck_assert_ptr_nonnull(text);
+    answer_free(post(s, "/v1/tasks/noop/pause", NULL, 200));
+    struct answer *a = post(s, "/v1/jobs", "{\"task\":\"noop\",\"unique\":{\"by\":\"task\"}}", 202);
+    char *first = strdup(jstr(a->json, "id"));
+    answer_free(a);
+    sprintf(text,
+            "{\"task\":\"noop\",\"unique\":{\"by\":\"task\"},\"ref\":\"a\"}\n%s"
+            "{\"task\":\"noop\",\"depends_on\":[\"a\"],\"tags\":[\"behind\"]}\n",
+            filler);
+    a = http(s, "POST", "/v1/jobs/batch", text, plain);
+    ck_assert_msg(a->status == 202, "%d: %.300s", a->status, a->body);
+    answer_free(a);
+    a = get(s, "/v1/jobs?tag=behind", 200);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", jstr(a->json, "jobs.0.id"));
+    answer_free(a);
+    a = get(s, path, 200);
+    ck_assert_str_eq(jstr(a->json, "depends_on.0"), first);
+    answer_free(a);
+    answer_free(post(s, "/v1/tasks/noop/resume", NULL, 200));
+
+    sprintf(text, "{\"task\":\"echo\",\"tags\":[\"gone\"],\"ref\":\"a\"}\n%s", filler);
+    size_t part = strlen(text);
+    sprintf(text + part, "{\"task\":\"noop\",\"depends_on\":[\"a\"]}\n");
+    size_t all = strlen(text);
+    text[part] = 0;
+    int fd = send_unkeyed(s, "", text, all);
+    text[part] = '{';
+    for (bool ended = false; !ended;) {
+        a = get(s, "/v1/jobs?tag=gone&state=succeeded", 200);
+        ended = jstr(a->json, "jobs.0.id")[0] != 0;
+        snprintf(path, sizeof(path), "/v1/jobs/%s", jstr(a->json, "jobs.0.id"));
+        answer_free(a);
+    }
+    answer_free(http(s, "DELETE", path, NULL, NULL));
+    raw_send(fd, text + part);
+    char *said = raw_read(fd, "unknown_dependency", LONG_MS);
+    ck_assert_msg(strstr(said, " 422 ") != NULL, "%s", said);
+    close(fd);
+    free(said);
+    free(first);
+    free(text);
+    free(filler);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(what_it_holds_is_counted)
+{
+    struct server *s = server_new("[server]\nbody_memory = 4MiB\n", NULL);
+    char *piece = malloc(900100), *text = malloc(8 * 900100), *at = text;
+    ck_assert(piece && text);
+    const char *const plain[] = {keyed[0], NULL};
+    for (int costly = 0; costly < 2; costly++) { /* of commas: so many values, or so it looks */
+        memset(piece, costly ? ',' : 'x', 900000);
+        piece[900000] = 0;
+        at = text;
+        for (int i = 0; i < 8; i++)
+            at += sprintf(at, "{\"task\":\"echo\",\"input\":\"%s\"}\n", piece);
+        struct answer *a = http(s, "POST", "/v1/jobs/batch", text, plain);
+        ck_assert_msg(a->status == (costly ? 413 : 202), "%d: %.300s", a->status, a->body);
+        answer_free(a);
+    }
+    char *small = lines(0, 3000); /* all was given back */
+    struct answer *a = http(s, "POST", "/v1/jobs/batch?wait=60", small, plain);
+    ck_assert_msg(a->status == 200, "%d: %.300s", a->status, a->body);
+    answer_free(a);
+    free(small);
+    free(piece);
+    free(text);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
-        the_same_lines_are_kept_once,           what_was_cut_off_goes_on,
-        a_kill_costs_no_line_and_doubles_none,  a_wrong_line_can_be_mended,
-        a_key_that_is_forgotten_ends_the_group, chunks_make_no_difference,
+        the_same_lines_are_kept_once,
+        what_was_cut_off_goes_on,
+        a_kill_costs_no_line_and_doubles_none,
+        a_wrong_line_can_be_mended,
+        a_key_that_is_forgotten_ends_the_group,
+        chunks_make_no_difference,
+        a_client_that_leaves_while_it_waits_harms_nobody,
+        a_group_is_closed_whenever_its_client_leaves,
+        a_wrong_line_is_told_at_once,
+        where_too_many_wait_nothing_is_lost,
+        names_of_earlier_parts_hold,
+        what_it_holds_is_counted,
     };
     return run_suite("stream", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -88,6 +88,20 @@ void request_discharge(size_t bytes)
     atomic_fetch_sub(&r.body_bytes, bytes);
 }
 
+bool request_memory_short(void)
+{
+    return atomic_load_explicit(&r.body_bytes, memory_order_relaxed) > http_conf->body_memory / 2;
+}
+
+bool request_charge_body(struct request *rq)
+{
+    size_t cap = rq->body.cap;
+    if (rq->body.failed || (cap > rq->body_charged && !request_charge(cap - rq->body_charged)))
+        return false;
+    rq->body_charged = cap > rq->body_charged ? cap : rq->body_charged;
+    return true;
+}
+
 const char *request_param(struct request *rq, const char *name, struct problem *p)
 {
     bool twice = false;
@@ -439,14 +453,8 @@ static int take_body(struct request *rq, const char *data, size_t len)
         return 1;
     }
     buf_add(&rq->body, data, len);
-    if (rq->body.failed)
-        return refuse_body(rq, ERR_NOMEM, len);
-    if (rq->body.cap > rq->body_charged) {
-        size_t more = rq->body.cap - rq->body_charged;
-        if (!request_charge(more))
-            return refuse_body(rq, ERR_OVERLOADED, len);
-        rq->body_charged += more;
-    }
+    if (!request_charge_body(rq))
+        return refuse_body(rq, rq->body.failed ? ERR_NOMEM : ERR_OVERLOADED, len);
     return 1;
 }
 

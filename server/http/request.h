@@ -158,6 +158,8 @@ bool assets_page(struct request *rq);
 /* Takes from, and gives back to, the memory for bodies. False: none left. */
 bool request_charge(size_t bytes);
 void request_discharge(size_t bytes);
+bool request_memory_short(void); /* less than half of it is left */
+bool request_charge_body(struct request *rq); /* for what its body takes; given back with it */
 
 /* A change for request_commit, which belongs to the request: freed with it. NULL: out of memory,
  * and the answer is set. */

@@ -4,6 +4,7 @@
  */
 #include "stream.h"
 
+#include "input_check.h"
 #include "request.h"
 #include "submit.h"
 #include "trace.h"
@@ -11,6 +12,7 @@
 #include "../../common/err.h"
 #include "../conf.h"
 #include "../reader.h"
+#include "../schema.h"
 
 #include <nettle/sha2.h>
 #include <stdio.h>
@@ -20,19 +22,23 @@
 
 #define PART_JOBS  500
 #define PART_BYTES (4u << 20)
+#define LINE_LARGE (32u << 10) /* what its tree would take matters */
 
 struct stream {
     struct submit_lines *lines;
     size_t line;       /* lines seen */
     size_t kept;       /* jobs that are on disk */
     size_t part_bytes; /* of the lines in the change */
+    size_t charged;    /* of body_memory, for what it holds but the line that has not ended */
     bool looked;       /* at the parameters */
     bool begun;        /* the group is there */
+    bool posted;       /* a part is with the writer, or came back and was not looked at yet */
     bool closed;
-    bool keyed;              /* with an Idempotency-Key: */
-    struct stream_mark mark; /* what came with it before */
-    struct sha256_ctx hash;  /* of the lines */
-    struct problem problem;  /* err != 0: what is wrong; the rest of the body is dropped */
+    bool keyed;                   /* with an Idempotency-Key: */
+    struct stream_mark mark;      /* what came with it before */
+    struct sha256_ctx hash;       /* of the lines */
+    struct problem problem;       /* err != 0: what is wrong; the rest of the body is dropped */
+    struct schema_report *report; /* the problem's, which is told after other requests; owned */
     void (*then)(struct request *rq);
 };
 
@@ -65,7 +71,22 @@ static void forget_items(struct change *c)
 {
     for (size_t i = 0; i < c->items_count; i++)
         job_release(&c->items[i].job);
+    free(c->items);
+    c->items = NULL;
     c->items_count = 0;
+}
+
+/* Whether there is memory for what it holds now. */
+static bool charge(struct stream *s, const struct change *c)
+{
+    size_t holds = s->part_bytes + submit_lines_memory(s->lines) +
+                   (c ? c->items_count * sizeof(c->items[0]) : 0);
+    if (holds > s->charged && !request_charge(holds - s->charged))
+        return false;
+    if (holds < s->charged)
+        request_discharge(s->charged - holds);
+    s->charged = holds;
+    return true;
 }
 
 /* The change, made with the first line. */
@@ -90,11 +111,13 @@ static void part_kept(struct request *rq)
 {
     struct stream *s = rq->stream;
     struct change *c = rq->change;
+    s->posted = false;
     if (!c->err) {
         s->begun = true;
         s->kept += c->items_count;
         s->closed = !c->more;
         c->begin = false;
+        submit_lines_kept(s->lines, c);
     } else if (!s->problem.err) {
         problem_set(&s->problem, c->err, "the jobs of the lines up to %zu were not kept: %s",
                     s->line, err_sentence(c->err));
@@ -107,6 +130,7 @@ static void part_kept(struct request *rq)
     }
     forget_items(c);
     s->part_bytes = 0;
+    (void)charge(s, c); /* less than before */
     c->from = c->lines;
 }
 
@@ -125,7 +149,9 @@ static void commit_part(struct request *rq, bool more, void (*then)(struct reque
     if (rq->stream->keyed)
         prefix_digest(rq->stream, rq->change->fingerprint);
     rq->change->err = 0;
-    request_commit(rq, more || rq->wait_us == 0 ? NULL : &rq->change->group, then);
+    bool waits = !more && rq->wait_us > 0 && !rq->stream->problem.err;
+    request_commit(rq, waits ? &rq->change->group : NULL, then);
+    rq->stream->posted = rq->parked;
 }
 
 static int other_lines(struct stream *s)
@@ -152,6 +178,32 @@ static bool known_line(struct stream *s, const char *line, size_t len)
     return true;
 }
 
+/* It is the thread's, and the next request of it may have another. */
+static void keep_report(struct stream *s)
+{
+    if (!s->problem.report)
+        return;
+    s->report = malloc(sizeof(*s->report));
+    if (s->report)
+        *s->report = *s->problem.report;
+    s->problem.report = s->report; /* without memory for it the sentence must do */
+}
+
+static void no_memory(struct stream *s, size_t line)
+{
+    problem_set(&s->problem, ERR_OVERLOADED, "no memory for line %zu now", line);
+}
+
+static void read_line(struct stream *s, struct change *c, const char *line, size_t len,
+                      size_t number)
+{
+    size_t cost = len > LINE_LARGE ? input_parse_cost(line, len) : 0;
+    if (submit_charge(cost, &s->problem))
+        return;
+    (void)submit_line(s->lines, c, line, len, number, &s->problem);
+    request_discharge(cost);
+}
+
 static void take_line(struct request *rq, const char *line, size_t len)
 {
     struct stream *s = rq->stream;
@@ -168,13 +220,18 @@ static void take_line(struct request *rq, const char *line, size_t len)
     }
     struct change *c = change_of(rq);
     if (c)
-        (void)submit_line(s->lines, c, line, len, number, &s->problem);
+        read_line(s, c, line, len, number);
     if (c && !s->problem.err && s->keyed && submit_lines_refs(s->lines))
         problem_field(&s->problem, ERR_BAD_FIELD, PLACE_POINTER, "/ref",
                       "left out in a stream with an Idempotency-Key", NULL);
-    if (c && s->problem.err && c->items_count > 0)
-        job_release(&c->items[--c->items_count].job);
     s->part_bytes += len;
+    if (!s->problem.err && !charge(s, c))
+        no_memory(s, s->line);
+    if (s->problem.err) {
+        keep_report(s);
+        if (c && c->items_count > 0)
+            job_release(&c->items[--c->items_count].job);
+    }
 }
 
 /* What came with the key before. */
@@ -242,10 +299,11 @@ void stream_take(struct request *rq, const char *data, size_t len)
         buf_add(rest, data, len);
     else
         buf_clear(rest);
-    if (rest->failed)
-        problem_set(&s->problem, ERR_NOMEM, "no memory for line %zu", s->line + 1);
+    if (!s->problem.err && !request_charge_body(rq))
+        no_memory(s, s->line + 1);
     if (rq->change && !s->problem.err &&
-        (rq->change->items_count >= PART_JOBS || s->part_bytes >= PART_BYTES))
+        (rq->change->items_count >= PART_JOBS || s->part_bytes >= PART_BYTES ||
+         (rq->change->items_count > 0 && request_memory_short())))
         commit_part(rq, true, part_kept);
 }
 
@@ -304,6 +362,8 @@ void stream_free(struct request *rq)
     struct change *c = rq->change;
     if (!s)
         return;
+    if (s->posted)
+        part_kept(rq);
     if (s->begun && !s->closed && c && !s->keyed) { /* the client went away */
         forget_items(c);
         c->more = false;
@@ -313,7 +373,9 @@ void stream_free(struct request *rq)
         if (writer_post(c) != 0)
             request_change_free(c); /* the next start closes it */
     }
+    request_discharge(s->charged);
     submit_lines_free(s->lines);
+    free(s->report);
     free(s);
     rq->stream = NULL;
 }

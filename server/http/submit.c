@@ -223,7 +223,7 @@ static int unparsed(struct problem *p, int err, const json_error_t *e, const cha
                        e->position, e->text);
 }
 
-static int charge_tree(size_t cost, struct problem *p)
+int submit_charge(size_t cost, struct problem *p)
 {
     if (cost > http_conf->body_memory)
         return problem_set(p, ERR_TOO_LARGE,
@@ -246,7 +246,7 @@ static int parse_checked(const char *text, size_t len, const char *prefix, json_
 {
     size_t cost = tree_cost(prefix, text, len);
     json_error_t e;
-    int err = charge_tree(cost, p);
+    int err = submit_charge(cost, p);
     if (err)
         return err;
     err = tree_parse(text, len, JSON_DECODE_INT_AS_REAL, root, &e);
@@ -328,7 +328,7 @@ static int take_member(struct terms *t, const struct jsonscan_member *m)
     bool plain = m->value[0] == '"' && !memchr(m->value, '\\', m->vlen);
     memcpy(name, m->name, m->nlen);
     name[m->nlen] = 0;
-    int err = charge_tree(cost, t->problem);
+    int err = submit_charge(cost, t->problem);
     if (err)
         return err;
     err = plain ? tree_string(m->value + 1, m->vlen - 2, &json)

@@ -38,6 +38,11 @@ int submit_schedule(struct change *c, const char *body, size_t len, struct probl
 struct submit_lines;
 struct submit_lines *submit_lines_new(void); /* NULL: out of memory */
 void submit_lines_free(struct submit_lines *l);
+size_t submit_lines_memory(const struct submit_lines *l); /* of their names, bytes, about */
+/* Memory for the tree of a text, `cost` by input_parse_cost(), until request_discharge(). */
+int submit_charge(size_t cost, struct problem *p);
+/* A part was kept: what was there already under another id has that by its name, too. */
+void submit_lines_kept(struct submit_lines *l, const struct change *c);
 bool submit_lines_refs(const struct submit_lines *l); /* did one of them have a `ref`? */
 int submit_line(struct submit_lines *l, struct change *c, const char *line, size_t len,
                 size_t number, struct problem *p);

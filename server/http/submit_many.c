@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REF_COST 256 /* bytes that a name takes, about */
+
 struct refs {
     json_t *index; /* name -> index in id */
     struct id *id;
@@ -41,6 +43,7 @@ int refs_add(struct refs *refs, const char *name, const struct id *id, struct te
     if (!more || json_object_set_new(refs->index, name, json_integer((json_int_t)refs->count)) != 0)
         return problem_set(t->problem, ERR_NOMEM, "no memory for the batch");
     refs->id[refs->count++] = *id;
+    t->new->ref = (uint32_t)refs->count;
     return 0;
 }
 
@@ -68,6 +71,20 @@ void submit_lines_free(struct submit_lines *l)
     json_decref(l->refs.index);
     free(l->refs.id);
     free(l);
+}
+
+size_t submit_lines_memory(const struct submit_lines *l)
+{
+    return l->refs.count * REF_COST;
+}
+
+void submit_lines_kept(struct submit_lines *l, const struct change *c)
+{
+    for (size_t i = 0; i < c->items_count; i++) {
+        const struct new_job *n = &c->items[i];
+        if (n->duplicate && n->ref)
+            l->refs.id[n->ref - 1] = n->job.id;
+    }
 }
 
 bool submit_lines_refs(const struct submit_lines *l)

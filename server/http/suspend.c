@@ -225,12 +225,19 @@ static void on_committed(struct change *c)
     arrive(rq, rq->waiting && over && waiters_remove(&rq->waiter) ? 2 : 1);
 }
 
-static bool may_wait(struct request *rq)
+static bool room_to_wait(void)
 {
-    struct problem p;
     if (atomic_fetch_add(&r.waiting, 1) < (size_t)http_conf->max_waiting)
         return true;
     atomic_fetch_sub(&r.waiting, 1);
+    return false;
+}
+
+static bool may_wait(struct request *rq)
+{
+    struct problem p;
+    if (room_to_wait())
+        return true;
     problem_set(&p, ERR_TOO_MANY_WAITING, "%lld clients wait already; ask without waiting",
                 (long long)http_conf->max_waiting);
     p.retry_after = 5;
@@ -327,7 +334,9 @@ void request_commit(struct request *rq, const struct id *wait_for, void (*then)(
 {
     bool wait = wait_for && rq->wait_us > 0;
     struct id job = wait ? *wait_for : (struct id){{0}};
-    if (wait && !may_wait(rq))
+    if (wait && rq->stream)
+        wait = room_to_wait(); /* or answered at once: parts of it are kept, which must be told */
+    else if (wait && !may_wait(rq))
         return;
     enum hold hold = rq->work ? SUSPENDED : how_to_park(rq);
     if (rq->work) { /* aside: it is parked, and stays so until this thread has arrived, too */
