@@ -258,7 +258,8 @@ MIGRATIONS := \
 	migrations/sqlite/0010_checkpoints.sql \
 	migrations/sqlite/0011_plain_conditions.sql \
 	migrations/sqlite/0012_delayed.sql \
-	migrations/sqlite/0013_stream_keys.sql
+	migrations/sqlite/0013_stream_keys.sql \
+	migrations/sqlite/0014_held_by_task.sql
 
 # tests that live in this process, and tests that start the real binary
 UNIT  := $(wildcard tests/check_*.c)
@@ -400,7 +401,7 @@ $(BUILD)/tests/check_%: $(BUILD)/tests/check_%.o $(OBJS) $(BUILD)/embed.o
 CRASH = $(BUILD)/tests/crashvfs.o $(BUILD)/tests/crashdisk.o $(BUILD)/tests/storerun.o
 $(BUILD)/tests/check_crash $(BUILD)/tests/check_faults $(BUILD)/tests/check_migrate $(BUILD)/tests/check_oom: $(CRASH)
 $(BUILD)/tests/check_conf $(BUILD)/tests/check_conf_sections: $(BUILD)/tests/confkit.o
-$(BUILD)/tests/check_store $(BUILD)/tests/check_life $(BUILD)/tests/check_follow $(BUILD)/tests/check_lent: $(BUILD)/tests/storekit.o
+$(BUILD)/tests/check_store $(BUILD)/tests/check_life $(BUILD)/tests/check_follow $(BUILD)/tests/check_lent $(BUILD)/tests/check_held: $(BUILD)/tests/storekit.o
 .SECONDARY: $(CRASH) $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup

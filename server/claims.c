@@ -134,10 +134,13 @@ size_t claims_remote(const uint32_t *tasks, size_t n, uint32_t most, struct clai
     return any;
 }
 
-void claims_took(uint32_t task_id)
+void claims_took(struct batch *b, uint32_t task_id)
 {
     uint32_t task = claims_task(task_id);
-    if (task != UINT32_MAX && w.defs->task[task].rate > 0)
+    if (task == UINT32_MAX)
+        return;
+    b->taken[task]++;
+    if (w.defs->task[task].rate > 0)
         bucket_take(&w.bucket[task], 1);
 }
 
@@ -230,6 +233,8 @@ static int claim_for_pool(struct batch *b, uint32_t pool, int64_t now_us)
         if (!quotas(pool, (uint32_t)want))
             return 0;
         int err = store_claim(w.store, q->quota, q->count, want, now_us, jobs, &n);
+        b->more = b->more || err == STORE_HELD;
+        err = err == STORE_HELD ? 0 : err;
         for (size_t i = 0; i < n; i++) {
             uint32_t task = claims_task(jobs[i].task_id);
             int made = task == UINT32_MAX ? -ERR_INTERNAL : claims_add(b, &jobs[i], task, false);
@@ -237,7 +242,7 @@ static int claim_for_pool(struct batch *b, uint32_t pool, int64_t now_us)
             err = err ? err : made;
         }
         if (err || n < want)
-            return err; /* what is left was held, or limited: the next transaction looks again */
+            return err; /* what is left was held, or limited */
     }
     return 0;
 }
@@ -252,10 +257,21 @@ int claims_make(struct batch *b, int64_t now_us)
     return err;
 }
 
+static int learn_pause(uint32_t pool)
+{
+    bool paused = false;
+    int err = store_pool_paused(w.store, w.defs->pool[pool].name, &paused);
+    if (!err)
+        atomic_store_explicit(&w.queue[pool].paused, paused, memory_order_relaxed);
+    return err;
+}
+
 void claims_undone(const struct batch *b)
 {
     for (uint32_t i = 0; i < w.defs->tasks; i++)
         bucket_take(&w.bucket[i], -(double)b->taken[i]);
+    for (uint32_t i = 0; i < w.defs->pools; i++)
+        (void)learn_pause(i); /* or it stays as it was asked for */
 }
 
 /* ---- life ---- */
@@ -263,7 +279,6 @@ void claims_undone(const struct batch *b)
 static int learn_pool(uint32_t pool)
 {
     struct pool_queue *q = &w.queue[pool];
-    bool paused = false;
     q->tasks = calloc(w.defs->tasks ? w.defs->tasks : 1, sizeof(*q->tasks));
     q->quota = calloc(w.defs->tasks ? w.defs->tasks : 1, sizeof(*q->quota));
     if (!q->tasks || !q->quota)
@@ -272,9 +287,7 @@ static int learn_pool(uint32_t pool)
         if (w.defs->task[i].pool == pool && w.defs->task[i].kind != TASK_REMOTE)
             q->tasks[q->count++] = i;
     }
-    int err = store_pool_paused(w.store, w.defs->pool[pool].name, &paused);
-    atomic_store(&q->paused, paused);
-    return err;
+    return learn_pause(pool);
 }
 
 int claims_learn(void)

@@ -4,10 +4,12 @@
 #ifndef JOBMILL_SERVER_DELIVERY_H
 #define JOBMILL_SERVER_DELIVERY_H
 
+#include "../common/clock.h"
 #include "../common/job.h"
 
 #define DELIVERY_ERROR_MAX 200
 #define DELIVERIES_TOLD    20 /* of one job or group */
+#define DELIVERY_AGAIN_US  (120 * US_PER_S) /* one that nothing was heard of is due again */
 
 enum delivery_state { DELIVERY_WAITING, DELIVERY_DELIVERED, DELIVERY_GIVEN_UP };
 

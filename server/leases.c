@@ -55,7 +55,7 @@ static int give(struct lease_ask *a, struct job *job, int64_t now_us)
 }
 
 /* Claims what the request asks for and there is. */
-static int take(struct lease_ask *a, int64_t now_us)
+static int take(struct batch *b, struct lease_ask *a, int64_t now_us)
 {
     struct claim_quota quota[TASKS_MAX];
     struct job jobs[LEASES_AT_ONCE];
@@ -63,8 +63,10 @@ static int take(struct lease_ask *a, int64_t now_us)
     if (claims_remote(a->tasks, a->tasks_count, (uint32_t)a->most, quota) == 0)
         return 0;
     int err = store_claim(w.store, quota, a->tasks_count, a->most, now_us, jobs, &n);
+    b->more = b->more || err == STORE_HELD;
+    err = err == STORE_HELD ? 0 : err;
     for (size_t i = 0; i < n; i++) {
-        claims_took(jobs[i].task_id);
+        claims_took(b, jobs[i].task_id);
         if (!err)
             err = give(a, &jobs[i], now_us);
         job_release(&jobs[i]);
@@ -75,8 +77,7 @@ static int take(struct lease_ask *a, int64_t now_us)
 int leases_ask(struct batch *b, struct change *c, int64_t now_us)
 {
     struct lease_ask *a = c->lease_ask;
-    (void)b;
-    c->err = take(a, now_us);
+    c->err = take(b, a, now_us);
     if (c->err || a->count > 0 || a->until_us <= clock_mono_us() ||
         atomic_load_explicit(&w.draining, memory_order_acquire))
         return c->err;
@@ -126,7 +127,7 @@ int leases_serve(struct batch *b, int64_t now_us)
     for (struct change **at = &first, *c; (c = *at) && !err;) {
         bool gone = atomic_load_explicit(&c->lease_ask->gone, memory_order_acquire);
         if (!gone && !atomic_load_explicit(&w.draining, memory_order_acquire))
-            err = take(c->lease_ask, now_us);
+            err = take(b, c->lease_ask, now_us);
         if (!err && c->lease_ask->count == 0 && !is_over(c)) {
             at = &c->next_waiting;
             continue;

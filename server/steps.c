@@ -20,7 +20,6 @@
 #define SWEEP_IDLE_US (1 * US_PER_S)
 #define SWEEP_GO_US   (10 * US_PER_MS) /* between steps while there is more to forget */
 #define SHRINK_PAGES  512
-#define CALL_AGAIN_US (120 * US_PER_S) /* longer than a call can take */
 
 static int64_t retry_delay(const struct job *job, void *arg)
 {
@@ -423,8 +422,8 @@ static int calls(struct batch *b, int64_t now_us)
         w.next_delivery_us = 0;
     if (now_us < w.next_delivery_us || atomic_load_explicit(&w.draining, memory_order_relaxed))
         return 0;
-    int err = store_deliveries_due(w.store, now_us, now_us + CALL_AGAIN_US, b->calls, CALLS_AT_ONCE,
-                                   &b->calls_count);
+    int err = store_deliveries_due(w.store, now_us, now_us + DELIVERY_AGAIN_US, b->calls,
+                                   CALLS_AT_ONCE, &b->calls_count);
     b->more = b->more || b->calls_count == CALLS_AT_ONCE;
     return err ? err : store_delivery_next_us(w.store, &w.next_delivery_us);
 }
@@ -483,6 +482,8 @@ int steps_all(struct batch *b, int64_t now_us)
     if (!err)
         err = store_settle(w.store, now_us, &more);
     b->more = b->more || more;
+    /* what a job waited for may have ended, and its own time is still to come */
+    due_at(store_due_hint_us(w.store));
     if (!err)
         err = calls(b, now_us);
     if (!err)

@@ -90,13 +90,13 @@ struct claim *claims_new(struct job *job, uint32_t task_index, bool copy_input);
 int claims_add(struct batch *b, struct job *job, uint32_t task_index, bool copy_input);
 int claims_make(struct batch *b, int64_t now_us); /* as many as credit and limits allow */
 bool claims_wait(void); /* some could be made now */
-void claims_undone(const struct batch *b); /* gives the tokens of an undone transaction back */
+void claims_undone(const struct batch *b); /* tokens of an undone transaction are given back, pauses read again */
 
 /* Quotas of remote tasks, at most `most` for each; how many of them have something. */
 size_t claims_remote(const uint32_t *tasks, size_t n, uint32_t most, struct claim_quota *out);
 /* Since when it could run; 0: not known, for it was tried before or waited for others. */
 int64_t claims_could_run_us(const struct job *job);
-void claims_took(uint32_t task_id); /* one of a remote task began */
+void claims_took(struct batch *b, uint32_t task_id); /* one of a remote task began */
 void claims_learn_run(const struct attempt *a); /* how long it took */
 int64_t claims_lent_next_us(void); /* mono: when the claim of a lent job is to be written; INT64_MAX: never */
 int claims_lent_due(void); /* writes them */

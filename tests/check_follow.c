@@ -110,6 +110,40 @@ START_TEST(a_group_that_is_open_does_not_end)
 }
 END_TEST
 
+START_TEST(a_forgotten_group_takes_its_calls_along)
+{
+    struct group g = {.created_us = 1000}, none;
+    struct delivery calls[4];
+    struct job j;
+    size_t n = 0;
+    bool more;
+    buf_adds(&g.callback_url, "http://127.0.0.1/x");
+    ck_assert_int_eq(id_new(&g.id), 0);
+    begin();
+    ck_assert_int_eq(store_group_add(s, &g), 0);
+    make(&j, alpha, JOB_RUNNING, 0);
+    j.group = g.id;
+    ck_assert_int_eq(insert(&j, NULL), 0);
+    commit();
+    ends_and_settles(&j.id, ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(store_read_deliveries(r, &g.id, calls, 4, &n), 0);
+    ck_assert_uint_eq(n, 1);
+    enum job_state state;
+    begin();
+    ck_assert_int_eq(store_delete(s, &j.id, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    commit();
+    settle();
+    ck_assert_int_eq(store_read_group(r, &g.id, &none), -ERR_NO_GROUP);
+    begin();
+    ck_assert_int_eq(store_deliveries_due(s, INT64_C(1) << 60, INT64_C(1) << 61, calls, 4, &n), 0);
+    commit();
+    ck_assert_uint_eq(n, 0);
+    group_release(&g);
+    job_release(&j);
+}
+END_TEST
+
 /* ---- dependencies ---- */
 
 static struct id child_of(const struct id *parents, size_t n, bool anyway)
@@ -138,6 +172,55 @@ START_TEST(a_child_waits_for_all_its_parents)
     ck_assert_int_eq(state_of(&grandchild), JOB_SCHEDULED);
     struct id got = claim_one();
     ck_assert(id_equal(&got, &child));
+    recount();
+}
+END_TEST
+
+/* Its parents have ended before its time: that must be known to whoever waits for it. */
+START_TEST(a_child_has_its_own_time_too)
+{
+    struct id p = add(alpha, JOB_RUNNING, 0);
+    struct job j;
+    make(&j, beta, JOB_SCHEDULED, 0);
+    j.run_at_us = 60000;
+    j.parents = malloc(sizeof(p));
+    ck_assert_ptr_nonnull(j.parents);
+    j.parents[0] = p;
+    j.parents_count = 1;
+    struct id child = keep(&j);
+    struct attempt a = {.job = p, .number = 1, .end = ATTEMPT_SUCCEEDED};
+    struct finish_policy policy = {.now_us = 9000, .backoff_us = backoff};
+    enum job_state state;
+    bool more;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &policy, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    ck_assert_int_eq(store_due_hint_us(s), 60000);
+    commit();
+    begin();
+    ck_assert_int_eq(store_due_hint_us(s), INT64_MAX);
+    commit();
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    ck_assert_uint_eq(due(60000), 1);
+    ck_assert_int_eq(state_of(&child), JOB_QUEUED);
+}
+END_TEST
+
+/* The last row of dependencies went with it, and is there again. */
+START_TEST(what_is_undone_is_passed_on_later)
+{
+    struct id p = add(alpha, JOB_RUNNING, 0), child = child_of(&p, 1, false);
+    struct attempt a = {.job = p, .number = 1, .end = ATTEMPT_SUCCEEDED};
+    struct finish_policy policy = {.now_us = 9000, .backoff_us = backoff};
+    enum job_state state;
+    bool more;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &policy, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    ck_assert_int_eq(store_rollback(s), 0);
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    ends_and_settles(&p, ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_QUEUED);
     recount();
 }
 END_TEST
@@ -234,5 +317,7 @@ int main(void)
     return SUITE("follow", kit_setup, kit_teardown, a_group_ends_with_its_last_job,
                  a_group_that_is_open_does_not_end, a_child_waits_for_all_its_parents,
                  a_failure_is_passed_on_or_not, a_cancelled_parent_decides_its_children,
-                 a_group_is_a_parent, many_children_take_several_transactions);
+                 a_group_is_a_parent, many_children_take_several_transactions,
+                 a_child_has_its_own_time_too, what_is_undone_is_passed_on_later,
+                 a_forgotten_group_takes_its_calls_along);
 }

@@ -166,6 +166,7 @@ int sqlite_open_connection(struct db *d, const char *path, int flags, uint64_t c
 int sqlite_begin(struct store *base)
 {
     struct sqlite_store *s = sqlite_of(base);
+    s->due_hint_us = INT64_MAX;
     int err = db_run(&s->db, STMT_BEGIN, NULL, 0);
     return err < 0 ? err : 0;
 }
@@ -374,6 +375,7 @@ static const struct store_ops sqlite_ops = {
     .retry = sqlite_retry,
     .forget = sqlite_delete,
     .settle = sqlite_settle,
+    .due_hint_us = sqlite_due_hint_us,
     .ended_count = sqlite_ended_count,
     .ended_id = sqlite_ended_id,
     .gone = sqlite_gone,

@@ -160,8 +160,9 @@ struct group_moves {
     int64_t delta[JOB_STATES];
 };
 
-/* How many jobs of a concurrency key run. */
+/* How many of a task's jobs with a concurrency key run. */
 struct running_key {
+    uint32_t task_id;
     char key[JOB_CONCURRENCY_KEY_MAX + 1];
     uint32_t n;
 };
@@ -286,7 +287,9 @@ int sqlite_claim(struct store *s, const struct claim_quota *quota, size_t quotas
 uint64_t sqlite_ready(const struct store *s, uint32_t task_id);
 int64_t sqlite_oldest_us(struct store *s, uint32_t task_id);
 /* A job with a concurrency key left `running`: the next that is held goes on. */
-int key_left(struct sqlite_store *s, const char *key);
+int key_left(struct sqlite_store *s, uint32_t task_id, const char *key);
+/* The first that is held of them may be claimed; 0 also when there is none. */
+int key_let_go(struct sqlite_store *s, uint32_t task_id, const char *key);
 /* Reads what is held and what runs from the store: at recovery, and after a rollback. */
 int keys_load(struct sqlite_store *s);
 void note_held(struct sqlite_store *s, uint32_t task_id, int by);
@@ -322,6 +325,7 @@ int gather_input(struct sqlite_store *s, struct job *job); /* replaces its input
 int sqlite_group_add(struct store *s, const struct group *g);
 int sqlite_group_close(struct store *s, const struct id *id, int64_t now_us);
 int sqlite_settle(struct store *s, int64_t now_us, bool *more);
+int64_t sqlite_due_hint_us(const struct store *s);
 size_t sqlite_ended_count(const struct store *s);
 void sqlite_ended_id(const struct store *s, size_t i, struct id *out);
 int group_find(const struct sqlite_store *s, const struct db *d, const struct id *id,

@@ -15,31 +15,46 @@
 
 #define HELD_MAX 1000 /* jobs that one call holds, so that a long row of them stalls nobody */
 
+/* Of one task's queue. */
+struct head {
+    const struct claim_quota *quota;
+    uint32_t left;        /* so many of it may begin yet */
+    uint32_t taken;       /* of them by this look */
+    sqlite3_stmt *cursor; /* NULL: it is at its end */
+    int64_t key, rank;
+};
+
+struct queues {
+    struct head *head;  /* of all that may be claimed from */
+    struct head **open; /* those that have a cursor in this look */
+    size_t count, opened;
+};
+
 struct pick {
     int64_t key;
-    const struct claim_quota *quota;
+    struct head *head;
 };
 
 /* ---- concurrency keys ---- */
 
-static struct running_key *key_find(struct sqlite_store *s, const char *key)
+static struct running_key *key_find(struct sqlite_store *s, uint32_t task_id, const char *key)
 {
     for (size_t i = 0; i < s->running_count; i++) {
-        if (strcmp(s->running[i].key, key) == 0)
+        if (s->running[i].task_id == task_id && strcmp(s->running[i].key, key) == 0)
             return &s->running[i];
     }
     return NULL;
 }
 
-static int key_add(struct sqlite_store *s, const char *key, uint32_t n)
+static int key_add(struct sqlite_store *s, uint32_t task_id, const char *key, uint32_t n)
 {
-    struct running_key *k = key_find(s, key);
+    struct running_key *k = key_find(s, task_id, key);
     if (!k) {
         int err = grow_array((void **)&s->running, s->running_count, &s->running_cap, sizeof(*k));
         if (err)
             return err;
         k = &s->running[s->running_count++];
-        *k = (struct running_key){0};
+        *k = (struct running_key){.task_id = task_id};
         memcpy(k->key, key, strlen(key) + 1);
     }
     k->n += n;
@@ -53,21 +68,25 @@ void note_held(struct sqlite_store *s, uint32_t task_id, int by)
     t->dirty = true;
 }
 
-int key_left(struct sqlite_store *s, const char *key)
+int key_let_go(struct sqlite_store *s, uint32_t task_id, const char *key)
 {
-    struct running_key *k = key_find(s, key);
-    if (k && --k->n == 0)
-        *k = s->running[--s->running_count];
-    int got = db_first(&s->db, STMT_HELD_FIRST, PARAMS(P_STR(key)));
+    int got = db_first(&s->db, STMT_HELD_FIRST, PARAMS(P_INT(task_id), P_STR(key)));
     if (got != 1)
         return got;
     int64_t first = sqlite3_column_int64(s->db.stmt[STMT_HELD_FIRST], 0);
-    uint32_t task_id = (uint32_t)sqlite3_column_int64(s->db.stmt[STMT_HELD_FIRST], 1);
     db_done(&s->db, STMT_HELD_FIRST);
     int err = db_run_one(s, STMT_JOB_LET_GO, PARAMS(P_INT(first)));
     if (!err)
         note_held(s, task_id, -1);
     return err;
+}
+
+int key_left(struct sqlite_store *s, uint32_t task_id, const char *key)
+{
+    struct running_key *k = key_find(s, task_id, key);
+    if (k && --k->n == 0)
+        *k = s->running[--s->running_count];
+    return key_let_go(s, task_id, key);
 }
 
 int keys_load(struct sqlite_store *s)
@@ -88,9 +107,10 @@ int keys_load(struct sqlite_store *s)
     got = db_first(&s->db, STMT_KEYS_RUNNING, NULL, 0);
     for (; got == 1; got = db_next(&s->db, STMT_KEYS_RUNNING)) {
         sqlite3_stmt *st = s->db.stmt[STMT_KEYS_RUNNING];
-        const char *key = (const char *)sqlite3_column_text(st, 0);
+        uint32_t task_id = (uint32_t)sqlite3_column_int64(st, 0);
+        const char *key = (const char *)sqlite3_column_text(st, 1);
         int err = key && strlen(key) <= JOB_CONCURRENCY_KEY_MAX
-                      ? key_add(s, key, (uint32_t)sqlite3_column_int64(st, 1))
+                      ? key_add(s, task_id, key, (uint32_t)sqlite3_column_int64(st, 2))
                       : -ERR_STORE_CORRUPT;
         if (err) {
             db_done(&s->db, STMT_KEYS_RUNNING);
@@ -123,16 +143,9 @@ int64_t sqlite_oldest_us(struct store *base, uint32_t task_id)
     return id_time_us(&id);
 }
 
-struct head { /* of one task's queue */
-    sqlite3_stmt *cursor;
-    const struct claim_quota *quota;
-    uint32_t taken;
-    int64_t key, rank;
-};
-
 static int head_step(struct sqlite_store *s, struct head *h)
 {
-    int rc = h->taken < h->quota->most ? sqlite3_step(h->cursor) : SQLITE_DONE;
+    int rc = h->taken < h->left ? sqlite3_step(h->cursor) : SQLITE_DONE;
     for (; rc == SQLITE_ROW; rc = sqlite3_step(h->cursor)) {
         h->key = sqlite3_column_int64(h->cursor, 0);
         if (is_lent(s, h->key))
@@ -164,20 +177,20 @@ static int cursor_get(struct sqlite_store *s, size_t i, sqlite3_stmt **out)
 }
 
 /* Sets a cursor on the first job of every task that has one queued. */
-static int heads_open(struct sqlite_store *s, const struct claim_quota *quota, size_t quotas,
-                      struct head *heads, size_t *n)
+static int heads_open(struct sqlite_store *s, struct queues *q)
 {
-    for (size_t i = 0; i < quotas; i++) {
-        if (quota[i].most == 0 || sqlite_ready(&s->base, quota[i].task_id) == 0)
+    q->opened = 0;
+    for (size_t i = 0; i < q->count; i++) {
+        struct head *h = &q->head[i];
+        if (h->left == 0 || sqlite_ready(&s->base, h->quota->task_id) == 0)
             continue;
-        struct head *h = &heads[*n];
-        *h = (struct head){.quota = &quota[i]};
-        int err = cursor_get(s, *n, &h->cursor);
+        h->taken = 0;
+        int err = cursor_get(s, q->opened, &h->cursor);
         if (!err)
-            err = db_bind(&s->db, h->cursor, PARAMS(P_INT(quota[i].task_id)));
+            err = db_bind(&s->db, h->cursor, PARAMS(P_INT(h->quota->task_id)));
         if (err)
             return err;
-        ++*n;
+        q->open[q->opened++] = h;
         int got = head_step(s, h);
         if (got < 0)
             return got;
@@ -186,20 +199,20 @@ static int heads_open(struct sqlite_store *s, const struct claim_quota *quota, s
 }
 
 /* Merges the queues: least rank first, then age. */
-static int heads_take(struct sqlite_store *s, struct head *heads, size_t n, struct pick *picks,
+static int heads_take(struct sqlite_store *s, const struct queues *q, struct pick *picks,
                       size_t want, size_t *picked)
 {
     while (*picked < want) {
         struct head *best = NULL;
-        for (size_t i = 0; i < n; i++) {
-            struct head *h = &heads[i];
+        for (size_t i = 0; i < q->opened; i++) {
+            struct head *h = q->open[i];
             if (h->cursor &&
                 (!best || h->rank < best->rank || (h->rank == best->rank && h->key < best->key)))
                 best = h;
         }
         if (!best)
             return 0;
-        picks[(*picked)++] = (struct pick){.key = best->key, .quota = best->quota};
+        picks[(*picked)++] = (struct pick){.key = best->key, .head = best};
         best->taken++;
         int got = *picked < want ? head_step(s, best) : 0;
         if (got < 0)
@@ -208,22 +221,18 @@ static int heads_take(struct sqlite_store *s, struct head *heads, size_t n, stru
     return 0;
 }
 
-static int pick_some(struct sqlite_store *s, const struct claim_quota *quota, size_t quotas,
-                     struct pick *picks, size_t want, size_t *picked)
+static int pick_some(struct sqlite_store *s, struct queues *q, struct pick *picks, size_t want,
+                     size_t *picked)
 {
-    size_t open = 0;
-    struct head *heads = calloc(quotas ? quotas : 1, sizeof(*heads));
-    if (!heads)
-        return -ERR_NOMEM;
-    int err = heads_open(s, quota, quotas, heads, &open);
+    int err = heads_open(s, q);
     if (!err)
-        err = heads_take(s, heads, open, picks, want, picked);
+        err = heads_take(s, q, picks, want, picked);
     /* The cursors are closed before the rows under them change. */
-    for (size_t i = 0; i < open; i++) {
-        if (heads[i].cursor)
-            sqlite3_reset(heads[i].cursor);
+    for (size_t i = 0; i < q->opened; i++) {
+        if (q->open[i]->cursor)
+            sqlite3_reset(q->open[i]->cursor);
+        q->open[i]->cursor = NULL;
     }
-    free(heads);
     return err;
 }
 
@@ -232,31 +241,32 @@ static int pick_some(struct sqlite_store *s, const struct claim_quota *quota, si
 /* A queued job begins its next attempt: 1; 0: its key is full, it is held. */
 static int start_job(struct sqlite_store *s, const struct pick *p, int64_t now_us, struct job *out)
 {
-    enum stmt st = p->quota->brief ? STMT_JOB_CLAIM : STMT_JOB_GET;
+    const struct claim_quota *quota = p->head->quota;
+    enum stmt st = quota->brief ? STMT_JOB_CLAIM : STMT_JOB_GET;
     int got = db_first(&s->db, st, PARAMS(P_INT(p->key)));
     if (got != 1)
         return got < 0 ? got : -ERR_STORE_CORRUPT;
     int err =
-        p->quota->brief ? row_claim(s, &s->db, out) : row_job(s, &s->db, READ_INPUT, SIZE_MAX, out);
+        quota->brief ? row_claim(s, &s->db, out) : row_job(s, &s->db, READ_INPUT, SIZE_MAX, out);
     db_done(&s->db, st);
     if (err)
         return err;
     if (out->concurrency_key[0]) {
-        const struct running_key *k = key_find(s, out->concurrency_key);
-        if (k && k->n >= p->quota->per_key) {
+        const struct running_key *k = key_find(s, out->task_id, out->concurrency_key);
+        if (k && k->n >= quota->per_key) {
             err = db_run_one(s, STMT_JOB_HOLD, PARAMS(P_INT(p->key)));
             if (!err)
                 note_held(s, out->task_id, 1);
             job_release(out);
             return err;
         }
-        err = key_add(s, out->concurrency_key, 1);
+        err = key_add(s, out->task_id, out->concurrency_key, 1);
     }
     if (!err && out->gathers)
         err = gather_input(s, out);
     if (!err)
         err = checkpoint_get(s, out);
-    bool lend = p->quota->lent_us > 0 && lent_may(s, out);
+    bool lend = quota->lent_us > 0 && lent_may(s, out);
     if (!err && !lend)
         err = db_run_one(s, STMT_JOB_START,
                          PARAMS(P_INT(p->key), P_INT(out->attempt + 1), P_INT(now_us),
@@ -271,34 +281,51 @@ static int start_job(struct sqlite_store *s, const struct pick *p, int64_t now_u
     out->started_us = now_us;
     out->finished_us = 0;
     if (lend)
-        lent_add(s, &who, out->attempt, p->quota->lent_us, now_us);
+        lent_add(s, &who, out->attempt, quota->lent_us, now_us);
     else
         count_move(s, &who, JOB_QUEUED, JOB_RUNNING);
     return 1;
 }
 
-int sqlite_claim(struct store *base, const struct claim_quota *quota, size_t quotas, size_t want,
-                 int64_t now_us, struct job *out, size_t *n)
+static int claim(struct sqlite_store *s, struct queues *q, size_t want, int64_t now_us,
+                 struct job *out, size_t *n)
 {
-    struct sqlite_store *s = sqlite_of(base);
     struct pick picks[STORE_BATCH];
-    size_t picked = 0, held = 0;
-    int err = 0;
-    want = want < STORE_BATCH ? want : STORE_BATCH;
+    size_t held = 0, before;
     do { /* again when some of the first were held: others stand behind them */
-        size_t before = held;
-        picked = 0;
-        err = pick_some(s, quota, quotas, picks, want - *n, &picked);
+        size_t picked = 0;
+        before = held;
+        int err = pick_some(s, q, picks, want - *n, &picked);
         for (size_t i = 0; i < picked && err >= 0; i++) {
             err = start_job(s, &picks[i], now_us, &out[*n]);
+            picks[i].head->left -= err == 1;
             *n += err == 1;
             held += err == 0;
         }
-        if (err < 0 || held == before || quotas > 1)
-            break; /* with several tasks the quotas were used up in part: the caller comes again */
-    } while (*n < want && held < HELD_MAX);
-    if (err >= 0)
+        if (err < 0)
+            return err;
+    } while (*n < want && held > before && held < HELD_MAX);
+    return *n < want && held > before ? STORE_HELD : 0;
+}
+
+int sqlite_claim(struct store *base, const struct claim_quota *quota, size_t quotas, size_t want,
+                 int64_t now_us, struct job *out, size_t *n)
+{
+    struct queues q = {.count = quotas};
+    want = want < STORE_BATCH ? want : STORE_BATCH;
+    if (quotas == 0)
         return 0;
+    q.head = calloc(quotas, sizeof(*q.head));
+    q.open = calloc(quotas, sizeof(struct head *));
+    int err = q.head && q.open ? 0 : -ERR_NOMEM;
+    for (size_t i = 0; i < quotas && !err; i++)
+        q.head[i] = (struct head){.quota = &quota[i], .left = quota[i].most};
+    if (!err)
+        err = claim(sqlite_of(base), &q, want, now_us, out, n);
+    free(q.head);
+    free(q.open);
+    if (err >= 0)
+        return err;
     for (size_t i = 0; i < *n; i++)
         job_release(&out[i]);
     *n = 0;

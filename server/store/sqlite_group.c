@@ -157,6 +157,13 @@ void count_move(struct sqlite_store *s, const struct who *who, int from, int to)
                                      .end = parent_end_of((enum job_state)to)});
 }
 
+/* It goes with the calls that told of it, as a job does. */
+static int group_drop(struct sqlite_store *s, int64_t key)
+{
+    int n = db_run(&s->db, STMT_DELIVERIES_DROP, PARAMS(P_INT(key)));
+    return n < 0 ? n : db_run_one(s, STMT_GROUP_DROP, PARAMS(P_INT(key)));
+}
+
 /* What an UPDATE of a group gives back: has it ended by it, or begun again? */
 static int group_told(struct sqlite_store *s, enum stmt which, int64_t key, int64_t now_us)
 {
@@ -176,7 +183,7 @@ static int group_told(struct sqlite_store *s, enum stmt which, int64_t key, int6
     if (unended > 0) /* a job of it was retried */
         return db_run_one(s, STMT_GROUP_FINISH, PARAMS(P_INT(key), P_INT(0)));
     if (finished && ended == 0) /* all were forgotten */
-        return db_run_one(s, STMT_GROUP_DROP, PARAMS(P_INT(key)));
+        return group_drop(s, key);
     if (finished)
         return 0;
     int err = db_run_one(s, STMT_GROUP_FINISH, PARAMS(P_INT(key), P_INT(now_us)));
@@ -456,7 +463,7 @@ static int collect_late(struct sqlite_store *s)
 int settle_undo(struct sqlite_store *s)
 {
     settle_reset(s);
-    return s->parents > 0 || s->late_count > 0 ? collect_late(s) : 0;
+    return collect_late(s); /* by the rows: what memory held of them was changed, too */
 }
 
 /* Closes groups whose submission was cut off, and passes on ends that the last service did not. */

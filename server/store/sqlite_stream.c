@@ -65,6 +65,8 @@ int streams_expire(struct sqlite_store *s, int64_t now_us)
         got = close_group(s, key[i], now_us);
         if (got == -ERR_NO_GROUP) /* it went with its jobs */
             got = 0;
+        if (got >= 0)
+            got = db_run(&s->db, STMT_STREAM_CLOSED, PARAMS(P_INT(key[i])));
     }
     return got < 0 ? got : 0;
 }

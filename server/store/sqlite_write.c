@@ -204,7 +204,7 @@ static int finish(struct store *base, const struct attempt *a, const struct fini
     enum job_state to = follow_up(&job, a);
     err = end_attempt(s, &job, a, p, to);
     if (!err && job.concurrency_key[0])
-        err = key_left(s, job.concurrency_key);
+        err = key_left(s, job.task_id, job.concurrency_key);
     if (!err && job_state_final(to))
         err = note_callback(s, (int64_t)id_key(&job.id), id_tail(&job.id), false,
                             job.callback_url.data, job.callback_url.len);
@@ -227,6 +227,8 @@ int sqlite_finish(struct store *base, const struct attempt *a, const struct fini
 static int end_unrun(struct sqlite_store *s, struct job *job, enum job_state to, int64_t now_us)
 {
     struct who who = who_of(job);
+    /* of its key it may be the one that was let go: then it is the next one's turn */
+    bool frees = job->state == JOB_QUEUED && !job->held && job->concurrency_key[0];
     int err = db_run_one(s, STMT_JOB_END,
                          PARAMS(P_INT(who.key), P_INT(job->state), P_INT(to), P_INT(now_us),
                                 P_STR(job->error.code), P_STR(job->error.message),
@@ -235,6 +237,10 @@ static int end_unrun(struct sqlite_store *s, struct job *job, enum job_state to,
         return err;
     if (job->held)
         note_held(s, job->task_id, -1);
+    if (frees)
+        err = key_let_go(s, job->task_id, job->concurrency_key);
+    if (err)
+        return err;
     count_move(s, &who, (int)job->state, (int)to);
     job_move(job, to);
     job->cancel_requested = to == JOB_CANCELLED;
@@ -419,8 +425,12 @@ int sqlite_due(struct store *base, int64_t now_us, size_t limit, size_t *moved, 
         err = next_of(s, STMT_DUE_NEXT, next_us);
     if (!err)
         err = next_of(s, STMT_EXPIRE_NEXT, next_us);
-    s->due_hint_us = INT64_MAX;
     return err;
+}
+
+int64_t sqlite_due_hint_us(const struct store *base)
+{
+    return ((const struct sqlite_store *)base)->due_hint_us;
 }
 
 /* ---- recovery ---- */
@@ -493,6 +503,7 @@ static int recover_some(struct sqlite_store *s, int64_t now_us, int64_t *after, 
                                     .group_key = sqlite3_column_int64(st, 3)};
         o->leave.held = o->leave.attempt = (uint32_t)sqlite3_column_int64(st, 4);
         o->leave.started_us = sqlite3_column_int64(st, 6);
+        o->leave.run_at_us = sqlite3_column_int64(st, 8);
         *after = o->leave.who.key;
     }
     for (size_t i = 0; i < *n && got == 0; i++) {

@@ -175,6 +175,11 @@ int store_settle(struct store *s, int64_t now_us, bool *more)
     return s->ops->settle(s, now_us, more);
 }
 
+int64_t store_due_hint_us(const struct store *s)
+{
+    return s->ops->due_hint_us(s);
+}
+
 size_t store_ended_count(const struct store *s)
 {
     return s->ops->ended_count(s);

@@ -89,7 +89,7 @@ struct store_new {
     bool delayed;                      /* run_at_us is a while from now, not a time that was given */
     const struct attempt *ended;       /* of a RUNNING one: its first attempt succeeded already; NULL: it did not */
 };
-enum { STORE_REPLAYED = 1, STORE_REPLAYED_GROUP = 2, STORE_DUPLICATE = 3 };
+enum { STORE_REPLAYED = 1, STORE_REPLAYED_GROUP = 2, STORE_DUPLICATE = 3, STORE_HELD = 4 };
 /* Keeps a new job in the state it has (SCHEDULED, QUEUED, or RUNNING with attempt 1 when a worker is
  * waiting for it); SCHEDULED when it has parents that have not ended, and ended at once when one of
  * them did not succeed. Its parents were checked by store_check_parents. With `ended`, which takes neither key
@@ -124,7 +124,8 @@ struct claim_quota {
 };
 /* Moves up to `want` of the queued jobs of the given tasks to running, as their next attempt, by rank,
  * then age. A job whose concurrency key is full is held and left. Fills out[0..*n-1] (job_init'ed by
- * the call) with input; the caller releases. */
+ * the call) with input; the caller releases. STORE_HELD: so many were held that it came to no end; a later
+ * transaction goes on behind them. */
 int store_claim(struct store *s, const struct claim_quota *quota, size_t quotas, size_t want,
                 int64_t now_us, struct job *out, size_t *n);
 /* Lent jobs: claims that are not written before their outcome, of jobs that may be tried again anyway. In
@@ -171,6 +172,8 @@ int store_delete(struct store *s, const struct id *id, enum job_state *state);
 /* Passes on what ended in this transaction: groups whose last job it was, jobs that waited for it, and
  * so on. Call it after the changes and before the claims. *more: some is left for the next transaction. */
 int store_settle(struct store *s, int64_t now_us, bool *more);
+/* Wall: the earliest time at which something becomes due or expires by the open transaction; INT64_MAX: none. */
+int64_t store_due_hint_us(const struct store *s);
 /* Jobs and groups that ended in the transaction, to be told after its commit: call before. */
 size_t store_ended_count(const struct store *s);
 void store_ended_id(const struct store *s, size_t i, struct id *out);

@@ -39,6 +39,7 @@ struct store_ops {
     int (*retry)(struct store *s, const struct id *id, int64_t now_us, struct job *job);
     int (*forget)(struct store *s, const struct id *id, enum job_state *state);
     int (*settle)(struct store *s, int64_t now_us, bool *more);
+    int64_t (*due_hint_us)(const struct store *s);
     size_t (*ended_count)(const struct store *s);
     void (*ended_id)(const struct store *s, size_t i, struct id *out);
     int (*checkpoint_keep)(struct store *s, const struct id *job, uint32_t attempt,
