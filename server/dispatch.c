@@ -288,17 +288,20 @@ static int watch(struct dispatcher *d, int fd, uint64_t tag)
     return epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -ERR_SYSTEM : 0;
 }
 
-static void dispatcher_free(struct dispatcher *d)
+static void close_sockets(struct dispatcher *d)
 {
-    if (!d)
-        return;
     for (uint32_t i = 0; d->pools && i < d->defs->pools; i++) {
         for (uint32_t k = 0; k < d->pools[i].def->room; k++)
             fd_close(&d->pools[i].slots[k].sock);
     }
     fd_close(&d->control_fd);
-    pools_free(d->pools, d->defs);
     fd_close(&d->epoll_fd);
+}
+
+static void dispatcher_free(struct dispatcher *d)
+{
+    close_sockets(d);
+    pools_free(d->pools, d->defs);
     inbox_release(&d->inbox);
     pthread_cond_destroy(&d->idle);
     pthread_mutex_destroy(&d->lock);
@@ -354,6 +357,14 @@ void dispatch_stop(void)
     inbox_close(&d->inbox);
     inbox_wake(&d->inbox);
     pthread_join(d->thread, NULL);
+    close_sockets(d);
+}
+
+void dispatch_end(void)
+{
+    struct dispatcher *d = the;
+    if (!d)
+        return;
     the = NULL;
     for (struct inbox_node *n = inbox_take(&d->inbox, 0), *next; n; n = next) {
         next = n->next;

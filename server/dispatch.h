@@ -34,6 +34,7 @@ void dispatch_resize(uint32_t pool, uint32_t workers);
  * queue. Returns at once; dispatch_idle() tells when all is over. */
 void dispatch_drain(int64_t deadline_us);
 bool dispatch_wait_idle(int timeout_ms); /* true: no attempt is open */
-void dispatch_stop(void); /* closes the workers' sockets, ends the thread */
+void dispatch_stop(void); /* closes the workers' sockets, ends the thread; what comes then is dropped */
+void dispatch_end(void);  /* nobody calls any more: frees it */
 
 #endif

@@ -378,6 +378,7 @@ static void end(struct service *s)
     auth_end();
     reload_end();
     writer_stop();
+    dispatch_end();
     joblog_sweep_stop();
     reader_stop();
     store_close(s->store);

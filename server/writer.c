@@ -27,10 +27,11 @@
 #include <sys/random.h>
 
 #define SAY_FULL_US   (5 * US_PER_S)
-#define FULL_PAUSE_MS 100  /* between tries while the disk is full and outcomes wait */
-#define UNDO_PAUSE_MS 5    /* between tries to undo while there is no memory */
-#define IDLE_WAIT_MS  1000 /* a look at the clock: wall time may have been set */
-#define EXIT_IO       74   /* sysexits.h EX_IOERR */
+#define FULL_PAUSE_MS 100            /* between tries while the disk is full and outcomes wait */
+#define UNDO_PAUSE_MS 5              /* between tries to undo while there is no memory */
+#define STOP_FULL_US  (2 * US_PER_S) /* outcomes that cannot be kept hold up the end so long */
+#define IDLE_WAIT_MS  1000           /* a look at the clock: wall time may have been set */
+#define EXIT_IO       74             /* sysexits.h EX_IOERR */
 
 struct writer w;
 
@@ -255,9 +256,10 @@ static void refuse_all(struct batch *b, int err)
         next = n->next;
         struct work *k = INBOX_OWNER(n, struct work, node);
         struct finish *f = k->kind == CHANGE_FINISH ? INBOX_OWNER(k, struct finish, work) : NULL;
-        if (f && f->change) { /* refused with its job */
+        if (f && f->change) { /* refused with its job; its place is free all the same */
             f->change->err = err;
             writer_told(f->change);
+            atomic_fetch_add_explicit(&w.credit[f->pool], (int32_t)f->credit, memory_order_relaxed);
             finish_free(f);
             continue;
         }
@@ -278,8 +280,7 @@ static void refuse_all(struct batch *b, int err)
     }
     ahead_tell(b, err);
     tell_served(b, err);
-    w.next_lease_us = 0;
-    w.next_due_us = 0;
+    w.next_lease_us = w.next_due_us = w.next_schedule_us = w.next_delivery_us = 0;
     claims_undone(b);
 }
 
@@ -352,6 +353,18 @@ static bool transact(struct batch *b)
 
 /* ---- the thread ---- */
 
+/* The disk is full, and the service is to end. What is not kept runs again: it did not happen. */
+static void end_without(void)
+{
+    static int64_t since_us; /* the writer's thread alone */
+    int64_t now_us = clock_mono_us();
+    since_us = since_us ? since_us : now_us;
+    if (now_us - since_us < STOP_FULL_US)
+        return;
+    serve_die(EXIT_IO, "the service was to end, and the store has no room for the outcomes of "
+                       "jobs: these run again after the next start");
+}
+
 /* All but the arrays, which are kept for the next, and the deliveries, whose number tells what
  * holds. */
 static void batch_reset(struct batch *b)
@@ -384,6 +397,8 @@ static int64_t next_wall_us(void)
     int64_t next = w.next_due_us < w.next_sweep_us ? w.next_due_us : w.next_sweep_us;
     next = w.next_schedule_us < next ? w.next_schedule_us : next;
     next = w.next_lease_us < next ? w.next_lease_us : next;
+    if (atomic_load_explicit(&w.draining, memory_order_relaxed))
+        return next; /* no call begins any more */
     return w.next_delivery_us < next ? w.next_delivery_us : next;
 }
 
@@ -440,6 +455,8 @@ static void *writer_main(void *arg)
         if (atomic_load_explicit(&t.stopping, memory_order_acquire) && !t.kept &&
             ahead_next_us() == INT64_MAX && inbox_count(&t.inbox) == 0)
             break;
+        if (!room && atomic_load_explicit(&t.stopping, memory_order_acquire))
+            end_without();
         if (!room)
             inbox_wait(&t.inbox, FULL_PAUSE_MS);
         else if (inbox_sleep(&t.inbox))

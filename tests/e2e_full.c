@@ -31,20 +31,29 @@ static bool own_mounts(void)
     return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
-START_TEST(a_full_disk_refuses_and_recovers)
+/* A service whose store is on a small file system of its own. NULL: it may not mount one. */
+static struct server *small_disk(const char *conf, char data[300])
 {
-    char data[300], first[64] = "";
     if (!own_mounts()) {
         puts("not allowed to mount: passed over");
-        return;
+        return NULL;
     }
-    struct server *s = server_new(NULL, NULL);
+    struct server *s = server_new(conf, NULL);
     s->errors_ok = true; /* it says that the disk is full */
     server_signal(s, SIGTERM);
     ck_assert_int_eq(server_wait(s, LONG_MS), 0);
-    snprintf(data, sizeof(data), "%s/data", s->dir);
+    snprintf(data, 300, "%s/data", s->dir);
     ck_assert_int_eq(mount("none", data, "tmpfs", 0, "size=6m,mode=700"), 0);
     server_restart(s);
+    return s;
+}
+
+START_TEST(a_full_disk_refuses_and_recovers)
+{
+    char data[300], first[64] = "";
+    struct server *s = small_disk(NULL, data);
+    if (!s)
+        return;
     char *body = large_job();
     int kept = 0, refused = 0;
     for (int i = 0; i < 150 && refused < 5; i++) {
@@ -58,6 +67,11 @@ START_TEST(a_full_disk_refuses_and_recovers)
         } else if (kept++ == 0) {
             snprintf(first, sizeof(first), "/v1/jobs/%s", jstr(a->json, "id"));
         }
+        answer_free(a);
+    }
+    for (int i = 0; i < 12; i++) { /* they run ahead, and are refused with what came of it */
+        struct answer *a = http(s, "POST", "/v1/jobs?wait=60", body, NULL);
+        ck_assert_msg(a->status == 507, "%d: %s", a->status, a->body);
         answer_free(a);
     }
     free(body);
@@ -87,8 +101,53 @@ START_TEST(a_full_disk_refuses_and_recovers)
 }
 END_TEST
 
+/* What a job gave has no place, and the service is to end: the job runs again. */
+START_TEST(it_ends_though_an_outcome_waits)
+{
+    char data[300], conf[700], flag[64], path[100];
+    snprintf(flag, sizeof(flag), "/tmp/jobmill-full-%d", (int)getpid());
+    snprintf(conf, sizeof(conf),
+             "[task large]\ncommand = /bin/sh -c 'until [ -e %s ]; do sleep 0.02; done;"
+             " head -c 4000000 /dev/zero | tr \\\\0 x'\nresult = text\n",
+             flag);
+    struct server *s = small_disk(conf, data);
+    if (!s)
+        return;
+    struct answer *a = post(s, "/v1/jobs", "{\"task\":\"large\"}", 202);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", jstr(a->json, "id"));
+    answer_free(a);
+    char *body = large_job();
+    for (int status = 0; status != 507;) {
+        a = http(s, "POST", "/v1/jobs", body, NULL);
+        status = a->status;
+        answer_free(a);
+    }
+    free(body);
+    FILE *f = fopen(flag, "w");
+    ck_assert_ptr_nonnull(f);
+    fclose(f);
+    eventually(log_has(s, "changes are refused until that ends"), LONG_MS);
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 74);
+    ck_assert(log_has(s, "no room for the outcomes of jobs"));
+    ck_assert_int_eq(mount("none", data, "tmpfs", MS_REMOUNT, "size=64m"), 0);
+    server_restart(s);
+    strcat(path, "?wait=60");
+    a = get(s, path, 200);
+    ck_assert_msg(strcmp(jstr(a->json, "state"), "succeeded") == 0, "%.400s", a->body);
+    ck_assert_int_eq(jint(a->json, "result_size"), 4000000);
+    answer_free(a);
+    unlink(flag);
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    ck_assert_int_eq(umount(data), 0);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {a_full_disk_refuses_and_recovers};
+    const TTest *const tests[] = {a_full_disk_refuses_and_recovers,
+                                  it_ends_though_an_outcome_waits};
     return run_suite("full", tests, sizeof(tests) / sizeof(tests[0]));
 }

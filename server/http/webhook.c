@@ -36,10 +36,14 @@
 #define ANSWER_MAX  65536 /* bytes of an answer that are read; they are dropped */
 #define SECRETS_MAX 2
 #define TURN_MS     1000
+#define WAITING_MAX 1000 /* calls that wait; the others wait in the store */
+#define WAITING_US                                                                                 \
+    (DELIVERY_AGAIN_US - (TIMEOUT_S + 5) * US_PER_S) /* then the store gives it again */
 
 struct call {
     struct inbox_node node;
     struct call *next, **link; /* among those under way */
+    int64_t since_us;          /* mono: when it was asked for */
     struct delivery delivery;
     CURL *easy;
     struct curl_slist *headers;
@@ -400,7 +404,11 @@ static void take_calls(void)
         return;
     for (struct inbox_node *n = inbox_take(&k.inbox, AT_ONCE - k.under_way), *next; n; n = next) {
         next = n->next;
-        start(INBOX_OWNER(n, struct call, node));
+        struct call *c = INBOX_OWNER(n, struct call, node);
+        if (clock_mono_us() - c->since_us < WAITING_US)
+            start(c);
+        else
+            call_free(c);
     }
 }
 
@@ -433,10 +441,11 @@ static void *webhook_main(void *arg)
 void webhook_call(const struct delivery *d, size_t n)
 {
     for (size_t i = 0; i < n && k.running; i++) {
-        struct call *c = calloc(1, sizeof(*c));
+        struct call *c = inbox_count(&k.inbox) < WAITING_MAX ? calloc(1, sizeof(*c)) : NULL;
         if (!c)
             return; /* it is taken from the store again */
         c->delivery = d[i];
+        c->since_us = clock_mono_us();
         if (inbox_post_always(&k.inbox, &c->node) != 0)
             free(c);
     }
