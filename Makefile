@@ -378,21 +378,28 @@ run: deps-build ## install what is missing, build, start on 127.0.0.1:8080 with 
 	$(MAKE) --no-print-directory -j$$(nproc) all
 	./run.sh $(BUILD)/jobmill
 
+# What goes to share/jobmill, at the same places as here, so that what links from one file to another holds: by name, for a
+# tree that was used has other files in it (Python's caches, objects of C tasks).
+INSTALLED := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE api.yaml \
+	$(wildcard docs/*.md docs/*.svg docs/screenshots/*.png) \
+	$(wildcard examples/*.ini examples/*.py examples/*.js examples/*/*.ini examples/*/*.md examples/*/*.c examples/monitoring/*.* examples/systemd/*.*) \
+	$(wildcard clients/*/*.md clients/*/*.py clients/*/*.js)
+
 install: all ## install below PREFIX (and DESTDIR)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/jobmill
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/doc
 	install -m 755 $(BUILD)/jobmill $(DESTDIR)$(PREFIX)/bin/jobmill
 	install -m 644 include/jobmill_task.h $(DESTDIR)$(PREFIX)/include/jobmill_task.h
-	install -m 644 api.yaml $(DESTDIR)$(PREFIX)/share/jobmill/api.yaml
 	install -D -m 644 docs/man/jobmill.1 $(DESTDIR)$(PREFIX)/share/man/man1/jobmill.1
 	install -D -m 644 completions/jobmill.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/jobmill
 	install -D -m 644 completions/_jobmill $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_jobmill
-	cp -r examples clients $(DESTDIR)$(PREFIX)/share/jobmill/
+	for f in $(INSTALLED); do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/jobmill/$$f || exit 1; done
+	ln -sfn ../jobmill $(DESTDIR)$(PREFIX)/share/doc/jobmill
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/jobmill $(DESTDIR)$(PREFIX)/include/jobmill_task.h
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/jobmill.1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions/jobmill
 	rm -f $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_jobmill
-	rm -rf $(DESTDIR)$(PREFIX)/share/jobmill
+	rm -rf $(DESTDIR)$(PREFIX)/share/jobmill $(DESTDIR)$(PREFIX)/share/doc/jobmill
 
 # ---- tests ----
 $(BUILD)/tests/check_%: $(BUILD)/tests/check_%.o $(OBJS) $(BUILD)/embed.o
@@ -608,9 +615,9 @@ schema-suite: build/tests/schema/suite ## the official JSON Schema tests in SUIT
 build/tests/schema/verdict: tests/schema/verdict.c $(OBJS) build/embed.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-# needs: npm install --prefix build/ajv ajv@8 ajv-formats@3
-schema-diff: build/tests/schema/verdict ## random schemas and values against ajv
-	NODE_MODULES=build/ajv node tests/schema/ajv.mjs $<
+# ajv comes with the packages of the property test
+schema-diff: build/tests/schema/verdict $(BUILD)/property ## random schemas and values against ajv
+	NODE_MODULES=$(BUILD)/property node tests/schema/ajv.mjs $<
 
 # ---- cron: random expressions against a walk over every minute, and python3-croniter where it is installed ----
 build/tests/cron/next: tests/cron/next.c $(OBJS) build/embed.o
@@ -713,7 +720,7 @@ clean: ## remove what was built
 	rm -rf build build-*
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/fuzz/*.d $(BUILD)/tests/fuzz/lib/*.d)
 .PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-beside bench-short bench-deps bench-growth bench-hostile bench-overload bench-load-check bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck manlint reuse generated generated-check lint clean help

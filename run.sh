@@ -25,6 +25,7 @@ Try the first job, in another terminal:
 
   curl -s '$url/v1/jobs?wait=10' -d '{"task":"primes","input":{"limit":10000000}}'
 
+(or, without curl:  $bin submit primes --input '{"limit":10000000}' --wait --server $url)
 and then a picture:
 
   curl -s '$url/v1/jobs?wait=10' -d '{"task":"mandelbrot"}'

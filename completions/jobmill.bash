@@ -47,7 +47,7 @@ _jobmill() {
     workers) options="--server --token-file --json -j --timeout --quiet -q --help -h" ;;
     stats) options="--server --token-file --json -j --timeout --quiet -q --help -h" ;;
     watch) options="--interval --server --token-file --json -j --timeout --quiet -q --help -h" ;;
-    serve | migrate | backup | check-config)
+    serve | migrate | backup | recover | check-config)
         options=$("${COMP_WORDS[0]}" help 2>/dev/null | sed -n "s/^  \(--[a-z-]*\).*/\1/p") ;;
     esac
     if [[ $cur == -* ]]; then

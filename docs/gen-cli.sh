@@ -8,7 +8,7 @@ bin=$2
 man_head() {
     cat <<'TEXT'
 .\" made by docs/gen-cli.sh: change that, or cli/cli.def
-.Dd November 23, 2026
+.Dd November 28, 2026
 .Dt JOBMILL 1
 .Os
 .Sh NAME
@@ -24,6 +24,16 @@ man_head() {
 is an HTTP service that keeps jobs safely on disk and has worker processes run
 them, and the client of such a service.
 .Pp
+A
+.Ar SETTING
+is a flag such as
+.Fl -config Ar FILE ,
+.Fl -data-dir Ar DIR
+or
+.Fl -listen Ar ADDR:PORT ;
+.Nm
+.Cm help
+lists them all.
 The commands of the service are:
 TEXT
 }
@@ -31,7 +41,7 @@ TEXT
 # .Fl puts the dash; a \ is none of ours
 # shellcheck disable=SC2016 # the dollars are awk's
 man_body='
-BEGIN { FS = "\t"; print ".Bl -tag -width check-config" }
+BEGIN { FS = "\t"; print ".Bl -tag -width Ds" }
 function text(s) { gsub(/\\/, "\\e", s); if (s ~ /^[.\047]/) s = "\\&" s; return s }
 # in lines of at most 78 bytes, none of which begins as a macro does
 function sentence(s,   n, i, words, line, out) {
@@ -42,16 +52,22 @@ function sentence(s,   n, i, words, line, out) {
     }
     return out text(line)
 }
-$1 == "service" { print ".It Cm " $2; print sentence($3) }
+# the words of "FILE [SETTING...]", as macros of mdoc
+function words_of(s,   n, i, w, word, out) {
+    n = split(s, word, " ")
+    for (i = 1; i <= n; i++) {
+        w = word[i]
+        out = out (i > 1 ? " " : "") (w ~ /^\[/ ? "Op Ar " : "Ar ")
+        gsub(/[][]/, "", w)
+        sub(/\.\.\.$/, " ...", w)
+        out = out w
+    }
+    return out
+}
+$1 == "service" { print ".It Cm " $2 ($3 == "" ? "" : " " words_of($3)); print sentence($4) }
 $1 == "command" {
     if (!client++) {
         print ".El"
-        print ".Pp"
-        print "What settings"
-        print ".Cm serve"
-        print "has, as options too, is told by"
-        print ".Nm"
-        print ".Cm help ."
         print ".Sh COMMANDS OF THE CLIENT"
         print "Options may stand before, between and after the arguments."
         print "A time is a number of seconds, or has a unit:"
@@ -64,13 +80,8 @@ $1 == "command" {
     print ".Nm"
     print ".Cm " $2
     print ".Op Ar option ..."
-    n = split($3, words, " ")
-    for (i = 1; i <= n; i++) {
-        w = words[i]
-        if (w ~ /^\[/) print ".Op Ar " substr(w, 2, length(w) - 2)
-        else if (w ~ /\.\.\.$/) print ".Ar " substr(w, 1, length(w) - 3) " ..."
-        else print ".Ar " w
-    }
+    n = split($3, list, " ")
+    for (i = 1; i <= n; i++) print "." words_of(list[i])
     print ".Pp"
     print sentence($4)
 }
@@ -119,10 +130,56 @@ The token, where the service wants one.
 If set and not empty, nothing is coloured.
 .El
 .Pp
-The settings of
-.Cm serve
-are read from variables as well.
+Each setting of the service is read from a variable
+.Ev JOBMILL_NAME
+as well, such as
+.Ev JOBMILL_DATA_DIR .
 .Sh EXIT STATUS
+Of the service,
+.Cm migrate ,
+.Cm backup ,
+.Cm recover ,
+.Cm check-config
+and
+.Cm token :
+.Pp
+.Bl -tag -width 124 -compact
+.It 0
+Done; for
+.Cm serve :
+it was drained and has ended in good order.
+.It 64
+The command line is wrong.
+.It 69
+It cannot start: the store cannot be opened or is damaged, another service has
+it, the address is taken, or too few descriptors are allowed.
+Of
+.Cm backup
+and
+.Cm recover :
+the store cannot be read.
+.It 70
+The fork server has died; the workers are gone with it.
+.It 71
+Out of memory, or the like.
+.It 73
+The file of
+.Cm backup
+or
+.Cm recover
+cannot be made, or exists already.
+.It 74
+A write of the store failed, and nothing more could be promised; of
+.Cm backup
+and
+.Cm recover :
+the disk failed or is full.
+.It 78
+The configuration is wrong, or asks for more than the machine offers.
+.El
+.Pp
+After 69, 70, 71 and 74 what was acknowledged is there at the next start.
+.Pp
 Of the client:
 .Pp
 .Bl -tag -width 124 -compact
@@ -227,7 +284,7 @@ END {
     print "    esac"
     print "    case $command in"
     for (i = 1; i <= n; i++) print "    " order[i] ") options=\"" substr(options[order[i]], 2) "\" ;;"
-    print "    serve | migrate | backup | check-config)"
+    print "    serve | migrate | backup | recover | check-config)"
     print "        options=$(\"${COMP_WORDS[0]}\" help 2>/dev/null | sed -n \"s/^  \\(--[a-z-]*\\).*/\\1/p\") ;;"
     print "    esac"
     print "    if [[ $cur == -* ]]; then"
@@ -261,7 +318,7 @@ function action(value) {
     if (value == "STATE") return ":STATE:(scheduled queued running succeeded failed cancelled expired)"
     return ":" value ": "
 }
-$1 == "service" { list[++names] = $2 ":" $3 }
+$1 == "service" { list[++names] = $2 ":" $4 }
 $1 == "command" { list[++names] = $2 ":" $4; commands[++n] = $2; arguments[$2] = $3 }
 $1 == "option" {
     repeat = $3 == "tag" && $2 == "submit" ? "*" : ""
@@ -308,7 +365,7 @@ END {
         else if (arguments[c] ~ /^ID/) printf " \\\n        \0471:ID:_jobmill_ids\047"
         print " ;;"
     }
-    print "    serve | migrate | backup | check-config)"
+    print "    serve | migrate | backup | recover | check-config)"
     print "        compadd -- ${(f)\"$(_call_program settings jobmill help 2>/dev/null | sed -n \"s/^  \\(--[a-z-]*\\).*/\\1/p\")\"} ;;"
     print "    *) _files ;;"
     print "    esac"

@@ -16,6 +16,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -412,6 +413,58 @@ bool conf_is_loopback(const char *host)
     return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
 }
 
+/* As the file may have it: in the greatest unit that divides it. */
+static void print_amount(const struct row *r, double v, FILE *out)
+{
+    static const struct {
+        enum type type;
+        double factor;
+        const char *name;
+    } units[] = {{TYPE_SIZE, 1099511627776.0, "TiB"},
+                 {TYPE_SIZE, 1073741824.0, "GiB"},
+                 {TYPE_SIZE, 1048576.0, "MiB"},
+                 {TYPE_SIZE, 1024.0, "KiB"},
+                 {TYPE_SIZE, 1, ""},
+                 {TYPE_TIME, 86400e3, "d"},
+                 {TYPE_TIME, 3600e3, "h"},
+                 {TYPE_TIME, 60e3, "m"},
+                 {TYPE_TIME, 1e3, "s"},
+                 {TYPE_TIME, 1, "ms"}};
+    if (r->type == TYPE_TIME)
+        v = round(v * 1e3);
+    for (size_t i = 0; v > 0 && i < sizeof(units) / sizeof(units[0]); i++) {
+        if (units[i].type == r->type && fmod(v, units[i].factor) <= 0) {
+            fprintf(out, "%.15g%s", v / units[i].factor, units[i].name);
+            return;
+        }
+    }
+    fprintf(out, "%.15g", v);
+}
+
+static void print_default(const struct row *r, FILE *out)
+{
+    bool on = false;
+    switch (r->type) {
+    case TYPE_TEXT:
+        fprintf(out, "\"%s\"", r->def);
+        break;
+    case TYPE_BOOL:
+        fputs(value_bool(r->def, &on) && on ? "yes" : "no", out);
+        break;
+    case TYPE_SIZE:
+    case TYPE_TIME:
+    case TYPE_INT:
+        print_amount(r, strtod(r->def, NULL), out);
+        fputs(", ", out);
+        print_amount(r, r->least, out);
+        fputs(" to ", out);
+        print_amount(r, r->greatest, out);
+        if (r->type == TYPE_INT)
+            fprintf(out, " %s", r->unit);
+        break;
+    }
+}
+
 void conf_help(FILE *out)
 {
     fputs("settings (flag, or the variable JOBMILL_NAME, or NAME in [server] of the file):\n", out);
@@ -421,9 +474,8 @@ void conf_help(FILE *out)
         fputs("  --", out);
         for (const char *p = r->name; *p; p++)
             fputc(*p == '_' ? '-' : *p, out);
-        fprintf(out, " (default %s", r->def);
-        if (r->type != TYPE_TEXT && r->type != TYPE_BOOL)
-            fprintf(out, ", %.15g to %.15g %s", r->least, r->greatest, r->unit);
+        fputs(" (default ", out);
+        print_default(r, out);
         fprintf(out, ")\n      %s\n", r->help);
     }
 }

@@ -118,21 +118,25 @@ static int recover(int argc, char **argv)
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *help; /* NULL: not for people */
+    const char *arguments; /* as the manual page shows them */
+    const char *help;      /* NULL: not for people */
 } commands[] = {
     /* the service */
-    {"serve", serve_main, "run the service"},
-    {"migrate", migrate, "bring the store's schema up to date and end"},
-    {"backup", backup, "copy the store to a file, also while the service runs"},
-    {"recover", recover, "make a new store of what can be read of a damaged one"},
-    {"check-config", check_config, "read the settings, print them, and end"},
-    {"token", token_main, "make a token, and the lines of the configuration for it"},
-    {"version", version, "print the version"},
-    {"help", help, "print this"},
-    {"worker", forkserver_spawned, NULL},
-    {"describe", describe, NULL},
+    {"serve", serve_main, "[SETTING...]", "run the service"},
+    {"migrate", migrate, "[SETTING...]", "bring the store's schema up to date and end"},
+    {"backup", backup, "FILE [SETTING...]",
+     "copy the store to a file, also while the service runs"},
+    {"recover", recover, "FILE [SETTING...]",
+     "make a new store of what can be read of a damaged one"},
+    {"check-config", check_config, "[SETTING...]", "read the settings, print them, and end"},
+    {"token", token_main, "[NAME]", "make a token, and the lines of the configuration for it"},
+    {"version", version, "", "print the version"},
+    {"help", help, "[COMMAND]", "list commands and settings, or a client command's options"},
+    {"worker", forkserver_spawned, NULL, NULL},
+    {"describe", describe, NULL, NULL},
 /* the client */
-#define CLI_COMMAND(symbol, name, function, arguments, least, most, help) {name, cli_main, help},
+#define CLI_COMMAND(symbol, name, function, arguments, least, most, help)                          \
+    {name, cli_main, arguments, help},
 #include "../cli/cli.def"
 #undef CLI_COMMAND
 };
@@ -144,7 +148,8 @@ static int describe(int argc, char **argv)
     (void)argc, (void)argv;
     for (size_t i = 0; i < COMMANDS; i++) {
         if (commands[i].help && commands[i].run != cli_main)
-            printf("service\t%s\t%s\n", commands[i].name, commands[i].help);
+            printf("service\t%s\t%s\t%s\n", commands[i].name, commands[i].arguments,
+                   commands[i].help);
     }
     options_describe(stdout);
     return 0;

@@ -331,8 +331,16 @@ START_TEST(the_help_names_every_setting)
     ck_assert_ptr_nonnull(f);
     conf_help(f);
     ck_assert_int_eq(fclose(f), 0);
-    static const char *const flags_there[] = {"--config FILE", "--listen (default", "--data-dir ",
-                                              "--restart-pause-max ", "0.001 to 3600 seconds"};
+    static const char *const flags_there[] = {"--config FILE",
+                                              "--listen (default \"127.0.0.1:8080\")",
+                                              "--data-dir ",
+                                              "--insecure (default no)",
+                                              "--max-body (default 1MiB, 1KiB to 256MiB)",
+                                              "--max-wait (default 5m, 1ms to 1h)",
+                                              "--run-ahead (default 5ms, 0 to 1m)",
+                                              "--retry-delay (default 1s, 0 to 1d)",
+                                              "--workers (default 0, 0 to 512 workers)",
+                                              "--restart-pause-max "};
     for (size_t i = 0; i < sizeof(flags_there) / sizeof(flags_there[0]); i++)
         ck_assert_msg(strstr(text, flags_there[i]) != NULL, "%s", flags_there[i]);
     free(text);
