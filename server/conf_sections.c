@@ -18,7 +18,9 @@
 #include <string.h>
 
 #define DEFAULT_OUTPUT_MAX (UINT64_C(64) << 20)
-#define DEFAULT_READY_US   (INT64_C(10) * 1000000)
+#define TASK_OUTPUT_MAX    (UINT64_C(900) << 20) /* what a row of the store can hold, and some room \
+                                                  */
+#define DEFAULT_READY_US (INT64_C(10) * 1000000)
 
 /* What the file said of a section, so that a setting is given once, and pools are found at the end.
  */
@@ -143,8 +145,8 @@ static int task_max_attempts(struct setting *s)
 static int task_output_max(struct setting *s)
 {
     if (!value_size(s->value, &s->t->output_max) || s->t->output_max < 1 ||
-        s->t->output_max > (UINT64_C(1) << 30))
-        return bad(s->why, "output_max = %s: must be a size of 1 to 1GiB", s->value);
+        s->t->output_max > TASK_OUTPUT_MAX)
+        return bad(s->why, "output_max = %s: must be a size of 1 to 900MiB", s->value);
     return 0;
 }
 

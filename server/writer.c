@@ -27,6 +27,7 @@
 #include <sys/random.h>
 
 #define SAY_FULL_US   (5 * US_PER_S)
+#define BUGS_MOST     3
 #define FULL_PAUSE_MS 100            /* between tries while the disk is full and outcomes wait */
 #define UNDO_PAUSE_MS 5              /* between tries to undo while there is no memory */
 #define STOP_FULL_US  (2 * US_PER_S) /* outcomes that cannot be kept hold up the end so long */
@@ -42,6 +43,7 @@ static struct {
     bool drain_seen; /* the thread's own */
     _Atomic bool stopping;
     struct inbox_node *kept; /* outcomes that found the disk full */
+    unsigned bugs;           /* transactions in a row that were undone by one */
 
     _Atomic uint64_t commits, submitted, finished, claimed, replayed, refused, commit_us_sum,
         commit_us_max, last_batch;
@@ -322,7 +324,25 @@ static int undo(void)
     return err;
 }
 
-/* One transaction with all of b->nodes. False: the disk is full (or memory), and it was undone. */
+static bool store_failed(int err)
+{
+    return err == -ERR_STORE || err == -ERR_STORE_CORRUPT || err == -ERR_SYSTEM;
+}
+
+/* A step failed, the store did not: a bug. Whose change it was is not known, so all that came with
+ * it are refused, and the service goes on. Outcomes are kept; should one be the cause, it ends. */
+static bool undone_by_bug(struct batch *b, int err)
+{
+    if (store_failed(err) || t.bugs == BUGS_MOST || undo() != 0)
+        return false;
+    t.bugs++;
+    log_error("a change could not be made (%s): all changes of its commit are refused",
+              err_sentence(err));
+    refuse_all(b, -ERR_INTERNAL);
+    return true;
+}
+
+/* One transaction with all of b->nodes. False: it was undone, as the disk is full, or memory. */
 static bool transact(struct batch *b)
 {
     int64_t began = clock_mono_us();
@@ -331,6 +351,8 @@ static bool transact(struct batch *b)
     if (!err)
         err = steps_all(b, clock_wall_us());
     bool known = err == -ERR_STORE_FULL || err == -ERR_NOMEM;
+    if (err && !known && undone_by_bug(b, err))
+        return false;
     if (!err) {
         err = store_commit(w.store);
         known = err == -ERR_STORE_FULL || err == -ERR_NOMEM; /* nothing of it is kept */
@@ -347,6 +369,7 @@ static bool transact(struct batch *b)
             "Idempotency-Key.",
             err_sentence(err));
     note_commit(b, clock_mono_us() - began);
+    t.bugs = 0;
     tell_all(b);
     return true;
 }

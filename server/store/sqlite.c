@@ -46,6 +46,9 @@ int db_error(const struct db *d, int rc, const char *doing)
         return -ERR_STORE_CORRUPT;
     case SQLITE_NOMEM:
         return -ERR_NOMEM;
+    case SQLITE_CONSTRAINT: /* it refuses what it was asked for, and is whole */
+    case SQLITE_TOOBIG:
+        return -ERR_INTERNAL;
     default:
         return -ERR_STORE;
     }
