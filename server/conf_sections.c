@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define DEFAULT_OUTPUT_MAX (UINT64_C(64) << 20)
-#define TASK_OUTPUT_MAX    (UINT64_C(900) << 20) /* what a row of the store can hold, and some room \
+#define TASK_OUTPUT_MAX    (UINT64_C(900) << 20) /* what a row of the store can hold */
                                                   */
 #define DEFAULT_READY_US (INT64_C(10) * 1000000)
 
