@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { beside, bytes, may, save, send, text } from './api.js';
 import { Deliveries } from './group.js';
-import { Act, Badge, Copy, FINAL, Failure, JobLink, Loading, Time, Tree, bytesText, duration, html, short, useNow, usePoll } from './ui.js';
+import { Act, Badge, Copy, FINAL, Failure, Failures, JobLink, Loading, Time, Tree, bytesText, duration, html, short, useNow, usePoll } from './ui.js';
 
 const seconds = (from, to) => (new Date(to) - new Date(from)) / 1000;
 const span = (from, to) => (seconds(from, to) < 0.001 ? 'less than 1 ms' : duration(seconds(from, to)));
@@ -125,7 +125,7 @@ function Parents({ ids }) {
   const known = new Map((jobs.data?.jobs ?? []).map((j) => [j.id, j]));
   // an id that is of no job is of a group, or of a job that was forgotten
   const other = (id) => (jobs.data ? html`<a class="mono" href=${`#/groups/${id}`} title=${id}>${short(id)}</a> <span class="dim">group, or forgotten</span>` : html`<${JobLink} id=${id} />`);
-  return html`<section><h2>Depends on</h2><ul class="parents">
+  return html`<section><h2>Depends on</h2><${Failures} of=${[jobs]} /><ul class="parents">
     ${asked.map((id) => html`<li>${known.has(id) ? html`<${JobLink} id=${id} /> ${known.get(id).task} <${Badge} state=${known.get(id).state} />` : other(id)}</li>`)}
     ${ids.length > asked.length && html`<li class="dim">… ${ids.length - asked.length} more</li>`}
   </ul></section>`;
@@ -182,7 +182,7 @@ export function Job({ id }) {
       ${may('submit') && !j.input_type && j.input !== undefined && html`<a class="button" href=${`#/tasks?task=${encodeURIComponent(j.task)}&from=${id}`}>Submit a changed one</a>`}
       ${FINAL.has(j.state) && html`<${Act} needs="control" run=${forget} confirm="Forget this job, with its result? This cannot be undone." kind="danger">Delete</${Act}>`}
     </div></div>
-    <${Failure} error=${job.error} />
+    <${Failures} of=${[job]} />
     <${Way} job=${j} />
     ${j.progress && html`<div class="wide-progress"><progress max="100" value=${fraction} aria-label="progress"></progress><span>${fraction} %${j.progress.message ? ` · ${j.progress.message}` : ''}</span></div>`}
     ${j.error && html`<div class="note bad"><strong>${j.error.code}</strong> <span>${j.error.message}</span><${Why} error=${j.error} /></div>`}

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { may, send } from './api.js';
 import { JobTable } from './table.js';
-import { Act, Empty, Failure, Loading, STATES, count, html, plural, short, usePoll } from './ui.js';
+import { Act, Empty, Failures, Loading, STATES, count, html, plural, short, usePoll } from './ui.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 const FILTERS = ['state', 'task', 'tag', 'group', 'created_after', 'created_before', 'text'];
@@ -143,7 +143,7 @@ export function Jobs({ query }) {
     <${States} query=${query} counts=${stats.data?.jobs} />
     <${Filters} query=${query} tasks=${tasks.data?.tasks ?? []} />
     <${Bulk} query=${query} chosen=${chosen} clear=${() => setChosen(new Set())} again=${page.again} many=${some && page.fresh && ((state && stats.data?.jobs[state]) || true)} />
-    <${Failure} error=${page.error} />
+    <${Failures} of=${[page, stats, tasks]} />
     ${!page.data
       ? !page.error && html`<${Loading} />`
       : html`<div class=${page.fresh ? '' : 'stale'}>${

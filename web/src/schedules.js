@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { may, send } from './api.js';
 import { cronWords } from './cronwords.js';
-import { Act, Empty, Failure, JobLink, Loading, Time, html, usePoll } from './ui.js';
+import { Act, Empty, Failure, Failures, JobLink, Loading, Time, html, usePoll } from './ui.js';
 
 /** As the clock of the schedule's zone shows it; a browser may not know the zone. */
 function inZone(text, timeZone) {
@@ -59,7 +59,7 @@ export function Schedules() {
   const tasks = usePoll('/v1/tasks', { ms: 30000 });
   if (!all.data) return all.error ? html`<h1>Schedules</h1><${Failure} error=${all.error} />` : html`<${Loading} />`;
   return html`<h1>Schedules</h1>
-    <${Failure} error=${all.error} />
+    <${Failures} of=${[all, tasks]} />
     ${may('control') && html`<${Make} tasks=${tasks.data?.tasks ?? []} again=${all.again} />`}
     ${all.data.schedules.length === 0 && html`<${Empty} title="There is no schedule yet">A schedule submits a job by the clock, in a time zone.</${Empty}>`}
     <div class="cards">${all.data.schedules.map((s) => html`<${Schedule} key=${s.name} s=${s} again=${all.again} />`)}</div>`;

@@ -1,7 +1,7 @@
 // tasks.js - what can be run: figures, pause, and a form made of the task's input schema.
 import { useState } from 'preact/hooks';
 import { get, may, send } from './api.js';
-import { Act, Failure, Loading, STATES, count, duration, html, percent, plural, usePoll } from './ui.js';
+import { Act, Failure, Failures, Loading, STATES, count, duration, html, percent, plural, usePoll } from './ui.js';
 
 const simple = (schema) =>
   schema && schema.type === 'object' && schema.properties &&
@@ -78,5 +78,5 @@ const first = (all, name) => [...all.filter((t) => t.name === name), ...all.filt
 export function Tasks({ query }) {
   const tasks = usePoll('/v1/tasks');
   if (!tasks.data) return tasks.error ? html`<h1>Tasks</h1><${Failure} error=${tasks.error} />` : html`<${Loading} />`;
-  return html`<h1>Tasks</h1><${Failure} error=${tasks.error} /><div class="cards">${first(tasks.data.tasks, query.get('task')).map((t) => html`<${Task} key=${t.name} task=${t} from=${query.get('task') === t.name ? query.get('from') : null} again=${tasks.again} />`)}</div>`;
+  return html`<h1>Tasks</h1><${Failures} of=${[tasks]} /><div class="cards">${first(tasks.data.tasks, query.get('task')).map((t) => html`<${Task} key=${t.name} task=${t} from=${query.get('task') === t.name ? query.get('from') : null} again=${tasks.again} />`)}</div>`;
 }

@@ -13,37 +13,50 @@ export const FINAL = new Set(['succeeded', 'failed', 'cancelled', 'expired']);
 
 const SETTLE = 8000; // ms after a change in which what follows from it is still asked for
 
+/** Does nothing run, and does nothing wait? Only then does what follows from the service's figures stand as still as they do. */
+export const resting = (stats) => !stats.workers.busy && !['scheduled', 'queued', 'running'].some((state) => stats.jobs[state]);
+
+const silent = new Set(); // polls whose last request the service, or what stands before it, did not answer
+const unanswered = (error) => !error.status || [502, 503, 504].includes(error.status);
+
 /**
- * Polls a path while the tab is seen and nobody has stopped it. {data, error, again, fresh}: the last answer stays while one fails,
- * and while another path is asked for (fresh is false then). `news`: a ref to {stats, at}, the service's figures and when they
- * changed; while these stand still and no worker is busy nothing is asked.
+ * Polls a path while the tab is seen and nobody has stopped it. {data, at, error, again, fresh}: the last answer stays while one fails
+ * (`at`: when it was known to hold), and while another path is asked for (fresh is false then). `news`: a ref to {stats, at}, the
+ * service's figures and when they changed; while these stand still and it rests nothing is asked.
  */
 export function usePoll(path, { ms = 2000, read = get, news = null } = {}) {
-  const [state, setState] = useState({ path, data: (path && peek(path)) ?? null, error: null });
+  const [state, setState] = useState(() => ({ path, data: (path && peek(path)?.data) ?? null, error: null }));
+  const good = useRef({ path, at: (path && peek(path)?.at) || 0 });
   const [turn, setTurn] = useState(0);
   const { paused, pace } = usePrefs();
   useEffect(() => {
     if (!path) return undefined;
     const abort = new AbortController();
     let timer = 0;
-    let asked = false;
+    let asked = false; // and answered
     const later = () => {
       if (!paused) timer = setTimeout(ask, ms * pace);
     };
-    const still = () => news?.current.stats && !news.current.stats.workers.busy && Date.now() - news.current.at > SETTLE;
+    const still = () => news?.current.stats && resting(news.current.stats) && Date.now() - news.current.at > SETTLE;
     const ask = async () => {
       clearTimeout(timer);
       if (document.hidden) return;
       if (asked && still()) return later();
-      asked = true;
       try {
         const data = await read(path, abort.signal);
+        asked = true;
+        good.current = { path, at: Date.now() };
         setState((old) => (old.path === path && old.data === data && !old.error ? old : { path, data, error: null }));
-        window.dispatchEvent(new CustomEvent('jobmill-online'));
+        silent.delete(abort);
+        if (!silent.size) window.dispatchEvent(new CustomEvent('jobmill-online'));
       } catch (error) {
-        if (error.name === 'AbortError') return;
+        if (abort.signal.aborted) return;
+        asked = false;
         setState((old) => ({ path, data: old.path === path ? old.data : null, error }));
-        if (!error.status) window.dispatchEvent(new CustomEvent('jobmill-offline'));
+        if (unanswered(error)) {
+          silent.add(abort);
+          window.dispatchEvent(new CustomEvent('jobmill-offline'));
+        } else silent.delete(abort);
         if (error.status === 401) window.dispatchEvent(new CustomEvent('jobmill-token'));
       }
       later();
@@ -53,11 +66,12 @@ export function usePoll(path, { ms = 2000, read = get, news = null } = {}) {
     ask();
     return () => {
       abort.abort();
+      silent.delete(abort);
       clearTimeout(timer);
       document.removeEventListener('visibilitychange', seen);
     };
   }, [path, ms, turn, paused, pace]);
-  return { data: state.data, error: state.error, fresh: state.path === path, again: () => setTurn((n) => n + 1) };
+  return { data: state.data, at: good.current.path === state.path ? good.current.at : 0, error: state.error, fresh: state.path === path, again: () => setTurn((n) => n + 1) };
 }
 
 /** A clock that turns once a second while the tab is seen. */
@@ -128,14 +142,27 @@ export const Loading = () => html`<div class="loading" role="status"><span></spa
 /** Where nothing is: what it is that is not there, and what to do about it. */
 export const Empty = ({ title, children }) => html`<div class="empty"><strong>${title}</strong>${children && html`<div>${children}</div>`}</div>`;
 
-export function Failure({ error }) {
+/** `at`: when what is shown beside it was known to hold. */
+export function Failure({ error, at }) {
   if (!error) return null;
   return html`<div class="note bad" role="alert">
     <strong>${error.status ? `The service answered ${error.status}` : 'The service does not answer'}</strong>
     <span>${error.message}</span>
     ${(error.errors ?? []).map((e) => html`<code>${[e.pointer || e.parameter || e.header, e.limit].filter(Boolean).join(': ')}</code>`)}
     ${error.status === 403 && html`<span class="dim">The token's scopes do not allow it.</span>`}
+    ${at > 0 && html`<span class="as-of">What is shown is as of ${new Date(at).toLocaleTimeString()}.</span>`}
   </div>`;
+}
+
+/** What failed of some polls, each failure once, with the time of the oldest data that stay. */
+export function Failures({ of }) {
+  const bad = of.filter((poll) => poll.error);
+  const oldest = (all) => Math.min(...all.filter((poll) => poll.data).map((poll) => poll.at));
+  const texts = new Set(bad.map((poll) => poll.error.message));
+  return [...texts].map((text) => {
+    const all = bad.filter((poll) => poll.error.message === text);
+    return html`<${Failure} key=${text} error=${all[0].error} at=${all.some((poll) => poll.data) ? oldest(all) : 0} />`;
+  });
 }
 
 /** A button that does something to the service, and shows while it does and when it failed. `needs`: a scope. */

@@ -1,6 +1,6 @@
 // workers.js - the pools, and the scoreboard of their worker processes.
 import { send } from './api.js';
-import { Act, Badge, Failure, JobLink, Loading, Progress, Time, bytesText, count, duration, html, plural, usePoll } from './ui.js';
+import { Act, Badge, Failure, Failures, JobLink, Loading, Progress, Time, bytesText, count, duration, html, plural, usePoll } from './ui.js';
 
 function Board({ pool, workers }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Workers of ${pool}`}><table class="board">
@@ -35,7 +35,7 @@ export function Workers() {
       ${f.retry_in !== undefined && html`<span class="error small">die at birth, ${f.failures} in a row; the next is tried in ${duration(f.retry_in)}</span>`}`;
   };
   return html`<h1>Workers</h1>
-    <${Failure} error=${pools.error || workers.error} />
+    <${Failures} of=${[pools, workers, stats]} />
     ${pools.data.pools.map(
       (p) => html`<section class="pool">
         <div class="section-head"><h2>${p.name} ${p.paused && html`<${Badge} state="cancelled">paused</${Badge}>`}</h2>${busy(p)}
