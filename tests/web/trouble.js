@@ -1,11 +1,45 @@
 // trouble.js JOBMILL CHROMIUM - the dashboard where things go wrong or stand still, and with what must not be
 // changed on its way through it.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { curl, some, submission } from './again.js';
+import { add, read } from './jsontext.js';
 import { allowed, axe, browse, check, client, dir, run, serve } from './kit.js';
 
+// what needs no browser: JSON as the text that it is
+const BIG = '12345678901234567891'; // no double
+const thrown = (f) => {
+  try {
+    return f() && '';
+  } catch (e) {
+    return e.message;
+  }
+};
+const odd = read(` {"b" : [ 1.0,-0, "}\\"]", [] ], "2":${BIG}, "1":{"x":null} , "1":true} `);
+check(JSON.stringify(odd.entries.map(([name, { text }]) => [name, text])) === JSON.stringify([['b', '[ 1.0,-0, "}\\"]", [] ]'], ['2', BIG], ['1', '{"x":null}'], ['1', 'true']]), 'members in their order, as they came');
+check(odd.open === '{' && odd.entries[0][1].entries.map(([, { text }]) => text).join(' ') === '1.0 -0 "}\\"]" []' && read(' 7 ').text === '7', 'the parts of an array');
+check(read('['.repeat(2000) + ']'.repeat(2000)).open === '[' && read(JSON.stringify('\\"'.repeat(1 << 20))).text.length > 1 << 22, 'deep and long');
+check(['', '{', '1 2', '{"a":1}}'].every((text) => thrown(() => read(text)).startsWith('This is not JSON')), 'what is no JSON');
+check(add({}, 'i', ` ${BIG} `) === `{"i": ${BIG} }` && add({ a: 1 }, 'i', '[]') === '{"a":1,"i":[]}' && thrown(() => add({}, 'i', '1,"x":2')) !== '', 'a member as it is, and one at that');
+check(submission('t', BIG, some({ priority: 0, timeout: 1.5, tags: ['x'], owner: 'y' })).join(' ') === `/v1/jobs {"task":"t","timeout":1.5,"tags":["x"],"input":${BIG}}`, 'a submission');
+check(submission('t', BIG, some({ tags: ['x', 'y z'], parameters: { a: '&' } })).join(' ') === `/v1/tasks/t/jobs?tag=x&tag=y+z&a=%26 ${BIG}`, 'one of bytes as they are');
+check(curl({ id: 'j', task: 't', input_size: 3 }, '"\'"', (p) => `at${p}`, true) === `curl -H "Authorization: Bearer $JOBMILL_TOKEN" 'at/v1/jobs' -d '{"task":"t","input":"'\\''"}'`, 'quotes for a shell');
+
+writeFileSync(join(dir, 'form.json'), JSON.stringify({
+  type: 'object', required: ['id', 'name', 'sure'],
+  properties: { id: { type: 'integer', minimum: 5 }, name: { type: 'string' }, kind: { enum: [1, 2, 'three'] }, sure: { type: 'boolean' } },
+}));
 writeFileSync(join(dir, 'conf'), `[server]
 stopped_timeout = 0
+[task form]
+command = cat
+input_schema = form.json
+[task bytes]
+command = /bin/sh -c 'printf "%s " "$1"; exec cat' sh {input.word}
+input = raw
+result = application/octet-stream
 `);
 const { base } = await serve('data', '--config', join(dir, 'conf'), '--workers', '2');
 const api = client(base);
@@ -70,7 +104,140 @@ async function failures() {
   allowed.trouble = false;
 }
 
+const bytesOf = async (job, what, at = base, headers = {}) => Buffer.from(await (await fetch(`${at}/v1/jobs/${job.id}/${what}`, { headers })).arrayBuffer());
+const newest = async () => (await api('GET', '/v1/jobs?limit=1')).jobs[0];
+
+/** Submits the form of a task, and waits for the page of the job: what its input is, byte for byte. */
+async function submitted(form) {
+  await form.getByRole('button', { name: 'Submit' }).click();
+  await page.waitForURL(/#\/jobs\/0/);
+  return String(await bytesOf({ id: page.url().split('/').at(-1) }, 'input'));
+}
+
+/** Numbers that no double is, the order of members, white space: all is shown, copied and submitted anew as it came. */
+async function asItCame() {
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  const input = `{ "z" : 1.0,\n"id":${BIG}, "2":"\\u00e9" }`;
+  const job = await api('POST', '/v1/jobs?wait=60', `{"task":"echo","priority":3,"input":${input}}`);
+  await page.goto(`${base}/#/jobs/${job.id}`);
+  await page.waitForFunction((big) => [...document.querySelectorAll('.payload')].filter((p) => p.textContent.includes(big)).length === 2, BIG); // result and input
+  await page.getByRole('button', { name: 'Copy the input' }).click();
+  await page.getByRole('button', { name: 'Copied' }).waitFor();
+  check((await page.evaluate(() => navigator.clipboard.readText())) === input, 'the copy is as it came');
+  await page.getByRole('link', { name: 'Submit a changed one' }).click();
+  const form = page.locator('.task').first();
+  await form.getByText(/with its priority/).waitFor();
+  check((await submitted(form)) === input, 'submitted anew as it came');
+  check((await newest()).priority === 3, 'with its priority');
+
+  const fields = `{"kind":1, "more":${BIG}, "id":${BIG}, "name":"x", "sure":true}`;
+  const formed = await api('POST', '/v1/jobs?wait=60', `{"task":"form","input":${fields}}`);
+  const changed = async () => {
+    await page.goto(`${base}/#/tasks?task=form&from=${formed.id}`);
+    const form = page.locator('.task').first();
+    await form.getByLabel('name').waitFor();
+    return form;
+  };
+  check((await submitted(await changed())) === fields, 'fields that nobody changed');
+  const other = await changed();
+  check((await other.getByLabel('id').inputValue()) === BIG, 'its digits in a field');
+  await other.getByLabel('kind').selectOption('2');
+  await other.getByLabel('name').fill('y');
+  check((await submitted(other)) === `{"kind":2,"more":${BIG},"id":${BIG},"name":"y","sure":true}`, 'a choice is sent as the schema has it, the rest as it came');
+  const less = await changed();
+  await less.getByLabel('kind').selectOption('');
+  await less.getByLabel('sure').uncheck();
+  check((await submitted(less)) === `{"more":${BIG},"id":${BIG},"name":"x","sure":false}`, 'no choice is no member');
+}
+
+/** Forms are forms: the browser says what is wrong with a field, and Enter sends. */
+async function forms() {
+  await page.goto(`${base}/#/tasks?task=form`);
+  const form = page.locator('.task').first();
+  await form.getByText('Submit a job').click();
+  const before = (await newest()).id;
+  const invalid = (name) => form.getByLabel(name).evaluate((e) => !e.validity.valid && document.activeElement === e);
+  await form.getByRole('button', { name: 'Submit' }).click();
+  check(await invalid('id'), 'what is required');
+  await form.getByLabel('id').fill('4');
+  await form.getByLabel('name').fill('Enter');
+  await page.keyboard.press('Enter');
+  check(await invalid('id'), 'what is too little');
+  check((await newest()).id === before, 'neither is sent');
+  await form.getByLabel('id').fill('7');
+  await form.getByLabel('name').press('Enter');
+  await page.waitForURL(/#\/jobs\/0/);
+  check(String(await bytesOf(await newest(), 'input')) === '{"id":7,"name":"Enter","sure":false}', 'by Enter, and a box that is not checked is false');
+
+  await page.goto(`${base}/#/schedules`);
+  await page.getByText('Make a schedule').click();
+  await page.getByLabel('Name').fill('Not so');
+  await page.getByLabel('Task', { exact: true }).selectOption('echo');
+  await page.getByRole('button', { name: 'Make', exact: true }).click();
+  check(await page.getByLabel('Name').evaluate((e) => e.validity.patternMismatch), 'a name that is none');
+  await page.getByLabel('Input, as JSON').fill('[1,');
+  await page.getByLabel('Name').fill('exact');
+  await page.getByLabel('Name').press('Enter');
+  await page.getByText('This is not JSON').waitFor();
+  await page.getByLabel('Input, as JSON').fill(BIG);
+  await page.getByLabel('Name').press('Enter');
+  await page.getByText('runs echo').waitFor();
+  check((await (await fetch(`${base}/v1/schedules/exact`)).text()).includes(BIG), 'the input of a schedule as it was typed');
+
+  await page.goto(`${base}/#/tasks?task=form&from=01a206c8-f273-7000-ad49-4339769eceb6`);
+  await page.getByText('There is no job …4339769eceb6 any more').waitFor();
+  await axe(page, 'a job that is gone');
+  allowed.trouble = true;
+  await page.route('**/v1/tasks/echo', refuse(500, 'out of order'));
+  await page.goto(`${base}/#/tasks?task=echo`);
+  await page.locator('.task').first().getByText('Submit a job').click();
+  await page.getByText('out of order').waitFor();
+  await page.unroute('**/v1/tasks/echo');
+  allowed.trouble = false;
+}
+
+/** The command on a job's page, run by a shell: it makes a job like it. */
+async function again(tab, at, job, token) {
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  await tab.goto(`${at}/#/jobs/${job.id}`);
+  const line = tab.locator('section', { hasText: 'The same by curl' }).locator('pre');
+  await line.waitFor();
+  const made = JSON.parse(execFileSync('/bin/sh', ['-c', (await line.textContent()).replaceAll('curl ', 'curl -sS ')], { cwd: dir, env: { ...process.env, JOBMILL_TOKEN: token }, encoding: 'utf8' }));
+  check(made.id && made.id !== job.id, `curl of ${job.task}: ${JSON.stringify(made)}`);
+  const [a, b] = await Promise.all([job, made].map(async (j) => client(at)('GET', `/v1/jobs/${j.id}?wait=60`, undefined, headers)));
+  const told = ({ task, priority, timeout, max_attempts, tags, concurrency_key, backoff, callback_url, parameters, input_type, input_size }) =>
+    JSON.stringify({ task, priority, timeout, max_attempts, tags, concurrency_key, backoff, callback_url, parameters, input_type, input_size });
+  check(told(a) === told(b), `curl of ${job.task}: ${told(a)} and ${told(b)}`);
+  check((await bytesOf(a, 'input', at, headers)).equals(await bytesOf(b, 'input', at, headers)), `curl of ${job.task}: the input`);
+}
+
+async function byCurl() {
+  const carried = { priority: -3, timeout: 1.5, max_attempts: 2, tags: ["it's", 'a b&c'], concurrency_key: 'k', callback_url: 'http://127.0.0.1:9/hook?a=b&c' };
+  const backoff = { kind: 'fixed', delay: 2 };
+  const submit = (input, more) => api('POST', '/v1/jobs?wait=60', add({ task: 'echo', ...more }, 'input', input));
+  const raw = async (task, query, type, body) => (await fetch(`${base}/v1/tasks/${task}/jobs?wait=60&${query}`, { method: 'POST', body, headers: { 'Content-Type': type } })).json();
+  const binary = Buffer.from([0, 255, 39, 10, 13, 64]);
+  for (const job of [
+    await submit(`{"it's":${BIG}, "x" : "$HOME \`id\` \\\\ !"}`, { ...carried, backoff }),
+    await submit(JSON.stringify("'".repeat(29000)), {}),
+    await submit(`[${BIG}, "${'x'.repeat(200000)}"]`, { ...carried, backoff }),
+    await raw('bytes', "word=it's%20%26&tag=a&tag=b&priority=2&callback_url=http://127.0.0.1:9/", 'application/x-thing; a="b"', binary),
+    await raw('bytes', 'word=w', 'application/json', ` ${BIG}`),
+    await raw('bytes', 'word=', 'text/plain', ''),
+  ]) await again(page, base, job, '');
+
+  // one with parameters, changed
+  const job = await raw('bytes', 'word=w', 'application/json', ` ${BIG}`);
+  await page.goto(`${base}/#/tasks?task=bytes&from=${job.id}`);
+  const form = page.locator('.task').first();
+  await form.getByText(/parameters/).waitFor();
+  check((await submitted(form)) === ` ${BIG}` && (await newest()).parameters.word === 'w', 'with its parameters');
+}
+
 await run('web, trouble', async () => {
   await stuck();
   await failures();
+  await asItCame();
+  await forms();
+  await byCurl();
 });

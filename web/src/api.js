@@ -82,8 +82,9 @@ export function get(path, signal) {
   return ask(path, read, { signal, headers: known ? { 'If-None-Match': known.etag } : {} });
 }
 
+/** `body`: the text of JSON, sent as it is. */
 export function send(method, path, body) {
-  const json = body === undefined ? {} : { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
+  const json = body === undefined ? {} : { headers: { 'Content-Type': 'application/json' }, body };
   return ask(path, (response) => (response.status === 204 ? null : response.json()), { method, patience: CHANGE, ...json });
 }
 

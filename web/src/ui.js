@@ -22,9 +22,9 @@ const unanswered = (error) => !error.status || [502, 503, 504].includes(error.st
 /**
  * Polls a path while the tab is seen and nobody has stopped it. {data, at, error, again, fresh}: the last answer stays while one fails
  * (`at`: when it was known to hold), and while another path is asked for (fresh is false then). `news`: a ref to {stats, at}, the
- * service's figures and when they changed; while these stand still and it rests nothing is asked.
+ * service's figures and when they changed; while these stand still and it rests nothing is asked. `once`: no more after an answer.
  */
-export function usePoll(path, { ms = 2000, read = get, news = null } = {}) {
+export function usePoll(path, { ms = 2000, read = get, news = null, once = false } = {}) {
   const [state, setState] = useState(() => ({ path, data: (path && peek(path)?.data) ?? null, error: null }));
   const good = useRef({ path, at: (path && peek(path)?.at) || 0 });
   const [turn, setTurn] = useState(0);
@@ -41,6 +41,7 @@ export function usePoll(path, { ms = 2000, read = get, news = null } = {}) {
     const ask = async () => {
       clearTimeout(timer);
       if (document.hidden) return;
+      if (asked && once) return undefined;
       if (asked && still()) return later();
       try {
         const data = await read(path, abort.signal);
@@ -70,7 +71,7 @@ export function usePoll(path, { ms = 2000, read = get, news = null } = {}) {
       clearTimeout(timer);
       document.removeEventListener('visibilitychange', seen);
     };
-  }, [path, ms, turn, paused, pace]);
+  }, [path, ms, turn, paused, pace, once]);
   return { data: state.data, at: good.current.path === state.path ? good.current.at : 0, error: state.error, fresh: state.path === path, again: () => setTurn((n) => n + 1) };
 }
 
@@ -165,15 +166,13 @@ export function Failures({ of }) {
   });
 }
 
-/** A button that does something to the service, and shows while it does and when it failed. `needs`: a scope. */
-export function Act({ run, confirm, children, kind = '', disabled = false, label, needs }) {
+/** Something that is done to the service: whether it is being done, and how it failed. */
+function useRun(run) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const alive = useRef(true);
   useEffect(() => () => void (alive.current = false), []);
-  if (needs && !may(needs)) return null;
-  const click = async () => {
-    if (confirm && !window.confirm(confirm)) return;
+  const go = async () => {
     setBusy(true);
     setError(null);
     try {
@@ -183,10 +182,27 @@ export function Act({ run, confirm, children, kind = '', disabled = false, label
     }
     if (alive.current) setBusy(false);
   };
+  return { busy, go, said: error && html`<span class="error" role="alert">${error.message}</span>` };
+}
+
+/** A button that does something to the service, and shows while it does and when it failed. `needs`: a scope. */
+export function Act({ run, confirm, children, kind = '', disabled = false, label, needs }) {
+  const { busy, go, said } = useRun(run);
+  if (needs && !may(needs)) return null;
   return html`<span class="act">
-    <button type="button" class=${kind} aria-label=${label} aria-busy=${busy} disabled=${busy || disabled} onClick=${click}>${children}</button>
-    ${error && html`<span class="error" role="alert">${error.message}</span>`}
+    <button type="button" class=${kind} aria-label=${label} aria-busy=${busy} disabled=${busy || disabled} onClick=${() => (!confirm || window.confirm(confirm)) && go()}>${children}</button>
+    ${said}
   </span>`;
+}
+
+/** Fields, and the button that sends them, or Enter in one of them. What the browser finds wrong with a field it says there. */
+export function Form({ run, send, children }) {
+  const { busy, go, said } = useRun(run);
+  const submit = (e) => {
+    e.preventDefault();
+    if (!busy) go();
+  };
+  return html`<form class="form" onSubmit=${submit}>${children}<span class="act"><button class="primary" aria-busy=${busy} disabled=${busy}>${send}</button>${said}</span></form>`;
 }
 
 /** Copies also where the browser has no clipboard for a page without TLS. */
@@ -212,17 +228,18 @@ export function Copy({ text, children = 'Copy', label }) {
   return html`<${Act} run=${run} kind="quiet" label=${copied ? undefined : label}>${copied ? 'Copied' : children}</${Act}>`;
 }
 
-/** JSON as a tree that folds. */
-export function Tree({ value, name, open = true }) {
+const KINDS = { '"': 'string', t: 'boolean', f: 'boolean', n: 'null' };
+
+/** JSON, as read by jsontext.js, as a tree that folds. */
+export function Tree({ of, name, open = true }) {
   const label = name === undefined ? null : html`<span class="key">${name}: </span>`;
-  if (value === null || typeof value !== 'object')
-    return html`<div class="leaf">${label}<span class=${`v ${value === null ? 'null' : typeof value}`}>${JSON.stringify(value)}</span></div>`;
-  const entries = Object.entries(value);
-  const [from, to] = Array.isArray(value) ? ['[', ']'] : ['{', '}'];
+  if (!of.open) return html`<div class="leaf">${label}<span class=${`v ${KINDS[of.text[0]] ?? 'number'}`}>${of.text}</span></div>`;
+  const { entries } = of;
+  const [from, to] = of.open === '[' ? '[]' : '{}';
   if (entries.length === 0) return html`<div class="leaf">${label}${from}${to}</div>`;
   return html`<details class="tree" open=${open}>
     <summary>${label}<span class="dim">${from} ${entries.length} ${to}</span></summary>
-    ${entries.slice(0, 200).map(([k, v]) => html`<${Tree} name=${k} value=${v} open=${entries.length < 20} />`)}
+    ${entries.slice(0, 200).map(([k, part]) => html`<${Tree} name=${k} of=${part} open=${entries.length < 20} />`)}
     ${entries.length > 200 && html`<div class="leaf dim">… ${entries.length - 200} more</div>`}
   </details>`;
 }
