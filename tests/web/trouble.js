@@ -40,6 +40,8 @@ input_schema = form.json
 command = /bin/sh -c 'printf "%s " "$1"; exec cat' sh {input.word}
 input = raw
 result = application/octet-stream
+[task talk]
+command = /bin/sh -c 'n=0; while :; do n=$((n+1)); echo "line $n." >&2; sleep 0.1; done'
 `);
 const { base } = await serve('data', '--config', join(dir, 'conf'), '--workers', '2');
 const api = client(base);
@@ -234,10 +236,87 @@ async function byCurl() {
   check((await submitted(form)) === ` ${BIG}` && (await newest()).parameters.word === 'w', 'with its parameters');
 }
 
+/** A log goes on after a request that failed, stands while news are not asked for, and is not asked for where there is none. */
+async function log() {
+  allowed.trouble = true;
+  const job = await api('POST', '/v1/jobs', { task: 'talk', input: null });
+  const line = () => page.locator('pre.log').textContent().then((text) => Number(/line (\d+)\.\s*$/.exec(text)?.[1]));
+  const further = (n) => page.waitForFunction((old) => Number(/line (\d+)\.\s*$/.exec(document.querySelector('pre.log').textContent)?.[1]) > old, n);
+  await page.goto(`${base}/#/jobs/${job.id}`);
+  await page.locator('pre.log').waitFor();
+  await page.route('**/logs?*', refuse(500, 'the log is locked'));
+  await page.getByText('the log is locked').waitFor();
+  const stood = await line();
+  await page.unroute('**/logs?*');
+  await further(stood);
+  await hidden(page.getByText('the log is locked'));
+  const longer = async (n) => {
+    for (let now = 0; now < n; ) now = Number(/line (\d+)\.\s*$/.exec(await bytesOf(job, 'logs?tail=1'))?.[1]);
+  };
+  await page.getByRole('button', { name: 'Live' }).click();
+  await page.getByText('Paused').waitFor();
+  await longer((await line()) + 30); // what was asked for with that has come
+  const paused = await line();
+  await longer(paused + 30); // longer than a turn
+  check((await line()) === paused, 'a log stands while it is paused');
+  await page.getByText('Paused').click();
+  await further(paused + 29);
+  await api('POST', `/v1/jobs/${job.id}/cancel`);
+  await page.locator('h1 .badge.cancelled').waitFor();
+  let asked = 0;
+  await page.route('**/logs?*', (route) => (asked++, refuse(404, 'no log')(route)));
+  await page.goto(`${base}/#/jobs/${(await api('POST', '/v1/jobs', { task: 'noop', delay: 900, tags: ['later'] })).id}`);
+  await page.getByText('Life').waitFor();
+  for (let i = 0; i < 4; i++) await page.waitForResponse((r) => r.url().includes('/v1/jobs/') && r.status() === 304);
+  check(asked === 1 && (await page.getByRole('heading', { name: 'Log' }).count()) === 0, `a log that is not kept is asked for ${asked} times`);
+  await page.unroute('**/logs?*');
+  await api('POST', '/v1/jobs/cancel?tag=later');
+  allowed.trouble = false;
+}
+
+/** What changes many goes on where its answer says, and ends where that says so: not at what matches anew. */
+async function many() {
+  const bad = { task: 'sleep', input: { seconds: 60 }, timeout: 0.05, max_attempts: 1 };
+  const group = await api('POST', '/v1/jobs/batch', { jobs: [bad, bad] });
+  await api('GET', `/v1/groups/${group.id}?wait=60`);
+  const asked = [];
+  const answers = [];
+  await page.route(/\/v1\/jobs\/(retry|cancel|delete)/, (route) => {
+    asked.push(route.request().url().slice(base.length));
+    return route.fulfill({ contentType: 'application/json', body: JSON.stringify(answers.shift()) });
+  });
+  const tell = async (name, said, ...all) => {
+    asked.length = 0;
+    answers.push(...all);
+    await page.getByRole('button', { name }).click();
+    await said();
+    check(answers.length === 0, `${name}: all were asked`);
+    return asked.join(' ');
+  };
+  const words = (text) => () => page.getByText(text).waitFor();
+  const part = { matched: 1000, changed: 1000, more: true };
+  await page.goto(`${base}/#/jobs?state=failed`);
+  await page.locator('tbody tr').first().waitFor();
+  const next = '/v1/jobs/retry?state=failed&cursor=AAAAAAAAAAAAAAAAAAAAAA';
+  check((await tell('Retry all', words('1,003 jobs will run again.'), { ...part, next }, { matched: 5, changed: 3, more: true, next: null })) === `/v1/jobs/retry?state=failed ${next}`, `asked ${asked}`);
+  check((await tell('Retry all', words('1,004 jobs will run again.'), part, { matched: 4, changed: 4, more: false })) === '/v1/jobs/retry?state=failed /v1/jobs/retry?state=failed', `without a next: asked ${asked}`);
+  await page.goto(`${base}/#/groups/${group.id}`);
+  const at = (state) => `/v1/jobs/retry?group=${group.id}&state=${state}`;
+  const none = { matched: 0, changed: 0, more: false, next: null };
+  const there = page.waitForResponse((r) => r.url().includes('state=expired')).then(() => {});
+  check((await tell('Retry 2', () => there, { ...part, next: `${at('failed')}&cursor=B` }, none, none, none)) === [at('failed'), `${at('failed')}&cursor=B`, at('cancelled'), at('expired')].join(' '), `of a group: asked ${asked}`);
+  await page.unroute(/\/v1\/jobs\/(retry|cancel|delete)/);
+  await page.getByRole('button', { name: 'Retry 2' }).click();
+  await page.locator('tbody tr', { hasText: '1/1' }).first().waitFor();
+  await api('GET', `/v1/groups/${group.id}?wait=60`);
+}
+
 await run('web, trouble', async () => {
   await stuck();
   await failures();
   await asItCame();
   await forms();
   await byCurl();
+  await log();
+  await many();
 });

@@ -1,5 +1,5 @@
 // group.js - a group of jobs: how far it is, what its call back came to, its jobs; and the calls of a callback_url.
-import { save, send } from './api.js';
+import { save, sendAll } from './api.js';
 import { JobTable } from './table.js';
 import { Act, Failure, Failures, Loading, STATES, Time, count, html, usePoll } from './ui.js';
 
@@ -34,7 +34,7 @@ export function Group({ id }) {
   const ended = g.counts.succeeded + g.counts.failed + g.counts.cancelled + g.counts.expired;
   const bad = g.counts.failed + g.counts.cancelled + g.counts.expired;
   const all = (act, states) => async () => {
-    for (const state of states) while ((await send('POST', `/v1/jobs/${act}?group=${id}&state=${state}`)).more);
+    for (const state of states) await sendAll(`/v1/jobs/${act}?group=${id}&state=${state}`);
     group.again();
     jobs.again();
   };

@@ -99,37 +99,19 @@ function Result({ job }) {
 const TAIL = 500;
 
 function Log({ id, running }) {
-  const [lines, setLines] = useState(null);
+  const log = usePoll(`/v1/jobs/${id}/logs?tail=${TAIL}`, { read: text, once: !running, end: 404 }); // where none is kept, none will be
   const [follow, setFollow] = useState(true);
   const box = useRef(null);
-  useEffect(() => {
-    let timer = 0;
-    let gone = false;
-    const ask = async () => {
-      if (!document.hidden) {
-        try {
-          const got = await text(`/v1/jobs/${id}/logs?tail=${TAIL}`);
-          if (!gone) setLines(got);
-        } catch {
-          return; // this service keeps none
-        }
-      }
-      if (running && !gone) timer = setTimeout(ask, 2000);
-    };
-    ask();
-    return () => {
-      gone = true;
-      clearTimeout(timer);
-    };
-  }, [id, running]);
+  const lines = log.data;
   useEffect(() => {
     if (follow && running && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [lines]);
-  if (lines === null) return null;
+  if (lines === null) return log.error && log.error.status !== 404 ? html`<section><h2>Log</h2><${Failure} error=${log.error} /></section>` : null;
   const n = lines.split('\n').length - 1;
   return html`<section><div class="section-head"><h2>Log <small class="dim">${n >= TAIL ? `the last ${TAIL} lines` : n ? `${n} line${n === 1 ? '' : 's'}` : ''}</small></h2>
     <span class="tools">${running && html`<label class="inline"><input type="checkbox" checked=${follow} onChange=${(e) => setFollow(e.target.checked)} /> follow</label>`}
       ${n > 0 && html`<${Copy} text=${lines} label="Copy the log" /><${Act} run=${() => save(`/v1/jobs/${id}/logs`)} kind="quiet" label="Save the log">Save</${Act}>`}</span></div>
+    <${Failures} of=${[log]} />
     ${lines ? html`<pre class="log" tabindex="0" ref=${box} aria-label="The log">${lines}</pre>` : html`<p class="dim">${running ? 'Nothing has been logged yet.' : 'It logged nothing.'}</p>`}</section>`;
 }
 

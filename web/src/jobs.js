@@ -1,6 +1,6 @@
 // jobs.js - lists of jobs: filters that stand in the address, pages, and changes of many.
 import { useEffect, useState } from 'preact/hooks';
-import { may, send } from './api.js';
+import { may, send, sendAll } from './api.js';
 import { JobTable } from './table.js';
 import { Act, Empty, Failures, Loading, STATES, count, html, plural, short, usePoll } from './ui.js';
 
@@ -87,12 +87,7 @@ function Bulk({ query, chosen, clear, again, many }) {
   const all = (act, word) => async () => {
     const q = new URLSearchParams();
     for (const k of FILTERS) if (query.get(k)) q.set(k, query.get(k));
-    let n = 0;
-    for (;;) {
-      const answer = await send('POST', `/v1/jobs/${act}?${q}`);
-      n += answer.changed;
-      if (!answer.more || !answer.matched) break;
-    }
+    const n = await sendAll(`/v1/jobs/${act}?${q}`);
     again();
     tell(word, n);
   };

@@ -22,9 +22,10 @@ const unanswered = (error) => !error.status || [502, 503, 504].includes(error.st
 /**
  * Polls a path while the tab is seen and nobody has stopped it. {data, at, error, again, fresh}: the last answer stays while one fails
  * (`at`: when it was known to hold), and while another path is asked for (fresh is false then). `news`: a ref to {stats, at}, the
- * service's figures and when they changed; while these stand still and it rests nothing is asked. `once`: no more after an answer.
+ * service's figures and when they changed; while these stand still and it rests nothing is asked. `once`: no more after an
+ * answer; `end`: nor after an error of this status.
  */
-export function usePoll(path, { ms = 2000, read = get, news = null, once = false } = {}) {
+export function usePoll(path, { ms = 2000, read = get, news = null, once = false, end = 0 } = {}) {
   const [state, setState] = useState(() => ({ path, data: (path && peek(path)?.data) ?? null, error: null }));
   const good = useRef({ path, at: (path && peek(path)?.at) || 0 });
   const [turn, setTurn] = useState(0);
@@ -58,6 +59,7 @@ export function usePoll(path, { ms = 2000, read = get, news = null, once = false
           silent.add(abort);
           window.dispatchEvent(new CustomEvent('jobmill-offline'));
         } else silent.delete(abort);
+        if (error.status === end) return;
         if (error.status === 401) window.dispatchEvent(new CustomEvent('jobmill-token'));
       }
       later();
