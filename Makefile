@@ -343,7 +343,7 @@ $(BUILD)/web-test: tests/web/package-lock.json
 	cd $@ && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 # what they try without a page
-WEB_PURE := $(addprefix web/src/,again.js cronwords.js jsontext.js prometheus.js series.js)
+WEB_PURE := $(addprefix web/src/,again.js clock.js cronwords.js jsontext.js prometheus.js series.js)
 pictures: $(BUILD)/jobmill $(BUILD)/web-test ## the pictures of docs/screenshots anew (takes a minute)
 	cp tests/web/pictures.js $(BUILD)/web-test
 	node $(BUILD)/web-test/pictures.js $(BUILD)/jobmill /usr/bin/chromium docs/screenshots

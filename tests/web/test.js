@@ -101,7 +101,7 @@ await run('web', async () => {
   await page.getByRole('img', { name: /Throughput, now: succeeded/ }).waitFor();
   await chart.focus();
   await page.keyboard.press('End');
-  await page.locator('.chart', { has: chart }).getByRole('status').getByText(/\d:\d\d/).waitFor(); // the time of the newest point
+  await page.locator('.chart', { has: chart }).getByRole('status').getByText(/\d:\d\d.*: succeeded .*, failed /).waitFor(); // the newest point: its time and its values
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: '24 h' }).click();
   await page.getByText('Last 24 hours').waitFor();
@@ -109,9 +109,11 @@ await run('web', async () => {
   await axe('24 hours');
   await open('jobs', 'jobs', EVIL);
   await open(`jobs/${picture.id}`, 'job', 'Life');
+  check((await page.title()) === `…${picture.id.slice(-12)} succeeded · mandelbrot · jobmill`, `the title of a job: ${await page.title()}`);
   await page.locator('img[src^="blob:"]').waitFor();
   check(await page.locator('.payload img').evaluate(async (i) => (await i.decode(), i.naturalWidth === 320)), 'the result as a picture');
   await open('tasks', 'tasks', 'counts the primes');
+  check((await page.title()) === 'Tasks · jobmill', `the title of a page: ${await page.title()}`);
   await open('schedules', 'schedules', 'Make a schedule');
   await open('workers', 'workers', '1 of 2 busy');
   for (const [path, name, wait] of [['/docs', 'docs', 'The API of jobmill'], ['/docs/errors', 'errors', 'What to do']]) await openDocs(path, name, wait);
@@ -321,6 +323,7 @@ await run('web', async () => {
   // while nothing happens the overview asks for one thing, and is told that it is as it was
   await api('POST', '/v1/jobs/cancel?state=running');
   await api('POST', '/v1/jobs/cancel?state=queued');
+  await api('POST', '/v1/jobs/cancel?state=scheduled');
   const unchanged = () => page.waitForResponse((r) => r.url().endsWith('/v1/stats') && r.status() === 304);
   await page.goto(`${base}/#/`);
   await page.getByText('Newest jobs').waitFor();
@@ -353,7 +356,7 @@ await run('web', async () => {
   await page.goto(`${there}/#/service`);
   await page.getByText('The audit log is for tokens with the scope admin').waitFor();
   await axe('read only');
-  await page.getByRole('button', { name: 'Leave' }).click();
+  await page.getByRole('button', { name: 'Log out' }).click();
   await page.getByLabel('Token').fill(secret.boss);
   await page.getByRole('button', { name: 'Enter' }).click();
   await page.goto(`${there}/#/tasks`);

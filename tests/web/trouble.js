@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { curl, some, submission } from './again.js';
+import { UNKNOWN, ahead, narrow } from './clock.js';
 import { add, read } from './jsontext.js';
 import { allowed, axe, browse, check, client, dir, run, serve } from './kit.js';
 
@@ -26,6 +27,12 @@ check(add({}, 'i', ` ${BIG} `) === `{"i": ${BIG} }` && add({ a: 1 }, 'i', '[]') 
 check(submission('t', BIG, some({ priority: 0, timeout: 1.5, tags: ['x'], owner: 'y' })).join(' ') === `/v1/jobs {"task":"t","timeout":1.5,"tags":["x"],"input":${BIG}}`, 'a submission');
 check(submission('t', BIG, some({ tags: ['x', 'y z'], parameters: { a: '&' } })).join(' ') === `/v1/tasks/t/jobs?tag=x&tag=y+z&a=%26 ${BIG}`, 'one of bytes as they are');
 check(curl({ id: 'j', task: 't', input_size: 3 }, '"\'"', (p) => `at${p}`, true) === `curl -H "Authorization: Bearer $JOBMILL_TOKEN" 'at/v1/jobs' -d '{"task":"t","input":"'\\''"}'`, 'quotes for a shell');
+
+// and clocks: of a service that is 5.3 s ahead, of one that is right, and of one that was set in between
+const answers = [0, 700, 1500, 4100].map((t) => [Math.floor((t + 5310) / 1000) * 1000, t, t + 20]); // its Date, sent, answered
+const off = ahead(answers.reduce((known, [date, sent, got]) => narrow(known, date, sent, got), UNKNOWN));
+check(Math.abs(off - 5300) < 500, `5.3 s ahead: ${off}`);
+check(ahead(UNKNOWN) === 0 && ahead(narrow(UNKNOWN, 5000, 5900, 5950)) === 0 && ahead(narrow(narrow(UNKNOWN, 5000, 5900, 5950), 3605000, 6000, 6010)) > 3598000, 'clocks that agree, one that was set');
 
 writeFileSync(join(dir, 'form.json'), JSON.stringify({
   type: 'object', required: ['id', 'name', 'sure'],
@@ -311,6 +318,102 @@ async function many() {
   await api('GET', `/v1/groups/${group.id}?wait=60`);
 }
 
+/** A browser whose clock is wrong tells ages by the service's. */
+async function clocks() {
+  await api('POST', '/v1/jobs?wait=60', { task: 'noop', tags: ['fresh'] });
+  for (const ms of [-120000, 3600000]) {
+    const tab = await browse();
+    await tab.addInitScript((by) => {
+      const now = Date.now;
+      Date.now = () => now() + by;
+    }, ms);
+    await tab.goto(`${base}/#/jobs?tag=fresh`);
+    await tab.locator('tbody .when').getByText(/^(now|\d+ (s|min .*) ago)$/).waitFor();
+    await tab.context().close();
+  }
+}
+
+/** A worker that a signal has stopped is told as such. */
+async function stopped() {
+  const { pid } = (await api('GET', '/v1/workers')).workers[0];
+  const badge = page.locator('main').getByText('stopped', { exact: true });
+  process.kill(pid, 'SIGSTOP');
+  await page.goto(`${base}/#/workers`);
+  await badge.waitFor();
+  await axe(page, 'a stopped worker');
+  await page.goto(`${base}/#/`);
+  await badge.waitFor();
+  process.kill(pid, 'SIGCONT');
+  await page.goto(`${base}/#/workers`);
+  await page.getByRole('region', { name: /^Workers of/ }).first().waitFor();
+  await hidden(badge);
+}
+
+/** Keys act neither behind a dialog nor where they were switched off, which is kept. */
+async function keys() {
+  await page.goto(`${base}/#/jobs`);
+  await page.locator('tbody tr').first().waitFor();
+  const at = () => page.url().split('#')[1];
+  const live = page.getByRole('button', { name: 'Live' });
+  check((await live.getAttribute('title')) === 'Pause updates (p)', 'what the button does');
+  await page.keyboard.press('?');
+  const dialog = page.getByRole('dialog');
+  await dialog.waitFor();
+  for (const key of ['p', 'g', 'w']) await page.keyboard.press(key);
+  check((await live.isVisible()) && at() === '/jobs', 'no key acts behind a dialog');
+  await dialog.getByLabel('These keys act').uncheck();
+  await axe(page, 'no keys');
+  await page.keyboard.press('Escape');
+  await hidden(dialog);
+  await page.reload();
+  await page.locator('tbody tr').first().waitFor();
+  for (const key of ['?', 'p', 'g', 'w']) await page.keyboard.press(key);
+  check((await live.isVisible()) && at() === '/jobs' && !(await dialog.isVisible()), 'keys that were switched off');
+  await page.getByRole('button', { name: 'Keys' }).click();
+  await dialog.getByLabel('These keys act').check();
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  await hidden(dialog);
+  await page.keyboard.press('p');
+  check((await page.getByRole('button', { name: 'Paused' }).getAttribute('title')) === 'Go on with updates (p)', 'and what it does then');
+  await page.keyboard.press('p');
+  await live.waitFor();
+}
+
+/** Why a token is refused is told; who leaves takes along what the next one may not do. */
+async function tokens() {
+  const secret = { reader: `jm_${'r'.repeat(43)}`, boss: `jm_${'b'.repeat(43)}` };
+  const hash = (text) => createHash('sha256').update(text).digest('hex');
+  writeFileSync(join(dir, 'tokens'), `[token reader]\nhash = sha256:${hash(secret.reader)}\nscopes = read\nread_all = yes\n[token boss]\nhash = sha256:${hash(secret.boss)}\nscopes = admin\n`);
+  const { base: there } = await serve('guarded', '--config', join(dir, 'tokens'), '--workers', '1');
+  allowed.bases = [base, there];
+  const job = await client(there)('POST', '/v1/jobs?wait=60', { task: 'noop' }, { Authorization: `Bearer ${secret.boss}` });
+  const tab = await browse();
+  const refused = tab.getByRole('alert');
+  const enter = async (token) => {
+    await tab.getByLabel('Token').fill(token);
+    await tab.getByRole('button', { name: 'Enter' }).click();
+  };
+  await tab.goto(there);
+  await tab.getByLabel('Token').waitFor();
+  check((await refused.count()) === 0, 'who has no token yet is not refused');
+  await enter('jm_nonsense');
+  await refused.getByText('The service answered 401').waitFor();
+  await axe(tab, 'refused');
+  await enter(secret.reader);
+  await tab.getByText('read only').waitFor();
+  check((await refused.count()) === 0, 'a good one is not refused');
+  await tab.route('**/v1/stats', refuse(401, 'the token has expired'));
+  await refused.getByText('the token has expired').waitFor();
+  await tab.unroute('**/v1/stats');
+  check((await tab.getByText('read only').count()) === 0, 'what it may do is forgotten');
+  await enter(secret.boss);
+  await again(tab, there, job, secret.boss);
+  await tab.getByRole('button', { name: 'Log out' }).click();
+  await tab.getByLabel('Token').waitFor();
+  check((await refused.count()) === 0 && (await tab.title()) === 'Token · jobmill', 'who leaves is not refused');
+  await tab.context().close();
+}
+
 await run('web, trouble', async () => {
   await stuck();
   await failures();
@@ -319,4 +422,8 @@ await run('web, trouble', async () => {
   await byCurl();
   await log();
   await many();
+  await clocks();
+  await stopped();
+  await keys();
+  await tokens();
 });

@@ -1,5 +1,7 @@
 // api.js - the public API and nothing else: fetch with entity tags, the token, and problems as errors.
 
+import { UNKNOWN, ahead, narrow } from './clock.js';
+
 const PATIENCE = 20000; // ms until an answer must be there, all of it
 const CHANGE = 60000; // of what changes something: it may be a thousand jobs
 const DOWNLOAD = 600000; // of what is kept as a file
@@ -21,6 +23,7 @@ export class Problem extends Error {
 
 export function setToken(text) {
   token = text;
+  caller.value = null;
   cache.clear();
   if (text) sessionStorage.setItem('jobmill-token', text);
   else sessionStorage.removeItem('jobmill-token');
@@ -42,9 +45,15 @@ async function problem(response) {
   return new Problem(response.status, body);
 }
 
+let skew = UNKNOWN;
+
+/** The time, in ms, as the service has it. */
+export const clock = () => Date.now() + ahead(skew);
+
 /** One request, and what `read` makes of its answer. No answer is waited for without end. */
 async function ask(path, read, { patience = PATIENCE, signal, headers = {}, ...more } = {}) {
   const limit = AbortSignal.timeout(patience);
+  const sent = Date.now();
   try {
     const response = await fetch(beside(path), {
       ...more,
@@ -52,6 +61,8 @@ async function ask(path, read, { patience = PATIENCE, signal, headers = {}, ...m
       cache: 'no-store',
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
+    const date = Date.parse(response.headers.get('Date'));
+    if (date) skew = narrow(skew, date, sent, Date.now());
     if (!response.ok && response.status !== 304) throw await problem(response);
     return await read(response);
   } catch (error) {

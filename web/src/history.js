@@ -1,5 +1,6 @@
 // history.js - the charts of the overview: what the service has done in the last 15 minutes, or 24 hours.
 import { useRef, useState } from 'preact/hooks';
+import { clock } from './api.js';
 import { Chart } from './chart.js';
 import { column } from './series.js';
 import { Failures, count, duration, html, resting, useNow, usePoll } from './ui.js';
@@ -10,7 +11,7 @@ const SPANS = { '15m': { step: 5, room: 180, name: '15 minutes', ms: 5000 }, '24
 export function useHistory(step, ms, news) {
   const poll = usePoll(step && `/v1/history?step=${step}`, { ms, news });
   const at = useRef({ of: null, ms: 0 });
-  if (at.current.of !== poll.data) at.current = { of: poll.data, ms: Date.now() };
+  if (at.current.of !== poll.data) at.current = { of: poll.data, ms: clock() };
   return { ...poll, told: at.current.ms };
 }
 
@@ -28,7 +29,7 @@ export function History({ news, fine }) {
   const d = poll.data;
   if (!d) return null;
   // while nothing is done nothing is asked: those steps are known to be empty
-  const idle = news.current.stats && resting(news.current.stats) && now - news.current.at > 10000;
+  const idle = news.current.stats && resting(news.current.stats) && Date.now() - news.current.at > 10000;
   const passed = idle ? Math.max(0, Math.floor((now - poll.told) / 1000 / step - 1)) : 0;
   const room = Math.min(most, Math.max(24, d.submitted.length + passed)); // of a service that is young the charts are, too
   const ago = duration(room * step).replace(/ 0 (s|min)$/, '');

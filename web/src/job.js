@@ -4,7 +4,7 @@ import { curl } from './again.js';
 import { beside, bytes, hasToken, may, save, send, text } from './api.js';
 import { Deliveries } from './group.js';
 import { read } from './jsontext.js';
-import { Act, Badge, Copy, FINAL, Failure, Failures, JobLink, Loading, Time, Tree, bytesText, duration, html, short, useNow, usePoll } from './ui.js';
+import { Act, Badge, Copy, FINAL, Failure, Failures, JobLink, Loading, Time, Tree, bytesText, duration, html, short, useNow, usePoll, useTitle } from './ui.js';
 
 const seconds = (from, to) => (new Date(to) - new Date(from)) / 1000;
 const span = (from, to) => (seconds(from, to) < 0.001 ? 'less than 1 ms' : duration(seconds(from, to)));
@@ -141,6 +141,7 @@ export function Job({ id }) {
   const told = j?.input !== undefined;
   const input = usePoll(told ? `/v1/jobs/${id}/input` : null, { read: text, once: true });
   useEffect(() => setDone(Boolean(j && FINAL.has(j.state))), [j?.state]);
+  useTitle(`${short(id)}${j ? ` ${j.state} · ${j.task}` : ''}`);
   if (!j) return job.error ? html`<h1>Job</h1><${Failure} error=${job.error} />${job.error.status === 404 && html`<p>It may have been forgotten: ended jobs are kept for <code>keep_for</code>. <a href="#/jobs">All jobs</a></p>`}` : html`<${Loading} />`;
   const post = (tail) => async () => {
     await send('POST', `/v1/jobs/${id}/${tail}`);

@@ -1,14 +1,14 @@
 // overview.js - what goes on: the figures that matter, charts, workers, times by task, the newest jobs.
 import { useEffect, useRef } from 'preact/hooks';
-import { beside } from './api.js';
+import { beside, clock } from './api.js';
 import { History, useHistory } from './history.js';
 import { Figures, useMetrics } from './metrics.js';
 import { JobTable } from './table.js';
-import { Empty, Failure, Failures, JobLink, Loading, Progress, STATES, bytesText, count, duration, html, percent, plural, useNow, usePoll } from './ui.js';
+import { Empty, Failure, Failures, JobLink, Loading, Progress, STATES, WorkerState, bytesText, count, duration, html, percent, plural, useNow, usePoll } from './ui.js';
 
 export function Worker({ w }) {
   return html`<li class=${`tile ${w.state}`}>
-    <div class="tile-head"><strong>${w.pool} ${w.slot}</strong><span class=${`dot ${w.state}`}>${w.state}</span></div>
+    <div class="tile-head"><strong>${w.pool} ${w.slot}</strong><${WorkerState} w=${w} /></div>
     ${w.job
       ? html`<div class="tile-job"><span>${w.task}</span> <${JobLink} id=${w.job} /></div><${Progress} progress=${w.progress} />`
       : html`<div class="dim">${w.state === 'idle' ? 'waits for a job' : '…'}</div>`}
@@ -43,7 +43,7 @@ export function Overview() {
   useEffect(() => fine.again(), [Boolean(stats.data)]);
   if (!stats.data) return stats.error ? html`<h1>Overview</h1><${Failure} error=${stats.error} />` : html`<${Loading} />`;
   const s = stats.data;
-  if (born.current.of !== s) born.current = { of: s, at: Date.now() - s.uptime * 1000 };
+  if (born.current.of !== s) born.current = { of: s, at: clock() - s.uptime * 1000 };
   const span = fine.data?.span;
   const ended = span ? span.succeeded + span.failed : 0;
   const oldest = metrics.now?.oldest;

@@ -2,7 +2,7 @@
 import { h, render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import htm from 'htm';
-import { get, may, peek } from './api.js';
+import { clock, get, may, peek } from './api.js';
 import { prefs, usePrefs } from './prefs.js';
 
 export const html = htm.bind(h);
@@ -60,7 +60,7 @@ export function usePoll(path, { ms = 2000, read = get, news = null, once = false
           window.dispatchEvent(new CustomEvent('jobmill-offline'));
         } else silent.delete(abort);
         if (error.status === end) return;
-        if (error.status === 401) window.dispatchEvent(new CustomEvent('jobmill-token'));
+        if (error.status === 401) window.dispatchEvent(new CustomEvent('jobmill-token', { detail: error }));
       }
       later();
     };
@@ -77,11 +77,16 @@ export function usePoll(path, { ms = 2000, read = get, news = null, once = false
   return { data: state.data, at: good.current.path === state.path ? good.current.at : 0, error: state.error, fresh: state.path === path, again: () => setTurn((n) => n + 1) };
 }
 
-/** A clock that turns once a second while the tab is seen. */
+/** What the browser calls the page. */
+export function useTitle(text) {
+  useEffect(() => void (text && (document.title = `${text} · jobmill`)), [text]);
+}
+
+/** The service's time, which turns once a second while the tab is seen. */
 export function useNow() {
-  const [now, setNow] = useState(Date.now());
+  const [now, setNow] = useState(clock);
   useEffect(() => {
-    const timer = setInterval(() => !document.hidden && !prefs.value.paused && setNow(Date.now()), 1000);
+    const timer = setInterval(() => !document.hidden && !prefs.value.paused && setNow(clock()), 1000);
     return () => clearInterval(timer);
   }, []);
   return now;
@@ -124,6 +129,9 @@ export function Time({ at }) {
 }
 
 export const Badge = ({ state, children }) => html`<span class=${`badge ${state}`}>${children ?? state}</span>`;
+
+/** The state of a worker, and whether a signal has stopped it. */
+export const WorkerState = ({ w }) => html`<span><span class=${`dot ${w.state}`}>${w.state}</span>${w.stopped && html` <${Badge} state="cancelled">stopped</${Badge}>`}</span>`;
 
 export const short = (id) => `…${id.slice(-12)}`;
 
