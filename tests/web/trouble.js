@@ -47,6 +47,8 @@ input_schema = form.json
 command = /bin/sh -c 'printf "%s " "$1"; exec cat' sh {input.word}
 input = raw
 result = application/octet-stream
+[task far]
+kind = remote
 [task talk]
 command = /bin/sh -c 'n=0; while :; do n=$((n+1)); echo "line $n." >&2; sleep 0.1; done'
 `);
@@ -71,6 +73,19 @@ async function stuck() {
   await page.waitForFunction((old) => !document.body.textContent.includes(old), said);
   await api('POST', '/v1/pools/default/resume');
   await api('GET', `/v1/jobs/${waiting.id}?wait=60`);
+}
+
+/** Nor do the figures change while a worker elsewhere has a job. */
+async function remote() {
+  await api('POST', '/v1/jobs', { task: 'far', input: null });
+  const { leases: [lease] } = await api('POST', '/v1/leases', { tasks: ['far'], wait: 30, duration: 3600 });
+  await page.goto(`${base}/#/`);
+  const row = page.locator('tbody tr', { hasText: 'far' });
+  await row.getByText('running').waitFor();
+  for (let i = 0; i < 6; i++) await answered('/v1/stats', 304);
+  for (const path of ['/v1/jobs?limit=10', '/v1/workers', '/metrics']) await page.waitForResponse((r) => r.url() === base + path);
+  await api('POST', `/v1/leases/${lease.id}/complete`, 'null');
+  await row.getByText('succeeded').waitFor();
 }
 
 /** What fails is told beside what was there, with its time; what does not answer, by a banner too. */
@@ -416,6 +431,7 @@ async function tokens() {
 
 await run('web, trouble', async () => {
   await stuck();
+  await remote();
   await failures();
   await asItCame();
   await forms();
