@@ -343,12 +343,15 @@ $(BUILD)/web-test: tests/web/package-lock.json
 	cp tests/web/package.json tests/web/package-lock.json $@
 	cd $@ && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
+# what they try without a page
+WEB_PURE := $(addprefix web/src/,again.js clock.js cronwords.js jsontext.js prometheus.js series.js)
 pictures: $(BUILD)/jobmill $(BUILD)/web-test ## the pictures of docs/screenshots anew (takes a minute)
 	cp tests/web/pictures.js $(BUILD)/web-test
 	node $(BUILD)/web-test/pictures.js $(BUILD)/jobmill /usr/bin/chromium docs/screenshots
 web-test: $(BUILD)/jobmill $(BUILD)/web-test ## the dashboard in Debian's Chromium: every page and action, axe; tells its first paint; PICTURES=DIR keeps pictures
-	cp tests/web/test.js web/src/cronwords.js web/src/prometheus.js web/src/series.js $(BUILD)/web-test
+	cp tests/web/*.js $(WEB_PURE) $(BUILD)/web-test
 	node $(BUILD)/web-test/test.js $(BUILD)/jobmill /usr/bin/chromium $(PICTURES)
+	node $(BUILD)/web-test/trouble.js $(BUILD)/jobmill /usr/bin/chromium
 web-check: ## is web/dist the bundle of web/src, and small?
 	web/check.sh
 

@@ -73,6 +73,7 @@ redis-server
 # Node may have come another way than from Debian, whose npm brings hundreds of packages
 web="$build
 chromium
+curl
 "
 command -v npm >/dev/null 2>&1 || web="$web
 nodejs
