@@ -81,7 +81,7 @@ int leases_ask(struct batch *b, struct change *c, int64_t now_us)
     if (c->err || a->count > 0 || a->until_us <= clock_mono_us() ||
         atomic_load_explicit(&w.draining, memory_order_acquire))
         return c->err;
-    if (waiting >= (size_t)w.conf->max_waiting) {
+    if (waiting >= (size_t)w.conf->waiting) {
         c->err = -ERR_TOO_MANY_WAITING;
         return 0;
     }

@@ -268,11 +268,11 @@ static int shell(const char *command, char *out, size_t size)
 static void complete(const char *url, const char *words, char *out, size_t size)
 {
     char command[1024];
-    const char *bin = getenv("JOBMILL_BIN");
+    const char *bin = server_binary();
     snprintf(command, sizeof(command),
              "bash -c '. completions/jobmill.bash; export JOBMILL_SERVER=%s; COMP_WORDS=(%s %s); "
              "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _jobmill; echo \" ${COMPREPLY[*]} \"'",
-             url, bin ? bin : "build/jobmill", words);
+             url, bin, words);
     ck_assert_int_eq(shell(command, out, size), 0);
 }
 
@@ -321,10 +321,10 @@ START_TEST(generated_documents_are_current)
     static const char *const made[][2] = {{"man", "docs/man/jobmill.1"},
                                           {"bash", "completions/jobmill.bash"},
                                           {"zsh", "completions/_jobmill"}};
-    const char *bin = getenv("JOBMILL_BIN");
+    const char *bin = server_binary();
     for (size_t i = 0; i < 3; i++) {
         snprintf(command, sizeof(command), "docs/gen-cli.sh %s %s | diff %s -", made[i][0],
-                 bin ? bin : "build/jobmill", made[i][1]);
+                 bin, made[i][1]);
         ck_assert_msg(shell(command, out, sizeof(out)) == 0, "make generated:\n%s", out);
     }
 }

@@ -275,7 +275,7 @@ static void let_workers_end(void)
 
 static void end(void)
 {
-    if (atomic_load_explicit(&fs.h.board->draining, memory_order_acquire))
+    if (atomic_load_explicit(&fs.h.board->drained, memory_order_acquire))
         let_workers_end();
     end_with_all(0);
 }

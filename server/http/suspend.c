@@ -227,7 +227,7 @@ static void on_committed(struct change *c)
 
 static bool room_to_wait(void)
 {
-    if (atomic_fetch_add(&r.waiting, 1) < (size_t)http_conf->max_waiting)
+    if (atomic_fetch_add(&r.waiting, 1) < (size_t)http_conf->waiting)
         return true;
     atomic_fetch_sub(&r.waiting, 1);
     return false;
@@ -239,7 +239,7 @@ static bool may_wait(struct request *rq)
     if (room_to_wait())
         return true;
     problem_set(&p, ERR_TOO_MANY_WAITING, "%lld clients wait already; ask without waiting",
-                (long long)http_conf->max_waiting);
+                (long long)http_conf->waiting);
     p.retry_after = 5;
     request_problem(rq, &p);
     return false;

@@ -430,7 +430,7 @@ static void *webhook_main(void *arg)
             if (m->msg == CURLMSG_DONE)
                 finish(m->easy_handle, m->data.result);
         }
-        if (k.under_way == 0 || !inbox_sleep(&k.inbox))
+        if (k.under_way == 0 || (k.under_way < AT_ONCE && !inbox_sleep(&k.inbox)))
             continue;
         lib.multi_poll(k.multi, &wake, k.under_way < AT_ONCE, TURN_MS, NULL);
         inbox_drain_event(&k.inbox);
