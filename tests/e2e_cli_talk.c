@@ -323,8 +323,8 @@ START_TEST(generated_documents_are_current)
                                           {"zsh", "completions/_jobmill"}};
     const char *bin = server_binary();
     for (size_t i = 0; i < 3; i++) {
-        snprintf(command, sizeof(command), "docs/gen-cli.sh %s %s | diff %s -", made[i][0],
-                 bin, made[i][1]);
+        snprintf(command, sizeof(command), "docs/gen-cli.sh %s %s | diff %s -", made[i][0], bin,
+                 made[i][1]);
         ck_assert_msg(shell(command, out, sizeof(out)) == 0, "make generated:\n%s", out);
     }
 }

@@ -174,8 +174,7 @@ START_TEST(the_document_is_what_the_table_says)
     const char *bin = server_binary();
     char command[512];
     snprintf(command, sizeof(command),
-             "docs/gen-configuration.sh %s | diff -u docs/configuration.md -",
-             bin);
+             "docs/gen-configuration.sh %s | diff -u docs/configuration.md -", bin);
     ck_assert_msg(system(command) == 0, "run: docs/gen-configuration.sh build/jobmill "
                                         ">docs/configuration.md");
 }

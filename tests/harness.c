@@ -211,8 +211,8 @@ static void bind_to(pid_t parent)
 static void start_child(struct server *s, int out, pid_t parent)
 {
     char conf[PATH_LEN], data[PATH_LEN], log[PATH_LEN];
-    const char *argv[32] = {server_binary(),     "serve", "--listen",        "127.0.0.1:0",
-                            "--data-dir", data,    "--drain-timeout", "0.5"};
+    const char *argv[32] = {server_binary(), "serve", "--listen",        "127.0.0.1:0",
+                            "--data-dir",    data,    "--drain-timeout", "0.5"};
     int n = 8;
     snprintf(conf, sizeof(conf), "%s/conf", s->dir);
     snprintf(data, sizeof(data), "%s/data", s->dir);
