@@ -540,6 +540,7 @@ void request_release(struct request *rq)
         request_change_free(rq->change);
     request_drop_query(rq);
     free(rq->ids);
+    free(rq->next);
     free(rq->raw_type);
     auth_leave(&rq->caller);
     finish_free(rq->waiter.finish);

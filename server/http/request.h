@@ -114,6 +114,7 @@ struct request {
     struct id id;
     struct id *ids; /* many that it asks for; owned */
     size_t ids_count;
+    char *next; /* the address where what it asks for goes on; owned; NULL: that is all */
 };
 
 extern const struct conf *http_conf;
