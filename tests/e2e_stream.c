@@ -454,7 +454,8 @@ START_TEST(what_it_holds_is_counted)
         for (int i = 0; i < 8; i++)
             at += sprintf(at, "{\"task\":\"echo\",\"input\":\"%s\"}\n", piece);
         struct answer *a = http(s, "POST", "/v1/jobs/batch", text, plain);
-        ck_assert_msg(a->status == (costly ? 413 : 202), "%d: %.300s", a->status, a->body);
+        bool kept = a->status == 202 || a->status == 200; /* 200: all of it has ended by now */
+        ck_assert_msg(costly ? a->status == 413 : kept, "%d: %.300s", a->status, a->body);
         answer_free(a);
     }
     char *small = lines(0, 3000); /* all was given back */
