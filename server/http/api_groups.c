@@ -214,8 +214,6 @@ void api_groups_submit(struct request *rq)
 {
     if (rq->stream)
         stream_end(rq, streamed);
-    else if (request_is_large(rq))
-        request_aside(rq, submit_all);
     else
         submit_all(rq);
 }

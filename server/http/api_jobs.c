@@ -236,7 +236,7 @@ static int read_validate_only(struct request *rq, bool *on, struct problem *p)
                          text);
 }
 
-static void submit(struct request *rq)
+void api_jobs_submit(struct request *rq)
 {
     bool raw = rq->route->body == BODY_RAW;
     struct problem p = {0};
@@ -269,14 +269,6 @@ static void submit(struct request *rq)
     }
     trace_take(c, request_header(rq, "traceparent"));
     request_commit(rq, &c->one.job.id, submitted);
-}
-
-void api_jobs_submit(struct request *rq)
-{
-    if (request_is_large(rq))
-        request_aside(rq, submit);
-    else
-        submit(rq);
 }
 
 /* ---- get ---- */

@@ -27,6 +27,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define LARGE_BODY (32u * 1024) /* takes long, whatever the body is for */
 #define DROP_MAX                                                                                   \
     (16u << 20) /* bytes of a refused body that are read so that its sender gets the answer */
 
@@ -460,10 +461,16 @@ static int take_body(struct request *rq, const char *data, size_t len)
 
 /* ---- the course ---- */
 
+/* A stream was taken in line by line. */
+static bool takes_long(const struct request *rq)
+{
+    return rq->route->where == WHERE_ASIDE || (!rq->stream && rq->body.len > LARGE_BODY);
+}
+
 static void handle(struct request *rq)
 {
     deadline_phase(rq->conn, PHASE_HANDLING);
-    if (rq->route->where == WHERE_ASIDE)
+    if (takes_long(rq))
         request_aside(rq, rq->route->handler);
     else
         rq->route->handler(rq);

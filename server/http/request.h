@@ -1,9 +1,10 @@
 /*
  * request.h - one request, from its target to its answer; what the handlers see of HTTP.
  *
- * A handler runs on an HTTP thread and either sets an answer, or parks the request with
- * request_commit or request_wait, naming the function that goes on once it is resumed. A parked
- * request holds no thread. All functions are for the request's own HTTP thread.
+ * A handler runs on an HTTP thread, or aside (aside.h) where its row of route.def or a large body says
+ * so, and either sets an answer, or parks the request with request_commit or, not aside, request_wait,
+ * naming the function that goes on once it is resumed. A parked request holds no thread. All functions
+ * are for the request's own HTTP thread, or for the one that it is aside on.
  */
 #ifndef JOBMILL_HTTP_REQUEST_H
 #define JOBMILL_HTTP_REQUEST_H
@@ -175,7 +176,6 @@ void request_commit(struct request *rq, const struct id *wait_for,
 /* Suspends and runs `work` on a thread for what takes long (aside.h): it sets the answer or calls request_commit, no other wait.
  * On a connection of admin_listen, and when the service ends, it runs at once. Where it waited for slow_wait, the answer is 503. */
 void request_aside(struct request *rq, void (*work)(struct request *rq));
-bool request_is_large(const struct request *rq); /* by its body: to be done aside */
 /* Suspends until the job rq->id has ended or wait_us is over. The caller then looks once more
  * whether the job has ended meanwhile, and calls request_wait_not if so: `then` still runs, as it
  * does at once when the service ends. */

@@ -30,7 +30,6 @@
 #define SEND_OUT_S 2
 #define HELD_US    (50 * US_PER_MS)
 #define HELD_MOST  128 /* of a thread: each costs a look whenever the library runs */
-#define LARGE_BODY (32u * 1024)
 
 enum hold { SUSPENDED, HELD, ARRIVED, ABANDONED };
 
@@ -414,11 +413,6 @@ void request_wait_any(struct request *rq, const struct id *ids, size_t n,
 }
 
 /* ---- aside ---- */
-
-bool request_is_large(const struct request *rq)
-{
-    return rq->body.len > LARGE_BODY;
-}
 
 static void answered_aside(struct request *rq)
 {
