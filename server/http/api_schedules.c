@@ -9,6 +9,7 @@
 
 #include "../../common/clock.h"
 #include "../../common/err.h"
+#include "../conf.h"
 #include "../reader.h"
 
 #include <stdio.h>
@@ -92,7 +93,7 @@ void api_schedules_list(struct request *rq)
         return;
     }
     struct schedule *all = calloc(SCHEDULES_MAX, sizeof(*all));
-    int err = all ? reader_schedules(all, SCHEDULES_MAX, &n) : -ERR_NOMEM;
+    int err = all ? reader_schedules(http_conf->inline_max, all, SCHEDULES_MAX, &n) : -ERR_NOMEM;
     struct buf *out = request_json(rq, 200);
     buf_adds(out, "{\"schedules\":[");
     const char *before = "\n";

@@ -38,7 +38,6 @@ static struct spares spare_requests = SPARES_INIT(sizeof(struct request));
 static struct {
     int64_t started_us;
     atomic_bool draining;
-    _Atomic size_t body_bytes; /* of all requests, of body_memory */
     _Atomic uint64_t requests, client_errors, server_errors, refused_guard;
 } r;
 
@@ -74,33 +73,6 @@ const char *request_header(const struct request *rq, const char *name)
     if (!(rq->header_bits & header_bit(name, strlen(name))))
         return NULL;
     return MHD_lookup_connection_value(rq->mhd, MHD_HEADER_KIND, name);
-}
-
-bool request_charge(size_t bytes)
-{
-    if (atomic_fetch_add(&r.body_bytes, bytes) + bytes <= http_conf->body_memory)
-        return true;
-    atomic_fetch_sub(&r.body_bytes, bytes);
-    return false;
-}
-
-void request_discharge(size_t bytes)
-{
-    atomic_fetch_sub(&r.body_bytes, bytes);
-}
-
-bool request_memory_short(void)
-{
-    return atomic_load_explicit(&r.body_bytes, memory_order_relaxed) > http_conf->body_memory / 2;
-}
-
-bool request_charge_body(struct request *rq)
-{
-    size_t cap = rq->body.cap;
-    if (rq->body.failed || (cap > rq->body_charged && !request_charge(cap - rq->body_charged)))
-        return false;
-    rq->body_charged = cap > rq->body_charged ? cap : rq->body_charged;
-    return true;
 }
 
 const char *request_param(struct request *rq, const char *name, struct problem *p)
@@ -553,6 +525,7 @@ void request_release(struct request *rq)
     finish_free(rq->waiter.finish);
     if (rq->reply.source.free)
         rq->reply.source.free(rq->reply.source.state);
+    request_let_go(rq->answer_held);
     buf_release(&rq->reply.body);
     buf_release(&rq->reply.headers);
     prepared_release(rq->reply.prepared);

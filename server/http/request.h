@@ -84,6 +84,7 @@ struct request {
     char *raw_type; /* of a body that was a part of another; owned; NULL: its own header tells */
     size_t body_limit, body_charged; /* charged: bytes taken from body_memory */
     size_t body_taken;               /* bytes of it that came */
+    size_t answer_held;              /* bytes taken for its answer, likewise */
     size_t dropped;                  /* bytes of a body that was refused already */
     struct stream *stream;           /* NULL: the body is one piece */
     struct reply reply;
@@ -157,11 +158,17 @@ const char *request_param(struct request *rq, const char *name, struct problem *
 /* The dashboard's page, for a browser: true when it is the answer; in assets.c. */
 bool assets_page(struct request *rq);
 
+/* ---- memory.c ---- */
 /* Takes from, and gives back to, the memory for bodies. False: none left. */
 bool request_charge(size_t bytes);
 void request_discharge(size_t bytes);
 bool request_memory_short(void); /* less than half of it is left */
 bool request_charge_body(struct request *rq); /* for what its body takes; given back with it */
+/* The same for what is sent, of which there may be half as much. */
+bool request_hold(size_t bytes);
+void request_let_go(size_t bytes);
+/* For its answer, until it is sent; where there is no memory for it, the answer is that instead. */
+void request_hold_answer(struct request *rq);
 
 /* A change for request_commit, which belongs to the request: freed with it. NULL: out of memory,
  * and the answer is set. */

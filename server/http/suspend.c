@@ -439,6 +439,8 @@ void request_aside_run(struct inbox_node *n)
         rq->work(rq);
     else
         refuse_aside(rq, waited_us);
+    if (rq->route->method == METHOD_GET) /* what was changed is told in any case */
+        request_hold_answer(rq);
     rq->work = NULL;
     auth_caller = NULL;
     arrive(rq, 1);
