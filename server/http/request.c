@@ -546,11 +546,14 @@ void request_free(struct request *rq)
         suspend_closed();
     }
     struct conn *c = rq->conn;
-    if (!request_abandon(rq))
-        request_release(rq);
-    deadline_phase(c, PHASE_IDLE);
+    deadline_phase(
+        c, PHASE_IDLE); /* first: from now on the watchdog looks at nothing of the request */
     c->request = NULL;
     c->request_id = NULL;
+    if (request_abandon(rq))
+        return;
+    rq->conn = NULL;
+    request_release(rq);
 }
 
 void request_setup(const struct conf *conf)

@@ -467,19 +467,20 @@ void request_wait_not(struct request *rq)
     give_up_wait(rq);
 }
 
-/* On its own thread; or it was abandoned, and nobody's but the caller's. */
+/* On its own thread; or it was abandoned, and nobody's but the caller's. The watchdog, which may
+ * look at what the request waits for, lets go of it first. */
 void request_unpark(struct request *rq)
 {
     if (!rq->parked)
         return;
     rq->parked = false;
+    if (rq->conn)
+        deadline_phase(rq->conn, PHASE_HANDLING);
     many_leave(rq);
     if (rq->waiting)
         atomic_fetch_sub(&r.waiting, 1);
     rq->waiting = false;
     unhold(rq);
-    if (rq->conn)
-        deadline_phase(rq->conn, PHASE_HANDLING);
 }
 
 bool request_abandon(struct request *rq)
