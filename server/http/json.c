@@ -67,11 +67,16 @@ void json_counts(struct buf *out, const uint64_t *count)
     buf_addc(out, '}');
 }
 
+bool json_type_is_plain(const char *type)
+{
+    size_t len = strcspn(type, "; \t");
+    return len == 0 || (len == 16 && strncasecmp(type, "application/json", 16) == 0);
+}
+
 bool json_type_is_json(const char *type)
 {
     size_t len = strcspn(type, "; \t");
-    return len == 0 || (len == 16 && strncasecmp(type, "application/json", 16) == 0) ||
-           (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
+    return json_type_is_plain(type) || (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
 }
 
 /* ---- what belongs to jobs ---- */

@@ -42,6 +42,7 @@ void json_seconds(struct buf *out, int64_t us);      /* 1.5; whole seconds witho
 void json_progress(struct buf *out, const struct slot_view *v); /* {"fraction","message"} */
 void json_counts(struct buf *out, const uint64_t *count); /* {"scheduled":…} of JOB_STATES counts */
 
-bool json_type_is_json(const char *type); /* "" and application/json with any parameters, and +json */
+bool json_type_is_plain(const char *type); /* "" and application/json with any parameters */
+bool json_type_is_json(const char *type);  /* these, and +json */
 
 #endif
