@@ -149,8 +149,9 @@ static int read_progress(struct lease_end *e, json_t *v, struct problem *p)
         (fraction && !(json_number_value(fraction) >= 0 && json_number_value(fraction) <= 1)) ||
         (fraction && !json_is_number(fraction)) || (message && !json_is_string(message)))
         return bad(p, "/progress", "an object with `fraction` (0 to 1) and `message`", v);
-    e->has_progress = true;
+    e->has_fraction = fraction != NULL;
     e->fraction = json_number_value(fraction);
+    e->has_message = message != NULL;
     snprintf(e->message, sizeof(e->message), "%s", message ? json_string_value(message) : "");
     return 0;
 }
