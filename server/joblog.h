@@ -44,6 +44,7 @@ struct id joblog_key(const struct id *job);
 struct joblog_view {
     struct id job;
     uint64_t at;      /* bytes of the file, at the beginning of a line */
+    uint64_t seen;    /* the file's size when no whole line was left behind `at`; else less */
     uint32_t attempt; /* 0: of all attempts */
     bool json;        /* each line a JSON object; else as text, control bytes and bad UTF-8 as \xNN */
 };
@@ -54,7 +55,7 @@ int joblog_read(struct joblog_view *v, size_t room, struct buf *out);
 int joblog_seek_tail(struct joblog_view *v, uint64_t lines);
 /* Moves past the first `lines` of them. */
 int joblog_skip(struct joblog_view *v, uint64_t lines);
-bool joblog_has_more(const struct joblog_view *v); /* bytes after v->at */
+bool joblog_has_more(const struct joblog_view *v); /* has it grown since no line was left? */
 
 /* ---- files of jobs that are gone ---- */
 

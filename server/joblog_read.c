@@ -132,8 +132,10 @@ static int walk(struct joblog_view *v, struct buf *out, size_t room, uint64_t mo
             }
             at += line_len + 1;
         }
-        if (at == 0 && len < sizeof(block))
-            break; /* no whole line is left */
+        if (at == 0 && len < sizeof(block)) { /* no whole line is left */
+            v->seen = v->at + len;
+            break;
+        }
         v->at += at ? at : len;
     }
     return err ? err : out && out->failed ? -ERR_NOMEM : 0;
@@ -156,7 +158,7 @@ bool joblog_has_more(const struct joblog_view *v)
     int dir = joblog_dir();
     joblog_path(&v->job, path);
     return dir >= 0 && fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           (uint64_t)st.st_size > v->at;
+           (uint64_t)st.st_size > v->seen;
 }
 
 /* From the end to the beginning. Each block is read with the head of the line that begins at its
