@@ -74,7 +74,34 @@ START_TEST(who_follows_waits_for_the_rest_of_a_line)
 }
 END_TEST
 
+START_TEST(a_look_has_an_end)
+{
+    static char many[600000], none[1];
+    char *at = many;
+    while (at + 100 < many + sizeof(many))
+        at += sprintf(at, LINE "of another attempt, and of no interest\n");
+    append(many);
+    append("2026-11-28T00:51:39.158Z 2 info two\n");
+    view.attempt = 2;
+    for (uint64_t was = 0;; was = view.at) { /* a piece a look, until the line comes */
+        AUTO_BUF out = BUF_INIT;
+        ck_assert_int_eq(joblog_read(&view, 16384, &out), 0);
+        ck_assert_uint_lt(view.at - was, 300000);
+        if (out.len > 0)
+            break;
+        ck_assert(!view.all);
+        ck_assert_uint_gt(view.at, was);
+    }
+    ck_assert_uint_gt(view.at, 500000);
+    next_is(none);
+    ck_assert(view.all);
+    view = (struct joblog_view){.job = view.job};
+    ck_assert_int_eq(joblog_seek_tail(&view, 1), 0);
+    next_is("2026-11-28T00:51:39.158Z 2 info two\n");
+}
+END_TEST
+
 int main(void)
 {
-    return SUITE("joblog", begin, end, who_follows_waits_for_the_rest_of_a_line);
+    return SUITE("joblog", begin, end, who_follows_waits_for_the_rest_of_a_line, a_look_has_an_end);
 }

@@ -295,6 +295,49 @@ START_TEST(a_large_body_is_read_aside_whatever_it_is_for)
 }
 END_TEST
 
+START_TEST(what_changes_something_is_not_behind_all_searches)
+{
+    struct server *s = with_jobs(flags);
+    char *body = large("{\"task\":\"echo\",\"input\":\"", "\"}");
+    int fd[CLIENTS];
+    search(s, fd);
+    answer_free(post(s, "/v1/jobs", body, 202));
+    int before = answered(fd);
+    ck_assert_msg(before < CLIENTS, "all %d searches came first", before);
+    for (int i = 0; i < CLIENTS; i++) {
+        char *said = raw_read(fd[i], "\"next\":", LONG_MS);
+        ck_assert_msg(strstr(said, "200 OK") != NULL, "%s", said);
+        free(said);
+        close(fd[i]);
+    }
+    free(body);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(what_reads_much_is_aside)
+{
+    struct server *s = server_new("[task far]\nkind = remote\n", flags);
+    char path[200], id[40], other[40];
+    struct answer *a = run_job(s, "{\"task\":\"noop\"}");
+    snprintf(id, sizeof(id), "%s", jstr(a->json, "id"));
+    answer_free(a);
+    snprintf(other, sizeof(other), "%s", submit(s, "{\"task\":\"far\"}"));
+    snprintf(path, sizeof(path), "/v1/jobs/%s/logs?tail=3", id);
+    goes_aside(s, "GET", path, NULL, NULL, 200);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/logs?skip=3", id);
+    goes_aside(s, "GET", path, NULL, NULL, 200);
+    snprintf(path, sizeof(path), "/v1/jobs?ids=%s,%s", id, other);
+    goes_aside(s, "GET", path, NULL, NULL, 200);
+    snprintf(path, sizeof(path), "/v1/jobs?ids=%s,%s&wait=30", other, id); /* it has ended */
+    goes_aside(s, "GET", path, NULL, NULL, 200);
+    snprintf(path, sizeof(path), "/v1/jobs?ids=%s&wait=0.05", other);
+    goes_aside(s, "GET", path, NULL, NULL, 200);
+    goes_aside(s, "GET", "/v1/schedules", NULL, NULL, 200);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -305,6 +348,8 @@ int main(void)
         a_large_submission_is_as_any_other,
         a_large_batch_is_as_any_other,
         a_large_body_is_read_aside_whatever_it_is_for,
+        what_changes_something_is_not_behind_all_searches,
+        what_reads_much_is_aside,
     };
     return run_suite("aside", tests, sizeof(tests) / sizeof(tests[0]));
 }

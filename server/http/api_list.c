@@ -300,6 +300,33 @@ static bool any_ended(const struct request *rq)
     return !any;
 }
 
+static void answer_ids_aside(struct request *rq)
+{
+    request_aside(rq, answer_ids);
+}
+
+/* Once more, as one may have ended before it was waited for. */
+static void look_again(struct request *rq)
+{
+    if (any_ended(rq))
+        request_wait_not(rq);
+}
+
+static void wait_for_ids(struct request *rq)
+{
+    request_wait_any(rq, rq->ids, rq->ids_count, look_again, answer_ids_aside);
+    if (!rq->parked && rq->reply.status == 0)
+        answer_ids(rq);
+}
+
+static void look_at_ids(struct request *rq)
+{
+    if (any_ended(rq))
+        answer_ids(rq);
+    else
+        request_then(rq, wait_for_ids);
+}
+
 static void list_ids(struct request *rq, const char *text)
 {
     struct problem p = {0};
@@ -313,15 +340,7 @@ static void list_ids(struct request *rq, const char *text)
         request_problem(rq, &p);
         return;
     }
-    if (rq->wait_us == 0 || any_ended(rq)) {
-        answer_ids(rq);
-        return;
-    }
-    request_wait_any(rq, rq->ids, rq->ids_count, answer_ids);
-    if (!rq->parked && rq->reply.status == 0)
-        answer_ids(rq);
-    else if (rq->parked && any_ended(rq))
-        request_wait_not(rq);
+    request_aside(rq, rq->wait_us > 0 ? look_at_ids : answer_ids);
 }
 
 static void list_page(struct request *rq)

@@ -183,13 +183,16 @@ void request_commit(struct request *rq, const struct id *wait_for,
 /* Suspends and runs `work` on a thread for what takes long (aside.h): it sets the answer or calls request_commit, no other wait.
  * On a connection of admin_listen, and when the service ends, it runs at once. Where it waited for slow_wait, the answer is 503. */
 void request_aside(struct request *rq, void (*work)(struct request *rq));
+/* Within work: it sets no answer; `then` does, on the request's HTTP thread, as a handler does. */
+void request_then(struct request *rq, void (*then)(struct request *rq));
 /* Suspends until the job rq->id has ended or wait_us is over. The caller then looks once more
  * whether the job has ended meanwhile, and calls request_wait_not if so: `then` still runs, as it
  * does at once when the service ends. */
 void request_wait(struct request *rq, void (*then)(struct request *rq));
-/* The same for any of n jobs; when the service ends it is neither suspended nor answered. */
+/* The same for any of n jobs; when the service ends it is neither suspended nor answered. `look`, where it is not
+ * NULL, looks once more aside, and calls request_wait_not. */
 void request_wait_any(struct request *rq, const struct id *ids, size_t n,
-                      void (*then)(struct request *rq));
+                      void (*look)(struct request *rq), void (*then)(struct request *rq));
 void request_wait_not(struct request *rq);
 bool request_ending(void); /* the service ends: nobody waits any more */
 
