@@ -95,7 +95,7 @@ output), `{"error":{"code":"…","message":"…","permanent":true}}`.
 | `hash` | | `sha256:` and 64 digits, as `jobmill token` prints it; two with a comma between them for rotation |
 | `scopes` | | some of `read`, `submit`, `control`, `work`, `admin` |
 | `tasks` | all | those that it may submit to |
-| `read_all` | `no` | whether it sees the jobs of other tokens |
+| `read_all` | `no` | whether it sees the jobs of other tokens; changing them needs `admin` |
 | `expires` | never | a time such as `2027-01-01T00:00:00Z` |
 
 Read anew by SIGHUP; see security.md.

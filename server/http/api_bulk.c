@@ -119,6 +119,8 @@ static int read_params(struct request *rq, struct job_filter *f, struct look *l,
         err = request_no_more_params(rq, p);
     if (err)
         return err;
+    if (!caller_changes(&rq->caller, "")) /* whatever it sees */
+        f->owner = caller_owner(&rq->caller);
     for (size_t i = 0; i < l->n; i++) {
         if ((int)l->states[i] == f->state) { /* this one alone */
             l->states += i;

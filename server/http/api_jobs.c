@@ -375,7 +375,12 @@ static void change_one(struct request *rq, enum change_kind kind, bool may_wait,
         struct job job;
         if (!jobs_read(rq, 0, 0, &job))
             return;
+        int err = caller_may_change(&rq->caller, job.owner, "job", &p);
         job_release(&job);
+        if (err) {
+            request_problem(rq, &p);
+            return;
+        }
     }
     struct change *c = request_change(rq, kind);
     if (!c)
