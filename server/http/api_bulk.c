@@ -13,7 +13,7 @@
 
 #include "../../common/err.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,15 +44,12 @@ static bool cursor_read(const char *text, struct look *l)
 static void add_next(struct request *rq, const struct job_filter *f, const struct look *l,
                      struct buf *out)
 {
-    AUTO_BUF cursor = BUF_INIT;
-    char before[LIST_CURSOR_TEXT];
-    buf_adds(&cursor, job_state_name(l->states[l->at]));
-    if (l->has_before) {
+    char cursor[16 + LIST_CURSOR_TEXT], before[LIST_CURSOR_TEXT] = "";
+    if (l->has_before)
         list_cursor_format(&l->before, before);
-        buf_addf(&cursor, ".%s", before);
-    }
-    list_address(rq->route->pattern, f, cursor.data ? cursor.data : "", out);
-    out->failed |= cursor.failed;
+    snprintf(cursor, sizeof(cursor), "%s%s%s", job_state_name(l->states[l->at]),
+             l->has_before ? "." : "", before);
+    list_address(rq->route->pattern, f, cursor, out);
 }
 
 /* One look at the store; 0 or an error. */

@@ -525,7 +525,8 @@ void request_release(struct request *rq)
     finish_free(rq->waiter.finish);
     if (rq->reply.source.free)
         rq->reply.source.free(rq->reply.source.state);
-    request_let_go(rq->answer_held);
+    if (rq->answer_held)
+        request_let_go(rq->answer_held);
     buf_release(&rq->reply.body);
     buf_release(&rq->reply.headers);
     prepared_release(rq->reply.prepared);
