@@ -183,7 +183,7 @@ static void add_time(struct buf *out, size_t begin, const char *name, int64_t wa
 void list_address(const char *path, const struct job_filter *f, const char *cursor, struct buf *out)
 {
     char group[ID_TEXT], limit[16];
-    buf_adds(out, path);
+    buf_addf(out, "%s", path);
     size_t begin = out->len;
     snprintf(limit, sizeof(limit), "%u", f->limit);
     if (f->limit > 0)

@@ -27,7 +27,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define LARGE_BODY (32u * 1024) /* takes long, whatever the body is for */
+#define LARGE_BODY (32u << 10) /* takes long, whatever the body is for */
 #define DROP_MAX                                                                                   \
     (16u << 20) /* bytes of a refused body that are read so that its sender gets the answer */
 
