@@ -196,6 +196,7 @@ HTTP := \
 	server/http/json_job.c \
 	server/http/listener.c \
 	server/http/loop.c \
+	server/http/memory.c \
 	server/http/multipart.c \
 	server/http/pace.c \
 	server/http/problem.c \

@@ -132,8 +132,8 @@ struct slot_view {
     struct id job;
     uint32_t attempt, task;
     int64_t job_started_us;
-    bool has_progress;
-    double progress; /* 0..1 */
+    bool has_progress; /* a fraction was told: */
+    double progress;   /* 0..1 */
     char progress_text[JOB_PROGRESS_TEXT_MAX + 1];
 };
 void slot_copy(const struct board_slot *s, struct slot_view *out);
