@@ -33,8 +33,7 @@
 #define MUTE_US      (1 * US_PER_S) /* alive this long after it closed fd 4: it can never answer */
 #define PAUSE_US     (1 * US_PER_S) /* before a spare that failed is tried again; doubles */
 #define PAUSE_MAX_US (60 * US_PER_S)
-#define SLACK        4096 /* what is around a result in its line */
-#define FDS          5    /* of a program: log twice, answers, death, jobs */
+#define FDS          5 /* of a program: log twice, answers, death, jobs */
 
 /* What is kept for a task, in its `state`. */
 struct keeping {
@@ -173,8 +172,7 @@ static void drain(struct warm *w, int *fd)
                 w->deadline_us = clock_mono_us() + MUTE_US;
             fd_close(fd);
         } else if (fd == &w->child.msg_fd) {
-            lines_take(&w->msg, data, (size_t)n, (size_t)w->task->def->output_max + SLACK,
-                       on_message, w);
+            lines_take(&w->msg, data, (size_t)n, said_message_max(w->task->def), on_message, w);
         } else {
             struct lines *l = fd == &w->child.out_fd ? &w->out : &w->err;
             lines_take(l, data, (size_t)n, SAID_LINE_MAX, said_log_line, &w->log);
