@@ -294,6 +294,38 @@ START_TEST(a_program_that_never_says_ready)
 }
 END_TEST
 
+static int times_in_log(struct server *s, const char *words)
+{
+    char *log = server_log(s);
+    int n = 0;
+    for (const char *at = log; (at = strstr(at, words)); at++)
+        n++;
+    free(log);
+    return n;
+}
+
+/* Whoever takes the flag answers a job; all others end when they have said that they are ready. */
+START_TEST(one_that_ends_before_its_first_job_is_replaced_later)
+{
+    char conf[600], flag[256];
+    snprintf(flag, sizeof(flag), "/tmp/jobmill-test-flag-%d", (int)getpid());
+    snprintf(conf, sizeof(conf),
+             "[task warm]\npersistent = true\nmax_attempts = 10\n"
+             "command = /bin/sh -c 'rm %s 2>&-; mine=$?; echo \"{\\\"ready\\\":true}\" >&4; "
+             "[ $mine = 0 ] || exit 7; read job <&3; echo \"{\\\"result\\\":1}\" >&4'\n",
+             flag);
+    struct server *s = server_new(conf, one_worker);
+    eventually(log_has(s, "ended with exit status 7 between jobs: replaced in 2 s"), LONG_MS);
+    ck_assert_int_eq(times_in_log(s, "replaced in 1 s"), 1);
+    FILE *f = fopen(flag, "w");
+    ck_assert_ptr_nonnull(f);
+    fclose(f);
+    ck_assert_int_eq(number_of(s, "{}"), 1);                      /* a job waits for no pause */
+    eventually(times_in_log(s, "replaced in 1 s") == 2, LONG_MS); /* counted anew */
+    server_free(s);
+}
+END_TEST
+
 START_TEST(programs_are_recycled)
 {
     pid_t pid[5];
@@ -497,6 +529,7 @@ int main(void)
         bytes_in_and_bytes_out,
         a_program_that_is_not_ready_is_told,
         a_program_that_never_says_ready,
+        one_that_ends_before_its_first_job_is_replaced_later,
         programs_are_recycled,
         a_death_between_jobs_is_noticed,
         other_jobs_leave_it_alone,
