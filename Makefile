@@ -405,6 +405,7 @@ $(BUILD)/tests/check_store $(BUILD)/tests/check_life $(BUILD)/tests/check_follow
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 $(BUILD)/tests/check_serve: ALL_LDFLAGS += -Wl,--wrap=forkserver_kill_all
+$(BUILD)/tests/check_reaper: ALL_LDFLAGS += -Wl,--wrap=kill
 $(BUILD)/tests/check_cgroup: ALL_LDFLAGS += -Wl,--wrap=mkdir,--wrap=rmdir,--wrap=unlinkat
 # A fuzzer may stand in for a part of the service: its own functions are found first. Dispatch's has the sockets, too.
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/lib/replay.o $(OBJS) $(BUILD)/embed.o
