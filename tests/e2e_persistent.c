@@ -125,6 +125,9 @@ START_TEST(errors_are_the_functions_own)
     eventually(log_has(s, "Traceback"), LONG_MS);
     fails(s, "{\"do\":\"nan\"}", "bad_result", "cannot be written as JSON", 1);
     fails(s, "{\"do\":\"nested\"}", "bad_result", "cannot be written as JSON", 1);
+    fails(s, "{\"do\":\"lone\"}", "bad_result", "cannot be written as JSON", 1);
+    fails(s, "{\"do\":\"zero\"}", "bad_result", "cannot be written as JSON", 1);
+    fails(s, "{\"do\":\"bad_words\"}", "task_error", "no file a\\udcff\\x00b", 1);
     ck_assert_int_eq(pid_now(s), before);
     server_free(s);
 }
@@ -463,11 +466,21 @@ static void node_says(struct server *s, const char *input, const char *path, con
     answer_free(a);
 }
 
+static json_int_t node_pid(struct server *s)
+{
+    struct answer *a = run_job(s, "{\"task\":\"node\",\"input\":{\"do\":\"pid\"}}");
+    json_int_t pid = jint(a->json, "result");
+    ck_assert_int_gt(pid, 0);
+    answer_free(a);
+    return pid;
+}
+
 START_TEST(programs_in_node)
 {
     char id[64], path[128];
     struct server *s =
         with_warm("retry_delay = 0.01\nkill_grace = 60s", "spares = 0\n", one_worker);
+    json_int_t before = node_pid(s);
     node_says(s, "{\"do\":\"text\",\"text\":\"\\u00fc \\ud83d\\ude00\"}", "result",
               "\xC3\xBC \xF0\x9F\x98\x80");
     node_says(s, "{\"do\":\"noise\"}", "result", "quiet");
@@ -477,6 +490,16 @@ START_TEST(programs_in_node)
     node_says(s, "{\"do\":\"big\"}", "error.code", "bad_result");
     node_says(s, "{\"do\":\"code\"}", "error.code", "bad_result");
     node_says(s, "{\"do\":\"nested\"}", "error.code", "bad_result");
+    node_says(s, "{\"do\":\"lone\"}", "error.code", "bad_result");
+    node_says(s, "{\"do\":\"zero\"}", "error.code", "bad_result");
+    node_says(s, "{\"do\":\"bad_words\"}", "error.message",
+              "no file a\xEF\xBF\xBD\xEF\xBF\xBD"
+              "b");
+    node_says(s, "{\"do\":\"escaped\"}", "result", "\\ud800 \\u0000");
+    ck_assert_int_eq(node_pid(s), before); /* whatever it was asked for */
+    /* ends of lines to a reader of text, not here */
+    node_says(s, "{\"do\":\"text\",\"text\":\"a\xE2\x80\xA8m\xE2\x80\xA9z\xC2\x85\"}", "result",
+              "a\xE2\x80\xA8m\xE2\x80\xA9z\xC2\x85");
     node_says(s, "{\"do\":\"crash\"}", "error.code", "crashed");
     node_says(s, "{\"do\":\"nothing\"}", "state", "succeeded");
     snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"node\",\"input\":{\"do\":\"polite\"}}"));

@@ -55,6 +55,12 @@ def fail(job):
     raise jobmill.Error("too hot", code="too_hot", permanent=job.input["permanent"])
 
 
+def bad_words(job):
+    """As of a file whose name is not UTF-8."""
+    job.progress(message="a\udcff\0b")
+    raise jobmill.Error("no file a\udcff\0b", permanent=True)
+
+
 def nested():
     """More than json.dumps can follow."""
     all = []
@@ -112,6 +118,9 @@ DO = {
     "fail": fail,
     "divide": lambda job: 1 / 0,
     "nan": lambda job: float("nan"),
+    "lone": lambda job: ["a\ud800b"],
+    "zero": lambda job: {"a": "\\\0"},
+    "bad_words": bad_words,
     "nested": lambda job: nested(),
     "noise": noise,
     "grow": grow,
