@@ -274,7 +274,8 @@ STORY_BIN := $(STORY:%.c=$(BUILD)/%)
 # the fuzz targets, each over the inputs that are kept for it
 REPLAY     := $(wildcard tests/fuzz/*.c)
 REPLAY_BIN := $(REPLAY:%.c=$(BUILD)/%)
-TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/programs/%,$(wildcard tests/programs/*.c)) $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
+ESCAPE := $(wildcard tests/programs/escape/*.c)
+TEST_PROGRAMS := $(BUILD)/tests/programs/escape $(patsubst tests/programs/%.c,$(BUILD)/tests/programs/%,$(wildcard tests/programs/*.c)) $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 
 all: $(BUILD)/jobmill ## build build/jobmill
 
@@ -309,6 +310,10 @@ $(BUILD)/tests/preload/%.so: tests/preload/%.c Makefile
 $(BUILD)/tests/programs/%: tests/programs/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -O1 $(WARN) -D_GNU_SOURCE -o $@ $<
+
+$(BUILD)/tests/programs/escape: $(ESCAPE) tests/programs/escape/escape.h tests/programs/escape/attempts.def Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -O1 $(WARN) -D_GNU_SOURCE -o $@ $(ESCAPE)
 
 # ---- files inside the binary: an assembler stub with one .incbin each, and a table ----
 $(BUILD)/web/%.gz: web/dist/% Makefile
@@ -693,7 +698,7 @@ bench-profile: all $(BUILD)/bench/load ## CPU time and system calls of a request
 	BUILD=$(BUILD) python3 bench/profile.py $(PROFILE_ARGS)
 
 # ---- the look of the code ----
-FORMATTED = $(SRCS) server/main.c $(TASKS) $(wildcard tests/*.c tests/*.h tests/preload/*.c tests/programs/*.c tests/tasks/*.c bench/*.c bench/*/*.c)
+FORMATTED = $(SRCS) server/main.c $(TASKS) $(wildcard tests/*.c tests/*.h tests/preload/*.c tests/programs/*.c tests/programs/escape/*.c tests/tasks/*.c bench/*.c bench/*/*.c)
 fmt: deps-lint ## format the sources
 	clang-format -i $(FORMATTED)
 fmt-check: deps-lint
