@@ -450,10 +450,12 @@ int serve_main(int argc, char **argv)
         return EXIT_UNAVAILABLE;
     if (block_signals(&s) != 0 || start_processes(&s) != 0)
         return fail(EXIT_UNAVAILABLE, strerror(errno));
-    if (open_store(&s, &why) != 0)
-        serve_die(EXIT_UNAVAILABLE, "%s", why.data ? why.data : "out of memory");
+    int err = open_store(&s, &why);
+    if (err)
+        serve_die(err == -ERR_STORE_NEWER ? EXIT_CONFIG : EXIT_UNAVAILABLE, "%s",
+                  why.data ? why.data : "out of memory");
     uint16_t port = 0, admin_port = 0;
-    int err = start_threads(&s, &port, &admin_port, &why);
+    err = start_threads(&s, &port, &admin_port, &why);
     if (err && why.len)
         serve_die(EXIT_CONFIG, "%s", why.data);
     if (err)

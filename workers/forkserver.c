@@ -4,7 +4,7 @@
  *
  * Invariants: every child of this process is a known worker or a stranger (an orphan that fell to
  * it from below a dead worker), and a stranger is killed; a DEATH is sent only when no stranger is
- * left.
+ * left, but such as do not die.
  */
 #include "forkserver.h"
 
