@@ -20,6 +20,7 @@
 #define SWEEP_IDLE_US (1 * US_PER_S)
 #define SWEEP_GO_US   (10 * US_PER_MS) /* between steps while there is more to forget */
 #define SHRINK_PAGES  512
+#define CALLS_FULL_US (50 * US_PER_MS) /* until it is looked again whether a call has room */
 
 static int64_t retry_delay(const struct job *job, void *arg)
 {
@@ -423,9 +424,15 @@ static int calls(struct batch *b, int64_t now_us)
         w.next_delivery_us = 0;
     if (now_us < w.next_delivery_us || atomic_load_explicit(&w.draining, memory_order_relaxed))
         return 0;
-    int err = store_deliveries_due(w.store, now_us, now_us + DELIVERY_AGAIN_US, b->calls,
-                                   CALLS_AT_ONCE, &b->calls_count);
-    b->more = b->more || b->calls_count == CALLS_AT_ONCE;
+    size_t most = w.calls->room();
+    if (most == 0) {
+        w.next_delivery_us = now_us + CALLS_FULL_US;
+        return 0;
+    }
+    most = most < CALLS_AT_ONCE ? most : CALLS_AT_ONCE;
+    int err = store_deliveries_due(w.store, now_us, now_us + DELIVERY_AGAIN_US, b->calls, most,
+                                   &b->calls_count);
+    b->more = b->more || b->calls_count == most;
     return err ? err : store_delivery_next_us(w.store, &w.next_delivery_us);
 }
 

@@ -216,9 +216,13 @@ void writer_credit(uint32_t pool, uint32_t n);
 
 /* ---- for serve ---- */
 
-/* `call`: takes deliveries that are due, after their commit. */
-int writer_start(const struct conf *conf, struct store *store,
-                 void (*call)(const struct delivery *d, size_t n));
+/* Who makes the calls. room(): how many more it takes now. call(): takes deliveries that are due, after
+ * their commit. */
+struct caller_ops {
+    size_t (*room)(void);
+    void (*call)(const struct delivery *d, size_t n);
+};
+int writer_start(const struct conf *conf, struct store *store, const struct caller_ops *calls);
 /* No more changes are taken from clients (-ERR_DRAINING), and nothing is claimed; outcomes still are
  * taken. Returns when the last claims were passed to dispatch (at most timeout_ms). */
 void writer_drain(int timeout_ms);
