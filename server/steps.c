@@ -47,6 +47,7 @@ static int submit_one(struct batch *b, struct new_job *n, const struct store_key
     struct store_new new = {.job = job,
                             .key = key,
                             .unique = n->unique ? &n->same : NULL,
+                            .reject = n->reject,
                             .delayed = n->asked_delay_us > 0};
     job->task_id = w.task_ids[n->task_index];
     /* by the id's time, which never goes back, whatever becomes of the clock */

@@ -216,6 +216,37 @@ START_TEST(unique_while_it_has_not_ended)
 }
 END_TEST
 
+/* A request that is refused has made nothing: with its key it may come again. */
+START_TEST(a_key_of_what_was_refused_is_free)
+{
+    struct job a, b;
+    uint8_t print[32] = {1};
+    struct store_key key = {.key = "k", .fingerprint = print, .now_us = 10, .expires_us = 20};
+    struct store_unique u = {.hash = {7}};
+    struct store_new new = {.job = &b, .key = &key, .unique = &u, .reject = true};
+    ck_assert_int_eq(insert_unique(&a, 0, false), 0);
+    for (int i = 0; i < 2; i++) {
+        make(&b, alpha, JOB_QUEUED, 0);
+        begin();
+        ck_assert_int_eq(store_insert(s, &new), STORE_DUPLICATE);
+        commit();
+        ck_assert(id_equal(&a.id, &b.id));
+        job_release(&b);
+    }
+    claim_one();
+    ends(&a.id, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    make(&b, alpha, JOB_QUEUED, 0);
+    begin();
+    ck_assert_int_eq(store_insert(s, &new), 0);
+    ck_assert_int_eq(store_insert(s, &new), STORE_REPLAYED);
+    commit();
+    ck_assert(!id_equal(&a.id, &b.id));
+    job_release(&b);
+    job_release(&a);
+    recount();
+}
+END_TEST
+
 START_TEST(unique_until_it_runs)
 {
     struct job a, b;
@@ -370,7 +401,7 @@ int main(void)
                  a_retry_by_hand_gives_one_more_attempt, what_has_not_begun_expires,
                  age_makes_up_for_priority, a_key_runs_so_many_at_once, a_key_holds_over_a_restart,
                  unique_while_it_has_not_ended, unique_until_it_runs, unique_for_a_time,
-
-                 room_for_a_result_is_no_result, the_old_are_forgotten_step_by_step,
-                 so_many_are_kept, only_what_has_ended_is_deleted);
+                 a_key_of_what_was_refused_is_free, room_for_a_result_is_no_result,
+                 the_old_are_forgotten_step_by_step, so_many_are_kept,
+                 only_what_has_ended_is_deleted);
 }

@@ -108,6 +108,35 @@ START_TEST(as_long_as_was_said_and_over_kills)
 }
 END_TEST
 
+/* A request that was refused made nothing, and asking again with its key cannot make it good. */
+START_TEST(a_refused_request_is_refused_again)
+{
+    static const char *const key[] = {"Idempotency-Key: order-1", NULL};
+    static const char body[] = LATE "1,\"unique\":{\"key\":\"r\",\"on_conflict\":\"reject\"}}";
+    char path[100], where[100], replayed[8];
+    struct server *s = server_new(NULL, NULL);
+    char *first = id_of(s, LATE "0,\"unique\":{\"key\":\"r\"}}");
+    for (int i = 0; i < 2; i++) {
+        struct answer *a = http(s, "POST", "/v1/jobs", body, key);
+        ck_assert_msg(a->status == 409, "%d: %s", a->status, a->body);
+        ck_assert_str_eq(jstr(a->json, "code"), "not_unique");
+        ck_assert(answer_header(a, "Location", where, sizeof(where)));
+        ck_assert_str_eq(where + strlen("/v1/jobs/"), first);
+        answer_free(a);
+    }
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", first);
+    answer_free(post(s, path, NULL, 200));
+    struct answer *made = http(s, "POST", "/v1/jobs", body, key);
+    ck_assert_int_eq(made->status, 202);
+    ck_assert(!answer_header(made, "Idempotency-Replayed", replayed, sizeof(replayed)));
+    ck_assert_str_ne(jstr(made->json, "id"), first);
+    answer_free(made);
+    ck_assert_int_eq(jobs_kept(s), 2);
+    free(first);
+    server_free(s);
+}
+END_TEST
+
 static struct server *shared;
 
 static void *ask(void *arg)
@@ -146,6 +175,7 @@ int main(void)
     const TTest *const tests[] = {
         the_same_input_is_the_same_value,
         as_long_as_was_said_and_over_kills,
+        a_refused_request_is_refused_again,
         many_who_ask_at_once_get_one,
     };
     return run_suite("unique", tests, sizeof(tests) / sizeof(tests[0]));

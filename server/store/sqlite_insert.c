@@ -292,7 +292,7 @@ int sqlite_insert(struct store *base, struct store_new *new)
     int err = new->key ? replay(s, new->key, job) : 0;
     if (!err && new->unique)
         err = find_same(s, new->unique, job);
-    if (err == STORE_DUPLICATE && new->key) {
+    if (err == STORE_DUPLICATE && new->key && !new->reject) {
         int kept = sqlite_keep_key(base, new->key, &job->id, false);
         err = kept ? kept : err;
     }

@@ -86,6 +86,7 @@ struct store_new {
     struct job *job;
     const struct store_key *key;       /* NULL: none */
     const struct store_unique *unique; /* NULL: as many as one likes */
+    bool reject;                       /* a duplicate will be refused: the key is not kept for what is there */
     bool delayed;                      /* run_at_us is a while from now, not a time that was given */
     const struct attempt *ended;       /* of a RUNNING one: its first attempt succeeded already; NULL: it did not */
 };
