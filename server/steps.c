@@ -228,9 +228,17 @@ static int act_on_one(struct batch *b, struct change *c, int64_t now_us)
     return is_refusal(c->err) ? 0 : c->err;
 }
 
+static int by_age(const void *a, const void *b)
+{
+    uint64_t x = id_key(a), y = id_key(b);
+    return x < y ? -1 : x > y;
+}
+
 static int act_on_many(struct batch *b, struct change *c, int64_t now_us)
 {
     c->changed = 0;
+    if (c->bulk == CHANGE_RETRY && c->ids_count > 0) /* what depends on others finds them running */
+        qsort(c->ids, c->ids_count, sizeof(*c->ids), by_age);
     for (size_t i = 0; i < c->ids_count; i++) {
         struct job job;
         job_init(&job);

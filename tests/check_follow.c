@@ -155,6 +155,12 @@ static struct id child_of(const struct id *parents, size_t n, bool anyway)
     memcpy(j.parents, parents, n * sizeof(*parents));
     j.parents_count = n;
     j.run_anyway = anyway;
+    for (size_t i = 0; i < n; i++) {
+        char text[ID_TEXT];
+        id_format(&parents[i], text);
+        buf_addf(&j.depends_on, "%s\"%s\"", i ? "," : "[", text);
+    }
+    buf_addc(&j.depends_on, ']');
     return keep(&j);
 }
 
@@ -312,6 +318,139 @@ START_TEST(many_children_take_several_transactions)
 }
 END_TEST
 
+/* ---- run again ---- */
+
+/* In the open transaction. */
+static enum job_state retried(const struct id *id)
+{
+    struct job j;
+    job_init(&j);
+    ck_assert_int_eq(store_retry(s, id, 9500, &j), 0);
+    enum job_state state = j.state;
+    job_release(&j);
+    return state;
+}
+
+static enum job_state retry(const struct id *id)
+{
+    begin();
+    enum job_state state = retried(id);
+    commit();
+    return state;
+}
+
+static void runs_and_ends(const struct id *id, uint32_t number, enum attempt_end how)
+{
+    struct id got = claim_one();
+    enum job_state state;
+    ck_assert(id_equal(&got, id));
+    struct attempt a = {.job = *id, .number = number, .end = how, .permanent = true};
+    a.error = JOB_ERROR_NONE;
+    struct finish_policy p = {.now_us = 9600, .backoff_us = backoff};
+    bool more;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9600, &more), 0);
+    commit();
+}
+
+START_TEST(a_retried_child_waits_for_its_retried_parents)
+{
+    struct id p = add(alpha, JOB_RUNNING, 0), child = child_of((struct id[]){p, p}, 2, false);
+    struct id grandchild = child_of(&child, 1, false);
+    ends_and_settles(&p, ATTEMPT_FAILED);
+    ck_assert_int_eq(state_of(&grandchild), JOB_FAILED);
+    for (uint32_t again = 2; again < 4; again++) {
+        ck_assert_int_eq(retry(&p), JOB_QUEUED);
+        ck_assert_int_eq(retry(&child), JOB_SCHEDULED);
+        ck_assert_int_eq(retry(&grandchild), JOB_SCHEDULED);
+        due(INT64_C(1) << 60);
+        ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+        recount();
+        runs_and_ends(&p, again, again == 2 ? ATTEMPT_FAILED : ATTEMPT_SUCCEEDED);
+        ck_assert_int_eq(state_of(&child), again == 2 ? JOB_FAILED : JOB_QUEUED);
+        ck_assert_int_eq(state_of(&grandchild), again == 2 ? JOB_FAILED : JOB_SCHEDULED);
+    }
+    runs_and_ends(&child, 1, ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&grandchild), JOB_QUEUED);
+    recount();
+}
+END_TEST
+
+/* Whoever asks for that one job wants it to run, whatever became of those before it. */
+START_TEST(a_retry_of_a_child_alone_runs_it)
+{
+    struct id p[2] = {add(alpha, JOB_RUNNING, 0), add(alpha, JOB_RUNNING, 0)};
+    struct id child = child_of(p, 1, false), late = child_of(p, 2, false), orphan;
+    ends_and_settles(&p[0], ATTEMPT_FAILED);
+    ck_assert_int_eq(state_of(&late), JOB_FAILED);
+    ck_assert_int_eq(retry(&child), JOB_QUEUED);
+    ck_assert_int_eq(retry(&late), JOB_SCHEDULED); /* for what it waited for has not ended */
+    ends_and_settles(&p[1], ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&late), JOB_QUEUED);
+    orphan = child_of(p, 1, false);
+    enum job_state state;
+    begin();
+    ck_assert_int_eq(store_delete(s, &p[0], &state), 0);
+    ck_assert_int_eq(retried(&orphan), JOB_QUEUED);
+    commit();
+    settle();
+    recount();
+}
+END_TEST
+
+START_TEST(a_group_begins_again_with_its_jobs)
+{
+    struct id jobs[2], g = group_of(2, jobs), child = child_of(&g, 1, false);
+    ends_and_settles(&jobs[0], ATTEMPT_FAILED);
+    ends_and_settles(&jobs[1], ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_FAILED);
+    begin();
+    ck_assert_int_eq(retried(&jobs[0]), JOB_QUEUED);
+    ck_assert_int_eq(retried(&child), JOB_SCHEDULED);
+    commit();
+    settle();
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    runs_and_ends(&jobs[0], 2, ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_QUEUED);
+    recount();
+}
+END_TEST
+
+/* The parent fails, and both are retried, before its end was passed on. */
+START_TEST(an_end_that_is_over_is_not_passed_on)
+{
+    struct id p = add(alpha, JOB_RUNNING, 0), child = child_of(&p, 1, false);
+    struct job j;
+    bool more;
+    job_init(&j);
+    begin();
+    ck_assert_int_eq(store_cancel(s, &child, 9, &j), 0);
+    commit();
+    job_release(&j);
+    struct attempt a = {.job = p, .number = 1, .end = ATTEMPT_FAILED, .permanent = true};
+    a.error = JOB_ERROR_NONE;
+    struct finish_policy policy = {.now_us = 9000, .backoff_us = backoff};
+    enum job_state state;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &policy, &state), 0);
+    ck_assert_int_eq(retried(&p), JOB_QUEUED);
+    ck_assert_int_eq(retried(&child), JOB_SCHEDULED);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    commit();
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    close_store(); /* nor by the next start */
+    open_store();
+    struct recovery rec;
+    ck_assert_int_eq(store_recover(s, 9000, &rec), 0);
+    settle();
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    runs_and_ends(&p, 2, ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_QUEUED);
+    recount();
+}
+END_TEST
+
 int main(void)
 {
     return SUITE("follow", kit_setup, kit_teardown, a_group_ends_with_its_last_job,
@@ -319,5 +458,7 @@ int main(void)
                  a_failure_is_passed_on_or_not, a_cancelled_parent_decides_its_children,
                  a_group_is_a_parent, many_children_take_several_transactions,
                  a_child_has_its_own_time_too, what_is_undone_is_passed_on_later,
-                 a_forgotten_group_takes_its_calls_along);
+                 a_forgotten_group_takes_its_calls_along,
+                 a_retried_child_waits_for_its_retried_parents, a_retry_of_a_child_alone_runs_it,
+                 a_group_begins_again_with_its_jobs, an_end_that_is_over_is_not_passed_on);
 }

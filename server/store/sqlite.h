@@ -209,6 +209,7 @@ struct sqlite_store {
     struct ending *late; /* parents with more children than one transaction takes; kept over commits */
     size_t late_count, late_cap;
     uint64_t parents;    /* rows of dependencies */
+    bool began_again;    /* in the open transaction a job was retried: who ended in it may run again */
     bool delivery_hint;  /* a delivery was made */
     bool out_of_memory;  /* an end or a move could not be noted: the transaction must not be kept */
     int64_t due_hint_us; /* the earliest that became due or expires by the open transaction */
@@ -276,6 +277,9 @@ int sqlite_keep_key(struct store *s, const struct store_key *key, const struct i
                     bool is_group);
 int sqlite_check_parents(struct store *s, const struct id *parents, size_t n, struct id *which);
 int sqlite_insert(struct store *s, struct store_new *new);
+/* Of a job that is to run again: notes anew what of its depends_on has not ended, into job->waits. What has
+ * ended, however that was, or is forgotten holds it no more. */
+int wait_again(struct sqlite_store *s, struct job *job, int64_t now_us);
 int put_blob(struct sqlite_store *s, uint64_t key, enum blob_kind kind, const struct buf *b);
 /* What a row holds in place of a result, so that it does not grow later. */
 struct param row_room(const struct sqlite_store *s, uint32_t task_id, bool runs);

@@ -328,86 +328,10 @@ static int tell_children(struct sqlite_store *s, const struct ending *parent, si
     }
 }
 
-static int keep_late(struct sqlite_store *s, const struct ending *e)
+/* How the parent of e->key stands now. One that is gone keeps the end that e names. */
+static int look_again(struct sqlite_store *s, struct ending *e)
 {
-    int err = grow_array((void **)&s->late, s->late_count, &s->late_cap, sizeof(*e));
-    if (!err)
-        s->late[s->late_count++] = *e;
-    return err;
-}
-
-/* Parents that were too much for earlier transactions. */
-static int settle_late(struct sqlite_store *s, size_t *budget, int64_t now_us)
-{
-    while (s->late_count > 0 && *budget > 0) {
-        bool all = false;
-        struct ending e = s->late[s->late_count - 1];
-        int err = tell_children(s, &e, budget, now_us, &all);
-        if (err)
-            return err;
-        if (all)
-            s->late_count--; /* a rollback finds its rows again: see settle_undo */
-    }
-    return 0;
-}
-
-int sqlite_settle(struct store *base, int64_t now_us, bool *more)
-{
-    struct sqlite_store *s = sqlite_of(base);
-    size_t budget = CHILDREN_MAX;
-    int err = settle_late(s, &budget, now_us);
-    while (!err) {
-        err = group_flush(s, now_us);
-        if (err || s->ended_settled == s->ended_count)
-            break;
-        for (; !err && s->ended_settled < s->ended_count; s->ended_settled++) {
-            struct ending e = s->ended[s->ended_settled];
-            bool all = true;
-            if (s->parents > 0)
-                err = tell_children(s, &e, &budget, now_us, &all);
-            if (!err && !all)
-                err = keep_late(s, &e);
-        }
-    }
-    *more = s->late_count > 0;
-    return err;
-}
-
-size_t sqlite_ended_count(const struct store *base)
-{
-    return ((const struct sqlite_store *)base)->ended_count;
-}
-
-void sqlite_ended_id(const struct store *base, size_t i, struct id *out)
-{
-    const struct ending *e = &((const struct sqlite_store *)base)->ended[i];
-    id_make(out, (uint64_t)e->key, e->tail);
-}
-
-void settle_reset(struct sqlite_store *s)
-{
-    s->ended_count = s->ended_settled = 0;
-    s->gone_count = 0;
-    s->moves_count = 0;
-    s->out_of_memory = false;
-}
-
-int parents_load(struct sqlite_store *s)
-{
-    int got = db_first(&s->db, STMT_PARENTS_COUNT, NULL, 0);
-    if (got != 1)
-        return got;
-    s->parents = (uint64_t)sqlite3_column_int64(s->db.stmt[STMT_PARENTS_COUNT], 0);
-    db_done(&s->db, STMT_PARENTS_COUNT);
-    return 0;
-}
-
-/* ---- recovery ---- */
-
-/* How the parent of that key ended; also when it is gone. */
-static int ended_parent(struct sqlite_store *s, int64_t key, struct ending *e)
-{
-    *e = (struct ending){.key = key, .end = PARENT_FAILED};
+    int64_t key = e->key;
     int got = db_first(&s->db, STMT_JOB_GET, PARAMS(P_INT(key)));
     if (got == 1) {
         sqlite3_stmt *st = s->db.stmt[STMT_JOB_GET];
@@ -434,6 +358,94 @@ static int ended_parent(struct sqlite_store *s, int64_t key, struct ending *e)
     return 0;
 }
 
+static int keep_late(struct sqlite_store *s, const struct ending *e)
+{
+    int err = grow_array((void **)&s->late, s->late_count, &s->late_cap, sizeof(*e));
+    if (!err)
+        s->late[s->late_count++] = *e;
+    return err;
+}
+
+/* Who was retried since it ended (`may_run`: it is possible) tells its children when it ends again.
+ */
+static int pass_on(struct sqlite_store *s, struct ending *e, bool may_run, size_t *budget,
+                   int64_t now_us, bool *all)
+{
+    int err = may_run ? look_again(s, e) : 0;
+    *all = true;
+    return err || e->end == PARENT_OPEN ? err : tell_children(s, e, budget, now_us, all);
+}
+
+/* Parents that were too much for earlier transactions. */
+static int settle_late(struct sqlite_store *s, size_t *budget, int64_t now_us)
+{
+    while (s->late_count > 0 && *budget > 0) {
+        bool all = false;
+        struct ending e = s->late[s->late_count - 1];
+        int err = pass_on(s, &e, true, budget, now_us, &all);
+        if (err)
+            return err;
+        if (all)
+            s->late_count--; /* a rollback finds its rows again: see settle_undo */
+    }
+    return 0;
+}
+
+int sqlite_settle(struct store *base, int64_t now_us, bool *more)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    size_t budget = CHILDREN_MAX;
+    int err = group_flush(s, now_us);
+    if (!err)
+        err = settle_late(s, &budget, now_us);
+    while (!err) {
+        err = group_flush(s, now_us);
+        if (err || s->ended_settled == s->ended_count)
+            break;
+        for (; !err && s->ended_settled < s->ended_count; s->ended_settled++) {
+            struct ending e = s->ended[s->ended_settled];
+            bool all = true;
+            if (s->parents > 0)
+                err = pass_on(s, &e, s->began_again, &budget, now_us, &all);
+            if (!err && !all)
+                err = keep_late(s, &e);
+        }
+    }
+    *more = s->late_count > 0;
+    return err;
+}
+
+size_t sqlite_ended_count(const struct store *base)
+{
+    return ((const struct sqlite_store *)base)->ended_count;
+}
+
+void sqlite_ended_id(const struct store *base, size_t i, struct id *out)
+{
+    const struct ending *e = &((const struct sqlite_store *)base)->ended[i];
+    id_make(out, (uint64_t)e->key, e->tail);
+}
+
+void settle_reset(struct sqlite_store *s)
+{
+    s->ended_count = s->ended_settled = 0;
+    s->gone_count = 0;
+    s->moves_count = 0;
+    s->out_of_memory = s->began_again = false;
+}
+
+int parents_load(struct sqlite_store *s)
+{
+    int got = db_first(&s->db, STMT_PARENTS_COUNT, NULL, 0);
+    if (got != 1)
+        return got;
+    s->parents = (uint64_t)sqlite3_column_int64(s->db.stmt[STMT_PARENTS_COUNT], 0);
+    db_done(&s->db, STMT_PARENTS_COUNT);
+    return 0;
+}
+
+/* ---- recovery ---- */
+
 /* Finds the ends that were not passed on, into `late`. */
 static int collect_late(struct sqlite_store *s)
 {
@@ -450,9 +462,9 @@ static int collect_late(struct sqlite_store *s)
             key[n++] = sqlite3_column_int64(s->db.stmt[STMT_PARENTS_ENDED], 0);
         err = got;
         for (size_t i = 0; i < n && !err; i++) {
-            struct ending e;
+            struct ending e = {.key = key[i], .end = PARENT_FAILED};
             after = key[i];
-            err = ended_parent(s, key[i], &e);
+            err = look_again(s, &e);
             if (!err)
                 err = keep_late(s, &e);
         }

@@ -7,6 +7,7 @@
 #include "sqlite.h"
 
 #include "../../common/err.h"
+#include "../../common/jsonscan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -249,6 +250,16 @@ int sqlite_check_parents(struct store *base, const struct id *parents, size_t n,
     return 0;
 }
 
+static int add_parent(struct sqlite_store *s, struct job *job, const struct id *parent)
+{
+    int n = db_run(&s->db, STMT_PARENT_ADD, PARAMS(P_INT(id_key(parent)), P_INT(id_key(&job->id))));
+    if (n < 0)
+        return n;
+    job->waits += (uint32_t)n;
+    s->parents += (uint64_t)n;
+    return 0;
+}
+
 /* Notes the parents that have not ended. *fate: how the child ends at once, if one is bad already.
  */
 static int add_parents(struct sqlite_store *s, struct job *job, enum parent_end *fate,
@@ -270,16 +281,58 @@ static int add_parents(struct sqlite_store *s, struct job *job, enum parent_end 
         }
         if (end != PARENT_OPEN)
             continue;
-        int n = db_run(&s->db, STMT_PARENT_ADD,
-                       PARAMS(P_INT(id_key(&job->parents[i])), P_INT(id_key(&job->id))));
-        if (n < 0)
-            return n;
-        job->waits += (uint32_t)n;
-        s->parents += (uint64_t)n;
+        err = add_parent(s, job, &job->parents[i]);
+        if (err)
+            return err;
     }
     if (job->waits > 0 || *fate != PARENT_OPEN)
         job->state = JOB_SCHEDULED;
     return 0;
+}
+
+static bool each_parent(void *arg, size_t index, const char *value, size_t vlen)
+{
+    struct job *job = arg;
+    (void)index;
+    return vlen == ID_TEXT + 1 &&
+           id_parse(&job->parents[job->parents_count++], value + 1, vlen - 2);
+}
+
+/* depends_on, as ids. */
+static int parse_parents(struct job *job)
+{
+    size_t most = job->depends_on.len / ID_TEXT; /* each has its quotes and a comma or bracket */
+    job->parents = calloc(most ? most : 1, sizeof(*job->parents));
+    if (!job->parents)
+        return -ERR_NOMEM;
+    bool ok = jsonscan_elements(job->depends_on.data, job->depends_on.len, each_parent, job);
+    return ok ? 0 : -ERR_STORE_CORRUPT;
+}
+
+int wait_again(struct sqlite_store *s, struct job *job, int64_t now_us)
+{
+    const struct param child = P_INT(id_key(&job->id));
+    job->waits = 0;
+    if (job->depends_on.len == 0)
+        return 0;
+    int err = parse_parents(job);
+    /* when one of several ended badly, the rows of the others were left */
+    for (size_t i = 0; i < job->parents_count && !err; i++) {
+        int n = db_run(&s->db, STMT_PARENT_DROP, PARAMS(P_INT(id_key(&job->parents[i])), child));
+        err = n < 0 ? n : 0;
+        s->parents -= n > 0;
+    }
+    if (!err)
+        err = group_flush(s, now_us); /* a group has begun again with a job that was retried */
+    for (size_t i = 0; i < job->parents_count && !err; i++) {
+        enum parent_end end = PARENT_SUCCEEDED;
+        err = parent_state(s, &job->parents[i], &end);
+        if (err == -ERR_UNKNOWN_DEPENDENCY)
+            err = 0;
+        if (!err && end == PARENT_OPEN)
+            err = add_parent(s, job, &job->parents[i]);
+    }
+    return err;
 }
 
 int sqlite_insert(struct store *base, struct store_new *new)

@@ -163,8 +163,9 @@ int store_checkpoint_keep(struct store *s, const struct id *job, uint32_t attemp
  * left and 0; -ERR_CONFLICT for another final one (job filled); -ERR_NO_JOB. */
 int store_cancel(struct store *s, const struct id *id, int64_t now_us, struct job *job);
 
-/* Queues a failed, cancelled or expired job again, for at least one more attempt. Fills *job as it then
- * is. -ERR_CONFLICT (job filled) for another state; -ERR_NO_JOB. */
+/* Runs a failed, cancelled or expired job again, for at least one more attempt: QUEUED, or SCHEDULED while some
+ * of what it depends on has not ended (which was retried before it); what has ended, in whatever way, holds it no
+ * more. Fills *job as it then is. -ERR_CONFLICT (job filled) for another state; -ERR_NO_JOB. */
 int store_retry(struct store *s, const struct id *id, int64_t now_us, struct job *job);
 
 /* Forgets a job that has ended. -ERR_CONFLICT with *state: it has not; -ERR_NO_JOB. */

@@ -1,0 +1,77 @@
+/*
+ * e2e_again.c - what is asked once more: jobs that are run again with those that they depend on,
+ * and requests that come again with their keys when what they made is gone.
+ */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ID_LEN 36
+
+struct ids {
+    char group[ID_LEN + 1], job[4][ID_LEN + 1];
+};
+
+/* Posts a batch; what it made. */
+static struct ids batch_of(struct server *s, const char *body, const char *const *headers)
+{
+    struct ids made = {0};
+    struct answer *a = http(s, "POST", "/v1/jobs/batch", body, headers);
+    ck_assert_msg(a->status == 202, "%d: %s", a->status, a->body);
+    snprintf(made.group, sizeof(made.group), "%s", jstr(a->json, "id"));
+    for (int i = 0; i < 4; i++) {
+        char path[20];
+        snprintf(path, sizeof(path), "jobs.%d.id", i);
+        snprintf(made.job[i], sizeof(made.job[i]), "%s", jstr(a->json, path));
+    }
+    answer_free(a);
+    return made;
+}
+
+static void act(struct server *s, const char *id, const char *what)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/jobs/%s/%s", id, what);
+    answer_free(post(s, path, NULL, 200));
+}
+
+/* ---- jobs that are run again ---- */
+
+START_TEST(all_of_a_chain_are_run_again_in_their_order)
+{
+    static const char chain[] =
+        "{\"jobs\":[{\"task\":\"sleep\",\"input\":{\"seconds\":600},\"ref\":\"a\"},"
+        "{\"task\":\"noop\",\"depends_on\":[\"a\"],\"ref\":\"b\"},"
+        "{\"task\":\"noop\",\"depends_on\":[\"b\"]}]}";
+    char path[120];
+    struct server *s = server_new("[server]\nkill_grace = 50ms\n", NULL);
+    struct ids made = batch_of(s, chain, NULL);
+    answer_free(await_state(s, made.job[0], "running"));
+    act(s, made.job[0], "cancel?wait=60");
+    answer_free(await_state(s, made.job[2], "cancelled"));
+    snprintf(path, sizeof(path), "/v1/jobs/retry?state=cancelled&group=%s", made.group);
+    struct answer *a = post(s, path, NULL, 200);
+    ck_assert_int_eq(jint(a->json, "changed"), 3);
+    answer_free(a);
+    answer_free(await_state(s, made.job[0], "running"));
+    answer_free(await_state(s, made.job[1], "scheduled"));
+    answer_free(await_state(s, made.job[2], "scheduled"));
+    server_kill9(s); /* what they wait for is on disk */
+    server_restart(s);
+    answer_free(await_state(s, made.job[0], "running"));
+    answer_free(await_state(s, made.job[1], "scheduled"));
+    act(s, made.job[0], "cancel?wait=60");
+    answer_free(await_state(s, made.job[2], "cancelled"));
+    act(s, made.job[2], "retry?wait=60"); /* that one alone: it runs */
+    answer_free(await_state(s, made.job[2], "succeeded"));
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {all_of_a_chain_are_run_again_in_their_order};
+    return run_suite("again", tests, sizeof(tests) / sizeof(tests[0]));
+}
