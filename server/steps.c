@@ -84,7 +84,7 @@ static bool is_refusal(int err)
 {
     return err == -ERR_KEY_REUSED || err == -ERR_NOT_UNIQUE || err == -ERR_UNKNOWN_DEPENDENCY ||
            err == -ERR_CONFLICT || err == -ERR_NO_JOB || err == -ERR_NO_GROUP ||
-           err == -ERR_KEY_IN_USE;
+           err == -ERR_KEY_IN_USE || err == -ERR_FORGOTTEN;
 }
 
 static struct store_key key_of(const struct change *c, int64_t created_us)
@@ -103,7 +103,7 @@ static int submit(struct batch *b, struct change *c, int64_t now_us)
     c->err = store_check_parents(w.store, job->parents, job->parents_count, &c->which);
     if (!c->err)
         c->err = submit_one(b, &c->one, c->key[0] ? &key : NULL);
-    if (c->err == -ERR_NOT_UNIQUE)
+    if (c->err == -ERR_NOT_UNIQUE || c->err == -ERR_FORGOTTEN)
         c->which = job->id;
     return is_refusal(c->err) ? 0 : c->err;
 }
@@ -134,6 +134,8 @@ static int check_batch(struct change *c, const struct store_key *key)
                                       : 0;
     if (err == STORE_REPLAYED)
         return -ERR_KEY_REUSED; /* it named a single job */
+    if (err == -ERR_FORGOTTEN)
+        c->which = c->group;
     for (size_t i = 0; i < c->items_count && !err; i++) {
         const struct new_job *n = &c->items[i];
         const struct id *parents = n->job.parents;

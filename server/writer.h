@@ -141,9 +141,9 @@ struct change {
     uint64_t from, lines;    /* of a stream: before this part, and with it */
 
     /* out */
-    int err; /* 0, or -ERR_KEY_REUSED, -ERR_NO_JOB, -ERR_CONFLICT, -ERR_UNKNOWN_DEPENDENCY,
+    int err; /* 0, or -ERR_KEY_REUSED, -ERR_FORGOTTEN, -ERR_NO_JOB, -ERR_CONFLICT, -ERR_UNKNOWN_DEPENDENCY,
               * -ERR_NOT_UNIQUE, -ERR_STORE_FULL, … */
-    struct id which; /* of -ERR_UNKNOWN_DEPENDENCY, and of -ERR_NOT_UNIQUE */
+    struct id which; /* of -ERR_UNKNOWN_DEPENDENCY, -ERR_NOT_UNIQUE, and -ERR_FORGOTTEN */
 };
 void change_release(struct change *c); /* frees what it holds, not itself */
 

@@ -380,6 +380,71 @@ START_TEST(so_many_are_kept)
 }
 END_TEST
 
+/* A key stands for its job, also when that is forgotten: what it was for is not done twice. */
+START_TEST(a_key_outlives_its_job)
+{
+    struct job a, b;
+    uint8_t print[32] = {1}, other[32] = {2};
+    struct store_key key = {.key = "k", .fingerprint = print, .now_us = 10, .expires_us = 20};
+    enum job_state state;
+    make(&a, alpha, JOB_RUNNING, 0);
+    make(&b, alpha, JOB_QUEUED, 0);
+    begin();
+    ck_assert_int_eq(insert(&a, &key), 0);
+    commit();
+    ends(&a.id, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    begin();
+    ck_assert_int_eq(store_delete(s, &a.id, &state), 0);
+    ck_assert_int_eq(insert(&b, &key), -ERR_FORGOTTEN);
+    ck_assert(id_equal(&b.id, &a.id));
+    key.fingerprint = other;
+    ck_assert_int_eq(insert(&b, &key), -ERR_KEY_REUSED);
+    commit();
+    job_release(&b);
+    make(&b, alpha, JOB_QUEUED, 0);
+    key.now_us = 20;
+    key.expires_us = 30;
+    begin();
+    ck_assert_int_eq(insert(&b, &key), 0);
+    commit();
+    job_release(&a);
+    job_release(&b);
+    recount();
+}
+END_TEST
+
+START_TEST(a_key_outlives_its_group)
+{
+    uint8_t print[32] = {1};
+    struct store_key key = {.key = "k", .fingerprint = print, .now_us = 10, .expires_us = 20};
+    struct group g = {.created_us = 1000};
+    struct id found;
+    struct job j;
+    enum job_state state;
+    bool more;
+    ck_assert_int_eq(id_new(&g.id), 0);
+    make(&j, alpha, JOB_RUNNING, 0);
+    j.group = g.id;
+    begin();
+    ck_assert_int_eq(store_group_add(s, &g), 0);
+    ck_assert_int_eq(store_keep_key(s, &key, &g.id, true), 0);
+    ck_assert_int_eq(insert(&j, NULL), 0);
+    ck_assert_int_eq(store_replay(s, &key, &found), STORE_REPLAYED_GROUP);
+    commit();
+    struct attempt a = {.job = j.id, .number = 1, .end = ATTEMPT_SUCCEEDED};
+    struct finish_policy p = {.now_us = 5000, .backoff_us = backoff};
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    ck_assert_int_eq(store_settle(s, 5000, &more), 0);
+    ck_assert_int_eq(store_delete(s, &j.id, &state), 0);
+    ck_assert_int_eq(store_settle(s, 5000, &more), 0);
+    ck_assert_int_eq(store_replay(s, &key, &found), -ERR_FORGOTTEN);
+    ck_assert(id_equal(&found, &g.id));
+    commit();
+    job_release(&j);
+}
+END_TEST
+
 START_TEST(only_what_has_ended_is_deleted)
 {
     struct id run = add(alpha, JOB_RUNNING, 0), done = ended_after(1), nil = {{0}};
@@ -403,5 +468,5 @@ int main(void)
                  unique_while_it_has_not_ended, unique_until_it_runs, unique_for_a_time,
                  a_key_of_what_was_refused_is_free, room_for_a_result_is_no_result,
                  the_old_are_forgotten_step_by_step, so_many_are_kept,
-                 only_what_has_ended_is_deleted);
+                 only_what_has_ended_is_deleted, a_key_outlives_its_job, a_key_outlives_its_group);
 }

@@ -70,8 +70,72 @@ START_TEST(all_of_a_chain_are_run_again_in_their_order)
 }
 END_TEST
 
+/* ---- requests that come again ---- */
+
+static const char *const key[] = {"Idempotency-Key: order-1", NULL};
+
+static void is_gone(struct server *s, const char *path, const char *body,
+                    const char *const *headers, const char *id)
+{
+    struct answer *a = http(s, "POST", path, body, headers);
+    ck_assert_msg(a->status == 410, "%d: %s", a->status, a->body);
+    ck_assert_str_eq(jstr(a->json, "code"), "job_forgotten");
+    ck_assert_msg(strstr(jstr(a->json, "detail"), id) != NULL, "%s", a->body);
+    ck_assert_str_eq(jstr(a->json, "errors.0.header"), "Idempotency-Key");
+    answer_free(a);
+}
+
+static void forget(struct server *s, const char *id)
+{
+    char path[100];
+    answer_free(await_state(s, id, "succeeded"));
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+    struct answer *a = http(s, "DELETE", path, NULL, NULL);
+    ck_assert_int_eq(a->status, 204);
+    answer_free(a);
+}
+
+START_TEST(what_was_forgotten_is_not_done_twice)
+{
+    static const char *const lines[] = {"Idempotency-Key: lines-1",
+                                        "Content-Type: application/x-ndjson", NULL};
+    static const char *const batch_key[] = {"Idempotency-Key: batch-1", NULL};
+    static const char one[] = "{\"task\":\"noop\"}", two[] = "{\"task\":\"noop\"}\n";
+    static const char many[] = "{\"jobs\":[{\"task\":\"noop\"}]}";
+    char path[100], id[ID_LEN + 1];
+    struct server *s = server_new(NULL, NULL);
+
+    struct answer *a = http(s, "POST", "/v1/jobs", one, key);
+    snprintf(id, sizeof(id), "%s", jstr(a->json, "id"));
+    answer_free(a);
+    forget(s, id);
+    is_gone(s, "/v1/jobs", one, key, id);
+    is_gone(s, "/v1/jobs?wait=10", one, key, id);
+
+    struct ids made = batch_of(s, many, batch_key);
+    forget(s, made.job[0]);
+    is_gone(s, "/v1/jobs/batch", many, batch_key, made.group);
+
+    a = http(s, "POST", "/v1/jobs/batch?wait=60", two, lines);
+    ck_assert_msg(a->status == 200, "%d: %s", a->status, a->body);
+    snprintf(id, sizeof(id), "%s", jstr(a->json, "id"));
+    answer_free(a);
+    snprintf(path, sizeof(path), "/v1/jobs?group=%s", id);
+    a = get(s, path, 200);
+    forget(s, jstr(a->json, "jobs.0.id"));
+    answer_free(a);
+    is_gone(s, "/v1/jobs/batch", two, lines, id);
+
+    ck_assert_int_eq(jobs_kept(s), 0);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {all_of_a_chain_are_run_again_in_their_order};
+    const TTest *const tests[] = {
+        all_of_a_chain_are_run_again_in_their_order,
+        what_was_forgotten_is_not_done_twice,
+    };
     return run_suite("again", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -419,6 +419,19 @@ int submit_part(struct new_job *n, const char *text, size_t len, const char *pre
 
 /* ---- headers ---- */
 
+int submit_forgotten(struct problem *p, bool is_group, const struct id *which)
+{
+    char id[ID_TEXT];
+    id_format(which, id);
+    problem_field(p, ERR_FORGOTTEN, PLACE_HEADER, "Idempotency-Key", NULL, NULL);
+    snprintf(
+        p->detail, sizeof(p->detail),
+        "the Idempotency-Key was for the %s %s, which has ended and was forgotten; nothing was "
+        "submitted",
+        is_group ? "group" : "job", id);
+    return -ERR_FORGOTTEN;
+}
+
 int submit_key(struct change *c, const char *header, struct problem *p)
 {
     if (!header)

@@ -26,7 +26,15 @@ int sqlite_replay(struct store *base, const struct store_key *key, struct id *id
     bool is_group = sqlite3_column_int(st, 3) != 0;
     id_make(id, (uint64_t)sqlite3_column_int64(st, 1), (uint64_t)sqlite3_column_int64(st, 2));
     db_done(&s->db, STMT_REQUEST_GET);
-    return !same ? -ERR_KEY_REUSED : is_group ? STORE_REPLAYED_GROUP : STORE_REPLAYED;
+    if (!same)
+        return -ERR_KEY_REUSED;
+    if (!is_group)
+        return STORE_REPLAYED;
+    struct group group;
+    int err = group_find(s, &s->db, id, &group);
+    if (!err)
+        group_release(&group);
+    return err == -ERR_NO_GROUP ? -ERR_FORGOTTEN : err ? err : STORE_REPLAYED_GROUP;
 }
 
 int sqlite_keep_key(struct store *base, const struct store_key *key, const struct id *id,
@@ -49,8 +57,10 @@ static int replay(struct sqlite_store *s, const struct store_key *key, struct jo
     if (got == STORE_REPLAYED_GROUP)
         return -ERR_KEY_REUSED;
     int err = row_find(s, &s->db, &id, 0, 0, &old);
-    if (err == -ERR_NO_JOB)
-        return 0; /* the job is gone: the key is free again */
+    if (err == -ERR_NO_JOB) { /* what was asked for was done: not twice */
+        job->id = id;
+        return -ERR_FORGOTTEN;
+    }
     if (err)
         return err;
     job_release(job);

@@ -96,13 +96,14 @@ enum { STORE_REPLAYED = 1, STORE_REPLAYED_GROUP = 2, STORE_DUPLICATE = 3, STORE_
  * them did not succeed. Its parents were checked by store_check_parents. With `ended`, which takes neither key
  * nor group, parents, callback or concurrency key, it is kept as SUCCEEDED, and `job` stays as it is.
  * STORE_REPLAYED: the key was used for the same request, STORE_DUPLICATE: the same is there; *job is
- * replaced by that job, without input and result. -ERR_KEY_REUSED: the key was for another request. */
+ * replaced by that job, without input and result. -ERR_KEY_REUSED: the key was for another request;
+ * -ERR_FORGOTTEN: for this one, but what it made is forgotten: job->id is its id. */
 int store_insert(struct store *s, struct store_new *new);
 /* 0, or -ERR_UNKNOWN_DEPENDENCY with *which: no such job or group. */
 int store_check_parents(struct store *s, const struct id *parents, size_t n, struct id *which);
 
 /* For what is more than one job: was the key used? 0 no; STORE_REPLAYED(_GROUP) with the job's or
- * group's id; -ERR_KEY_REUSED. store_keep_key keeps it. */
+ * group's id; -ERR_KEY_REUSED; -ERR_FORGOTTEN with the id of the group that is gone. store_keep_key keeps it. */
 int store_replay(struct store *s, const struct store_key *key, struct id *id);
 int store_keep_key(struct store *s, const struct store_key *key, const struct id *id,
                    bool is_group);
