@@ -131,11 +131,55 @@ START_TEST(what_was_forgotten_is_not_done_twice)
 }
 END_TEST
 
+static struct answer *again(struct server *s, const char *body)
+{
+    char replayed[8];
+    struct answer *a = http(s, "POST", "/v1/jobs/batch", body, key);
+    ck_assert_msg(a->status == 202, "%d: %s", a->status, a->body);
+    ck_assert(answer_header(a, "Idempotency-Replayed", replayed, sizeof(replayed)));
+    return a;
+}
+
+/* Which of its jobs are there still is not known by their number: none is told as another. */
+START_TEST(a_batch_is_told_again_by_its_own_jobs)
+{
+    static const char body[] =
+        "{\"jobs\":[{\"task\":\"noop\",\"input\":0},"
+        "{\"task\":\"noop\",\"delay\":900,\"input\":1,\"unique\":{\"key\":\"u\"}},"
+        "{\"task\":\"noop\",\"input\":2},"
+        "{\"task\":\"noop\",\"delay\":600,\"input\":3}]}";
+    struct server *s = server_new(NULL, NULL);
+    char *there = strdup(submit(s, "{\"task\":\"noop\",\"delay\":800,\"unique\":{\"key\":\"u\"}}"));
+    struct ids made = batch_of(s, body, key);
+    ck_assert_str_eq(made.job[1], there);
+    answer_free(await_state(s, made.job[0], "succeeded"));
+    answer_free(await_state(s, made.job[2], "succeeded"));
+    struct answer *a = again(s, body);
+    ck_assert_str_eq(jstr(a->json, "id"), made.group);
+    ck_assert_int_eq(jint(a->json, "total"), 3);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "jobs")), 3);
+    ck_assert_str_eq(jstr(a->json, "jobs.1.id"), made.job[2]);
+    ck_assert_str_eq(jstr(a->json, "jobs.1.state"), "succeeded");
+    ck_assert_str_eq(jstr(a->json, "jobs.2.state"), "scheduled");
+    answer_free(a);
+    forget(s, made.job[0]);
+    a = again(s, body);
+    ck_assert_int_eq(jint(a->json, "total"), 2);
+    ck_assert_str_eq(jstr(a->json, "jobs.0.id"), made.job[2]);
+    ck_assert_str_eq(jstr(a->json, "jobs.1.id"), made.job[3]);
+    ck_assert_str_eq(jstr(a->json, "jobs.1.state"), "scheduled");
+    answer_free(a);
+    free(there);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
         all_of_a_chain_are_run_again_in_their_order,
         what_was_forgotten_is_not_done_twice,
+        a_batch_is_told_again_by_its_own_jobs,
     };
     return run_suite("again", tests, sizeof(tests) / sizeof(tests[0]));
 }
