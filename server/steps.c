@@ -11,6 +11,7 @@
 #include "../common/log.h"
 #include "backoff.h"
 
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,13 +41,29 @@ static void due_at(int64_t when_us)
         w.next_due_us = when_us;
 }
 
+/* What makes it the same as another. In a batch, what it depends on may have been there already,
+ * under another id, which is known by now. */
+static struct store_unique same_of(const struct new_job *n)
+{
+    struct store_unique same = n->same;
+    struct sha256_ctx ctx;
+    if (!n->same_parents)
+        return same;
+    sha256_init(&ctx);
+    sha256_update(&ctx, sizeof(n->same.hash), n->same.hash);
+    sha256_update(&ctx, n->job.depends_on.len, (const uint8_t *)n->job.depends_on.data);
+    sha256_digest(&ctx, sizeof(same.hash), same.hash);
+    return same;
+}
+
 /* 0: kept, or there already (n says so); a refusal (-ERR_KEY_REUSED, -ERR_NOT_UNIQUE); an error. */
 static int submit_one(struct batch *b, struct new_job *n, const struct store_key *key)
 {
     struct job *job = &n->job;
+    struct store_unique same = same_of(n);
     struct store_new new = {.job = job,
                             .key = key,
-                            .unique = n->unique ? &n->same : NULL,
+                            .unique = n->unique ? &same : NULL,
                             .reject = n->reject,
                             .delayed = n->asked_delay_us > 0};
     job->task_id = w.task_ids[n->task_index];

@@ -59,6 +59,7 @@ struct new_job {
     uint32_t task_index; /* in the configuration's taskdefs */
     bool unique, reject; /* there may be only one, see `same`; another one is refused with -ERR_NOT_UNIQUE */
     struct store_unique same;
+    bool same_parents; /* and what it depends on, as the writer knows it, counts for `same`, too */
     uint32_t ref; /* the submitter's: 1 + its place among the names of a batch; 0: it has none */
     bool replayed, duplicate; /* out: nothing was stored, `job` is the one that was there */
 };

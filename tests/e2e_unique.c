@@ -73,6 +73,51 @@ START_TEST(the_same_input_is_the_same_value)
 }
 END_TEST
 
+/* What such a job's input will be is known by what it is made of. */
+START_TEST(the_same_parents_are_the_same_input)
+{
+    char body[4][200];
+    struct server *s = server_new(NULL, NULL);
+    char *p = id_of(s, LATE "1}"), *q = id_of(s, LATE "2}");
+    const char *const of[4][2] = {{p, q}, {p, q}, {q, p}, {p, NULL}};
+    for (int i = 0; i < 4; i++)
+        snprintf(body[i], sizeof(body[i]),
+                 "{\"task\":\"echo\",\"depends_on\":[\"%s\"%s%s%s],\"unique\":{}}", of[i][0],
+                 of[i][1] ? ",\"" : "", of[i][1] ? of[i][1] : "", of[i][1] ? "\"" : "");
+    ck_assert(same(s, body[0], body[1]));
+    ck_assert(!same(s, body[0], body[2]));
+    ck_assert(!same(s, body[0], body[3]));
+    ck_assert(same(s, body[0], body[1]));
+    /* one with an input of its own does not gather: it is the same whatever it waits for */
+    for (int i = 0; i < 2; i++)
+        snprintf(body[i], sizeof(body[i]),
+                 "{\"task\":\"echo\",\"input\":9,\"depends_on\":[\"%s\"],\"unique\":{}}",
+                 of[i * 2][0]);
+    ck_assert(same(s, body[0], body[1]));
+    free(p);
+    free(q);
+    server_free(s);
+}
+END_TEST
+
+/* In a batch a parent may turn out to be there already, under another id. */
+START_TEST(a_batch_that_is_there_is_there_with_its_last)
+{
+    static const char body[] =
+        "{\"jobs\":[{\"task\":\"echo\",\"delay\":900,\"input\":1,\"unique\":{},"
+        "\"ref\":\"a\"},{\"task\":\"echo\",\"depends_on\":[\"a\"],\"unique\":{}}]}";
+    struct server *s = server_new(NULL, NULL);
+    struct answer *one = post(s, "/v1/jobs/batch", body, 202);
+    struct answer *two = post(s, "/v1/jobs/batch", body, 202);
+    ck_assert_str_eq(jstr(one->json, "jobs.0.id"), jstr(two->json, "jobs.0.id"));
+    ck_assert_str_eq(jstr(one->json, "jobs.1.id"), jstr(two->json, "jobs.1.id"));
+    answer_free(one);
+    answer_free(two);
+    ck_assert_int_eq(jobs_kept(s), 2);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(as_long_as_was_said_and_over_kills)
 {
     static const char unfinished[] = "{\"task\":\"sleep\",\"input\":{\"seconds\":600},"
@@ -174,6 +219,8 @@ int main(void)
 {
     const TTest *const tests[] = {
         the_same_input_is_the_same_value,
+        the_same_parents_are_the_same_input,
+        a_batch_that_is_there_is_there_with_its_last,
         as_long_as_was_said_and_over_kills,
         a_refused_request_is_refused_again,
         many_who_ask_at_once_get_one,

@@ -100,6 +100,8 @@ static int make_unique(struct terms *t)
     if (t->unique.by == UNIQUE_BY_INPUT)
         sha256_update(&ctx, n->job.params.len, (const uint8_t *)n->job.params.data);
     sha256_digest(&ctx, sizeof(n->same.hash), n->same.hash);
+    n->same_parents =
+        t->unique.by == UNIQUE_BY_INPUT && n->job.gathers; /* its input is made of them */
     n->same.until_us = t->unique.period_us ? n->job.created_us + t->unique.period_us : 0;
     return err;
 }
