@@ -211,6 +211,9 @@ struct sqlite_store {
     uint64_t parents;    /* rows of dependencies */
     bool began_again;    /* in the open transaction a job was retried: who ended in it may run again */
     bool delivery_hint;  /* a delivery was made */
+    bool sweeping;       /* in the open transaction something was forgotten that nobody named */
+    uint64_t unmade;     /* calls that were forgotten since that was last said, at unmade_said_us (mono) */
+    int64_t unmade_said_us;
     bool out_of_memory;  /* an end or a move could not be noted: the transaction must not be kept */
     int64_t due_hint_us; /* the earliest that became due or expires by the open transaction */
     sqlite3_stmt **head; /* cursors for store_claim, grown to the most tasks that were claimed from */
@@ -376,9 +379,13 @@ int sqlite_read_lease(struct store_reader *r, const struct id *job, struct lease
 int sqlite_find_lease(struct store_reader *r, const struct id *id, struct lease *out);
 
 /* ---- sqlite_delivery.c ---- */
-/* The job or group ended, and its callback_url is to be called; len 0: it has none. */
-int note_callback(struct sqlite_store *s, int64_t key, uint64_t tail, bool is_group,
-                  const char *url, size_t len);
+/* The job or group ended, and its callback_url is to be called; len 0: it has none. `ended`: the job's state. */
+enum { ENDED_GROUP = -1 };
+int note_callback(struct sqlite_store *s, int64_t key, uint64_t tail, int ended, const char *url,
+                  size_t len);
+/* The job or group is forgotten. *unmade: one of its calls was still to be made. */
+int drop_callbacks(struct sqlite_store *s, int64_t key, bool *unmade);
+void warn_unmade(struct sqlite_store *s, const char *what, const struct id *id); /* now and then */
 bool sqlite_deliveries_new(struct store *s);
 int sqlite_deliveries_due(struct store *s, int64_t now_us, int64_t again_us,
                           struct delivery *out, size_t most, size_t *n);

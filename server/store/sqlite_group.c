@@ -158,10 +158,15 @@ void count_move(struct sqlite_store *s, const struct who *who, int from, int to)
 }
 
 /* It goes with the calls that told of it, as a job does. */
-static int group_drop(struct sqlite_store *s, int64_t key)
+static int group_drop(struct sqlite_store *s, int64_t key, uint64_t tail)
 {
-    int n = db_run(&s->db, STMT_DELIVERIES_DROP, PARAMS(P_INT(key)));
-    return n < 0 ? n : db_run_one(s, STMT_GROUP_DROP, PARAMS(P_INT(key)));
+    struct id id;
+    bool unmade;
+    int err = drop_callbacks(s, key, &unmade);
+    id_make(&id, (uint64_t)key, tail);
+    if (!err && unmade && s->sweeping)
+        warn_unmade(s, "group", &id);
+    return err ? err : db_run_one(s, STMT_GROUP_DROP, PARAMS(P_INT(key)));
 }
 
 /* What an UPDATE of a group gives back: has it ended by it, or begun again? */
@@ -183,12 +188,12 @@ static int group_told(struct sqlite_store *s, enum stmt which, int64_t key, int6
     if (unended > 0) /* a job of it was retried */
         return db_run_one(s, STMT_GROUP_FINISH, PARAMS(P_INT(key), P_INT(0)));
     if (finished && ended == 0) /* all were forgotten */
-        return group_drop(s, key);
+        return group_drop(s, key, tail);
     if (finished)
         return 0;
     int err = db_run_one(s, STMT_GROUP_FINISH, PARAMS(P_INT(key), P_INT(now_us)));
     if (!err)
-        err = note_callback(s, key, tail, true, url.data, url.len);
+        err = note_callback(s, key, tail, ENDED_GROUP, url.data, url.len);
     add_ended(s, (struct ending){.key = key,
                                  .tail = tail,
                                  .end = bad ? PARENT_FAILED : PARENT_SUCCEEDED,
@@ -250,7 +255,7 @@ int end_child(struct sqlite_store *s, const struct job *child, enum parent_end w
     if (!err)
         count_move(s, &who, (int)child->state, (int)to);
     return err ? err
-               : note_callback(s, who.key, who.tail, false, child->callback_url.data,
+               : note_callback(s, who.key, who.tail, (int)to, child->callback_url.data,
                                child->callback_url.len);
 }
 
@@ -431,7 +436,7 @@ void settle_reset(struct sqlite_store *s)
     s->ended_count = s->ended_settled = 0;
     s->gone_count = 0;
     s->moves_count = 0;
-    s->out_of_memory = s->began_again = false;
+    s->out_of_memory = s->began_again = s->sweeping = false;
 }
 
 int parents_load(struct sqlite_store *s)

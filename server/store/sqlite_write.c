@@ -206,7 +206,7 @@ static int finish(struct store *base, const struct attempt *a, const struct fini
     if (!err && job.concurrency_key[0])
         err = key_left(s, job.task_id, job.concurrency_key);
     if (!err && job_state_final(to))
-        err = note_callback(s, (int64_t)id_key(&job.id), id_tail(&job.id), false,
+        err = note_callback(s, (int64_t)id_key(&job.id), id_tail(&job.id), (int)to,
                             job.callback_url.data, job.callback_url.len);
     if (!err)
         *state = to;
@@ -247,7 +247,7 @@ static int end_unrun(struct sqlite_store *s, struct job *job, enum job_state to,
     job->held = false;
     job->waits = 0;
     job->finished_us = now_us;
-    return note_callback(s, who.key, who.tail, false, job->callback_url.data,
+    return note_callback(s, who.key, who.tail, (int)to, job->callback_url.data,
                          job->callback_url.len);
 }
 
@@ -463,7 +463,7 @@ static int recovered_callback(struct sqlite_store *s, const struct leave *l)
             (size_t)sqlite3_column_bytes(st, COL_CALLBACK_URL));
     db_done(&s->db, STMT_JOB_GET);
     return url.failed ? -ERR_NOMEM
-                      : note_callback(s, l->who.key, l->who.tail, false, url.data, url.len);
+                      : note_callback(s, l->who.key, l->who.tail, (int)l->to, url.data, url.len);
 }
 
 static int recover_one(struct sqlite_store *s, struct orphan *o, int64_t now_us,
