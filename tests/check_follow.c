@@ -6,6 +6,7 @@
 #include "storekit.h"
 #include "suite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,22 +147,28 @@ END_TEST
 
 /* ---- dependencies ---- */
 
+/* Keeps j, which then waits for them. */
+static struct id child_with(struct job *j, const struct id *parents, size_t n)
+{
+    j->parents = malloc(n * sizeof(*parents));
+    ck_assert_ptr_nonnull(j->parents);
+    memcpy(j->parents, parents, n * sizeof(*parents));
+    j->parents_count = n;
+    for (size_t i = 0; i < n; i++) {
+        char text[ID_TEXT];
+        id_format(&parents[i], text);
+        buf_addf(&j->depends_on, "%s\"%s\"", i ? "," : "[", text);
+    }
+    buf_addc(&j->depends_on, ']');
+    return keep(j);
+}
+
 static struct id child_of(const struct id *parents, size_t n, bool anyway)
 {
     struct job j;
     make(&j, beta, JOB_QUEUED, 0);
-    j.parents = malloc(n * sizeof(*parents));
-    ck_assert_ptr_nonnull(j.parents);
-    memcpy(j.parents, parents, n * sizeof(*parents));
-    j.parents_count = n;
     j.run_anyway = anyway;
-    for (size_t i = 0; i < n; i++) {
-        char text[ID_TEXT];
-        id_format(&parents[i], text);
-        buf_addf(&j.depends_on, "%s\"%s\"", i ? "," : "[", text);
-    }
-    buf_addc(&j.depends_on, ']');
-    return keep(&j);
+    return child_with(&j, parents, n);
 }
 
 START_TEST(a_child_waits_for_all_its_parents)
@@ -318,6 +325,41 @@ START_TEST(many_children_take_several_transactions)
 }
 END_TEST
 
+/* What it was to be made of and is not there any more is named: it shows that something is missing.
+ */
+START_TEST(what_was_forgotten_is_gathered_by_its_name)
+{
+    struct id jobs[1], p = add(alpha, JOB_RUNNING, 0), g = group_of(1, jobs);
+    struct id last = add(alpha, JOB_RUNNING, 0), parents[] = {p, g, last};
+    char want[300], text[3][ID_TEXT];
+    struct job j, got[1];
+    enum job_state state;
+    bool more;
+    make(&j, beta, JOB_QUEUED, 0);
+    j.gathers = true;
+    struct id child = child_with(&j, parents, 3);
+    ends_and_settles(&p, ATTEMPT_SUCCEEDED);
+    ends_and_settles(&jobs[0], ATTEMPT_SUCCEEDED);
+    begin();
+    ck_assert_int_eq(store_delete(s, &p, &state), 0);
+    ck_assert_int_eq(store_delete(s, &jobs[0], &state), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    commit();
+    ends_and_settles(&last, ATTEMPT_SUCCEEDED);
+    ck_assert_uint_eq(claim(1, got), 1);
+    ck_assert(id_equal(&got[0].id, &child));
+    for (int i = 0; i < 3; i++)
+        id_format(&parents[i], text[i]);
+    snprintf(want, sizeof(want),
+             "{\"parents\":[{\"id\":\"%s\",\"state\":\"forgotten\"},{\"id\":\"%s\",\"state\":"
+             "\"forgotten\"},{\"id\":\"%s\",\"task\":\"alpha\",\"state\":\"succeeded\"",
+             text[0], text[1], text[2]);
+    ck_assert_msg(strncmp(got[0].input.data, want, strlen(want)) == 0, "%.*s",
+                  (int)got[0].input.len, got[0].input.data);
+    job_release(&got[0]);
+}
+END_TEST
+
 /* ---- run again ---- */
 
 /* In the open transaction. */
@@ -459,6 +501,7 @@ int main(void)
                  a_group_is_a_parent, many_children_take_several_transactions,
                  a_child_has_its_own_time_too, what_is_undone_is_passed_on_later,
                  a_forgotten_group_takes_its_calls_along,
+                 what_was_forgotten_is_gathered_by_its_name,
                  a_retried_child_waits_for_its_retried_parents, a_retry_of_a_child_alone_runs_it,
                  a_group_begins_again_with_its_jobs, an_end_that_is_over_is_not_passed_on);
 }
