@@ -94,7 +94,7 @@ static enum job_state follow_up(const struct job *job, const struct attempt *a)
     if (a->end == ATTEMPT_SUCCEEDED)
         return JOB_SUCCEEDED;
     if (a->end == ATTEMPT_RETURNED)
-        return JOB_QUEUED;
+        return a->began && job->attempt >= job->max_attempts ? JOB_FAILED : JOB_QUEUED;
     if (a->permanent || job->attempt >= job->max_attempts)
         return JOB_FAILED;
     return a->retry_now ? JOB_QUEUED : JOB_SCHEDULED;

@@ -150,7 +150,8 @@ struct finish_policy {
 /* Ends an attempt. Returns 0 with *state the job's new state and *task_queued unset or set;
  * -ERR_CONFLICT when that attempt does not hold the job (fenced: nothing changes); -ERR_NO_JOB.
  * A job with cancel_requested ends cancelled whatever the attempt says. A failed one that has
- * attempts left becomes QUEUED (retry_now) or SCHEDULED (backoff). RETURNED: QUEUED, attempt - 1. */
+ * attempts left becomes QUEUED (retry_now) or SCHEDULED (backoff). RETURNED: QUEUED, attempt - 1; FAILED where it
+ * began as the last one. */
 int store_finish(struct store *s, const struct attempt *a, const struct finish_policy *p,
                  enum job_state *state);
 
