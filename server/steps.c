@@ -220,8 +220,10 @@ static int batch(struct batch *b, struct change *c, int64_t now_us)
 static int cancel_one(struct batch *b, const struct id *id, struct job *job, int64_t now_us)
 {
     int err = store_cancel(w.store, id, now_us, job);
-    int task = !err && job->state == JOB_RUNNING ? taskdefs_find(w.defs, job->task) : -1;
-    if (task >= 0 && w.defs->task[task].kind == TASK_REMOTE)
+    bool leased = false;
+    if (!err && job->state == JOB_RUNNING) /* whatever its task is by now */
+        err = store_lease_held(w.store, id, &leased);
+    if (!err && leased)
         return leases_cancel(b, job, now_us);
     if (!err && job->state == JOB_RUNNING) {
         b->stops = writer_grow(b->stops, b->stops_count, &b->stops_cap, sizeof(*b->stops));
