@@ -274,6 +274,22 @@ START_TEST(a_cancelled_parent_decides_its_children)
 }
 END_TEST
 
+/* A group ends for its children as it would have for one that came after its end. */
+START_TEST(a_group_of_cancelled_jobs_is_cancelled)
+{
+    struct id jobs[2];
+    for (int failed = 0; failed < 2; failed++) {
+        struct id g = group_of(2, jobs), child = child_of(&g, 1, false), late;
+        ends_and_settles(&jobs[0], failed ? ATTEMPT_FAILED : ATTEMPT_SUCCEEDED);
+        ends_and_settles(&jobs[1], ATTEMPT_CANCELLED);
+        late = child_of(&g, 1, false);
+        ck_assert_int_eq(state_of(&child), failed ? JOB_FAILED : JOB_CANCELLED);
+        ck_assert_int_eq(state_of(&late), state_of(&child));
+    }
+    recount();
+}
+END_TEST
+
 START_TEST(a_group_is_a_parent)
 {
     struct id jobs[2], g = group_of(2, jobs), child = child_of(&g, 1, false), which, nil = {{1}};
@@ -498,9 +514,9 @@ int main(void)
     return SUITE("follow", kit_setup, kit_teardown, a_group_ends_with_its_last_job,
                  a_group_that_is_open_does_not_end, a_child_waits_for_all_its_parents,
                  a_failure_is_passed_on_or_not, a_cancelled_parent_decides_its_children,
-                 a_group_is_a_parent, many_children_take_several_transactions,
-                 a_child_has_its_own_time_too, what_is_undone_is_passed_on_later,
-                 a_forgotten_group_takes_its_calls_along,
+                 a_group_of_cancelled_jobs_is_cancelled, a_group_is_a_parent,
+                 many_children_take_several_transactions, a_child_has_its_own_time_too,
+                 what_is_undone_is_passed_on_later, a_forgotten_group_takes_its_calls_along,
                  what_was_forgotten_is_gathered_by_its_name,
                  a_retried_child_waits_for_its_retried_parents, a_retry_of_a_child_alone_runs_it,
                  a_group_begins_again_with_its_jobs, an_end_that_is_over_is_not_passed_on);

@@ -104,6 +104,26 @@ END_TEST
 
 /* ---- order ---- */
 
+/* The time is for its beginning: between its attempts it has begun. */
+START_TEST(what_has_begun_does_not_expire)
+{
+    struct job j;
+    make(&j, alpha, JOB_RUNNING, 0);
+    j.expires_us = 5500;
+    j.max_attempts = 3;
+    struct id id = keep(&j);
+    ends(&id, 1, ATTEMPT_FAILED, JOB_SCHEDULED); /* until 6000 */
+    ck_assert_uint_eq(due(5999), 0);
+    ck_assert_int_eq(state_of(&id), JOB_SCHEDULED);
+    ck_assert_uint_eq(due(6000), 1);
+    due(INT64_C(1) << 60);
+    ck_assert_int_eq(state_of(&id), JOB_QUEUED);
+    claim_one();
+    ends(&id, 2, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    recount();
+}
+END_TEST
+
 START_TEST(age_makes_up_for_priority)
 {
     /* a point of priority is worth a minute: what is two minutes older overtakes one point */
@@ -464,7 +484,8 @@ int main(void)
 {
     return SUITE("life", kit_setup, kit_teardown, every_attempt_is_kept,
                  a_retry_by_hand_gives_one_more_attempt, what_has_not_begun_expires,
-                 age_makes_up_for_priority, a_key_runs_so_many_at_once, a_key_holds_over_a_restart,
+                 what_has_begun_does_not_expire, age_makes_up_for_priority,
+                 a_key_runs_so_many_at_once, a_key_holds_over_a_restart,
                  unique_while_it_has_not_ended, unique_until_it_runs, unique_for_a_time,
                  a_key_of_what_was_refused_is_free, room_for_a_result_is_no_result,
                  the_old_are_forgotten_step_by_step, so_many_are_kept,

@@ -74,13 +74,17 @@ static bool is_ended(const struct group *g)
     return g->finished_us > 0;
 }
 
+/* How a group ended of which so many failed or expired, and so many were cancelled. */
+static enum parent_end end_of(uint64_t failed, uint64_t cancelled)
+{
+    return failed > 0 ? PARENT_FAILED : cancelled > 0 ? PARENT_CANCELLED : PARENT_SUCCEEDED;
+}
+
 enum parent_end group_end(const struct group *g)
 {
-    if (!is_ended(g))
-        return PARENT_OPEN;
-    if (g->state[JOB_FAILED] + g->state[JOB_EXPIRED] > 0)
-        return PARENT_FAILED;
-    return g->state[JOB_CANCELLED] > 0 ? PARENT_CANCELLED : PARENT_SUCCEEDED;
+    return is_ended(g)
+               ? end_of(g->state[JOB_FAILED] + g->state[JOB_EXPIRED], g->state[JOB_CANCELLED])
+               : PARENT_OPEN;
 }
 
 enum parent_end parent_end_of(enum job_state state)
@@ -175,11 +179,12 @@ static int group_told(struct sqlite_store *s, enum stmt which, int64_t key, int6
     sqlite3_stmt *st = s->db.stmt[which];
     uint64_t tail = (uint64_t)sqlite3_column_int64(st, 0);
     int64_t unended = sqlite3_column_int64(st, 1), ended = sqlite3_column_int64(st, 2);
-    int64_t bad = sqlite3_column_int64(st, 3);
-    bool open = sqlite3_column_int(st, 4) != 0, finished = sqlite3_column_int64(st, 5) > 0;
+    enum parent_end end =
+        end_of((uint64_t)sqlite3_column_int64(st, 3), (uint64_t)sqlite3_column_int64(st, 4));
+    bool open = sqlite3_column_int(st, 5) != 0, finished = sqlite3_column_int64(st, 6) > 0;
     AUTO_BUF url = BUF_INIT;
     if (!open && unended == 0 && !finished)
-        buf_add(&url, sqlite3_column_text(st, 6), (size_t)sqlite3_column_bytes(st, 6));
+        buf_add(&url, sqlite3_column_text(st, 7), (size_t)sqlite3_column_bytes(st, 7));
     db_done(&s->db, which);
     if (url.failed)
         return -ERR_NOMEM;
@@ -194,10 +199,7 @@ static int group_told(struct sqlite_store *s, enum stmt which, int64_t key, int6
     int err = db_run_one(s, STMT_GROUP_FINISH, PARAMS(P_INT(key), P_INT(now_us)));
     if (!err)
         err = note_callback(s, key, tail, ENDED_GROUP, url.data, url.len);
-    add_ended(s, (struct ending){.key = key,
-                                 .tail = tail,
-                                 .end = bad ? PARENT_FAILED : PARENT_SUCCEEDED,
-                                 .is_group = true});
+    add_ended(s, (struct ending){.key = key, .tail = tail, .end = end, .is_group = true});
     return err;
 }
 
