@@ -17,6 +17,7 @@
 
 #define DUE_BATCH     1000
 #define SWEEP_KEYS    1000
+#define SWEEP_GROUPS  100
 #define SWEEP_JOBS    200 /* looked at by one transaction */
 #define SWEEP_IDLE_US (1 * US_PER_S)
 #define SWEEP_GO_US   (10 * US_PER_MS) /* between steps while there is more to forget */
@@ -387,10 +388,11 @@ static void swept(int64_t now_us, bool more)
 }
 
 /* Forgets a little: a step of one task's old jobs, `jobs` of them; when all tasks had their turn,
- * of the oldest of all while the store is too large; then of expired keys. */
+ * of the oldest of all while the store is too large; then of expired keys, and of groups that have
+ * no jobs. */
 static int sweep(int64_t now_us, size_t jobs)
 {
-    size_t gone = 0;
+    size_t gone = 0, groups = 0;
     bool more = false;
     int err = 0;
     uint32_t tasks = store_tasks(w.store);
@@ -408,9 +410,11 @@ static int sweep(int64_t now_us, size_t jobs)
         return err;
     }
     err = store_sweep_keys(w.store, now_us, SWEEP_KEYS, &gone);
+    if (!err && w.conf->keep_for_us > 0)
+        err = store_sweep_groups(w.store, now_us - w.conf->keep_for_us, SWEEP_GROUPS, &groups);
+    more = gone == SWEEP_KEYS || groups == SWEEP_GROUPS;
     if (!err)
         err = store_shrink(w.store, SHRINK_PAGES);
-    more = gone == SWEEP_KEYS;
     w.sweep_task = more ? w.sweep_task : 0;
     w.next_sweep_us = now_us + (more ? SWEEP_GO_US : SWEEP_IDLE_US);
     return err;

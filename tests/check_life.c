@@ -465,6 +465,84 @@ START_TEST(a_key_outlives_its_group)
 }
 END_TEST
 
+static int64_t finished_of(const struct id *id)
+{
+    struct group g;
+    ck_assert_int_eq(store_read_group(r, id, &g), 0);
+    int64_t us = g.finished_us;
+    group_release(&g);
+    return us;
+}
+
+/* A stream's key comes again when it has expired, and before the sweep saw that. */
+START_TEST(a_group_is_closed_when_its_key_is_another_ones)
+{
+    uint8_t print[32] = {1};
+    struct store_key key = {.key = "k", .fingerprint = print, .now_us = 10, .expires_us = 20};
+    struct group g[2];
+    struct stream_mark m = {.lines = 1}, known;
+    struct job j;
+    for (int i = 0; i < 2; i++) {
+        g[i] = (struct group){.created_us = 1000, .open = true};
+        ck_assert_int_eq(id_new(&g[i].id), 0);
+        begin();
+        ck_assert_int_eq(store_stream_get(s, "k", key.now_us, &known), 0);
+        ck_assert(!known.known);
+        ck_assert_int_eq(store_group_add(s, &g[i]), 0);
+        m.group = g[i].id;
+        ck_assert_int_eq(store_stream_put(s, &key, &m), 0);
+        commit();
+        ck_assert_int_eq(finished_of(&g[i].id), 0);
+        key.now_us += 10;
+        key.expires_us += 10;
+    }
+    ck_assert_int_ne(finished_of(&g[0].id), 0);
+    make(&j, alpha, JOB_QUEUED, 0); /* and by a job alone */
+    begin();
+    ck_assert_int_eq(insert(&j, &key), 0);
+    commit();
+    ck_assert_int_ne(finished_of(&g[1].id), 0);
+    job_release(&j);
+}
+END_TEST
+
+/* All that a batch was to have was there already: nobody else forgets its group. */
+START_TEST(a_group_of_nothing_is_forgotten)
+{
+    struct group g = {.created_us = 1000}, none;
+    struct id jobs[1], empty, full;
+    size_t gone = 0;
+    bool more;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(id_new(&g.id), 0);
+        g.open = true;
+        begin();
+        ck_assert_int_eq(store_group_add(s, &g), 0);
+        if (i == 1) {
+            struct job j;
+            make(&j, alpha, JOB_RUNNING, 0);
+            j.group = g.id;
+            ck_assert_int_eq(insert(&j, NULL), 0);
+            jobs[0] = j.id;
+            job_release(&j);
+        }
+        ck_assert_int_eq(store_group_close(s, &g.id, 4000), 0);
+        commit();
+        *(i ? &full : &empty) = g.id;
+    }
+    ends(&jobs[0], 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    begin();
+    ck_assert_int_eq(store_sweep_groups(s, 3999, 10, &gone), 0);
+    ck_assert_uint_eq(gone, 0);
+    ck_assert_int_eq(store_sweep_groups(s, INT64_MAX, 10, &gone), 0);
+    ck_assert_uint_eq(gone, 1);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    commit();
+    ck_assert_int_eq(store_read_group(r, &empty, &none), -ERR_NO_GROUP);
+    ck_assert_int_ne(finished_of(&full), 0);
+}
+END_TEST
+
 START_TEST(only_what_has_ended_is_deleted)
 {
     struct id run = add(alpha, JOB_RUNNING, 0), done = ended_after(1), nil = {{0}};
@@ -489,5 +567,6 @@ int main(void)
                  unique_while_it_has_not_ended, unique_until_it_runs, unique_for_a_time,
                  a_key_of_what_was_refused_is_free, room_for_a_result_is_no_result,
                  the_old_are_forgotten_step_by_step, so_many_are_kept,
-                 only_what_has_ended_is_deleted, a_key_outlives_its_job, a_key_outlives_its_group);
+                 only_what_has_ended_is_deleted, a_group_is_closed_when_its_key_is_another_ones,
+                 a_group_of_nothing_is_forgotten, a_key_outlives_its_job, a_key_outlives_its_group);
 }

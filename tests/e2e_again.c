@@ -174,12 +174,32 @@ START_TEST(a_batch_is_told_again_by_its_own_jobs)
 }
 END_TEST
 
+START_TEST(a_group_of_nothing_is_forgotten)
+{
+    static const char there[] = "{\"task\":\"noop\",\"delay\":900,\"unique\":{\"key\":\"u\"}}";
+    char path[100], body[200];
+    struct server *s = server_new("[server]\nkeep_for = 1s\n", NULL);
+    (void)submit(s, there);
+    snprintf(body, sizeof(body), "{\"jobs\":[%s]}", there);
+    struct ids made = batch_of(s, body, key);
+    snprintf(path, sizeof(path), "/v1/groups/%s", made.group);
+    for (int status = 0; status != 404;) {
+        struct answer *a = http(s, "GET", path, NULL, NULL);
+        status = a->status;
+        answer_free(a);
+    }
+    is_gone(s, "/v1/jobs/batch", body, key, made.group);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
         all_of_a_chain_are_run_again_in_their_order,
         what_was_forgotten_is_not_done_twice,
         a_batch_is_told_again_by_its_own_jobs,
+        a_group_of_nothing_is_forgotten,
     };
     return run_suite("again", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -384,6 +384,7 @@ static const struct store_ops sqlite_ops = {
     .gone = sqlite_gone,
     .checkpoint_keep = sqlite_checkpoint_keep,
     .due = sqlite_due,
+    .sweep_groups = sqlite_sweep_groups,
     .sweep_keys = sqlite_sweep_keys,
     .sweep_jobs = sqlite_sweep_jobs,
     .sweep_bytes = sqlite_sweep_bytes,

@@ -330,6 +330,7 @@ int gather_input(struct sqlite_store *s, struct job *job); /* replaces its input
 
 /* ---- sqlite_group.c ---- */
 int sqlite_group_add(struct store *s, const struct group *g);
+int sqlite_sweep_groups(struct store *s, int64_t before_us, size_t limit, size_t *gone);
 int sqlite_group_close(struct store *s, const struct id *id, int64_t now_us);
 int sqlite_settle(struct store *s, int64_t now_us, bool *more);
 int64_t sqlite_due_hint_us(const struct store *s);
@@ -414,6 +415,8 @@ int sqlite_read_stream(struct store_reader *r, const char *key, int64_t now_us,
                        struct stream_mark *out);
 int close_group(struct sqlite_store *s, int64_t key, int64_t now_us);
 int streams_expire(struct sqlite_store *s, int64_t now_us); /* closes groups whose lines come no more */
+/* The key of this group has expired and may become another's, which then nothing would close. */
+int stream_over(struct sqlite_store *s, int kind, const struct id *group, int64_t now_us);
 int sqlite_clock_set(struct store *s, int64_t step_us);
 int sqlite_state_of(struct store *s, const struct id *id, enum job_state *state);
 int sqlite_recover(struct store *s, int64_t now_us, struct recovery *out);

@@ -237,6 +237,28 @@ int sqlite_group_close(struct store *base, const struct id *id, int64_t now_us)
     return close_group(sqlite_of(base), (int64_t)id_key(id), now_us);
 }
 
+/* What the open transaction moved is of groups that have jobs, or have not ended. */
+int sqlite_sweep_groups(struct store *base, int64_t before_us, size_t limit, size_t *gone)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    struct {
+        int64_t key;
+        uint64_t tail;
+    } empty[CHILDREN_AT_ONCE];
+    size_t n = 0;
+    limit = limit < CHILDREN_AT_ONCE ? limit : CHILDREN_AT_ONCE;
+    int got = db_first(&s->db, STMT_GROUPS_EMPTY, PARAMS(P_INT(before_us), P_INT(limit)));
+    for (; got == 1; got = db_next(&s->db, STMT_GROUPS_EMPTY)) {
+        empty[n].key = sqlite3_column_int64(s->db.stmt[STMT_GROUPS_EMPTY], 0);
+        empty[n++].tail = (uint64_t)sqlite3_column_int64(s->db.stmt[STMT_GROUPS_EMPTY], 1);
+    }
+    s->sweeping = s->sweeping || n > 0;
+    for (size_t i = 0; i < n && got >= 0; i++)
+        got = group_drop(s, empty[i].key, empty[i].tail);
+    *gone = n;
+    return got < 0 ? got : 0;
+}
+
 /* ---- children ---- */
 
 int end_child(struct sqlite_store *s, const struct job *child, enum parent_end why,

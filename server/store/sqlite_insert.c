@@ -17,15 +17,19 @@
 int sqlite_replay(struct store *base, const struct store_key *key, struct id *id)
 {
     struct sqlite_store *s = sqlite_of(base);
-    int got = db_first(&s->db, STMT_REQUEST_GET, PARAMS(P_STR(key->key), P_INT(key->now_us)));
+    int got = db_first(&s->db, STMT_REQUEST_GET, PARAMS(P_STR(key->key)));
     if (got != 1)
         return got;
     sqlite3_stmt *st = s->db.stmt[STMT_REQUEST_GET];
+    bool over = sqlite3_column_int64(st, 4) <= key->now_us;
+    int kind = sqlite3_column_int(st, 3);
     bool same = sqlite3_column_bytes(st, 0) == 32 &&
                 memcmp(sqlite3_column_blob(st, 0), key->fingerprint, 32) == 0;
-    bool is_group = sqlite3_column_int(st, 3) != 0;
+    bool is_group = kind != 0;
     id_make(id, (uint64_t)sqlite3_column_int64(st, 1), (uint64_t)sqlite3_column_int64(st, 2));
     db_done(&s->db, STMT_REQUEST_GET);
+    if (over)
+        return stream_over(s, kind, id, key->now_us);
     if (!same)
         return -ERR_KEY_REUSED;
     if (!is_group)

@@ -397,6 +397,13 @@ int store_due(struct store *s, int64_t now_us, size_t limit, size_t *moved, int6
     return s->ops->due(s, now_us, limit, moved, next_us);
 }
 
+int store_sweep_groups(struct store *s, int64_t before_us, size_t limit, size_t *gone)
+{
+    assert(s->in_transaction);
+    *gone = 0;
+    return s->ops->sweep_groups(s, before_us, limit, gone);
+}
+
 int store_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone)
 {
     assert(s->in_transaction);

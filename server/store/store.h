@@ -245,6 +245,10 @@ bool store_task_paused_id(const struct store *s, uint32_t task_id); /* the same 
  * the next is due (INT64_MAX: none). */
 int store_due(struct store *s, int64_t now_us, size_t limit, size_t *moved, int64_t *next_us);
 
+/* Forgets groups that ended by before_us and have no jobs, at most `limit`: all that they were to have was there
+ * already. Those that had jobs go with their last one. */
+int store_sweep_groups(struct store *s, int64_t before_us, size_t limit, size_t *gone);
+
 /* Forgets expired idempotency keys, at most `limit`; inside a transaction. */
 int store_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone);
 
