@@ -68,6 +68,7 @@ static int tell_jobs(struct request *rq, bool as_asked, struct buf *out, size_t 
 {
     const struct change *c = rq->change;
     struct job_filter f = {.state = -1, .group = &rq->id, .upward = true, .limit = PAGE};
+    buf_clear(out);
     *told = 0;
     for (bool more = true; more;) {
         struct job_page page;
@@ -107,10 +108,8 @@ static int replay(struct request *rq, struct buf *out)
     AUTO_BUF jobs = BUF_INIT;
     size_t told;
     int err = tell_jobs(rq, true, &jobs, &told);
-    if (!err && !is_whole(rq)) { /* asked after they were read: none was missing then */
-        buf_clear(&jobs);
+    if (!err && !is_whole(rq)) /* asked after they were read: none was missing then */
         err = tell_jobs(rq, false, &jobs, &told);
-    }
     if (err || jobs.failed)
         return err ? err : -ERR_NOMEM;
     head(rq, out, told);

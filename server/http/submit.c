@@ -326,6 +326,8 @@ static int take_member(struct terms *t, const struct jsonscan_member *m)
     char name[NAME_LOOK + 1];
     json_t *json = NULL;
     json_error_t e;
+    e.position = 0;
+    e.text[0] = 0;
     size_t cost = tree_cost(t->prefix, m->value, m->vlen);
     bool plain = m->value[0] == '"' && !memchr(m->value, '\\', m->vlen);
     memcpy(name, m->name, m->nlen);
