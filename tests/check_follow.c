@@ -147,8 +147,7 @@ END_TEST
 
 /* ---- dependencies ---- */
 
-/* Keeps j, which then waits for them. */
-static struct id child_with(struct job *j, const struct id *parents, size_t n)
+static void wait_for(struct job *j, const struct id *parents, size_t n)
 {
     j->parents = malloc(n * sizeof(*parents));
     ck_assert_ptr_nonnull(j->parents);
@@ -160,6 +159,11 @@ static struct id child_with(struct job *j, const struct id *parents, size_t n)
         buf_addf(&j->depends_on, "%s\"%s\"", i ? "," : "[", text);
     }
     buf_addc(&j->depends_on, ']');
+}
+
+static struct id child_with(struct job *j, const struct id *parents, size_t n)
+{
+    wait_for(j, parents, n);
     return keep(j);
 }
 
@@ -460,15 +464,21 @@ END_TEST
 START_TEST(a_group_begins_again_with_its_jobs)
 {
     struct id jobs[2], g = group_of(2, jobs), child = child_of(&g, 1, false);
+    struct job late;
     ends_and_settles(&jobs[0], ATTEMPT_FAILED);
     ends_and_settles(&jobs[1], ATTEMPT_SUCCEEDED);
     ck_assert_int_eq(state_of(&child), JOB_FAILED);
     begin();
     ck_assert_int_eq(retried(&jobs[0]), JOB_QUEUED);
+    make(&late, beta, JOB_QUEUED, 0);
+    wait_for(&late, &g, 1);
+    ck_assert_int_eq(insert(&late, NULL), 0);
     ck_assert_int_eq(retried(&child), JOB_SCHEDULED);
     commit();
     settle();
     ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    ck_assert_int_eq(state_of(&late.id), JOB_SCHEDULED);
+    job_release(&late);
     runs_and_ends(&jobs[0], 2, ATTEMPT_SUCCEEDED);
     ck_assert_int_eq(state_of(&child), JOB_QUEUED);
     recount();

@@ -281,6 +281,9 @@ static int add_parents(struct sqlite_store *s, struct job *job, enum parent_end 
 {
     *fate = PARENT_OPEN;
     job->waits = 0;
+    int flushed = s->began_again ? group_flush(s, job->created_us) : 0; /* as in wait_again() */
+    if (flushed)
+        return flushed;
     for (size_t i = 0; i < job->parents_count; i++) {
         enum parent_end end = PARENT_OPEN;
         int err = parent_state(s, &job->parents[i], &end);
