@@ -285,7 +285,7 @@ static int make_body(struct call *c)
     if (!d->is_group) { /* job.succeeded, … */
         out->len -= strlen("\",\"datacontenttype\":\"application/json\",\"time\":");
         buf_addf(out, ".%s\",\"datacontenttype\":\"application/json\",\"time\":",
-                 job_state_name(job.state));
+                 job_state_name(d->ended >= 0 ? (enum job_state)d->ended : job.state));
     }
     json_time(out, d->created_us);
     buf_adds(out, ",\"data\":");
