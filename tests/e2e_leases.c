@@ -46,6 +46,13 @@ START_TEST(a_lease_outlives_the_service)
     server_restart(s);
     answer_free(await_state(s, id, "running"));
     ck_assert_int_eq(end_lease(s, lease, "heartbeat", "{}"), 200);
+    ck_assert_int_eq(
+        end_lease(s, lease, "heartbeat", "{\"progress\":{\"fraction\":0.5,\"message\":\"half\"}}"),
+        200);
+    struct answer *list = get(s, "/v1/jobs?state=running", 200); /* as of a job that runs here */
+    ck_assert_msg(strcmp(jstr(list->json, "jobs.0.progress.message"), "half") == 0, "%s",
+                  list->body);
+    answer_free(list);
     ck_assert_int_eq(end_lease(s, lease, "complete", "{\"result\":7}"), 200);
     struct answer *job = await_state(s, id, "succeeded");
     ck_assert_int_eq(jint(job->json, "result"), 7);

@@ -486,11 +486,24 @@ void json_job(struct buf *out, const struct job *job, const struct slot_view *ru
     job_json(out, &v);
 }
 
+/* Who runs it: a worker here, else a remote one by its lease. */
+static void look_who_runs(struct view *v, struct slot_view *running, struct lease *lease)
+{
+    if (v->job->state != JOB_RUNNING)
+        return;
+    if (board_find_job(reader_board(), &v->job->id, running))
+        v->running = running;
+    else if (reader_lease(&v->job->id, lease) == 0)
+        v->lease = lease;
+}
+
 void json_job_now(struct buf *out, const struct job *job)
 {
     struct slot_view running;
-    bool runs = job->state == JOB_RUNNING && board_find_job(reader_board(), &job->id, &running);
-    json_job(out, job, runs ? &running : NULL);
+    struct lease lease;
+    struct view v = {.job = job};
+    look_who_runs(&v, &running, &lease);
+    job_json(out, &v);
 }
 
 void json_job_whole(struct buf *out, const struct job *job, const struct attempt_record *past,
@@ -498,16 +511,8 @@ void json_job_whole(struct buf *out, const struct job *job, const struct attempt
 {
     struct slot_view running;
     struct lease lease;
-    bool runs = job->state == JOB_RUNNING && board_find_job(reader_board(), &job->id, &running);
-    int task = job->state == JOB_RUNNING ? taskdefs_find(reader_tasks(), job->task) : -1;
-    bool leased = task >= 0 && reader_tasks()->task[task].kind == TASK_REMOTE &&
-                  reader_lease(&job->id, &lease) == 0;
-    struct view v = {.job = job,
-                     .lease = leased ? &lease : NULL,
-                     .running = runs ? &running : NULL,
-                     .whole = true,
-                     .past = past,
-                     .past_count = n};
+    struct view v = {.job = job, .whole = true, .past = past, .past_count = n};
+    look_who_runs(&v, &running, &lease);
     job_json(out, &v);
 }
 
