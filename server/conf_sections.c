@@ -19,8 +19,7 @@
 
 #define DEFAULT_OUTPUT_MAX (UINT64_C(64) << 20)
 #define TASK_OUTPUT_MAX    (UINT64_C(900) << 20) /* what a row of the store can hold */
-                                                  */
-#define DEFAULT_READY_US (INT64_C(10) * 1000000)
+#define DEFAULT_READY_US   (INT64_C(10) * 1000000)
 
 /* What the file said of a section, so that a setting is given once, and pools are found at the end.
  */
