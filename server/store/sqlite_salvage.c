@@ -5,7 +5,7 @@
  * The damaged file is only read. Each table is walked from both ends; where a page cannot be read
  * the keys between are searched for what lies between two bad pages. A row without which another
  * makes no sense takes it along: a job whose input is lost is no job. What follows from rows
- * (counters, tags) is made anew.
+ * (counters, groups' counts, tags) is made anew.
  */
 #include "sqlite.h"
 
@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GAPS_MAX 1000 /* stretches between bad pages that are still to be looked at */
+#define NUMBER_(n) #n
+#define NUMBER(n)  NUMBER_(n)
+#define GAPS_MAX   1000 /* stretches between bad pages that are still to be looked at */
 
 struct range {
     int64_t from, to;
@@ -268,8 +270,14 @@ static const char *const tables[] = {
     "tasks",       "jobs",  "blobs",     "attempts", "job_groups", "dependencies", "uniques",
     "idempotency", "pools", "schedules", "leases",   "deliveries", "checkpoints",  "job_tags"};
 
-/* Large bytes are in `blobs`, which a job without its own cannot do without. */
+/* Large bytes are in `blobs`, which a job without its own cannot do without. Numbers of tasks are
+ * places in an array (STORE_TASKS_MAX). A job whose group is lost is one of none, for a move of it
+ * would be counted there. A group is made of the jobs that are left: without any it is gone, and
+ * where none of them is to run it is opened, for the next start closes what is open, tells its
+ * callback_url and passes its end on. */
 static const char *const mending[] = {
+    "DELETE FROM tasks WHERE task_id NOT BETWEEN 1 AND " NUMBER(STORE_TASKS_MAX),
+    "DELETE FROM jobs WHERE task_id NOT BETWEEN 1 AND " NUMBER(STORE_TASKS_MAX),
     "DELETE FROM jobs WHERE state NOT BETWEEN 0 AND 6 OR priority NOT BETWEEN -100 AND 100 OR "
     "attempt < 0 OR max_attempts < 1 OR input_size < 0 OR result_size < 0 OR timeout_us < 0",
     "DELETE FROM jobs WHERE input IS NULL AND input_size > 1024 AND NOT EXISTS (SELECT 1 FROM "
@@ -284,7 +292,19 @@ static const char *const mending[] = {
     "DELETE FROM checkpoints WHERE key NOT IN (SELECT key FROM jobs)",
     "DELETE FROM job_tags WHERE key NOT IN (SELECT key FROM jobs)",
     "DELETE FROM uniques WHERE key NOT IN (SELECT key FROM jobs)",
-    "DELETE FROM idempotency WHERE kind = 0 AND key NOT IN (SELECT key FROM jobs)",
+    "UPDATE jobs SET group_key = 0, group_tail = 0 WHERE group_key <> 0 AND group_key NOT IN "
+    "(SELECT key FROM job_groups)",
+    "DELETE FROM job_groups WHERE open = 0 AND key NOT IN (SELECT group_key FROM jobs)",
+    "UPDATE job_groups SET n0 = 0, n1 = 0, n2 = 0, n3 = 0, n4 = 0, n5 = 0, n6 = 0",
+    "UPDATE job_groups SET n0 = c.n0, n1 = c.n1, n2 = c.n2, n3 = c.n3, n4 = c.n4, n5 = c.n5, "
+    "n6 = c.n6 FROM (SELECT group_key, sum(state = 0) AS n0, sum(state = 1) AS n1, "
+    "sum(state = 2) AS n2, sum(state = 3) AS n3, sum(state = 4) AS n4, sum(state = 5) AS n5, "
+    "sum(state = 6) AS n6 FROM jobs WHERE group_key <> 0 GROUP BY group_key) AS c "
+    "WHERE c.group_key = job_groups.key",
+    "UPDATE job_groups SET finished_us = 0 WHERE n0 + n1 + n2 > 0",
+    "UPDATE job_groups SET open = 1 WHERE n0 + n1 + n2 = 0 AND finished_us = 0",
+    "DELETE FROM idempotency WHERE key NOT IN (SELECT key FROM jobs) AND kind = 0",
+    "DELETE FROM idempotency WHERE key NOT IN (SELECT key FROM job_groups) AND kind <> 0",
     "INSERT OR IGNORE INTO job_tags (tag, key) SELECT t.value, j.key FROM jobs j, "
     "json_each(j.tags) t WHERE j.tags <> '' AND json_valid(j.tags)",
     "DELETE FROM counters",
