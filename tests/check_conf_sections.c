@@ -100,7 +100,9 @@ END_TEST
 START_TEST(shipped_tasks_may_be_changed)
 {
     ck_loads("[pool one]\n[task primes]\ntimeout = 5\npool = one\n[task echo]\ncommand = cat\n"
-             "[task noop]\ntimeout = 7\nmodule = /x/noop.so\n");
+             "[task noop]\ntimeout = 7\nmodule = /x/noop.so\n"
+             "[task sleep]\nconcurrency = 1\nkey_concurrency = 2\nrate = 3\nburst = 4\n"
+             "backoff = fixed 5s\nkeep_for = 6\nkeep_max = 7\ncommand = sleep 1\n");
     ck_assert_uint_eq(c.defs.tasks, 6);
     ck_assert_str_eq(task("primes")->module, "builtin:primes");
     ck_assert_int_eq(task("primes")->timeout_us, 5000000);
@@ -109,6 +111,13 @@ START_TEST(shipped_tasks_may_be_changed)
     ck_assert_int_eq(task("echo")->kind, TASK_COMMAND);
     ck_assert_str_eq(task("noop")->module, "/x/noop.so");
     ck_assert_int_eq(task("noop")->timeout_us, 7000000);
+    const struct taskdef *t = task("sleep"); /* what stands before its command counts, too */
+    ck_assert_uint_eq(t->concurrency, 1);
+    ck_assert_uint_eq(t->key_concurrency, 2);
+    ck_assert(t->rate > 2.9 && t->burst > 3.9);
+    ck_assert_str_ne(t->backoff, "");
+    ck_assert_int_eq(t->keep_for_us, 6000000);
+    ck_assert_int_eq(t->keep_max, 7);
 }
 END_TEST
 
@@ -163,6 +172,9 @@ START_TEST(sections_that_are_wrong)
         {"[task x]\ncommand = a\nmodule = b\n", ":3: a task has either a module or a command"},
         {"[task x]\nmodule = a\ncommand = b\n", ":3: a task has either a module or a command"},
         {"[task x]\ncommand = a\ncommand = b\n", ":3: command is set twice"},
+        {"[task echo]\nmodule = builtin:noop\ncommand = b\n", ":3: a task has either a module or"},
+        {"[task x]\nrate = 1\nrate = 2\n", ":3: rate is set twice"},
+        {"[task x]\nkeep_for = 1\ncommand = a\nkeep_for = 1\n", ":4: keep_for is set twice"},
         {"[task x]\ncommand =\n", ":2: command = : no words"},
         {"[task x]\ncommand = ''\n", ":2: command = '': no words"},
         {"[task x]\ncommand = a 'b\n", ":2: command = a 'b: no words, or a quote"},
