@@ -403,7 +403,8 @@ int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
         if (!task_extra[i].has_sandbox && t->kind != TASK_MODULE && !remote)
             (void)limits_level(c->sandbox, &t->sandbox);
         if (!task_extra[i].has_network)
-            t->network = t->sandbox == SANDBOX_NONE;
+            t->network = t->sandbox == SANDBOX_NONE; /* for best, see conf_settle_task */
+        t->network_by_default = !task_extra[i].has_network;
         if (t->max_attempts == 0)
             t->max_attempts = (uint32_t)c->max_attempts;
     }

@@ -3,6 +3,7 @@
  * wrong with them, and how they travel to another process.
  */
 #include "../common/err.h"
+#include "../server/conf_machine.h"
 #include "../server/schema.h"
 #include "confkit.h"
 #include "suite.h"
@@ -309,9 +310,40 @@ START_TEST(definitions_travel)
 }
 END_TEST
 
+static int settle(const char *task_name, const char *text, bool seccomp)
+{
+    struct machine m = {.probed = true, .seccomp = seccomp, .why = "it lacks something"};
+    ck_loads(text);
+    buf_clear(&why);
+    return conf_settle_task(&c.defs.task[taskdefs_find(&c.defs, task_name)], &m, &why);
+}
+
+static void refuses(const char *setting, const char *text)
+{
+    char words[100];
+    snprintf(words, sizeof(words), "[task x]: %s: this machine does not offer it: it lacks",
+             setting);
+    ck_assert_int_eq(settle("x", text, false), -ERR_CONFIG);
+    ck_assert_msg(strstr(why.data, words) != NULL, "%s", why.data);
+}
+
+/* `best` takes what there is, also of what it forbids by default. */
+START_TEST(the_best_of_a_poor_machine)
+{
+    static const char best[] = "[task x]\ncommand = a\nsandbox = best\n";
+    ck_assert_int_eq(settle("x", best, false), 0);
+    ck_assert_int_eq(task("x")->sandbox, SANDBOX_NONE);
+    ck_assert(task("x")->network);
+    ck_assert_int_eq(settle("x", best, true), 0);
+    ck_assert(!task("x")->network); /* that can be had */
+    refuses("network = no", "[task x]\ncommand = a\nsandbox = best\nnetwork = no\n");
+    refuses("sandbox = basic", "[task x]\ncommand = a\nsandbox = basic\n");
+}
+END_TEST
+
 int main(void)
 {
     return SUITE("conf_sections", kit_setup, kit_teardown, pools_and_tasks,
                  shipped_tasks_may_be_changed, room_for_more_workers, sections_that_are_wrong,
-                 schemas_of_inputs, definitions_travel);
+                 schemas_of_inputs, definitions_travel, the_best_of_a_poor_machine);
 }
