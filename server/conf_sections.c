@@ -371,11 +371,11 @@ int sections_set(struct conf *c, const char *section, const char *name, const ch
                section);
 }
 
-int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
+int sections_end(struct conf *c, struct buf *why)
 {
     struct taskdefs *d = &c->defs;
     d->kill_grace_us = c->kill_grace_us;
-    int err = pools_end(d, default_workers, why);
+    int err = pools_end(d, why);
     if (err)
         return err;
     for (uint32_t i = 0; i < d->tasks; i++) {
