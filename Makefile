@@ -196,6 +196,7 @@ HTTP := \
 	server/http/json_job.c \
 	server/http/listener.c \
 	server/http/loop.c \
+	server/http/memory.c \
 	server/http/multipart.c \
 	server/http/pace.c \
 	server/http/problem.c \
@@ -275,7 +276,8 @@ STORY_BIN := $(STORY:%.c=$(BUILD)/%)
 # the fuzz targets, each over the inputs that are kept for it
 REPLAY     := $(wildcard tests/fuzz/*.c)
 REPLAY_BIN := $(REPLAY:%.c=$(BUILD)/%)
-TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(BUILD)/tests/programs/%,$(wildcard tests/programs/*.c)) $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
+ESCAPE := $(wildcard tests/programs/escape/*.c)
+TEST_PROGRAMS := $(BUILD)/tests/programs/escape $(patsubst tests/programs/%.c,$(BUILD)/tests/programs/%,$(wildcard tests/programs/*.c)) $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 
 all: $(BUILD)/jobmill ## build build/jobmill
 
@@ -311,6 +313,10 @@ $(BUILD)/tests/programs/%: tests/programs/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -O1 $(WARN) -D_GNU_SOURCE -o $@ $<
 
+$(BUILD)/tests/programs/escape: $(ESCAPE) tests/programs/escape/escape.h tests/programs/escape/attempts.def Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -O1 $(WARN) -D_GNU_SOURCE -o $@ $(ESCAPE)
+
 # ---- files inside the binary: an assembler stub with one .incbin each, and a table ----
 $(BUILD)/web/%.gz: web/dist/% Makefile
 	@mkdir -p $(@D)
@@ -343,12 +349,15 @@ $(BUILD)/web-test: tests/web/package-lock.json
 	cp tests/web/package.json tests/web/package-lock.json $@
 	cd $@ && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
+# what they try without a page
+WEB_PURE := $(addprefix web/src/,again.js clock.js cronwords.js jsontext.js prometheus.js series.js)
 pictures: $(BUILD)/jobmill $(BUILD)/web-test ## the pictures of docs/screenshots anew (takes a minute)
 	cp tests/web/pictures.js $(BUILD)/web-test
 	node $(BUILD)/web-test/pictures.js $(BUILD)/jobmill /usr/bin/chromium docs/screenshots
 web-test: $(BUILD)/jobmill $(BUILD)/web-test ## the dashboard in Debian's Chromium: every page and action, axe; tells its first paint; PICTURES=DIR keeps pictures
-	cp tests/web/test.js web/src/cronwords.js web/src/prometheus.js web/src/series.js $(BUILD)/web-test
+	cp tests/web/*.js $(WEB_PURE) $(BUILD)/web-test
 	node $(BUILD)/web-test/test.js $(BUILD)/jobmill /usr/bin/chromium $(PICTURES)
+	node $(BUILD)/web-test/trouble.js $(BUILD)/jobmill /usr/bin/chromium
 web-check: ## is web/dist the bundle of web/src, and small?
 	web/check.sh
 
@@ -413,6 +422,7 @@ $(BUILD)/tests/check_store $(BUILD)/tests/check_life $(BUILD)/tests/check_follow
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 $(BUILD)/tests/check_serve: ALL_LDFLAGS += -Wl,--wrap=forkserver_kill_all
+$(BUILD)/tests/check_reaper: ALL_LDFLAGS += -Wl,--wrap=kill
 $(BUILD)/tests/check_cgroup: ALL_LDFLAGS += -Wl,--wrap=mkdir,--wrap=rmdir,--wrap=unlinkat
 # A fuzzer may stand in for a part of the service: its own functions are found first. Dispatch's has the sockets, too.
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/lib/replay.o $(OBJS) $(BUILD)/embed.o
@@ -429,7 +439,7 @@ $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 
 test: deps-test ## install what is missing, build, and pass the tests
 	$(MAKE) --no-print-directory -j$$(nproc) tests
-	$(MAKE) --no-print-directory layers contract smuggling ssrf docs-test check e2e
+	$(MAKE) --no-print-directory deps-check layers contract smuggling ssrf docs-test check e2e
 
 # All are run, so that one look tells all that is wrong.
 NONE_FAILED = [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
@@ -446,6 +456,9 @@ escape: $(BUILD)/jobmill $(BUILD)/tests/e2e_escape $(TEST_PROGRAMS) ## hostile p
 
 layers: $(COMMON:%.c=$(BUILD)/%.o) $(WORKERS:%.c=$(BUILD)/%.o) $(BUILD)/embed.o ## who may include whom
 	./tests/layers.sh $(BUILD)
+
+deps-check: ## install-deps.sh against what may be installed in other ways
+	./tests/deps.sh
 
 contract: $(BUILD)/jobmill generated-check web-check ## api.yaml against the routes and the answers; documents against their tables
 	/usr/bin/python3 tests/contract.py $(BUILD)/jobmill
@@ -697,7 +710,7 @@ bench-profile: all $(BUILD)/bench/load ## CPU time and system calls of a request
 	BUILD=$(BUILD) python3 bench/profile.py $(PROFILE_ARGS)
 
 # ---- the look of the code ----
-FORMATTED = $(SRCS) server/main.c $(TASKS) $(wildcard tests/*.c tests/*.h tests/preload/*.c tests/programs/*.c tests/tasks/*.c bench/*.c bench/*/*.c)
+FORMATTED = $(SRCS) server/main.c $(TASKS) $(wildcard tests/*.c tests/*.h tests/preload/*.c tests/programs/*.c tests/programs/escape/*.c tests/tasks/*.c bench/*.c bench/*/*.c)
 fmt: deps-lint ## format the sources
 	clang-format -i $(FORMATTED)
 fmt-check: deps-lint
@@ -723,4 +736,4 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/fuzz/*.d $(BUILD)/tests/fuzz/lib/*.d)
-.PHONY: all pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-beside bench-short bench-deps bench-growth bench-hostile bench-overload bench-load-check bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck manlint reuse generated generated-check lint clean help
+.PHONY: all deps-check pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-beside bench-short bench-deps bench-growth bench-hostile bench-overload bench-load-check bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck manlint reuse generated generated-check lint clean help

@@ -73,6 +73,7 @@ redis-server
 # Node may have come another way than from Debian, whose npm brings hundreds of packages
 web="$build
 chromium
+curl
 "
 command -v npm >/dev/null 2>&1 || web="$web
 nodejs
@@ -110,10 +111,17 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
     exit 0
 fi
 
+# a line for each architecture that it is there for
+is_there() {
+    dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
+}
+
 missing=
 for p in $want; do
-    status=$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true)
-    [ "$status" = installed ] || missing="$missing $p"
+    is_there "$p" && continue
+    # the headers are wanted, whose package keeps those of the other libcurl out
+    [ "$p" = libcurl4-gnutls-dev ] && is_there libcurl4-openssl-dev && continue
+    missing="$missing $p"
 done
 [ -n "$missing" ] || exit 0
 

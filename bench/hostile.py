@@ -3,7 +3,7 @@
 
     bench/hostile.py [--seconds S] [--nice N] [--markdown FILE]
 
-Each hog of tests/programs/escape.c keeps two workers of a pool of its own busy, in the strongest sandbox that works here, while GET /healthz
+Each hog of tests/programs/escape keeps two workers of a pool of its own busy, in the strongest sandbox that works here, while GET /healthz
 is asked 400 times a second over 4 connections and whole jobs of `noop` 50 times a second over 2. The goal is a p99 of /healthz of at most 50 ms during
 each; it exits with 1 where that is missed. Before each hog the same is measured without one: what the machine does alone.
 Then a pool gets nothing but jobs that kill their workers, and the rate of whole jobs in another pool stands beside that without, in turns; the goal is 0.9.

@@ -56,8 +56,9 @@ static int keep_answer(struct batch *b, const struct http_reply *r)
             status = keep_id(b, job);
     }
     json_decref(answer);
-    if (!status && b->c->o.json && !b->c->o.wait && !term_bytes(r->body.data, r->body.len, true))
-        status = CLI_NO_OUTPUT;
+    if (!status && b->c->o.json && !b->c->o.wait)
+        (void)term_bytes(r->body.data, r->body.len,
+                         true); /* send_group() asks whether that went well */
     return status;
 }
 
@@ -122,7 +123,7 @@ static int send_group(struct batch *b)
     }
     buf_clear(&b->jobs);
     b->n = 0;
-    return status;
+    return status || term_flush() ? status : CLI_NO_OUTPUT;
 }
 
 /* ---- lines ---- */
@@ -174,10 +175,10 @@ static int read_lines(struct batch *b, FILE *f)
 /* ---- ends ---- */
 
 /* One line, whatever the JSON's spaces are: raw newlines stand in no JSON string. */
-static int print_result(struct cli *c, const char *id)
+static int print_result(struct cli *c, const char *id, double deadline)
 {
     AUTO_REPLY r = {0};
-    int status = result_fetch(c, id, &r);
+    int status = result_fetch(c, id, deadline, &r);
     if (status)
         return status;
     for (size_t i = 0; i < r.body.len; i++) {
@@ -214,7 +215,9 @@ static int wait_all(struct batch *b)
             else if (!result)
                 puts("null");
             else
-                status = print_result(c, id);
+                status = print_result(c, id, deadline);
+            if (!term_flush())
+                status = CLI_NO_OUTPUT;
         }
         json_decref(job);
         all = wait_worse(all, status);

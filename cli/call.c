@@ -13,6 +13,16 @@ enum {
     LONGEST_PAUSE_MS = 5000 /* also when the service asks for a longer one */
 };
 
+#define LEAST_S 0.001 /* libcurl takes less for no limit */
+
+/* ---- JSON ---- */
+
+json_t *call_parse(const char *bytes, size_t len, size_t flags, json_error_t *e)
+{
+    json_t *json = json_loadb(bytes ? bytes : "", len, flags, e);
+    return json ? json : json_loadb(bytes ? bytes : "", len, flags | JSON_DECODE_INT_AS_REAL, e);
+}
+
 /* ---- what went wrong ---- */
 
 static bool is_temporary(int status)
@@ -27,7 +37,7 @@ static int exit_of(int status)
 
 int call_refused(const char *about, const struct http_reply *r)
 {
-    json_t *problem = r->body.data ? json_loadb(r->body.data, r->body.len, 0, NULL) : NULL;
+    json_t *problem = call_parse(r->body.data, r->body.len, 0, NULL);
     const char *title = json_string_value(json_object_get(problem, "title"));
     const char *detail = json_string_value(json_object_get(problem, "detail"));
     fputs("jobmill: ", stderr);
@@ -54,11 +64,17 @@ bool call_not_served(const struct http_reply *r)
         return true;
     if (r->status != 404 || !r->body.data)
         return r->status == 404;
-    json_t *problem = json_loadb(r->body.data, r->body.len, 0, NULL);
+    json_t *problem = call_parse(r->body.data, r->body.len, 0, NULL);
     const char *code = json_string_value(json_object_get(problem, "code"));
     bool not_served = !code || strcmp(code, "not_found") == 0;
     json_decref(problem);
     return not_served;
+}
+
+int call_given_up(void)
+{
+    fputs("jobmill: no longer following; the job goes on\n", stderr);
+    return CLI_TIMED_OUT;
 }
 
 static int no_answer(struct cli *c, const struct http_call *call, enum http_end end)
@@ -72,10 +88,8 @@ static int no_answer(struct cli *c, const struct http_call *call, enum http_end 
     case HTTP_REFUSED: /* who refused has said why */
         return CLI_NO_OUTPUT;
     case HTTP_TIMEOUT:
-        if (call->endless) { /* a stream flowed as long as was wanted */
-            fputs("jobmill: no longer following; the job goes on\n", stderr);
-            return CLI_TIMED_OUT;
-        }
+        if (call->endless) /* a stream flowed as long as was wanted */
+            return call_given_up();
         /* fall through */
     case HTTP_BROKEN:
         fprintf(stderr, "jobmill: no answer from %s: %s\n", c->server, http_why(c->http));
@@ -113,7 +127,7 @@ int call_any(struct cli *c, const struct http_call *wanted, struct http_reply *r
     struct http_call call = *wanted;
     bool broke = false;
     if (c->o.timeout.set && call.seconds <= 0)
-        call.seconds = c->o.timeout.value > 0 ? c->o.timeout.value : 0.001;
+        call.seconds = c->o.timeout.value > LEAST_S ? c->o.timeout.value : LEAST_S;
     double until = call.seconds > 0 ? term_now() + call.seconds : 0;
     for (int tries = 0;; tries++) {
         enum http_end end = http_do(c->http, &call, r);
@@ -128,8 +142,14 @@ int call_any(struct cli *c, const struct http_call *wanted, struct http_reply *r
         if (cli_stop)
             return CLI_INTERRUPTED;
         if (until > 0)
-            call.seconds = until - term_now();
+            call.seconds = call_seconds(until);
     }
+}
+
+double call_seconds(double deadline)
+{
+    double left = deadline > 0 ? deadline - term_now() : 0;
+    return deadline > 0 && left < LEAST_S ? LEAST_S : left;
 }
 
 int call_do(struct cli *c, const struct http_call *call, struct http_reply *r)
@@ -142,8 +162,7 @@ int call_do(struct cli *c, const struct http_call *call, struct http_reply *r)
 
 json_t *call_json(struct cli *c, const struct http_reply *r)
 {
-    json_error_t e;
-    json_t *json = r->body.data ? json_loadb(r->body.data, r->body.len, JSON_ALLOW_NUL, &e) : NULL;
+    json_t *json = call_parse(r->body.data, r->body.len, JSON_ALLOW_NUL, NULL);
     if (!json)
         fprintf(stderr, "jobmill: %s answered what is no JSON: is it a jobmill?\n", c->server);
     return json;

@@ -15,15 +15,24 @@ int call_do(struct cli *c, const struct http_call *call, struct http_reply *r);
 /* The same, but an answer with whatever status is CLI_OK: the caller looks at r->status. */
 int call_any(struct cli *c, const struct http_call *call, struct http_reply *r);
 
+/* Bytes as JSON, to look at: a whole number that fits no 64 bits is one of a double, which is never to be printed. */
+json_t *call_parse(const char *bytes, size_t len, size_t flags, json_error_t *e);
+
 /* A body as JSON; NULL after a message: what answers is no jobmill. */
 json_t *call_json(struct cli *c, const struct http_reply *r);
 
 /* A GET whose answer is JSON; *body (may be NULL) gets the bytes. */
 int call_get(struct cli *c, const char *path, json_t **out, struct buf *body);
 
+/* For http_call.seconds: until the deadline (term_now(); 0: none), or the least where that is over. */
+double call_seconds(double deadline);
+
 /* Says what a problem document says; `about` (an id; may be NULL) comes before it. The exit status.
  */
 int call_refused(const char *about, const struct http_reply *r);
+
+/* Says that a stream is no longer followed: CLI_TIMED_OUT. */
+int call_given_up(void);
 
 /* True when the service has no such address at all, so is of another version. */
 bool call_not_served(const struct http_reply *r);

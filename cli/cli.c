@@ -113,10 +113,7 @@ static int connect_to(struct cli *c)
 /* What was printed must have reached its reader before success is told. */
 static int flush(int status)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
-    fprintf(stderr, "jobmill: standard output: %s\n", strerror(errno));
-    return status ? status : CLI_NO_OUTPUT;
+    return term_flush() || status ? status : CLI_NO_OUTPUT;
 }
 
 int cli_main(int argc, char **argv)

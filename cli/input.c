@@ -71,7 +71,7 @@ int input_read(struct cli *c, struct buf *out, bool *given)
 bool input_is_json(const char *name, const char *bytes, size_t len)
 {
     json_error_t e;
-    json_t *json = json_loadb(bytes ? bytes : "", len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+    json_t *json = call_parse(bytes, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
     if (!json)
         fprintf(stderr, "jobmill: %s is no JSON: line %d, column %d: %s\n", name, e.line, e.column,
                 e.text);

@@ -1,12 +1,16 @@
 /* jobs.c - the commands about jobs that are there: get, list, logs, cancel, retry, delete. */
 #include "call.h"
 #include "show.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { PAGE = 1000, LIMIT = 50 };
+
+#define CUT_S    1.0 /* a stream that ended sooner was cut */
+#define PAUSE_MS 250 /* before it is asked for again */
 
 static void job_path(struct buf *path, const char *id, const char *tail)
 {
@@ -34,9 +38,11 @@ int cli_get(struct cli *c)
         } else {
             if (i > 0)
                 putchar('\n');
-            show_job(c, job);
+            show_job(c, job, &body);
         }
         json_decref(job);
+        if (!term_flush())
+            return CLI_NO_OUTPUT;
     }
     return all;
 }
@@ -107,6 +113,7 @@ int cli_list(struct cli *c)
         if (status)
             break;
         list_page(c, page, &body, &t, &left);
+        status = term_flush() ? CLI_OK : CLI_NO_OUTPUT;
         more = next_path(page, &path) && left > 0;
         json_decref(page);
         if (more && left < PAGE) { /* the last page is shorter: later words stand */
@@ -133,29 +140,34 @@ static bool write_through(void *arg, const char *data, size_t len)
     size_t *lines = arg;
     for (size_t i = 0; i < len; i++)
         *lines += data[i] == '\n';
-    if (fwrite(data, 1, len, stdout) == len && fflush(stdout) == 0)
-        return true;
-    fprintf(stderr, "jobmill: standard output: %s\n", strerror(errno));
-    return false;
+    return term_bytes(data, len, false);
 }
 
 /* The server ends a stream after a time of its own: has the job ended too? */
-static bool has_ended(struct cli *c)
+static int ask_ended(struct cli *c, double deadline, bool *ended)
 {
-    AUTO_BUF path = BUF_INIT, body = BUF_INIT;
-    json_t *job;
+    AUTO_BUF path = BUF_INIT;
+    AUTO_REPLY r = {0};
     job_path(&path, c->args[0], "");
-    if (path.failed || call_get(c, path.data, &job, &body))
-        return true;
+    if (path.failed)
+        return CLI_SYSTEM;
+    struct http_call call = {.method = "GET",
+                             .path = path.data,
+                             .seconds = call_seconds(deadline),
+                             .endless = deadline > 0}; /* then its end is that of the following */
+    int status = call_do(c, &call, &r);
+    json_t *job = status ? NULL : call_json(c, &r);
     const char *state = show_string(job, "state");
-    bool goes_on = strcmp(state, "scheduled") == 0 || strcmp(state, "queued") == 0 ||
-                   strcmp(state, "running") == 0;
+    *ended = strcmp(state, "scheduled") != 0 && strcmp(state, "queued") != 0 &&
+             strcmp(state, "running") != 0;
+    if (!status && !job)
+        status = CLI_REFUSED;
     json_decref(job);
-    return !goes_on;
+    return status;
 }
 
 /* One answer, without the lines that were written already. */
-static int logs_once(struct cli *c, size_t *lines, bool *more)
+static int logs_once(struct cli *c, double deadline, size_t *lines, bool *more)
 {
     AUTO_BUF path = BUF_INIT;
     AUTO_REPLY r = {0};
@@ -172,6 +184,7 @@ static int logs_once(struct cli *c, size_t *lines, bool *more)
     struct http_call call = {.method = "GET",
                              .path = path.data,
                              .accept = c->o.json ? "application/x-ndjson" : NULL,
+                             .seconds = call_seconds(deadline),
                              .endless = c->o.follow,
                              .sink = write_through,
                              .arg = lines};
@@ -187,13 +200,21 @@ static int logs_once(struct cli *c, size_t *lines, bool *more)
 
 int cli_logs(struct cli *c)
 {
+    double deadline = c->o.timeout.set ? term_now() + c->o.timeout.value : 0;
     size_t lines = 0;
-    bool more;
-    int status;
-    do
-        status = logs_once(c, &lines, &more);
-    while (more && !has_ended(c));
-    return status;
+    for (;;) {
+        double began = term_now();
+        bool more, ended = true;
+        int status = logs_once(c, deadline, &lines, &more);
+        if (more)
+            status = ask_ended(c, deadline, &ended);
+        if (status || ended || cli_stop)
+            return status;
+        if (term_now() - began < CUT_S) /* something between us does not let it flow */
+            term_pause(PAUSE_MS);
+        if (wait_is_over(deadline))
+            return call_given_up();
+    }
 }
 
 /* ---- cancel, retry, delete ---- */

@@ -3,11 +3,12 @@
 
 #include "call.h"
 #include "term.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <string.h>
 
-int result_fetch(struct cli *c, const char *id, struct http_reply *r)
+int result_fetch(struct cli *c, const char *id, double deadline, struct http_reply *r)
 {
     AUTO_BUF path = BUF_INIT;
     buf_adds(&path, "/v1/jobs/");
@@ -15,7 +16,9 @@ int result_fetch(struct cli *c, const char *id, struct http_reply *r)
     buf_adds(&path, "/result");
     if (path.failed)
         return CLI_SYSTEM;
-    return call_do(c, &(struct http_call){.method = "GET", .path = path.data}, r);
+    struct http_call call = {.method = "GET", .path = path.data, .seconds = call_seconds(deadline)};
+    int status = call_do(c, &call, r);
+    return status == CLI_UNREACHABLE && wait_is_over(deadline) ? CLI_TIMED_OUT : status;
 }
 
 static int write_file(const char *path, const struct buf *b)
@@ -58,6 +61,6 @@ int result_write(struct cli *c, const char *id, const struct http_reply *r, bool
 int cli_result(struct cli *c)
 {
     AUTO_REPLY r = {0};
-    int status = result_fetch(c, c->args[0], &r);
+    int status = result_fetch(c, c->args[0], 0, &r);
     return status ? status : result_write(c, c->args[0], &r, c->tty_out);
 }

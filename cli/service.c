@@ -116,6 +116,8 @@ static void print_figures(const json_t *at, struct buf *path)
     printf("%-32.*s ", (int)path->len, path->data);
     if (json_is_string(at))
         term_text(stdout, json_string_value(at));
+    else if (json_is_integer(at))
+        printf("%" JSON_INTEGER_FORMAT, json_integer_value(at));
     else if (json_is_number(at))
         printf("%.10g", json_number_value(at));
     else

@@ -1,11 +1,14 @@
 /* show.c - the service's JSON as text for people. */
 #include "show.h"
 
+#include "../common/jsonscan.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define INLINE_MAX 2000 /* longer values are not printed with a job */
+#define DEPTH      2048 /* of jansson's */
 
 const char *show_string(const json_t *from, const char *name)
 {
@@ -70,23 +73,47 @@ static void time_line(const json_t *job, const char *name, const char *field)
     line(name, text);
 }
 
+/* JSON without the white space between its values; of a long one only the beginning. */
+static void add_compact(struct buf *out, const char *json, size_t len)
+{
+    bool text = false;
+    for (size_t i = 0; i < len && out->len <= INLINE_MAX; i++) {
+        if (json[i] == '"')
+            text = !text;
+        if (text && json[i] == '\\' && i + 1 < len)
+            buf_addc(out, json[i++]);
+        if (text || !strchr(" \t\r\n", json[i]))
+            buf_addc(out, json[i]);
+    }
+}
+
+/* A member of the job as its bytes are: what was parsed is no longer the number that was given. */
+static void add_member(struct buf *out, const struct buf *body, const char *name)
+{
+    const char *value, *why;
+    size_t len;
+    if (jsonscan(body->data, body->len, DEPTH, NULL, &why) == 0 &&
+        jsonscan_member(body->data, body->len, name, &value, &len))
+        add_compact(out, value, len);
+}
+
 /* An input or a result: its type and size, and itself where it is short text. */
-static void value_line(const json_t *job, const char *name)
+static void value_line(const json_t *job, const struct buf *body, const char *name)
 {
     char field[32], size[24];
     AUTO_BUF text = BUF_INIT;
+    AUTO_BUF value = BUF_INIT;
     snprintf(field, sizeof(field), "%s_size", name);
-    const json_t *bytes = json_object_get(job, field), *value = json_object_get(job, name);
+    const json_t *bytes = json_object_get(job, field);
     if (!bytes)
         return;
     snprintf(field, sizeof(field), "%s_type", name);
     const char *type = show_string(job, field);
     buf_addf(&text, "%s%s%s", term_bytes_size(json_number_value(bytes), size), *type ? " " : "",
              type);
-    char *json = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
-    if (json && strlen(json) <= INLINE_MAX)
-        buf_addf(&text, ": %s", json);
-    free(json);
+    add_member(&value, body, name);
+    if (value.len > 0 && value.len <= INLINE_MAX && !value.failed)
+        buf_addf(&text, ": %s", value.data);
     if (text.data)
         line(name, text.data);
 }
@@ -114,7 +141,7 @@ static void tags_line(const json_t *tags)
         line("tags", text.data);
 }
 
-void show_job(const struct cli *c, const json_t *job)
+void show_job(const struct cli *c, const json_t *job, const struct buf *body)
 {
     const char *state = show_string(job, "state");
     char time[24];
@@ -140,8 +167,8 @@ void show_job(const struct cli *c, const json_t *job)
     if (*show_string(job, "group"))
         line("group", show_string(job, "group"));
     tags_line(json_object_get(job, "tags"));
-    value_line(job, "input");
-    value_line(job, "result");
+    value_line(job, body, "input");
+    value_line(job, body, "result");
     error_line(json_object_get(job, "error"));
 }
 

@@ -6,8 +6,8 @@
 
 #include "term.h"
 
-/* All that is known of a job, a line each. */
-void show_job(const struct cli *c, const json_t *job);
+/* All that is known of a job, a line each; `body` is what it was parsed from. */
+void show_job(const struct cli *c, const json_t *job, const struct buf *body);
 
 /* Rows for the job, worker or task are appended; _begin makes the table and its head. */
 void show_jobs_begin(struct table *t);

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define LEAST_S 1.0 /* also who waits for nothing wants to hear that the job is taken */
+
 /* Words that say nothing together are refused, lest somebody believes that they do. */
 static int check(const struct cli *c)
 {
@@ -28,7 +30,7 @@ static int check(const struct cli *c)
 }
 
 /* Sends it; the answer is the job. */
-static int send_job(struct cli *c, struct http_reply *r)
+static int send_job(struct cli *c, double deadline, struct http_reply *r)
 {
     AUTO_BUF input = BUF_INIT, body = BUF_INIT, path = BUF_INIT, key = BUF_INIT;
     bool given;
@@ -52,17 +54,24 @@ static int send_job(struct cli *c, struct http_reply *r)
                              .body = body.data ? body.data : "",
                              .len = body.len,
                              .type = c->o.raw,
-                             .key = key.data};
-    return call_do(c, &call, r);
+                             .key = key.data,
+                             .seconds = call_seconds(deadline)};
+    if (deadline > 0 && call.seconds < LEAST_S)
+        call.seconds = LEAST_S;
+    status = call_do(c, &call, r);
+    if (status != CLI_UNREACHABLE || !wait_is_over(deadline))
+        return status;
+    fputs("jobmill: no longer waiting; it is not known whether the job was submitted\n", stderr);
+    return CLI_TIMED_OUT;
 }
 
 /* Waits and writes the result; with --json the job. */
-static int finish(struct cli *c, const char *id)
+static int finish(struct cli *c, const char *id, double deadline)
 {
     AUTO_BUF body = BUF_INIT;
     AUTO_REPLY r = {0};
     json_t *job;
-    int status = wait_job(c, id, wait_deadline(c), &job, &body);
+    int status = wait_job(c, id, deadline, &job, &body);
     if (status)
         return status;
     int outcome = wait_outcome(job, !c->o.json);
@@ -72,7 +81,7 @@ static int finish(struct cli *c, const char *id)
         return CLI_NO_OUTPUT;
     if (!result || (c->o.json && !c->o.output))
         return outcome;
-    status = result_fetch(c, id, &r);
+    status = result_fetch(c, id, deadline, &r);
     return status ? status : result_write(c, id, &r, true);
 }
 
@@ -84,7 +93,8 @@ int cli_submit(struct cli *c)
         return status;
     if (c->o.ndjson)
         return batch_submit(c);
-    status = send_job(c, &r);
+    double deadline = wait_deadline(c);
+    status = send_job(c, deadline, &r);
     if (status)
         return status;
     json_t *job = call_json(c, &r);
@@ -92,7 +102,7 @@ int cli_submit(struct cli *c)
     if (!id)
         status = CLI_REFUSED;
     else if (c->o.wait)
-        status = finish(c, id);
+        status = finish(c, id, deadline);
     else if (c->o.json)
         status = term_bytes(r.body.data, r.body.len, true) ? CLI_OK : CLI_NO_OUTPUT;
     else

@@ -67,17 +67,33 @@ void term_line(const char *text)
     putchar('\n');
 }
 
+/* `why`: the error of a write before this, 0: none, or not known. */
+static bool flush(int why)
+{
+    static bool told;
+    if (fflush(stdout) != 0)
+        why = errno;
+    else if (!ferror(stdout))
+        return true;
+    if (!told)
+        fprintf(stderr, "jobmill: standard output: %s\n",
+                why ? strerror(why) : "it cannot be written");
+    told = true;
+    return false;
+}
+
+bool term_flush(void)
+{
+    return flush(0);
+}
+
 bool term_bytes(const char *data, size_t len, bool newline)
 {
     bool ends = len > 0 && data[len - 1] == '\n';
-    if (len > 0)
-        fwrite(data, 1, len, stdout);
+    int why = len > 0 && fwrite(data, 1, len, stdout) < len ? errno : 0;
     if (newline && !ends)
         fputc('\n', stdout);
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return true;
-    fprintf(stderr, "jobmill: standard output: %s\n", strerror(errno));
-    return false;
+    return flush(why);
 }
 
 const char *term_duration(double s, char out[static 24])

@@ -20,6 +20,8 @@ void term_text(FILE *out, const char *text);
 void term_line(const char *text); /* to standard output, with a newline */
 void term_add_text(struct buf *out, const char *text);
 
+/* What was printed so far is written; false after a message, which comes once: it could not be. */
+bool term_flush(void);
 /* The bytes, and a newline if they do not end with one. false after a message: they could not be
  * written. */
 bool term_bytes(const char *data, size_t len, bool newline);

@@ -84,7 +84,8 @@ static int gone(struct waiting *w, const char *why)
             fprintf(stderr, "jobmill: %s does not answer (%s); waiting for it to come back\n",
                     c->server, why);
     }
-    term_pause(PAUSE_MS);
+    double left = w->deadline > 0 ? (w->deadline - term_now()) * 1000 : PAUSE_MS;
+    term_pause(left < PAUSE_MS ? (left > 0 ? (int)left : 0) : PAUSE_MS);
     return CLI_OK;
 }
 
@@ -113,10 +114,13 @@ static int look(struct waiting *w, double seconds, json_t **job, struct http_rep
     if (path.failed)
         return CLI_SYSTEM;
     double began = term_now();
-    enum http_end end = http_do(
-        w->c->http, &(struct http_call){.method = "GET", .path = path.data, .wait = seconds}, r);
+    struct http_call call = {
+        .method = "GET", .path = path.data, .wait = seconds, .seconds = call_seconds(w->deadline)};
+    enum http_end end = http_do(w->c->http, &call, r);
     if (end == HTTP_INTERRUPTED || cli_stop)
         return CLI_OK;
+    if (end == HTTP_TIMEOUT && wait_is_over(w->deadline))
+        return CLI_TIMED_OUT;
     if (end != HTTP_ANSWERED && w->c->met)
         return gone(w, http_why(w->c->http));
     if (end != HTTP_ANSWERED) {
@@ -157,7 +161,7 @@ int wait_job(struct cli *c, const char *id, double deadline, json_t **job, struc
             left = deadline - term_now();
         if (cli_stop)
             status = CLI_INTERRUPTED;
-        else if (!(left > 0))
+        else if (wait_is_over(deadline))
             status = CLI_TIMED_OUT;
         else
             status = look(&w, left < seconds ? left : seconds, job, &r);
@@ -199,6 +203,12 @@ double wait_deadline(const struct cli *c)
     return n->set ? term_now() + n->value : 0;
 }
 
+/* libcurl counts in whole milliseconds */
+bool wait_is_over(double deadline)
+{
+    return deadline > 0 && term_now() + 0.002 >= deadline;
+}
+
 /* a failure before a cancel before success; what is no job's end before all */
 int wait_worse(int a, int b)
 {
@@ -226,7 +236,10 @@ int cli_wait(struct cli *c)
         }
         json_decref(job);
         all = wait_worse(all, status);
-        if (status == CLI_TIMED_OUT || status == CLI_UNREACHABLE || cli_stop)
+        bool told = term_flush();
+        if (!told)
+            all = wait_worse(all, CLI_NO_OUTPUT);
+        if (status == CLI_TIMED_OUT || status == CLI_UNREACHABLE || !told || cli_stop)
             break;
     }
     return all;

@@ -17,8 +17,10 @@ int wait_job(struct cli *c, const char *id, double deadline, json_t **job, struc
  * standard error. */
 int wait_outcome(const json_t *job, bool tell);
 
-/* The moment when the wait that was asked for is over; 0: no limit. */
+/* The moment when the wait that is asked for now is over; 0: no limit. */
 double wait_deadline(const struct cli *c);
+
+bool wait_is_over(double deadline);
 
 /* Of two ends the one that a script must hear of. */
 int wait_worse(int a, int b);

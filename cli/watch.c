@@ -45,7 +45,7 @@ static json_t *fetch(struct view *v, const char *path, struct buf *body, const c
         *why = http_why(v->c->http);
     else if (r.status != 200 || !r.body.data)
         *why = "it answers with an error";
-    else if (!(json = json_loadb(r.body.data, r.body.len, JSON_ALLOW_NUL, NULL)))
+    else if (!(json = call_parse(r.body.data, r.body.len, JSON_ALLOW_NUL, NULL)))
         *why = "what answers is no jobmill";
     buf_move(body, &r.body);
     return json;

@@ -224,7 +224,7 @@ static bool copy_job(const struct board_slot *s, struct slot_view *out)
     out->progress_text[JOB_PROGRESS_TEXT_MAX] = '\0';
     uint32_t after = atomic_load_explicit(&s->lock, memory_order_relaxed);
     out->has_job = seq != 0;
-    out->has_progress = ppm != NO_PROGRESS || out->progress_text[0];
+    out->has_progress = ppm != NO_PROGRESS;
     out->progress = ppm == NO_PROGRESS ? 0 : (double)ppm / FULL_PPM;
     return (before & 1) == 0 && before == after;
 }

@@ -86,7 +86,8 @@ struct board {
     uint32_t magic;
     uint32_t size; /* sizeof(struct board) + slots: both sides check */
     uint32_t slots;
-    _Atomic uint32_t draining; /* written by the front end */
+    _Atomic uint32_t draining; /* written by the front end, */
+    _Atomic uint32_t drained;  /* and this when no attempt is open any more */
     _Atomic uint32_t loaded;   /* written by the fork server: all task modules were tried */
     struct board_pool pool[POOLS_MAX];
     struct board_task task[TASKS_MAX];
@@ -131,8 +132,8 @@ struct slot_view {
     struct id job;
     uint32_t attempt, task;
     int64_t job_started_us;
-    bool has_progress;
-    double progress; /* 0..1 */
+    bool has_progress; /* a fraction was told: */
+    double progress;   /* 0..1 */
     char progress_text[JOB_PROGRESS_TEXT_MAX + 1];
 };
 void slot_copy(const struct board_slot *s, struct slot_view *out);

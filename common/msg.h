@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MSG_MAX    65536 /* bytes of a packed message */
-#define MSG_INLINE 32768 /* payloads above this go as a memfd */
+#define MSG_MAX    (65536 + 1024) /* bytes of a packed message: of the largest checkpoint, too */
+#define MSG_INLINE 32768          /* inputs and results above this go as a memfd */
 
 enum msg_kind {
     MSG_NONE,
@@ -63,7 +63,7 @@ int msg_pack(const struct msg *m, void *buf);
 /* Unpacks; STR and BYTES point into buf. 0 or -ERR_PROTOCOL. Reads nothing outside [buf, buf+len). */
 int msg_unpack(struct msg *m, const void *buf, size_t len);
 
-/* Sends one message. A payload above MSG_INLINE is put into a memfd by the call itself.
+/* Sends one message. An input or a result above MSG_INLINE is put into a memfd by the call itself.
  * 0; -ERR_CLOSED: the peer is gone; -ERR_TIMEOUT: a non-blocking socket is full; -ERR_SYSTEM. */
 int msg_send(int sock, const struct msg *m);
 /* Receives one message into m, whose STR/BYTES point into buf (MSG_MAX bytes, the caller's) or a map.

@@ -109,7 +109,7 @@ that level. The command may write JSON lines to descriptor 4:
 | `hash` | | `sha256:` and 64 digits, as `jobmill token` prints it; two, separated by a comma, while one replaces the other |
 | `scopes` | | some of `read`, `submit`, `control`, `work`, `admin` |
 | `tasks` | all | the tasks it may use |
-| `read_all` | `no` | may it see the jobs of other tokens |
+| `read_all` | `no` | may it see the jobs of other tokens; changing them needs `admin` |
 | `expires` | never | a time such as `2027-01-01T00:00:00Z` |
 
 Read again at SIGHUP; see `security.md`.

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { EXIT_UNAVAILABLE = 69, EXIT_CANTCREAT = 73, EXIT_IO = 74 };
+enum { EXIT_UNAVAILABLE = 69, EXIT_CANTCREAT = 73, EXIT_IO = 74, EXIT_CONFIG = 78 };
 
 /* The temporary file, for the handler of signals; empty: there is none. */
 static char temporary[4096];
@@ -146,7 +146,9 @@ static int run(const char *data_dir, const char *file,
     int err = make(data_dir, told, sizeof(told), &why);
     if (err) {
         fprintf(stderr, "jobmill: %s\n", why.data ? why.data : err_sentence(err));
-        status = err == -ERR_STORE_FULL ? EXIT_IO : EXIT_UNAVAILABLE;
+        status = err == -ERR_STORE_FULL    ? EXIT_IO
+                 : err == -ERR_STORE_NEWER ? EXIT_CONFIG
+                                           : EXIT_UNAVAILABLE;
     } else {
         status = publish(file);
     }

@@ -134,6 +134,13 @@ size_t claims_remote(const uint32_t *tasks, size_t n, uint32_t most, struct clai
     return any;
 }
 
+void claims_came_back(struct batch *b, uint32_t task)
+{
+    b->taken[task]--;
+    if (w.defs->task[task].rate > 0)
+        bucket_take(&w.bucket[task], -1);
+}
+
 void claims_took(struct batch *b, uint32_t task_id)
 {
     uint32_t task = claims_task(task_id);

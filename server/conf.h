@@ -24,6 +24,7 @@ struct conf {
 #define CONF_INT(name, def, min, max, unit, help) int64_t name;
 #define CONF_BOOL(name, def, help)                bool name;
 #include "conf.def"
+    int64_t connections, waiting; /* max_connections and max_waiting, as far as descriptors reach; serve.c */
     struct taskdefs defs;
     char **schema_file;     /* of each task in defs: the file of its input schema, or NULL; or no array */
     struct schema **schema; /* of each task in defs: what its input must fit; NULL: anything */

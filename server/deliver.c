@@ -34,6 +34,9 @@
 #define AHEAD_LEAST_US (2 * US_PER_MS)
 #define AHEAD_MOST_US  (200 * US_PER_MS)
 
+/* A worker that holds nothing, and whose socket was full, is tried again after this. */
+#define FULL_US US_PER_MS
+
 /* A worker whose socket is closed is dead or dying; one that lives on after this is killed. */
 #define CLOSED_US (100 * US_PER_MS)
 
@@ -136,7 +139,7 @@ static int tell(struct dispatcher *d, struct slot *s)
 /* Its DEATH is on the way; until then it gets nothing more. */
 static void socket_closed(struct slot *s)
 {
-    s->full = true;
+    s->full = s->closed = true;
     s->fell = s->fell || s->state != SLOT_DYING;
     if (s->kill_at_us == INT64_MAX)
         s->kill_at_us = clock_mono_us() + CLOSED_US;
@@ -155,14 +158,14 @@ static void cannot_send(struct dispatcher *d, struct pool *p, struct claim *c, i
 /* It took no more, or one job cannot be sent: what it was not sent is not its. */
 static void untell(struct dispatcher *d, struct slot *s, int err)
 {
-    bool full = err == -ERR_TIMEOUT && s->count > s->untold;
     unsigned first = s->count - s->untold;
     if (err == -ERR_CLOSED)
         socket_closed(s);
-    else if (full)
+    else if (err == -ERR_TIMEOUT) /* also of what was taken back, and it did not read yet */
         s->full = true;
     else
         cannot_send(d, s->pool, slot_take(s, first), err);
+    s->full_us = clock_mono_us();
     while (s->count > first)
         pool_pend_first(s->pool, slot_take(s, s->count - 1));
     s->untold = 0;
@@ -411,6 +414,7 @@ static void long_head(struct dispatcher *d, struct slot *s, int64_t now_us, int6
 {
     int64_t since_us = now_us - s->head_since_us;
     if (s->stop == STOP_NONE && since_us >= STUCK_US) {
+        s->stuck = true;
         s->pool->run_ewma_us = STUCK_US;
         s->pool->depth = 1;
         deliver_take_back(s, 1);
@@ -463,8 +467,23 @@ static void foresee_end(struct dispatcher *d, struct slot *s, int64_t now_us, in
     deliver_pending(d, s->pool);
 }
 
+/* It holds nothing, so no DONE will tell that there is room: it is tried again. */
+static void full_timer(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
+{
+    int64_t due_us = s->full_us + FULL_US;
+    if (!s->full || s->closed || s->state != SLOT_IDLE)
+        return;
+    if (due_us <= now_us) {
+        s->full = false;
+        deliver_pending(d, s->pool);
+    }
+    if (s->full && s->full_us + FULL_US < *next_us)
+        *next_us = s->full_us + FULL_US;
+}
+
 static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
 {
+    full_timer(d, s, now_us, next_us);
     if (s->state != SLOT_BUSY || s->count == 0)
         return;
     struct claim *c = s->held[0].claim;

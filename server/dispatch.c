@@ -193,6 +193,7 @@ static void drain_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
         *next_us = d->drain_until_us;
     if (open_attempts(d) > 0)
         return;
+    atomic_store_explicit(&d->board->drained, 1, memory_order_release);
     pthread_mutex_lock(&d->lock);
     d->is_idle = true;
     pthread_cond_broadcast(&d->idle);

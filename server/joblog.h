@@ -44,17 +44,20 @@ struct id joblog_key(const struct id *job);
 struct joblog_view {
     struct id job;
     uint64_t at;      /* bytes of the file, at the beginning of a line */
+    uint64_t seen;    /* the file's size when no whole line was left behind `at`; else less */
+    bool all;         /* none was left when it was read last */
     uint32_t attempt; /* 0: of all attempts */
     bool json;        /* each line a JSON object; else as text, control bytes and bad UTF-8 as \xNN */
 };
-/* Appends the next whole lines, until some `room` bytes are there or none is left. 0, -ERR_SYSTEM,
+/* Appends the next whole lines, until some `room` bytes are there, none is left, or it has looked at so many
+ * that others should have their turn (then v->all is false, and there may be none). 0, -ERR_SYSTEM,
  * -ERR_NOMEM. A job without a file has no lines. */
 int joblog_read(struct joblog_view *v, size_t room, struct buf *out);
-/* Moves to the last `lines` of the lines that are wanted. */
+/* These look at all of the file. Moves to the last `lines` of the lines that are wanted. */
 int joblog_seek_tail(struct joblog_view *v, uint64_t lines);
 /* Moves past the first `lines` of them. */
 int joblog_skip(struct joblog_view *v, uint64_t lines);
-bool joblog_has_more(const struct joblog_view *v); /* bytes after v->at */
+bool joblog_has_more(const struct joblog_view *v); /* has it grown since no line was left? */
 
 /* ---- files of jobs that are gone ---- */
 

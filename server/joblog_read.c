@@ -14,8 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BLOCK    32768 /* more than a line: LOG_TEXT_MAX and its head */
-#define HEAD_MAX 64    /* TIME ATTEMPT LEVEL and a space */
+#define BLOCK    32768        /* more than a line: LOG_TEXT_MAX and its head */
+#define HEAD_MAX 64           /* TIME ATTEMPT LEVEL and a space */
+#define LOOK     (256u << 10) /* bytes that one call of joblog_read looks at, about */
 
 /* ---- a line ---- */
 
@@ -107,14 +108,15 @@ static int open_log(const struct id *job, int *err)
 }
 
 /* Goes over whole lines from v->at on. Each that is wanted is told to `out`, until it has `room`
- * bytes; or, without `out`, counted up to `most`. */
+ * bytes or LOOK bytes were looked at; or, without `out`, counted up to `most`. */
 static int walk(struct joblog_view *v, struct buf *out, size_t room, uint64_t most)
 {
     int err;
     AUTO_FD fd = open_log(&v->job, &err);
     char block[BLOCK];
-    uint64_t n = 0;
-    while (fd >= 0 && (out ? out->len < room : n < most)) {
+    uint64_t n = 0, begin = v->at;
+    v->all = fd < 0;
+    while (fd >= 0 && (out ? out->len < room && v->at - begin < LOOK : n < most)) {
         ssize_t got = pread(fd, block, sizeof(block), (off_t)v->at);
         if (got < 0 && errno == EINTR)
             continue;
@@ -132,8 +134,11 @@ static int walk(struct joblog_view *v, struct buf *out, size_t room, uint64_t mo
             }
             at += line_len + 1;
         }
-        if (at == 0 && len < sizeof(block))
-            break; /* no whole line is left */
+        if (at == 0 && len < sizeof(block)) { /* no whole line is left */
+            v->seen = v->at + len;
+            v->all = true;
+            break;
+        }
         v->at += at ? at : len;
     }
     return err ? err : out && out->failed ? -ERR_NOMEM : 0;
@@ -156,7 +161,7 @@ bool joblog_has_more(const struct joblog_view *v)
     int dir = joblog_dir();
     joblog_path(&v->job, path);
     return dir >= 0 && fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           (uint64_t)st.st_size > v->at;
+           (uint64_t)st.st_size > v->seen;
 }
 
 /* From the end to the beginning. Each block is read with the head of the line that begins at its

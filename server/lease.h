@@ -17,9 +17,9 @@ struct lease {
     int64_t ends_us;                /* not prolonged beyond; 0: no limit */
     int64_t duration_us;            /* by which a heartbeat prolongs it */
     char worker[LEASE_WORKER_MAX + 1];
-    bool has_progress;
+    bool has_fraction;
     double fraction; /* 0..1 */
-    char message[JOB_PROGRESS_TEXT_MAX + 1];
+    char message[JOB_PROGRESS_TEXT_MAX + 1]; /* "": none */
 };
 
 #endif

@@ -81,7 +81,7 @@ int leases_ask(struct batch *b, struct change *c, int64_t now_us)
     if (c->err || a->count > 0 || a->until_us <= clock_mono_us() ||
         atomic_load_explicit(&w.draining, memory_order_acquire))
         return c->err;
-    if (waiting >= (size_t)w.conf->max_waiting) {
+    if (waiting >= (size_t)w.conf->waiting) {
         c->err = -ERR_TOO_MANY_WAITING;
         return 0;
     }
@@ -180,11 +180,12 @@ int leases_beat(struct batch *b, struct change *c, int64_t now_us)
     l.expires_us = now_us + l.duration_us;
     if (l.ends_us && l.ends_us < l.expires_us)
         l.expires_us = l.ends_us;
-    if (e->has_progress) {
-        l.has_progress = true;
+    if (e->has_fraction) {
+        l.has_fraction = true;
         l.fraction = e->fraction;
-        memcpy(l.message, e->message, sizeof(l.message));
     }
+    if (e->has_message)
+        memcpy(l.message, e->message, sizeof(l.message));
     if (l.expires_us < w.next_lease_us)
         w.next_lease_us = l.expires_us;
     e->expires_us = l.expires_us;

@@ -73,12 +73,13 @@ static int migrate(int argc, char **argv)
                               .wal_limit = c.wal_limit,
                               .migrate_only = true};
     umask(077);
-    if (store_open(&o, &store, &why) == 0) {
+    int err = store_open(&o, &store, &why);
+    if (err == 0) {
         printf("the store in %s has schema version %d\n", c.data_dir, store_schema_version(store));
         store_close(store);
     } else {
         fprintf(stderr, "jobmill: %s\n", why.data ? why.data : "out of memory");
-        status = EXIT_UNAVAILABLE;
+        status = err == -ERR_STORE_NEWER ? EXIT_CONFIG : EXIT_UNAVAILABLE;
     }
     conf_release(&c);
     return status;

@@ -175,7 +175,8 @@ struct slot *pool_choose(struct pool *p)
     struct slot *best = NULL;
     for (uint32_t k = 0; k < p->size; k++) {
         struct slot *s = &p->slots[k];
-        if (!is_able(s) || s->stop != STOP_NONE || s->full || s->count >= p->depth)
+        if (!is_able(s) || s->stop != STOP_NONE || s->full || s->count >= p->depth ||
+            (s->stuck && s->count > 0))
             continue;
         bool being_woken = s->untold > 0 && s->untold == s->count;
         if (being_woken && s->untold_us < WAKE_US)
@@ -217,9 +218,21 @@ static uint32_t soon_done(const struct pool *p)
     return n;
 }
 
+/* Of what the workers may hold, what those are not given whose first job runs long. */
+static uint32_t behind_stuck(const struct pool *p)
+{
+    uint32_t n = 0;
+    for (uint32_t k = 0; p->depth > 1 && k < p->size; k++) {
+        const struct slot *s = &p->slots[k];
+        if (s->stuck && s->count > 0 && is_able(s))
+            n += s->count < p->depth ? p->depth - s->count : 0;
+    }
+    return n;
+}
+
 uint32_t pool_grant(struct pool *p)
 {
-    uint32_t capacity = p->able * p->depth + soon_done(p), used = used_up(p);
+    uint32_t capacity = p->able * p->depth + soon_done(p) - behind_stuck(p), used = used_up(p);
     if (used >= capacity)
         return 0;
     p->granted += capacity - used;
@@ -301,6 +314,7 @@ void slot_head_starts(struct slot *s)
     s->head_since_us = clock_mono_us();
     s->head_cpu_us = atomic_load_explicit(&s->board->cpu_us, memory_order_relaxed);
     s->stop = STOP_NONE;
+    s->stuck = false;
     s->soon = SOON_UNKNOWN;
     s->kill_at_us = INT64_MAX;
 }

@@ -42,7 +42,10 @@ struct slot {
     uint32_t done;    /* jobs since its birth */
     int64_t ready_us; /* mono: when it said READY */
     bool fell; /* its socket ended though nobody had told it to go */
-    bool full; /* its socket took no more: nothing is sent before its next DONE */
+    bool full; /* its socket took no more: nothing is sent before its next DONE, */
+    int64_t full_us; /* mono: or, where it holds nothing, a moment after this */
+    bool closed;     /* its socket is at its end */
+    bool stuck; /* its first job runs long: nothing is put behind it */
 
     enum foresight {
         SOON_UNKNOWN,

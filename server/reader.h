@@ -66,6 +66,7 @@ struct job_filter {
     bool has_before;
     struct id before;       /* only jobs older than this id: the cursor */
     unsigned limit;         /* 1..1000 */
+    size_t bytes;           /* the page ends with the input or result by which it has so many; 0: it does not */
 };
 
 struct job_page {
@@ -97,7 +98,8 @@ int reader_find_lease(const struct id *id, struct lease *out); /* -ERR_LEASE_LOS
 
 /* 0, -ERR_NO_SCHEDULE; the caller schedule_release()s what is filled. */
 int reader_schedule(const char *name, struct schedule *out);
-int reader_schedules(struct schedule *out, size_t most, size_t *n); /* by name */
+/* By name; a larger input than inline_max is left out. */
+int reader_schedules(size_t inline_max, struct schedule *out, size_t most, size_t *n);
 
 /* An attempt before the last one. */
 struct attempt_record {

@@ -56,6 +56,8 @@ enum { EXIT_OK = 0, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
 #define LOG_FLUSH_MS       1000
 #define KILL_ALL_MS        2000
 #define WRITER_REST_MS     5000
+#define UNKILLABLE_US      (3 * US_PER_S) /* past the time limit of a drain */
+#define CONNECTIONS_LEAST  8
 
 struct service {
     struct conf conf;
@@ -108,7 +110,7 @@ static rlim_t descriptors_wanted(const struct conf *c)
 }
 
 /* As many descriptors as the kernel lets us: each waiting client is one. False: too few. They may
- * be fewer than are wanted: say_descriptors(). */
+ * be fewer than are wanted: share_descriptors(). */
 static bool raise_descriptors(const struct conf *c)
 {
     struct rlimit lim;
@@ -136,14 +138,27 @@ static bool raise_descriptors(const struct conf *c)
     return true;
 }
 
-/* Once the log is open: what is said there has its form. */
-static void say_descriptors(const struct conf *c)
+/* Where there are fewer than all connections would take, some are kept for workers, logs and the
+ * store: a client that only connects must not cost a job its outcome. Said once the log is open, so
+ * that it has its form. */
+static void share_descriptors(struct conf *c)
 {
     struct rlimit lim;
-    if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_max < descriptors_wanted(c))
-        log_warn("only %llu descriptors are allowed (ulimit -n): fewer connections than "
-                 "max_connections = %lld can be held",
-                 (unsigned long long)lim.rlim_max, (long long)c->max_connections);
+    c->connections = c->max_connections;
+    c->waiting = c->max_waiting;
+    if (getrlimit(RLIMIT_NOFILE, &lim) < 0 || lim.rlim_cur >= descriptors_wanted(c))
+        return;
+    rlim_t own = descriptors_wanted(c) - (rlim_t)c->max_connections;
+    own = own < lim.rlim_cur / 2 ? own : lim.rlim_cur / 2;
+    own = own > DESCRIPTORS_LEAST(all_workers(c)) ? own : DESCRIPTORS_LEAST(all_workers(c));
+    rlim_t left = lim.rlim_cur > own ? lim.rlim_cur - own : 0;
+    c->connections = left > CONNECTIONS_LEAST ? (int64_t)left : CONNECTIONS_LEAST;
+    int64_t some = c->connections - c->connections / 8;
+    c->waiting = c->waiting < some ? c->waiting : some;
+    log_warn("only %llu descriptors are allowed (ulimit -n): %lld connections at once, in place of "
+             "max_connections = %lld",
+             (unsigned long long)lim.rlim_cur, (long long)c->connections,
+             (long long)c->max_connections);
 }
 
 static int block_signals(struct service *s)
@@ -206,7 +221,7 @@ static int start_processes(struct service *s)
     if (!err)
         err = collector_start(s->log_read_fd, want_json_log(&s->conf));
     if (!err)
-        say_descriptors(&s->conf);
+        share_descriptors(&s->conf);
     return err;
 }
 
@@ -346,7 +361,13 @@ static void drain(struct service *s)
         if (sig == SIGTERM || sig == SIGINT) {
             log_warn("%s again: what still runs is stopped and returned to the queue",
                      strsignal(sig));
-            dispatch_drain(clock_mono_us());
+            until = clock_mono_us();
+            dispatch_drain(until);
+        }
+        if (clock_mono_us() > until + UNKILLABLE_US) {
+            log_error("what still runs cannot be killed: it is left, and its jobs run again after "
+                      "the next start");
+            return;
         }
     }
 }
@@ -367,12 +388,23 @@ static void bury_forkserver(struct service *s)
     (void)waitpid(s->forkserver, NULL, 0);
 }
 
+/* What other threads still use cannot be freed. Changes that were taken are committed first. */
+static void end_at_once(void)
+{
+    writer_stop();
+    log_info("ended; some requests were not answered");
+    log_open(-1, LOG_INFO, "front");
+    collector_stop(LOG_FLUSH_MS);
+    _exit(EXIT_OK);
+}
+
 static void end(struct service *s)
 {
     dispatch_stop();
     bury_forkserver(s);
     webhook_stop();
-    http_stop();
+    if (!http_stop())
+        end_at_once();
     history_stop();
     tls_end();
     auth_end();
@@ -418,10 +450,12 @@ int serve_main(int argc, char **argv)
         return EXIT_UNAVAILABLE;
     if (block_signals(&s) != 0 || start_processes(&s) != 0)
         return fail(EXIT_UNAVAILABLE, strerror(errno));
-    if (open_store(&s, &why) != 0)
-        serve_die(EXIT_UNAVAILABLE, "%s", why.data ? why.data : "out of memory");
+    int err = open_store(&s, &why);
+    if (err)
+        serve_die(err == -ERR_STORE_NEWER ? EXIT_CONFIG : EXIT_UNAVAILABLE, "%s",
+                  why.data ? why.data : "out of memory");
     uint16_t port = 0, admin_port = 0;
-    int err = start_threads(&s, &port, &admin_port, &why);
+    err = start_threads(&s, &port, &admin_port, &why);
     if (err && why.len)
         serve_die(EXIT_CONFIG, "%s", why.data);
     if (err)

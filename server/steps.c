@@ -276,10 +276,11 @@ int steps_finish(struct batch *b, const struct attempt *a, int64_t now_us, enum 
 {
     uint32_t task = claims_task(a->task_id);
     const struct taskdef *t = task == UINT32_MAX ? NULL : &w.defs->task[task];
-    (void)b;
     struct finish_policy policy = {
         .now_us = now_us, .backoff_us = retry_delay, .arg = (void *)(uintptr_t)t};
     int err = store_finish(w.store, a, &policy, state);
+    if (!err && t && a->end == ATTEMPT_RETURNED)
+        claims_came_back(b, task);
     if (!err && *state == JOB_SCHEDULED)
         w.next_due_us = 0; /* look it up in the next round */
     return err;

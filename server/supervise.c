@@ -196,7 +196,7 @@ static void died(struct dispatcher *d, const struct msg_DEATH *m)
     slot_set_state(s, SLOT_EMPTY);
     atomic_store_explicit(&s->board->pid, 0, memory_order_release);
     atomic_fetch_add_explicit(&s->board->restarts, 1, memory_order_relaxed);
-    s->full = false;
+    s->full = s->closed = false;
     deliver_buried(d, s, m); /* names it */
     slot_job_end(s->board);  /* else its successor would seem to run its job until it is awake */
     slot_set_leaving(s, false);
@@ -296,7 +296,7 @@ void supervise_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
             struct slot *s = &d->pools[i].slots[k];
             if (s->state == SLOT_EMPTY && s->spawn_at_us <= now_us && !d->draining)
                 ask_for_worker(d, s);
-            if (s->state == SLOT_EMPTY && s->spawn_at_us < *next_us)
+            if (s->state == SLOT_EMPTY && s->spawn_at_us < *next_us && !d->draining)
                 *next_us = s->spawn_at_us;
             if (s->state == SLOT_EMPTY)
                 continue;

@@ -330,7 +330,8 @@ static bool store_failed(int err)
 }
 
 /* A step failed, the store did not: a bug. Whose change it was is not known, so all that came with
- * it are refused, and the service goes on. Outcomes are kept; should one be the cause, it ends. */
+ * it are refused, and the service goes on. Outcomes are kept, and come next without any change:
+ * should one of them be the cause, or what time brings, it ends. */
 static bool undone_by_bug(struct batch *b, int err)
 {
     if (store_failed(err) || t.bugs == BUGS_MOST || undo() != 0)
@@ -410,7 +411,8 @@ static void take_nodes(struct batch *b)
     struct inbox_node **end = &b->nodes;
     for (; *end; end = &(*end)->next)
         b->count++;
-    *end = inbox_take(&t.inbox, (size_t)w.conf->max_commit_changes);
+    if (t.bugs == 0)
+        *end = inbox_take(&t.inbox, (size_t)w.conf->max_commit_changes);
     for (; *end; end = &(*end)->next)
         b->count++;
 }
@@ -465,7 +467,7 @@ static void *writer_main(void *arg)
         ahead_take(&b);
         bool room = true;
         clockset_look();
-        if (b.nodes || w.clock_set || next_unwritten_us() <= clock_mono_us() ||
+        if (b.nodes || t.bugs || w.clock_set || next_unwritten_us() <= clock_mono_us() ||
             clock_wall_us() >= next_wall_us() || claims_wait() || leases_wait(&w.next_token_us)) {
             room = transact(&b);
             int err = store_checkpoint(w.store, inbox_count(&t.inbox) == 0);

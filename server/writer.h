@@ -84,7 +84,7 @@ void lease_ask_gone(struct lease_ask *a);
 struct lease_end {
     struct id lease;
     int64_t duration_us; /* beat: 0: as it was */
-    bool has_progress;
+    bool has_fraction, has_message; /* beat: what is not given stays as it was */
     double fraction;
     char message[JOB_PROGRESS_TEXT_MAX + 1];
     struct buf checkpoint;  /* beat: what the job's next attempt is to be given, JSON; empty: as it was */

@@ -25,7 +25,7 @@ struct batch {
     struct id *gone; /* jobs that ran and were forgotten */
     size_t gone_count, gone_cap;
     int32_t credit[POOLS_MAX];     /* credit used by it */
-    uint32_t taken[TASKS_MAX];     /* jobs of each task that it began */
+    int32_t taken[TASKS_MAX];      /* tokens of each task: for jobs that it began, less those that came back */
     struct stop {
         struct id id;
         uint32_t attempt;
@@ -96,6 +96,7 @@ void claims_undone(const struct batch *b); /* tokens of an undone transaction ar
 size_t claims_remote(const uint32_t *tasks, size_t n, uint32_t most, struct claim_quota *out);
 /* Since when it could run; 0: not known, for it was tried before or waited for others. */
 int64_t claims_could_run_us(const struct job *job);
+void claims_came_back(struct batch *b, uint32_t task); /* one did not run: its token is there again */
 void claims_took(struct batch *b, uint32_t task_id); /* one of a remote task began */
 void claims_learn_run(const struct attempt *a); /* how long it took */
 int64_t claims_lent_next_us(void); /* mono: when the claim of a lent job is to be written; INT64_MAX: never */

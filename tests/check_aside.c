@@ -29,7 +29,7 @@ static void *produce(void *arg)
 {
     struct item *mine = arg;
     for (int i = 0; i < EACH; i++)
-        aside_post(&mine[i].node);
+        aside_post(&mine[i].node, i % 3 ? ASIDE_READS : ASIDE_CHANGES);
     return NULL;
 }
 
@@ -59,11 +59,36 @@ START_TEST(in_the_order_of_their_coming)
 {
     ck_assert_int_eq(aside_start(1, note), 0);
     for (int i = 0; i < 10; i++)
-        aside_post(&items[0][9 - i].node);
+        aside_post(&items[0][9 - i].node, ASIDE_READS);
     aside_stop();
     ck_assert_int_eq(ordered, 10);
     for (int i = 0; i < 10; i++)
         ck_assert_int_eq(order[i], 9 - i);
+}
+END_TEST
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void note_behind_gate(struct inbox_node *n)
+{
+    pthread_mutex_lock(&gate);
+    note(n);
+    pthread_mutex_unlock(&gate);
+}
+
+/* Five that read, then three that change something: these are not behind all of those. */
+START_TEST(the_lines_take_turns)
+{
+    static const int turns[] = {0, 5, 1, 6, 2, 7, 3, 4};
+    pthread_mutex_lock(&gate);
+    ck_assert_int_eq(aside_start(1, note_behind_gate), 0);
+    for (int i = 0; i < 8; i++)
+        aside_post(&items[0][i].node, i < 5 ? ASIDE_READS : ASIDE_CHANGES);
+    pthread_mutex_unlock(&gate);
+    aside_stop();
+    ck_assert_int_eq(ordered, 8);
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_eq(order[i], turns[i]);
 }
 END_TEST
 
@@ -72,7 +97,7 @@ START_TEST(it_ends_and_begins_again)
     aside_stop();
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(aside_start(2, run), 0);
-        aside_post(&items[0][i].node);
+        aside_post(&items[0][i].node, ASIDE_CHANGES);
         aside_stop();
         aside_stop();
     }
@@ -83,5 +108,5 @@ END_TEST
 int main(void)
 {
     return SUITE("aside", NULL, NULL, each_is_done_once, in_the_order_of_their_coming,
-                 it_ends_and_begins_again);
+                 the_lines_take_turns, it_ends_and_begins_again);
 }

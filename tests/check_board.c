@@ -152,6 +152,10 @@ START_TEST(a_job_is_seen)
     ck_assert_uint_eq(v.task, 3);
     ck_assert_int_eq(v.job_started_us, 1234567);
     ck_assert(!v.has_progress);
+    slot_progress(s, -1, "begun", 5);
+    slot_copy(s, &v);
+    ck_assert(!v.has_progress);
+    ck_assert_str_eq(v.progress_text, "begun");
     slot_progress(s, 0.25, "a quarter", 9);
     slot_copy(s, &v);
     ck_assert(v.has_progress);

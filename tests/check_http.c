@@ -387,6 +387,10 @@ END_TEST
 
 START_TEST(json_types)
 {
+    ck_assert(json_type_is_plain(""));
+    ck_assert(json_type_is_plain("Application/JSON; charset=utf-8"));
+    ck_assert(!json_type_is_plain("application/geo+json"));
+    ck_assert(!json_type_is_plain("application/json-patch+json"));
     ck_assert(json_type_is_json(""));
     ck_assert(json_type_is_json("application/json"));
     ck_assert(json_type_is_json("Application/JSON; charset=utf-8"));

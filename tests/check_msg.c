@@ -4,6 +4,7 @@
 
 #include "../common/err.h"
 #include "../common/fdio.h"
+#include "../common/job.h"
 #include "suite.h"
 
 #include <fcntl.h>
@@ -218,6 +219,23 @@ START_TEST(payloads_of_any_size)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
         ck_carries(sizes[i]);
     ck_assert_int_eq(lowest_free(), before); /* no descriptor is left behind */
+}
+END_TEST
+
+/* It goes without a memfd, which a module's own limits could refuse its worker. */
+START_TEST(the_largest_checkpoint)
+{
+    static char text[JOB_CHECKPOINT_MAX];
+    struct msg m = {.kind = MSG_CHECKPOINT, .fd = -1}, back;
+    memset(text, '1', sizeof(text));
+    m.u.CHECKPOINT = (struct msg_CHECKPOINT){1, UINT64_MAX, {text, sizeof(text)}};
+    ck_assert_int_eq(msg_send(pair[0], &m), 0);
+    ck_assert_int_eq(msg_recv(pair[1], &back, wire), 1);
+    ck_assert_int_eq(back.kind, MSG_CHECKPOINT);
+    ck_assert_uint_eq(back.u.CHECKPOINT.data.len, sizeof(text));
+    ck_assert_mem_eq(back.u.CHECKPOINT.data.data, text, sizeof(text));
+    ck_assert_ptr_null(back.map);
+    msg_release(&back);
 }
 END_TEST
 
@@ -441,8 +459,8 @@ int main(void)
 {
     return SUITE("msg", setup, teardown, each_kind_there_and_back, nothing_shorter_or_longer,
                  no_unknown_kind, lengths_that_lie, too_long_does_not_pack, payloads_of_any_size,
-                 a_descriptor_travels, descriptors_nobody_asked_for_are_closed,
-                 hostile_payloads_are_refused, several_in_a_packet,
-                 a_packet_that_is_wrong_in_its_middle, ends_and_full_sockets,
+                 the_largest_checkpoint, a_descriptor_travels,
+                 descriptors_nobody_asked_for_are_closed, hostile_payloads_are_refused,
+                 several_in_a_packet, a_packet_that_is_wrong_in_its_middle, ends_and_full_sockets,
                  another_process_answers);
 }

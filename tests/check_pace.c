@@ -61,6 +61,19 @@ START_TEST(of_ipv6_a_network_is_one)
 }
 END_TEST
 
+/* As they come to a listener of both kinds. */
+START_TEST(of_ipv4_each_is_one_in_either_form)
+{
+    ck_assert_int_eq(pace_start(1, 1), 0);
+    ck_assert_int_eq(v6("::ffff:192.0.2.1", 100 * S), 0);
+    ck_assert_int_gt(v6("::ffff:192.0.2.1", 100 * S), 0);
+    ck_assert_int_gt(v4("192.0.2.1", 100 * S), 0);
+    ck_assert_int_eq(v6("::ffff:192.0.2.2", 100 * S), 0);
+    ck_assert_int_eq(v6("::1", 100 * S), 0);
+    pace_stop();
+}
+END_TEST
+
 /* Far more than there is room for: none is held up by the others, and one that goes on is not
  * forgotten. */
 START_TEST(many_need_no_more_memory)
@@ -95,6 +108,6 @@ END_TEST
 int main(void)
 {
     return SUITE("pace", NULL, NULL, each_has_its_own, a_token_is_one_client_wherever_it_is,
-                 of_ipv6_a_network_is_one, many_need_no_more_memory,
-                 without_a_limit_or_an_address_all_may);
+                 of_ipv6_a_network_is_one, of_ipv4_each_is_one_in_either_form,
+                 many_need_no_more_memory, without_a_limit_or_an_address_all_may);
 }

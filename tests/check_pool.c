@@ -151,6 +151,26 @@ START_TEST(the_emptiest_worker_is_chosen)
 }
 END_TEST
 
+/* Whose first job runs long gets nothing behind it, and no credit for that, until it has ended. */
+START_TEST(nothing_is_put_behind_a_long_job)
+{
+    struct pool *p = &pools[0];
+    struct slot *s = &p->slots[0];
+    p->depth = 4;
+    slot_set_state(s, SLOT_BUSY);
+    hold(s, claim(1));
+    ck_assert_ptr_eq(pool_choose(p), s);
+    s->stuck = true;
+    ck_assert_ptr_null(pool_choose(p));
+    ck_assert_uint_eq(pool_grant(p), 0);
+    slot_set_state(&p->slots[1], SLOT_IDLE);
+    ck_assert_ptr_eq(pool_choose(p), &p->slots[1]);
+    ck_assert_uint_eq(pool_grant(p), 4);
+    slot_head_starts(s);
+    ck_assert_uint_eq(pool_grant(p), 3);
+}
+END_TEST
+
 START_TEST(one_wake_up_for_several_short_jobs)
 {
     struct pool *p = &pools[0];
@@ -311,8 +331,8 @@ int main(void)
 {
     return SUITE("pool", setup, teardown, pending_keeps_order, credit_is_what_live_workers_can_take,
                  credit_for_who_is_soon_done, board_follows_the_state,
-                 the_emptiest_worker_is_chosen, one_wake_up_for_several_short_jobs,
-                 who_leaves_is_no_part_of_the_pool, a_pool_grows_and_shrinks,
-                 a_worker_is_spent_with_what_it_holds, depth_follows_run_time,
-                 cells_are_not_shared);
+                 the_emptiest_worker_is_chosen, nothing_is_put_behind_a_long_job,
+                 one_wake_up_for_several_short_jobs, who_leaves_is_no_part_of_the_pool,
+                 a_pool_grows_and_shrinks, a_worker_is_spent_with_what_it_holds,
+                 depth_follows_run_time, cells_are_not_shared);
 }

@@ -160,8 +160,13 @@ def live_lives(s):
     s.call(202, 'POST', jobs, jobs, '{"task":"noop","delay":900,"tags":["bulk"]}')
     for act, state in (('cancel', 'scheduled'), ('retry', 'cancelled'), ('cancel', 'queued'), ('delete', 'cancelled')):
         _, n = s.call(200, 'POST', f'/v1/jobs/{act}', f'/v1/jobs/{act}?tag=bulk&state={state}')
-        check(not n['more'], f'bulk {act}: {n}')
-    for target in ('delete', 'cancel?state=failed', 'retry?state=queued', 'delete?state=running', 'cancel?x=1', 'cancel?tag=a&group=' + NOBODY):
+        check(not n['more'] and n['next'] is None, f'bulk {act}: {n}')
+    _, n = s.call(202, 'POST', batch, batch, json.dumps({'jobs': [{'task': 'noop', 'delay': 900, 'tags': ['bulk']}] * 1001}))
+    _, n = s.call(200, 'POST', '/v1/jobs/cancel', '/v1/jobs/cancel?tag=bulk')
+    check(n['changed'] == 1000 and n['more'], f'bulk: {n}')
+    _, n = s.call(200, 'POST', '/v1/jobs/cancel', n['next'])
+    check(n['changed'] == 1 and not n['more'], f'the rest: {n}')
+    for target in ('delete', 'cancel?cursor=x', 'cancel?state=failed', 'retry?state=queued', 'delete?state=running', 'cancel?x=1', 'cancel?tag=a&group=' + NOBODY):
         s.call(400, 'POST', '/v1/jobs/' + target.split('?')[0], '/v1/jobs/' + target)
     for kind, name in (('task', 'noop'), ('pool', 'default')):
         _, held = s.call(200, 'POST', f'/v1/{kind}s/{{{kind}}}/pause', f'/v1/{kind}s/{name}/pause')

@@ -53,10 +53,17 @@ static void live_through_it_all(const char *const *flags)
     struct answer *a = post(s, "/v1/leases", "{\"tasks\":[\"far\"],\"wait\":10}", 200);
     is_now(s, id, "state", "\"running\"");
     snprintf(url, sizeof(url), "/v1/leases/%s/heartbeat", jstr(a->json, "leases.0.id"));
+    answer_free(post(s, url, "{\"progress\":{\"message\":\"begun\"}}", 200));
+    is_now(s, id, "progress", "{\"message\": \"begun\"}");
     answer_free(post(s, url, "{\"progress\":{\"fraction\":0.25}}", 200));
     is_now(s, id, "progress.fraction", "0.25");
     answer_free(post(s, url, "{\"progress\":{\"fraction\":0.75}}", 200));
     is_now(s, id, "progress.fraction", "0.75");
+    answer_free(post(s, url, "{\"progress\":{\"message\":\"m\"}}", 200)); /* the rest stays */
+    is_now(s, id, "progress.fraction", "0.75");
+    is_now(s, id, "progress.message", "\"m\"");
+    answer_free(post(s, url, "{\"progress\":{\"fraction\":1}}", 200));
+    is_now(s, id, "progress.message", "\"m\"");
     snprintf(url, sizeof(url), "/v1/leases/%s/fail", jstr(a->json, "leases.0.id"));
     answer_free(post(s, url, "{\"error\":{\"code\":\"no\",\"message\":\"no\"}}", 200));
     answer_free(a);

@@ -4,6 +4,7 @@
  */
 #include "harness.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -220,6 +221,123 @@ START_TEST(a_large_batch_is_as_any_other)
 }
 END_TEST
 
+/* How often the one thread beside the others has gone to sleep; -1: it does not sleep now. */
+static long sleeps(struct server *s)
+{
+    char path[64], line[200], state = 0;
+    long n = -1;
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)s->pid);
+    DIR *all = opendir(path);
+    ck_assert_ptr_nonnull(all);
+    for (struct dirent *e; state == 0 && (e = readdir(all));) {
+        snprintf(path, sizeof(path), "/proc/%d/task/%.20s/status", (int)s->pid, e->d_name);
+        FILE *f = fopen(path, "re");
+        bool ours = f && fgets(line, sizeof(line), f) && strcmp(line, "Name:\taside\n") == 0;
+        while (ours && fgets(line, sizeof(line), f)) {
+            (void)sscanf(line, "State: %c", &state);
+            (void)sscanf(line, "voluntary_ctxt_switches: %ld", &n);
+        }
+        if (f)
+            fclose(f);
+    }
+    closedir(all);
+    return state == 'S' ? n : -1;
+}
+
+/* Asks, and awaits that the thread aside has done something. */
+static void goes_aside(struct server *s, const char *method, const char *path, const char *body,
+                       const char *type, int status)
+{
+    const char *const headers[] = {type, NULL};
+    long before;
+    eventually((before = sleeps(s)) >= 0, LONG_MS);
+    struct answer *a = http(s, method, path, body, headers);
+    ck_assert_msg(a->status == status, "%s %s: %d %s", method, path, a->status, a->body);
+    answer_free(a);
+    eventually(sleeps(s) > before, LONG_MS);
+}
+
+static void ends(struct server *s, char *path, const char *word)
+{
+    struct answer *a = post(s, "/v1/leases", "{}", 200);
+    snprintf(path, 100, "/v1/leases/%s/%s", jstr(a->json, "leases.0.id"), word);
+    answer_free(a);
+}
+
+START_TEST(a_large_body_is_read_aside_whatever_it_is_for)
+{
+    struct server *s = server_new("[task far]\nkind = remote\n", flags);
+    const char *json = "Content-Type: application/json";
+    char *text = large("{\"result\":\"", "\"}"), *beat = large("{\"checkpoint\":\"", "\"}");
+    char *fails = large("{\"error\":{\"message\":\"", "\"}}"),
+         *ask = large("{\"worker\":\"", "\"}");
+    char *job = large("{\"name\":\"n\",\"cron\":\"@daily\",\"job\":{\"task\":\"echo\",\"input\":\"",
+                      "\"}}");
+    char path[100];
+    for (int i = 0; i < 3; i++)
+        submit(s, "{\"task\":\"far\"}");
+    ends(s, path, "complete");
+    goes_aside(s, "POST", path, text, json, 200);
+    ends(s, path, "complete");
+    goes_aside(s, "POST", path, text, "Content-Type: image/png", 200);
+    ends(s, path, "heartbeat");
+    goes_aside(s, "POST", path, beat, json, 400); /* larger than a checkpoint may be */
+    strcpy(strrchr(path, '/'), "/fail");
+    goes_aside(s, "POST", path, fails, json, 200);
+    goes_aside(s, "POST", "/v1/leases", ask, json, 400);
+    goes_aside(s, "POST", "/v1/schedules", job, json, 200);
+    free(text);
+    free(beat);
+    free(fails);
+    free(ask);
+    free(job);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(what_changes_something_is_not_behind_all_searches)
+{
+    struct server *s = with_jobs(flags);
+    char *body = large("{\"task\":\"echo\",\"input\":\"", "\"}");
+    int fd[CLIENTS];
+    search(s, fd);
+    answer_free(post(s, "/v1/jobs", body, 202));
+    int before = answered(fd);
+    ck_assert_msg(before < CLIENTS, "all %d searches came first", before);
+    for (int i = 0; i < CLIENTS; i++) {
+        char *said = raw_read(fd[i], "\"next\":", LONG_MS);
+        ck_assert_msg(strstr(said, "200 OK") != NULL, "%s", said);
+        free(said);
+        close(fd[i]);
+    }
+    free(body);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(what_reads_much_is_aside)
+{
+    struct server *s = server_new("[task far]\nkind = remote\n", flags);
+    char path[200], id[40], other[40];
+    struct answer *a = run_job(s, "{\"task\":\"noop\"}");
+    snprintf(id, sizeof(id), "%s", jstr(a->json, "id"));
+    answer_free(a);
+    snprintf(other, sizeof(other), "%s", submit(s, "{\"task\":\"far\"}"));
+    snprintf(path, sizeof(path), "/v1/jobs/%s/logs?tail=3", id);
+    goes_aside(s, "GET", path, NULL, NULL, 200);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/logs?skip=3", id);
+    goes_aside(s, "GET", path, NULL, NULL, 200);
+    snprintf(path, sizeof(path), "/v1/jobs?ids=%s,%s", id, other);
+    goes_aside(s, "GET", path, NULL, NULL, 200);
+    snprintf(path, sizeof(path), "/v1/jobs?ids=%s,%s&wait=30", other, id); /* it has ended */
+    goes_aside(s, "GET", path, NULL, NULL, 200);
+    snprintf(path, sizeof(path), "/v1/jobs?ids=%s&wait=0.05", other);
+    goes_aside(s, "GET", path, NULL, NULL, 200);
+    goes_aside(s, "GET", "/v1/schedules", NULL, NULL, 200);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -229,6 +347,9 @@ int main(void)
         the_end_waits_for_it,
         a_large_submission_is_as_any_other,
         a_large_batch_is_as_any_other,
+        a_large_body_is_read_aside_whatever_it_is_for,
+        what_changes_something_is_not_behind_all_searches,
+        what_reads_much_is_aside,
     };
     return run_suite("aside", tests, sizeof(tests) / sizeof(tests[0]));
 }

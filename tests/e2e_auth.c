@@ -332,6 +332,70 @@ END_TEST
 
 #define CRON "{\"name\":\"%s\",\"cron\":\"0 3 * * *\",\"job\":{\"task\":\"noop\"}}"
 
+static int act(struct server *s, const char *token, const char *method, const char *id,
+               const char *verb)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/jobs/%s%s", id, verb);
+    return status_of(s, token, method, path, NULL);
+}
+
+/* What it changed of many. */
+static int many(struct server *s, const char *token, const char *what)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/jobs/%s", what);
+    struct answer *a = ask(s, token, "POST", path, NULL);
+    ck_assert_msg(a->status == 200, "%s", a->body);
+    int changed = (int)jint(a->json, "changed");
+    answer_free(a);
+    return changed;
+}
+
+START_TEST(who_sees_the_jobs_of_others_does_not_change_them)
+{
+    char *conf = NULL, path[100];
+    add_token(&conf, "one", A_CONTROL, "scopes = read, submit, control");
+    add_token(&conf, "all", OTHER, "scopes = read, submit, control\nread_all = yes");
+    add_token(&conf, "admin", A_ADMIN, "scopes = admin");
+    struct server *s = server_new(conf, NULL);
+    const char *late = "{\"task\":\"noop\",\"delay\":900}";
+    struct answer *a = ask(s, A_CONTROL, "POST", "/v1/jobs", late);
+    char *id = strdup(jstr(a->json, "id"));
+    answer_free(a);
+    ck_assert_int_eq(act(s, OTHER, "GET", id, ""), 200);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+    a = ask(s, OTHER, "DELETE", path, NULL);
+    ck_assert_int_eq(a->status, 403);
+    ck_assert_str_eq(jstr(a->json, "code"), "forbidden");
+    ck_assert_msg(strstr(jstr(a->json, "detail"), "`admin`"), "%s", a->body);
+    answer_free(a);
+    ck_assert_int_eq(act(s, OTHER, "POST", id, "/cancel"), 403);
+    ck_assert_int_eq(act(s, OTHER, "POST", id, "/retry"), 403);
+    ck_assert_int_eq(status_of(s, OTHER, "POST", "/v1/jobs", late), 202);
+    ck_assert_int_eq(many(s, OTHER, "cancel"), 1); /* its own */
+    ck_assert_int_eq(act(s, A_CONTROL, "POST", id, "/cancel"), 200);
+    ck_assert_int_eq(many(s, OTHER, "retry?state=cancelled"), 1);
+    eventually(many(s, OTHER, "delete?state=succeeded") == 1, LONG_MS);
+    ck_assert_int_eq(many(s, OTHER, "delete?state=cancelled"), 0);
+    ck_assert_int_lt(act(s, A_ADMIN, "POST", id, "/retry"), 300);
+    eventually(act(s, A_ADMIN, "DELETE", id, "") == 204, LONG_MS);
+    free(id);
+    /* schedules likewise */
+    char body[200];
+    snprintf(body, sizeof(body), CRON, "mine");
+    ck_assert_int_eq(status_of(s, A_CONTROL, "POST", "/v1/schedules", body), 200);
+    ck_assert_int_eq(status_of(s, OTHER, "GET", "/v1/schedules/mine", NULL), 200);
+    ck_assert_int_eq(status_of(s, OTHER, "POST", "/v1/schedules", body), 403);
+    ck_assert_int_eq(status_of(s, OTHER, "POST", "/v1/schedules/mine/pause", NULL), 403);
+    ck_assert_int_eq(status_of(s, OTHER, "DELETE", "/v1/schedules/mine", NULL), 403);
+    ck_assert_int_eq(status_of(s, A_ADMIN, "POST", "/v1/schedules/mine/pause", NULL), 200);
+    ck_assert_int_eq(status_of(s, A_CONTROL, "DELETE", "/v1/schedules/mine", NULL), 204);
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
 /* A schedule is its maker's, and so are its jobs. */
 START_TEST(a_token_has_its_own_schedules)
 {
@@ -548,6 +612,7 @@ int main(void)
         every_route_wants_its_scope,
         a_token_sees_its_own_jobs,
         tokens_change_without_a_restart,
+        who_sees_the_jobs_of_others_does_not_change_them,
         a_token_has_its_own_schedules,
         every_act_of_control_is_told,
         every_answer_tells_browsers_what_it_is,

@@ -167,7 +167,7 @@ END_TEST
 START_TEST(ended_at_any_moment)
 {
     char data[300], file[300];
-    const char *bin = getenv("JOBMILL_BIN");
+    const char *bin = server_binary();
     struct server *s = server_new(NULL, NULL);
     for (int i = 0; i < 40; i++)
         submit(s, "{\"task\":\"echo\",\"input\":\"0123456789\"}");

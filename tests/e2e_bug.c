@@ -7,6 +7,9 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static void refuse(struct server *s, const char *sql)
 {
@@ -27,6 +30,18 @@ START_TEST(the_service_goes_on)
     s->errors_ok = true; /* it says so */
     refuse(s, "CREATE TRIGGER no BEFORE INSERT ON jobs WHEN NEW.priority = 77"
               " BEGIN SELECT RAISE(ABORT, 'no'); END");
+    int many[20];
+    for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++) { /* with none of the other kind */
+        many[i] = raw_open(s);
+        raw_send(many[i], "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 29\r\n\r\n"
+                          "{\"task\":\"noop\",\"priority\":77}");
+    }
+    for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
+        char *said = raw_read(many[i], "\"internal\"", LONG_MS);
+        ck_assert_msg(strstr(said, " 500 ") != NULL, "%s", said);
+        free(said);
+        close(many[i]);
+    }
     for (int i = 0; i < 10; i++) {
         struct answer *a = post(s, "/v1/jobs", "{\"task\":\"noop\",\"priority\":77}", 500);
         ck_assert_str_eq(jstr(a->json, "code"), "internal");

@@ -31,6 +31,10 @@ static struct server *with_tasks(void)
                  "[task module]\nmodule = %s/%s/tests/tasks/misbehave.so\n"
                  "[task steps]\ncommand = /bin/sh -c '" STEPS "exec sleep 600'\n"
                  "[task fails]\ncommand = /bin/sh -c '" STEPS "exit 1'\n"
+                 "[task most]\ncommand = /bin/sh -c 'if [ -n \"$JOBMILL_CHECKPOINT\" ]; then "
+                 "wc -c <\"$JOBMILL_CHECKPOINT\"; exit 0; fi; "
+                 "head -c 65534 /dev/zero | tr \"\\0\" x > n; "
+                 "echo \"{\\\"checkpoint\\\":\\\"$(cat n)\\\"}\" >&4; exit 1'\n"
                  "[task large]\ncommand = /bin/sh -c 'head -c 70000 /dev/zero | tr \"\\0\" 1 > n; "
                  "echo \"{\\\"checkpoint\\\":$(cat n)}\" >&4'\nmax_attempts = 1\n"
                  "[task warm]\ncommand = python3 %s/tests/programs/warm.py\npersistent = true\n"
@@ -110,6 +114,24 @@ START_TEST(programs_kept_warm_and_modules_have_it)
 }
 END_TEST
 
+/* 65536 bytes, and of each kind: the worker that sends it lives on. */
+START_TEST(the_largest_that_may_be)
+{
+    static const char *const bodies[] = {"{\"task\":\"most\"}",
+                                         "{\"task\":\"warm\",\"input\":{\"do\":\"most\"}}",
+                                         "{\"task\":\"module\",\"input\":{\"do\":\"most\"}}"};
+    struct server *s = with_tasks();
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        struct answer *a = run_job(s, bodies[i]);
+        ck_assert_msg(jint(a->json, "result") == 65536, "%s", a->body);
+        ck_assert_int_eq(jint(a->json, "attempt"), 2);
+        answer_free(a);
+    }
+    ck_assert_int_eq(stat_of(s, "pools.0.deaths"), 0);
+    server_free(s);
+}
+END_TEST
+
 /* As every line of a program that is not understood: the log tells, and the job goes on. */
 START_TEST(one_that_is_too_large_is_told)
 {
@@ -177,8 +199,9 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {
-        it_outlives_worker_and_service, programs_kept_warm_and_modules_have_it,
-        one_that_is_too_large_is_told, remote_workers_leave_it_with_a_heartbeat};
+    const TTest *const tests[] = {it_outlives_worker_and_service,
+                                  programs_kept_warm_and_modules_have_it, the_largest_that_may_be,
+                                  one_that_is_too_large_is_told,
+                                  remote_workers_leave_it_with_a_heartbeat};
     return run_suite("checkpoint", tests, sizeof(tests) / sizeof(tests[0]));
 }

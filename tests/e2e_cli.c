@@ -149,6 +149,39 @@ START_TEST(options_reach_the_service)
 }
 END_TEST
 
+/* Numbers that fit no int64, and reals of few digits: as they were given, wherever they are shown.
+ */
+START_TEST(numbers_stay_as_they_were)
+{
+    static const char input[] = "{\"n\": 123456789012345678901234567890, \"f\": [0.1, -0]}\n";
+    static const char value[] = "{\"n\":123456789012345678901234567890,\"f\":[0.1,-0]}";
+    char lines[200], want[200], id[64];
+    struct server *s = server_new(NULL, two_workers);
+    struct ran r = CLIENT_IN(s, input, 0, "submit", "echo", "-", "--wait");
+    ck_assert_str_eq(r.out, input);
+    ran_free(&r);
+    snprintf(lines, sizeof(lines), "18446744073709551616\n%s", input);
+    r = CLIENT_IN(s, lines, 0, "submit", "echo", "--ndjson", "-", "--wait");
+    ck_assert_str_eq(r.out, lines);
+    ran_free(&r);
+    r = CLIENT(s, 0, "list", "--quiet", "--limit", "1");
+    snprintf(id, sizeof(id), "%.36s", r.out);
+    ran_free(&r);
+    r = CLIENT(s, 0, "get", id);
+    snprintf(want, sizeof(want), ": %s\n", value);
+    const char *at = strstr(r.out, want);
+    ck_assert_msg(at && strstr(at + 1, want), "%s", r.out); /* input and result */
+    ran_free(&r);
+    r = CLIENT(s, 0, "wait", id, "--json");
+    ck_assert_msg(strstr(r.out, "123456789012345678901234567890, \"f\""), "%s", r.out);
+    ran_free(&r);
+    r = CLIENT(s, 0, "watch");
+    ck_assert_msg(strstr(r.out, id), "%s", r.out);
+    ran_free(&r);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(how_jobs_end_is_how_the_client_ends)
 {
     struct server *s = server_new("[task fails]\ncommand = /bin/false\n", two_workers);
@@ -391,6 +424,34 @@ START_TEST(a_wait_outlives_the_service)
 }
 END_TEST
 
+/* It takes connections, and says nothing. */
+START_TEST(a_wait_ends_in_time_whatever_the_service_does)
+{
+    struct server *s = server_new(NULL, two_workers);
+    const char *const args[] = {
+        "submit",         "sleep",  "--wait", "--input", "{\"seconds\":600}",
+        "--wait-timeout", "1500ms", NULL};
+    char id[64];
+    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}"));
+    struct client c = client_start(client_url(s), NULL, args);
+    eventually(stat_of(s, "http.waiting") >= 1, LONG_MS);
+    ck_assert_int_eq(kill(s->pid, SIGSTOP), 0);
+    struct ran r = client_end(&c);
+    ck_assert_msg(r.status == 124, "%d %s", r.status, r.err);
+    ck_assert_ptr_nonnull(strstr(r.err, "jobmill wait "));
+    ran_free(&r);
+    r = CLIENT(s, 124, "wait", id, id, "--timeout", "100ms");
+    ck_assert_ptr_nonnull(strstr(r.err, "no longer waiting"));
+    ran_free(&r);
+    r = CLIENT(s, 124, "submit", "noop", "--wait", "--wait-timeout", "100ms");
+    ck_assert_ptr_nonnull(strstr(r.err, "not known whether"));
+    ran_free(&r);
+    ck_assert_int_eq(kill(s->pid, SIGCONT), 0);
+    server_kill9(s);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(an_interrupt_says_how_to_go_on)
 {
     struct server *s = server_new(NULL, two_workers);
@@ -467,6 +528,7 @@ int main(void)
         submit_waits_and_prints_the_result,
         inputs_from_everywhere,
         options_reach_the_service,
+        numbers_stay_as_they_were,
         how_jobs_end_is_how_the_client_ends,
         logs_as_text_and_as_json,
         what_is_wrong_is_said,
@@ -474,6 +536,7 @@ int main(void)
         lines_in_results_out_in_their_order,
         the_service_is_shown,
         a_wait_outlives_the_service,
+        a_wait_ends_in_time_whatever_the_service_does,
         an_interrupt_says_how_to_go_on,
         progress_is_drawn_on_a_terminal,
         watch_lives_until_q,

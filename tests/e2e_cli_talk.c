@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -251,6 +252,34 @@ START_TEST(silence_ends_when_it_was_said_to)
 }
 END_TEST
 
+/* Each of these streams ends at once, as if something between the two cut it. */
+START_TEST(a_stream_that_is_cut_is_followed_in_peace)
+{
+    static const char *const cut[] = {ANSWER("200 OK", "text/plain", ""),
+                                      JSON("200 OK", JOB(ID)),
+                                      ANSWER("200 OK", "text/plain", ""),
+                                      JSON("200 OK", JOB(ID)),
+                                      ANSWER("200 OK", "text/plain", ""),
+                                      JSON("200 OK", JOB(ID)),
+                                      ANSWER("200 OK", "text/plain", ""),
+                                      JSON("200 OK", JOB(ID)),
+                                      ANSWER("200 OK", "text/plain", ""),
+                                      JSON("200 OK", JOB(ID)),
+                                      ANSWER("200 OK", "text/plain", ""),
+                                      JSON("200 OK", JOB(ID)),
+                                      NULL};
+    struct canned c;
+    canned_start(&c, cut);
+    struct ran r = client_expect(canned_url(&c), NULL, 124,
+                                 (const char *const[]){"logs", "-f", ID, "--timeout", "0.6", NULL});
+    ck_assert_ptr_nonnull(strstr(r.err, "no longer following"));
+    ck_assert_int_le(c.seen, 6); /* a pause after each, and one time for all */
+    ran_free(&r);
+    shutdown(c.fd, SHUT_RDWR); /* nobody comes for the others */
+    canned_end(&c);
+}
+END_TEST
+
 /* ---- what is made of the table ---- */
 
 /* Runs a command of the shell; what it prints goes to out. */
@@ -268,11 +297,11 @@ static int shell(const char *command, char *out, size_t size)
 static void complete(const char *url, const char *words, char *out, size_t size)
 {
     char command[1024];
-    const char *bin = getenv("JOBMILL_BIN");
+    const char *bin = server_binary();
     snprintf(command, sizeof(command),
              "bash -c '. completions/jobmill.bash; export JOBMILL_SERVER=%s; COMP_WORDS=(%s %s); "
              "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _jobmill; echo \" ${COMPREPLY[*]} \"'",
-             url, bin ? bin : "build/jobmill", words);
+             url, bin, words);
     ck_assert_int_eq(shell(command, out, size), 0);
 }
 
@@ -302,6 +331,42 @@ START_TEST(completions_complete)
 }
 END_TEST
 
+/* Runs it where nothing can be written, against answers that must all be asked for, and no more. */
+static void write_nothing(const char *const *answers, const char *words)
+{
+    char command[512], out[1024];
+    const char *bin = getenv("JOBMILL_BIN");
+    struct canned c;
+    canned_start(&c, answers);
+    snprintf(command, sizeof(command),
+             "printf '1\\n2\\n' | JOBMILL_SERVER=%s %s %s 2>&1 >/dev/full", canned_url(&c),
+             bin ? bin : "build/jobmill", words);
+    int status = shell(command, out, sizeof(out));
+    ck_assert_msg(status == 74, "%s: %d %s", words, status, out);
+    ck_assert_str_eq(out, "jobmill: standard output: No space left on device\n");
+    ck_assert_int_eq(c.seen, c.n);
+    canned_end(&c);
+}
+
+START_TEST(what_cannot_be_written_is_not_asked_for)
+{
+#define PAGE JSON("200 OK", "{\"jobs\":[" JOB(ID) "],\"next\":\"/v1/jobs?limit=1&cursor=x\"}")
+#define DONE JSON("200 OK", ENDED(ID, "succeeded", ""))
+    static const char *const page[] = {PAGE, NULL}, *const job[] = {DONE, NULL};
+    static const char *const batch[] = {
+        JSON("202 Accepted", "{\"id\":\"g\",\"jobs\":[" JOB(ID) "," JOB(OTHER) "]}"), DONE, NULL};
+    write_nothing(page, "list --all --quiet --timeout 10");
+    write_nothing(page, "list --all --json --timeout 10");
+    write_nothing(job, "get --timeout 10 " ID " " OTHER);
+    write_nothing(job, "get --quiet --timeout 10 " ID " " OTHER);
+    write_nothing(job, "get --json --timeout 10 " ID " " OTHER);
+    write_nothing(job, "wait --timeout 10 " ID " " OTHER);
+    write_nothing(job, "wait --json --timeout 10 " ID " " OTHER);
+    write_nothing(batch, "submit echo --ndjson - --wait --wait-timeout 10");
+    write_nothing(batch, "submit echo --ndjson - --wait --wait-timeout 10 --json");
+}
+END_TEST
+
 START_TEST(a_service_cannot_make_the_completion_run_anything)
 {
     static const char *const evil[] = {
@@ -321,10 +386,10 @@ START_TEST(generated_documents_are_current)
     static const char *const made[][2] = {{"man", "docs/man/jobmill.1"},
                                           {"bash", "completions/jobmill.bash"},
                                           {"zsh", "completions/_jobmill"}};
-    const char *bin = getenv("JOBMILL_BIN");
+    const char *bin = server_binary();
     for (size_t i = 0; i < 3; i++) {
-        snprintf(command, sizeof(command), "docs/gen-cli.sh %s %s | diff %s -", made[i][0],
-                 bin ? bin : "build/jobmill", made[i][1]);
+        snprintf(command, sizeof(command), "docs/gen-cli.sh %s %s | diff %s -", made[i][0], bin,
+                 made[i][1]);
         ck_assert_msg(shell(command, out, sizeof(out)) == 0, "make generated:\n%s", out);
     }
 }
@@ -343,6 +408,8 @@ int main(void)
         pages_of_other_places_are_not_followed,
         what_is_no_jobmill_is_told,
         silence_ends_when_it_was_said_to,
+        a_stream_that_is_cut_is_followed_in_peace,
+        what_cannot_be_written_is_not_asked_for,
         completions_complete,
         a_service_cannot_make_the_completion_run_anything,
         generated_documents_are_current,

@@ -24,6 +24,9 @@ static const char conf[] =
     "[task link]\ncommand = ln -s /etc/passwd out.bin\nresult_file = out.bin\nmax_attempts = 1\n"
     "[task bigfile]\ncommand = head -c 2000 /dev/zero\nresult = text\n"
     "[task big]\ncommand = truncate -s 2000 out.bin\nresult_file = out.bin\noutput_max = 1000\n"
+    "[task bigline]\ncommand = /bin/sh -c 'head -c {input.size} /dev/zero | tr \"\\0\" x > n; "
+    "echo \"{\\\"{input.member}\\\":\\\"$(cat n)\\\"}\" >&4; sleep {input.then}'\n"
+    "output_max = 1000\n"
     "[task nest]\nresult = text\ncommand = /bin/sh -c 'i=0; while [ $i -lt 300 ]; do mkdir d; cd "
     "d; "
     "i=$((i+1)); done; cd \"$JOBMILL_DIR\"; mkdir -p a/b; touch a/b/c; chmod 500 a/b; chmod 0 a; "
@@ -169,6 +172,25 @@ START_TEST(a_file_may_be_the_result)
 }
 END_TEST
 
+#define BIGLINE(member, size, then)                                                                \
+    "{\"task\":\"bigline\",\"input\":{\"member\":\"" member "\",\"size\":" size ",\"then\":" then  \
+    "}}"
+
+/* As what it prints: the job fails, and the program is not waited for. */
+START_TEST(a_result_on_fd_4_is_bounded)
+{
+    struct server *s = server_new(conf, two_workers);
+    fails_with(s, BIGLINE("result", "2000", "0"), "bad_result", "larger than output_max = 1000");
+    fails_with(s, BIGLINE("result", "1000000", "600"), "bad_result",
+               "larger than output_max = 1000");
+    struct answer *a = run_job(s, BIGLINE("checkpoint", "65000", "0")); /* has a size of its own */
+    ck_assert_msg(!strcmp(jstr(a->json, "state"), "succeeded"), "%s", a->body);
+    answer_free(a);
+    ck_assert(!log_has(s, "is not understood"));
+    server_free(s);
+}
+END_TEST
+
 START_TEST(log_lines_have_levels)
 {
     struct server *s = server_new(conf, two_workers);
@@ -203,7 +225,8 @@ int main(void)
 {
     const TTest *const tests[] = {
         the_environment_is_clean,  its_directory_goes,       messages_on_fd_4,
-        some_exit_codes_are_final, a_file_may_be_the_result, log_lines_have_levels,
+        some_exit_codes_are_final, a_file_may_be_the_result, a_result_on_fd_4_is_bounded,
+        log_lines_have_levels,
     };
     return run_suite("command", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -171,11 +171,10 @@ END_TEST
 
 START_TEST(the_document_is_what_the_table_says)
 {
-    const char *bin = getenv("JOBMILL_BIN");
+    const char *bin = server_binary();
     char command[512];
     snprintf(command, sizeof(command),
-             "docs/gen-configuration.sh %s | diff -u docs/configuration.md -",
-             bin ? bin : "build/jobmill");
+             "docs/gen-configuration.sh %s | diff -u docs/configuration.md -", bin);
     ck_assert_msg(system(command) == 0, "run: docs/gen-configuration.sh build/jobmill "
                                         ">docs/configuration.md");
 }

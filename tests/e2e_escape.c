@@ -1,5 +1,5 @@
 /*
- * e2e_escape.c - hostile programs (tests/programs/escape.c) as commands: they get at nothing, hog
+ * e2e_escape.c - hostile programs (tests/programs/escape) as commands: they get at nothing, hog
  * nothing, leave nothing, their jobs end with a clear code, and the service answers meanwhile.
  * What it shows of root it shows as root, the rest as anybody (`make escape`).
  */

@@ -39,7 +39,7 @@ struct fault {
 static void exec_service(struct server *s, const struct fault *f, int out)
 {
     char data[300], log[300], trace[300], inject[128];
-    const char *bin = getenv("JOBMILL_BIN"), *argv[24];
+    const char *bin = server_binary(), *argv[24];
     int n = 0;
     snprintf(data, sizeof(data), "%s/data", s->dir);
     snprintf(log, sizeof(log), "%s/log", s->dir);
@@ -281,6 +281,33 @@ START_TEST(few_descriptors)
 }
 END_TEST
 
+/* Clients that only connect take none of those that a result of some size comes by. */
+START_TEST(a_crowd_where_descriptors_are_few)
+{
+    enum { FDS = 200, CROWD = 250 };
+    struct server *s = stopped_server();
+    struct fault f = {.call = "few", .error = "crowd", .fds = FDS};
+    int crowd[CROWD];
+    ck_assert(try_start(s, &f));
+    int fd = raw_open(s);
+    raw_send(fd, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    free(raw_read(fd, "\r\n\r\n", LONG_MS));
+    for (int i = 0; i < CROWD; i++)
+        crowd[i] = raw_open(s);
+    raw_send(fd, "POST /v1/jobs?wait=60 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 21\r\n\r\n"
+                 "{\"task\":\"mandelbrot\"}");
+    char *said = raw_read(fd, "\"result_size\"", LONG_MS);
+    ck_assert_msg(strstr(said, "\"succeeded\"") && strstr(said, "\"attempt\":1,"), "%s", said);
+    free(said);
+    close(fd);
+    for (int i = 0; i < CROWD; i++)
+        raw_reset(crowd[i]);
+    kill(s->pid, SIGTERM);
+    check_end(s, &f, true);
+    server_free(s);
+}
+END_TEST
+
 /* ---- a damaged store ---- */
 
 static void damage(const char *path, int round)
@@ -366,7 +393,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {calls_fail, few_descriptors, a_damaged_store,
-                                  a_store_that_may_only_be_read};
+    const TTest *const tests[] = {calls_fail, few_descriptors, a_crowd_where_descriptors_are_few,
+                                  a_damaged_store, a_store_that_may_only_be_read};
     return run_suite("faults", tests, sizeof(tests) / sizeof(tests[0]));
 }

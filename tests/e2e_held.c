@@ -131,6 +131,36 @@ START_TEST(a_wait_ends_when_its_job_does)
 }
 END_TEST
 
+/* The end of the wait and that of a job come together, and each ends the request. */
+START_TEST(both_ends_may_come_at_once)
+{
+    enum { CLIENTS_AT_ONCE = 20, ROUNDS = 15 };
+    struct server *s = server_new(NULL, one);
+    int fd[CLIENTS_AT_ONCE];
+    char text[300], id[40];
+    for (int i = 0; i < CLIENTS_AT_ONCE; i++)
+        fd[i] = raw_open(s);
+    for (int k = 0; k < ROUNDS; k++) {
+        snprintf(id, sizeof(id), "%s",
+                 submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":0.03}}"));
+        for (int i = 0; i < CLIENTS_AT_ONCE; i++) {
+            snprintf(text, sizeof(text),
+                     "GET /v1/jobs?ids=%s&wait=0.0%d HTTP/1.1\r\nHost: localhost\r\n\r\n", id,
+                     20 + i);
+            raw_send(fd[i], text);
+        }
+        for (int i = 0; i < CLIENTS_AT_ONCE; i++) {
+            char *said = raw_read(fd[i], "\"next\":null", LONG_MS);
+            ck_assert_msg(strncmp(said, "HTTP/1.1 200", 12) == 0, "%s", said);
+            free(said);
+        }
+    }
+    for (int i = 0; i < CLIENTS_AT_ONCE; i++)
+        close(fd[i]);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -139,6 +169,7 @@ int main(void)
         waits_end_in_time,
         an_end_of_what_is_sent_is_no_leaving,
         a_wait_ends_when_its_job_does,
+        both_ends_may_come_at_once,
     };
     return run_suite("held", tests, sizeof(tests) / sizeof(tests[0]));
 }

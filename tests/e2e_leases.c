@@ -260,6 +260,38 @@ START_TEST(large_inputs_and_bytes_come_too)
 }
 END_TEST
 
+/* Only application/json is the object with the result in it. */
+START_TEST(a_result_has_any_type)
+{
+    static const char *const type[] = {"Content-Type: application/geo+json",
+                                       "Content-Type: application/json-patch+json",
+                                       "Content-Type: text/plain"};
+    struct server *s = server_new(conf, NULL);
+    char path[128];
+    for (size_t i = 0; i < sizeof(type) / sizeof(type[0]); i++) {
+        const char *const headers[] = {type[i], NULL};
+        char *id = strdup(submit(s, "{\"task\":\"far\"}")), *lease = take_lease(s, "{}", NULL);
+        snprintf(path, sizeof(path), "/v1/leases/%s/complete", lease);
+        struct answer *a = http(s, "POST", path, "{\"type\":", headers);
+        ck_assert_int_eq(a->status, i == 2 ? 200 : 400); /* what is no JSON is no +json */
+        answer_free(a);
+        if (i < 2) {
+            a = http(s, "POST", path, "{\"type\":\"Point\"}", headers);
+            ck_assert_msg(a->status == 200, "%s", a->body);
+            answer_free(a);
+        }
+        a = await_state(s, id, "succeeded");
+        ck_assert_str_eq(jstr(a->json, "result_type"), strchr(type[i], ' ') + 1);
+        ck_assert_str_eq(jstr(a->json, i < 2 ? "result.type" : "result"),
+                         i < 2 ? "Point" : "{\"type\":");
+        answer_free(a);
+        free(lease);
+        free(id);
+    }
+    server_free(s);
+}
+END_TEST
+
 START_TEST(only_who_holds_a_job_reads_its_input)
 {
     struct server *s = server_new(conf, NULL);
@@ -349,6 +381,7 @@ int main(void)
         a_checkpoint_comes_with_the_next_lease,
         a_checkpoint_has_a_limit,
         large_inputs_and_bytes_come_too,
+        a_result_has_any_type,
         only_who_holds_a_job_reads_its_input,
         workers_killed_at_random_lose_nothing,
     };

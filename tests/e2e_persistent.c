@@ -125,6 +125,9 @@ START_TEST(errors_are_the_functions_own)
     eventually(log_has(s, "Traceback"), LONG_MS);
     fails(s, "{\"do\":\"nan\"}", "bad_result", "cannot be written as JSON", 1);
     fails(s, "{\"do\":\"nested\"}", "bad_result", "cannot be written as JSON", 1);
+    fails(s, "{\"do\":\"lone\"}", "bad_result", "cannot be written as JSON", 1);
+    fails(s, "{\"do\":\"zero\"}", "bad_result", "cannot be written as JSON", 1);
+    fails(s, "{\"do\":\"bad_words\"}", "task_error", "no file a\\udcff\\x00b", 1);
     ck_assert_int_eq(pid_now(s), before);
     server_free(s);
 }
@@ -294,6 +297,38 @@ START_TEST(a_program_that_never_says_ready)
 }
 END_TEST
 
+static int times_in_log(struct server *s, const char *words)
+{
+    char *log = server_log(s);
+    int n = 0;
+    for (const char *at = log; (at = strstr(at, words)); at++)
+        n++;
+    free(log);
+    return n;
+}
+
+/* Whoever takes the flag answers a job; all others end when they have said that they are ready. */
+START_TEST(one_that_ends_before_its_first_job_is_replaced_later)
+{
+    char conf[600], flag[256];
+    snprintf(flag, sizeof(flag), "/tmp/jobmill-test-flag-%d", (int)getpid());
+    snprintf(conf, sizeof(conf),
+             "[task warm]\npersistent = true\nmax_attempts = 10\n"
+             "command = /bin/sh -c 'rm %s 2>&-; mine=$?; echo \"{\\\"ready\\\":true}\" >&4; "
+             "[ $mine = 0 ] || exit 7; read job <&3; echo \"{\\\"result\\\":1}\" >&4'\n",
+             flag);
+    struct server *s = server_new(conf, one_worker);
+    eventually(log_has(s, "ended with exit status 7 between jobs: replaced in 2 s"), LONG_MS);
+    ck_assert_int_eq(times_in_log(s, "replaced in 1 s"), 1);
+    FILE *f = fopen(flag, "w");
+    ck_assert_ptr_nonnull(f);
+    fclose(f);
+    ck_assert_int_eq(number_of(s, "{}"), 1);                      /* a job waits for no pause */
+    eventually(times_in_log(s, "replaced in 1 s") == 2, LONG_MS); /* counted anew */
+    server_free(s);
+}
+END_TEST
+
 START_TEST(programs_are_recycled)
 {
     pid_t pid[5];
@@ -431,11 +466,21 @@ static void node_says(struct server *s, const char *input, const char *path, con
     answer_free(a);
 }
 
+static json_int_t node_pid(struct server *s)
+{
+    struct answer *a = run_job(s, "{\"task\":\"node\",\"input\":{\"do\":\"pid\"}}");
+    json_int_t pid = jint(a->json, "result");
+    ck_assert_int_gt(pid, 0);
+    answer_free(a);
+    return pid;
+}
+
 START_TEST(programs_in_node)
 {
     char id[64], path[128];
     struct server *s =
         with_warm("retry_delay = 0.01\nkill_grace = 60s", "spares = 0\n", one_worker);
+    json_int_t before = node_pid(s);
     node_says(s, "{\"do\":\"text\",\"text\":\"\\u00fc \\ud83d\\ude00\"}", "result",
               "\xC3\xBC \xF0\x9F\x98\x80");
     node_says(s, "{\"do\":\"noise\"}", "result", "quiet");
@@ -445,6 +490,16 @@ START_TEST(programs_in_node)
     node_says(s, "{\"do\":\"big\"}", "error.code", "bad_result");
     node_says(s, "{\"do\":\"code\"}", "error.code", "bad_result");
     node_says(s, "{\"do\":\"nested\"}", "error.code", "bad_result");
+    node_says(s, "{\"do\":\"lone\"}", "error.code", "bad_result");
+    node_says(s, "{\"do\":\"zero\"}", "error.code", "bad_result");
+    node_says(s, "{\"do\":\"bad_words\"}", "error.message",
+              "no file a\xEF\xBF\xBD\xEF\xBF\xBD"
+              "b");
+    node_says(s, "{\"do\":\"escaped\"}", "result", "\\ud800 \\u0000");
+    ck_assert_int_eq(node_pid(s), before); /* whatever it was asked for */
+    /* ends of lines to a reader of text, not here */
+    node_says(s, "{\"do\":\"text\",\"text\":\"a\xE2\x80\xA8m\xE2\x80\xA9z\xC2\x85\"}", "result",
+              "a\xE2\x80\xA8m\xE2\x80\xA9z\xC2\x85");
     node_says(s, "{\"do\":\"crash\"}", "error.code", "crashed");
     node_says(s, "{\"do\":\"nothing\"}", "state", "succeeded");
     snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"node\",\"input\":{\"do\":\"polite\"}}"));
@@ -497,6 +552,7 @@ int main(void)
         bytes_in_and_bytes_out,
         a_program_that_is_not_ready_is_told,
         a_program_that_never_says_ready,
+        one_that_ends_before_its_first_job_is_replaced_later,
         programs_are_recycled,
         a_death_between_jobs_is_noticed,
         other_jobs_leave_it_alone,

@@ -128,9 +128,31 @@ START_TEST(a_form_is_the_same)
 }
 END_TEST
 
+START_TEST(what_is_more_than_json_keeps_its_type)
+{
+    static const char *const type[][2] = {
+        {"Content-Type: application/json", "application/json"},
+        {"Content-Type: application/json; charset=utf-8", "application/json"},
+        {"Content-Type: application/json-patch+json", "application/json-patch+json"},
+        {"Content-Type: application/geo+json", "application/geo+json"},
+    };
+    struct server *s = server_new(NULL, NULL);
+    for (size_t i = 0; i < sizeof(type) / sizeof(type[0]); i++) {
+        const char *const headers[] = {type[i][0], NULL};
+        struct answer *a = http(s, "POST", "/v1/tasks/echo/jobs", "[1]", headers);
+        ck_assert_msg(a->status == 202, "%s", a->body);
+        ck_assert_str_eq(jget(a->json, "input_type") ? jstr(a->json, "input_type") : type[0][1],
+                         type[i][1]);
+        ck_assert_int_eq(jint(a->json, "input.0"), 1);
+        answer_free(a);
+    }
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {parameters_are_words, they_outlive_the_service,
-                                  a_form_is_the_same};
+                                  a_form_is_the_same, what_is_more_than_json_keeps_its_type};
     return run_suite("raw", tests, sizeof(tests) / sizeof(tests[0]));
 }

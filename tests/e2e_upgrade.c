@@ -224,8 +224,31 @@ START_TEST(every_earlier_schema)
 }
 END_TEST
 
+/* It is the binary that is wrong: whoever starts services again must not do so with this one. */
+START_TEST(a_newer_store_is_refused)
+{
+    struct server *s = server_new(NULL, flags);
+    char data[300], copy[300], out[2000];
+    const char *const commands[][5] = {{"serve", "--data-dir", data, NULL},
+                                       {"migrate", "--data-dir", data, NULL},
+                                       {"recover", copy, "--data-dir", data, NULL}};
+    stop(s);
+    snprintf(data, sizeof(data), "%s/data", s->dir);
+    snprintf(copy, sizeof(copy), "%s/copy.db", s->dir);
+    sqlite3 *db = open_database(s);
+    ck_assert_int_eq(sqlite3_exec(db, "PRAGMA user_version = 9999", NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        int status = run_binary(commands[i], out, sizeof(out));
+        ck_assert_msg(status == 78, "%s: %d %s", commands[i][0], status, out);
+        ck_assert_msg(strstr(out, "use a newer jobmill") != NULL, "%s", out);
+    }
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {every_earlier_schema};
+    const TTest *const tests[] = {every_earlier_schema, a_newer_store_is_refused};
     return run_suite("upgrade", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -198,6 +198,31 @@ START_TEST(it_is_tried_again_until_it_is_taken)
 }
 END_TEST
 
+/* Its own look at the store fails, as it does for want of memory or descriptors: that is no job
+ * that is gone. */
+START_TEST(what_cannot_be_read_now_is_told_later)
+{
+    receiver_start();
+    struct server *s = server_new("[server]\nwebhook_delays = " MANY "\n" MAY, NULL);
+    char data[300], away[300];
+    s->errors_ok = true;
+    snprintf(data, sizeof(data), "%s/data", s->dir);
+    snprintf(away, sizeof(away), "%s/away", s->dir);
+    ck_assert_int_eq(jobs_kept(s), 0); /* the HTTP thread has opened the store by now */
+    answer_free(post(s, "/v1/tasks/noop/pause", NULL, 200));
+    char *id = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
+    ck_assert_int_eq(rename(data, away), 0);
+    answer_free(post(s, "/v1/tasks/noop/resume", NULL, 200));
+    eventually(sample(s, RESULT("failed")) >= 1 || sample(s, RESULT("given_up")) > 0, LONG_MS);
+    ck_assert_int_eq(rename(away, data), 0);
+    eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    ck_assert_int_eq(atomic_load(&rc.calls), 1);
+    free(id);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
 START_TEST(it_is_given_up)
 {
     receiver_start();
@@ -331,6 +356,7 @@ int main(void)
     const TTest *const tests[] = {
         every_end_is_told,
         it_is_tried_again_until_it_is_taken,
+        what_cannot_be_read_now_is_told_later,
         it_is_given_up,
         addresses_that_are_not_public_are_refused,
         a_kill_loses_no_call,

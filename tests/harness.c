@@ -180,7 +180,7 @@ long memory_peak_kib(pid_t pid)
     return kib;
 }
 
-static const char *binary(void)
+const char *server_binary(void)
 {
     const char *bin = getenv("JOBMILL_BIN");
     return bin ? bin : "build/jobmill";
@@ -211,8 +211,8 @@ static void bind_to(pid_t parent)
 static void start_child(struct server *s, int out, pid_t parent)
 {
     char conf[PATH_LEN], data[PATH_LEN], log[PATH_LEN];
-    const char *argv[32] = {binary(),     "serve", "--listen",        "127.0.0.1:0",
-                            "--data-dir", data,    "--drain-timeout", "0.5"};
+    const char *argv[32] = {server_binary(), "serve", "--listen",        "127.0.0.1:0",
+                            "--data-dir",    data,    "--drain-timeout", "0.5"};
     int n = 8;
     snprintf(conf, sizeof(conf), "%s/conf", s->dir);
     snprintf(data, sizeof(data), "%s/data", s->dir);
@@ -419,7 +419,7 @@ int run_binary(const char *const *args, char *out, size_t out_size)
     pid_t parent = getpid(), pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
-        const char *argv[32] = {binary()};
+        const char *argv[32] = {server_binary()};
         for (int i = 0; args[i] && i < 30; i++)
             argv[i + 1] = args[i];
         bind_to(parent);

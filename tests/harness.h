@@ -69,6 +69,7 @@ void server_free(struct server *s);
  * another way. */
 char *server_log(struct server *s);
 /* Asked now: do the words stand in the log? For eventually(). */
+const char *server_binary(void); /* JOBMILL_BIN of the environment, or what was built */
 bool log_has(struct server *s, const char *words);
 
 /* Runs the binary to its end, e.g. with a wrong configuration; what it says goes to out, its status

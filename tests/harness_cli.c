@@ -37,9 +37,9 @@ static char *bytes_of(int fd, size_t *len)
 /* In the child. */
 static void become_client(const char *url, const char *const *args)
 {
-    const char *bin = getenv("JOBMILL_BIN"), *argv[ARGS_MAX + 2];
+    const char *bin = server_binary(), *argv[ARGS_MAX + 2];
     int n = 0;
-    argv[n++] = bin ? bin : "build/jobmill";
+    argv[n++] = bin;
     for (; n <= ARGS_MAX && args[n - 1]; n++)
         argv[n] = args[n - 1];
     argv[n] = NULL;

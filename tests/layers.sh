@@ -31,7 +31,7 @@ deny '[^>"]*workers/' "server/http/*.[ch] server/store/*.[ch]"
 deny '[^>"]*tests/' "cli/*.[ch] common/*.[ch] server/*.[ch] server/*/*.[ch] workers/*.[ch]"
 deny '[^>"]*cli/' "server/*.[ch] server/*/*.[ch] workers/*.[ch]" 'server/main.c'
 deny '[^>"]*(server|workers)/' "cli/*.[ch]"
-deny '[^>"]*common/([^be]|b[^u]|bu[^f]|e[^r])' "cli/*.[ch]" # common/buf.h and common/err.h alone
+deny '[^>"]*common/([^bej]|b[^u]|bu[^f]|e[^r]|j[^s])' "cli/*.[ch]" # common/buf.h, common/err.h and common/jsonscan.h alone
 deny 'curl' "cli/*.[ch] server/main.c" 'cli/http.c'
 
 deny 'seccomp' "common/*.[ch] server/*.[ch] server/*/*.[ch] workers/*.[ch]" 'workers/filter.c'

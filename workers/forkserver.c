@@ -4,7 +4,7 @@
  *
  * Invariants: every child of this process is a known worker or a stranger (an orphan that fell to
  * it from below a dead worker), and a stranger is killed; a DEATH is sent only when no stranger is
- * left.
+ * left, but such as do not die.
  */
 #include "forkserver.h"
 
@@ -275,7 +275,7 @@ static void let_workers_end(void)
 
 static void end(void)
 {
-    if (atomic_load_explicit(&fs.h.board->draining, memory_order_acquire))
+    if (atomic_load_explicit(&fs.h.board->drained, memory_order_acquire))
         let_workers_end();
     end_with_all(0);
 }

@@ -3,7 +3,7 @@
  *
  * A process is stopped before its children are read, so that it cannot fork unseen; one that forks
  * before the stop reaches it leaves children that a later pass finds, as they can only fall to the
- * subreaper that calls this. Passes repeat until one finds nothing.
+ * subreaper that calls this. Passes repeat until one finds nothing, or only what does not die.
  */
 #include "reaper.h"
 
@@ -22,10 +22,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#define UNDYING_MAX 64
+
 struct pids {
     pid_t *at;
     size_t count, cap;
 };
+
+/* What a process knows of its children; a forked one has inherited its parent's. */
+static struct own {
+    pid_t pid;        /* whose this is */
+    int children_fd;  /* the list of its children, open for good, so that asking costs one read */
+    unsigned undying; /* children that were killed and waited for in vain: not waited for again */
+    pid_t undying_pid[UNDYING_MAX];
+} own;
 
 static bool add(struct pids *p, pid_t pid)
 {
@@ -113,17 +123,43 @@ void reaper_kill_tree(pid_t root)
     free(all.at);
 }
 
-/* The list of the caller's own children, open for good, so that asking costs one read. */
-static int own_children_fd(void)
+static void know_own(void)
 {
-    static int fd = -1;
-    static pid_t of; /* a forked process has inherited its parent's */
-    if (of != getpid()) {
-        of = getpid();
-        fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-    }
-    return fd;
+    pid_t pid = getpid();
+    if (own.pid == pid)
+        return;
+    own.pid = pid;
+    own.undying = 0;
+    own.children_fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
 }
+
+/* ---- those that do not die ---- */
+
+static bool is_undying(pid_t pid)
+{
+    for (unsigned i = 0; i < own.undying; i++) {
+        if (own.undying_pid[i] == pid)
+            return true;
+    }
+    return false;
+}
+
+static void not_undying(unsigned i)
+{
+    own.undying_pid[i] = own.undying_pid[--own.undying];
+}
+
+/* Reaps those that have died after all. A number that is no child's is forgotten, too: task code
+ * may have reaped it, and then it may become another's. */
+static void reap_undying(void)
+{
+    for (unsigned i = own.undying; i-- > 0;) {
+        if (waitpid(own.undying_pid[i], NULL, WNOHANG) != 0)
+            not_undying(i);
+    }
+}
+
+/* ---- the caller's children ---- */
 
 bool reaper_has_strangers(bool (*keep)(pid_t pid, void *arg), void *arg)
 {
@@ -131,32 +167,39 @@ bool reaper_has_strangers(bool (*keep)(pid_t pid, void *arg), void *arg)
     char list[512];
     if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD)
         return false;
-    ssize_t n = pread(own_children_fd(), list, sizeof(list) - 1, 0);
+    know_own();
+    reap_undying();
+    ssize_t n = pread(own.children_fd, list, sizeof(list) - 1, 0);
     if (n < 0 || n == sizeof(list) - 1)
         return true; /* not known here: reaper_clear() looks closer */
     list[n] = '\0';
     char *p = list, *end;
     for (long v; (v = strtol(p, &end, 10)) > 0; p = end) {
-        if (!keep((pid_t)v, arg))
+        if ((!keep || !keep((pid_t)v, arg)) && !is_undying((pid_t)v))
             return true;
     }
     return false;
 }
 
-/* One pass: kills and reaps what it finds. The number of strangers that were there. */
-static size_t clear_pass(bool (*keep)(pid_t pid, void *arg), void *arg)
+/* One pass: kills and reaps what it finds; in the last one, what does not die is remembered. The
+ * number of strangers that were there. */
+static size_t clear_pass(bool (*keep)(pid_t pid, void *arg), void *arg, bool last)
 {
     struct pids mine = {0};
     size_t strangers = 0;
-    children_of(getpid(), &mine);
+    know_own();
+    reap_undying();
+    children_of(own.pid, &mine);
     for (size_t i = 0; i < mine.count; i++) {
-        if (keep && keep(mine.at[i], arg))
+        pid_t pid = mine.at[i];
+        if ((keep && keep(pid, arg)) || is_undying(pid))
             continue;
         strangers++;
-        if (waitpid(mine.at[i], NULL, WNOHANG) != 0)
+        if (waitpid(pid, NULL, WNOHANG) != 0)
             continue; /* it was dead already */
-        reaper_kill_tree(mine.at[i]);
-        (void)waitpid(mine.at[i], NULL, WNOHANG);
+        reaper_kill_tree(pid);
+        if (waitpid(pid, NULL, WNOHANG) == 0 && last && own.undying < UNDYING_MAX)
+            own.undying_pid[own.undying++] = pid;
     }
     free(mine.at);
     return strangers;
@@ -166,11 +209,15 @@ bool reaper_clear(bool (*keep)(pid_t pid, void *arg), void *arg, int limit_ms)
 {
     int64_t until = clock_mono_us() + limit_ms * US_PER_MS;
     long pause_us = 20;
-    while (clear_pass(keep, arg) > 0) {
-        if (clock_mono_us() > until) {
-            log_error("processes that a job left behind do not die");
+    bool last = false;
+    for (size_t left; (left = clear_pass(keep, arg, last)) > 0;) {
+        if (last) {
+            log_error(
+                "processes that a job left behind do not die, and are not waited for again: %zu",
+                left);
             return false;
         }
+        last = clock_mono_us() > until;
         struct timespec pause = {.tv_nsec = pause_us * 1000};
         nanosleep(&pause, NULL); /* a killed process needs a moment to become a zombie */
         if (pause_us < 2000)

@@ -19,6 +19,7 @@
 
 #define DEPTH    512
 #define KEPT_MAX 65536 /* bytes of a line's memory that are kept for the next one */
+#define SLACK    4096  /* what is around a result in its line */
 
 /* ---- lines ---- */
 
@@ -190,6 +191,12 @@ void said_file(const struct taskdef *def, struct task_run *r, const char *dir, c
 }
 
 /* ---- messages ---- */
+
+size_t said_message_max(const struct taskdef *def)
+{
+    size_t most = (size_t)def->output_max;
+    return (most > JOB_CHECKPOINT_MAX ? most : JOB_CHECKPOINT_MAX) + SLACK;
+}
 
 struct piece {
     const char *at; /* NULL: absent */

@@ -36,6 +36,9 @@ void said_log_line(void *log, const char *text, size_t len);
 /* Says how much was not kept between jobs, and begins to count anew. */
 void said_log_end(struct said_log *log);
 
+/* How long a line of fd 4 may be: a result has room in it, or the largest checkpoint. */
+size_t said_message_max(const struct taskdef *def);
+
 enum said { SAID_BAD, SAID_READY, SAID_PROGRESS, SAID_RESULT, SAID_ERROR };
 
 /* A line of fd 4: puts progress on the board, a checkpoint, a result or an error into the run. `dir`: where the file

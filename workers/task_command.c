@@ -82,7 +82,9 @@ static void message_line(void *arg, const char *text, size_t len)
     struct program *p = arg;
     const char *why = "";
     char note[160];
-    if (len == 0)
+    if (p->msg_line.cut) /* what it was to say is not known */
+        p->too_large = true;
+    if (p->too_large || len == 0)
         return;
     switch (said_message(p->task->def, p->run, p->dir, text, len, &why)) {
     case SAID_RESULT:
@@ -127,8 +129,8 @@ static bool drain(struct program *p, int fd)
         else if (fd == p->child.err_fd)
             lines_take(&p->err_line, data, (size_t)n, SAID_LINE_MAX, said_log_line, &p->log);
         else
-            lines_take(&p->msg_line, data, (size_t)n, (size_t)p->task->def->output_max + 4096,
-                       message_line, p);
+            lines_take(&p->msg_line, data, (size_t)n, said_message_max(p->task->def), message_line,
+                       p);
     }
     return false;
 }

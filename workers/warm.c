@@ -33,8 +33,7 @@
 #define MUTE_US      (1 * US_PER_S) /* alive this long after it closed fd 4: it can never answer */
 #define PAUSE_US     (1 * US_PER_S) /* before a spare that failed is tried again; doubles */
 #define PAUSE_MAX_US (60 * US_PER_S)
-#define SLACK        4096 /* what is around a result in its line */
-#define FDS          5    /* of a program: log twice, answers, death, jobs */
+#define FDS          5 /* of a program: log twice, answers, death, jobs */
 
 /* What is kept for a task, in its `state`. */
 struct keeping {
@@ -43,8 +42,9 @@ struct keeping {
     warm_tell_fn *tell;
     void *arg;
     bool told, ok; /* what the front end was told last */
-    unsigned failures;
-    int64_t retry_us; /* mono; no spare is started before */
+    unsigned failures,
+        idle_ends;              /* one after the other: before it was ready; before its first job */
+    int64_t retry_us, again_us; /* mono; for either, no spare is started before */
     char why[BOARD_TROUBLE_MAX + 1];
     struct keeping *next;
 };
@@ -80,6 +80,12 @@ void warm_add(struct task *t, int64_t grace_us, warm_tell_fn *tell, void *arg)
 
 /* ---- can it be kept warm? ---- */
 
+/* After so many failures one after the other. */
+static int64_t pause_us(unsigned failures)
+{
+    return failures < 6 ? PAUSE_US << failures : PAUSE_MAX_US;
+}
+
 static void works(struct keeping *k)
 {
     k->failures = 0;
@@ -98,9 +104,7 @@ static void does_not_work(struct keeping *k, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(k->why, sizeof(k->why), fmt, ap);
     va_end(ap);
-    int64_t pause = k->failures < 6 ? PAUSE_US << k->failures : PAUSE_MAX_US;
-    k->failures++;
-    k->retry_us = clock_mono_us() + pause;
+    k->retry_us = clock_mono_us() + pause_us(k->failures++);
     k->told = true;
     k->ok = false;
     log_warn("task %s: %s", k->task->def->name, k->why);
@@ -173,8 +177,7 @@ static void drain(struct warm *w, int *fd)
                 w->deadline_us = clock_mono_us() + MUTE_US;
             fd_close(fd);
         } else if (fd == &w->child.msg_fd) {
-            lines_take(&w->msg, data, (size_t)n, (size_t)w->task->def->output_max + SLACK,
-                       on_message, w);
+            lines_take(&w->msg, data, (size_t)n, said_message_max(w->task->def), on_message, w);
         } else {
             struct lines *l = fd == &w->child.out_fd ? &w->out : &w->err;
             lines_take(l, data, (size_t)n, SAID_LINE_MAX, said_log_line, &w->log);
@@ -320,6 +323,21 @@ static void failed_to_start(struct warm *w, const char *what)
                   w->log.last);
 }
 
+/* Whoever says that it is ready and ends, again and again, must not be started as fast as it can.
+ */
+static void ended_idle(const struct warm *w)
+{
+    struct keeping *k = keeping_of(w->task);
+    int64_t pause = w->jobs ? 0 : pause_us(k->idle_ends++);
+    char words[96], later[32] = "";
+    if (pause) {
+        k->again_us = clock_mono_us() + pause;
+        snprintf(later, sizeof(later), " in %d s", (int)(pause / US_PER_S));
+    }
+    log_warn("task %s: its program %d %s between jobs: replaced%s", w->task->def->name,
+             w->child.pid, w->bad[0] ? w->bad : end_of(w, words, sizeof(words)), later);
+}
+
 /* A program that has no job: what happened to it, and what follows. True: it is forgotten. */
 static bool settle(struct warm *w, int64_t now)
 {
@@ -350,8 +368,7 @@ static bool settle(struct warm *w, int64_t now)
         snprintf(all, sizeof(all), "is of no use: %.100s", w->bad);
         failed_to_start(w, all);
     } else if (w->state == WARM_READY) {
-        log_warn("task %s: its program %d %s between jobs: replaced", w->task->def->name,
-                 w->child.pid, w->bad[0] ? w->bad : end_of(w, words, sizeof(words)));
+        ended_idle(w);
     }
     forget(w);
     return true;
@@ -414,12 +431,13 @@ static bool start_missing(int64_t *next_us)
             have += w->task == k->task && (w->state == WARM_STARTING || w->state == WARM_READY);
         if (have >= k->task->def->spares)
             continue;
-        if (k->retry_us <= now) {
+        int64_t due_us = k->retry_us > k->again_us ? k->retry_us : k->again_us;
+        if (due_us <= now) {
             (void)start(k);
             return true;
         }
-        if (k->retry_us < *next_us)
-            *next_us = k->retry_us;
+        if (due_us < *next_us)
+            *next_us = due_us;
     }
     return false;
 }
@@ -545,10 +563,15 @@ void warm_give_back(struct warm *w, bool done_with)
     w->log.run = NULL;
     w->log.last[0] = '\0';
     w->run = NULL;
+    if (w->answered) {
+        struct keeping *k = keeping_of(w->task);
+        w->jobs++;
+        k->idle_ends = 0;
+        k->again_us = 0;
+    }
     w->answered = false;
     buf_clear(&w->line);
     w->sent = 0;
-    w->jobs++;
     if (w->bad[0] && !w->dead)
         warm_kill(w);
     if (w->dead) {

@@ -215,6 +215,8 @@ static void choose_death(struct worker *w, bool module)
 
 static void send_left(struct task_run *r)
 {
+    _Static_assert(JOB_CHECKPOINT_MAX + sizeof(struct msg_CHECKPOINT) <= MSG_MAX,
+                   "a checkpoint is a message");
     struct worker *w = r->arg;
     struct msg m = {.kind = MSG_CHECKPOINT, .fd = -1};
     m.u.CHECKPOINT = (struct msg_CHECKPOINT){

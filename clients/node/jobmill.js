@@ -18,7 +18,7 @@
 'use strict'
 
 const fs = require('fs')
-const readline = require('readline')
+const { StringDecoder } = require('string_decoder')
 
 const JOB_FD = 3
 const ANSWER_FD = 4
@@ -40,8 +40,20 @@ class JobFile {
   }
 }
 
+/** What a human is told, whatever its characters: jobmill takes no text with \0 or a lone surrogate. */
+function words(text) {
+  return String(text).replace(/\0|\p{Surrogate}/gu, '\ufffd')
+}
+
+function toJson(message) {
+  const text = JSON.stringify(message)
+  // of other characters stringify() escapes none by \ud8… to \udf…, and writes a backslash as two
+  if (/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(text)) throw new TypeError('a character \\0 or a lone surrogate')
+  return text
+}
+
 function send(message) {
-  let line = Buffer.from(JSON.stringify(message) + '\n')
+  let line = Buffer.from(toJson(message) + '\n')
   while (line.length > 0) {
     try {
       line = line.subarray(fs.writeSync(ANSWER_FD, line))
@@ -69,7 +81,7 @@ class Job {
   progress(fraction, message) {
     const told = {}
     if (typeof fraction === 'number') told.fraction = fraction
-    if (message !== undefined) told.message = String(message)
+    if (message !== undefined) told.message = words(message)
     send({ progress: told })
   }
 
@@ -88,9 +100,9 @@ function notJson(why) {
 }
 
 function errorOf(e) {
-  if (e instanceof JobError) return { code: e.code, message: e.message, permanent: e.permanent }
+  if (e instanceof JobError) return { code: e.code, message: words(e.message), permanent: e.permanent }
   console.error(e)
-  return { code: 'task_error', message: String(e), permanent: false }
+  return { code: 'task_error', message: words(e), permanent: false }
 }
 
 async function answerOf(run, job) {
@@ -115,6 +127,18 @@ async function runJob(run, given, signal) {
   }
 }
 
+/** The lines of a stream, which end with \n alone: readline ends one at U+2028 and U+2029, too, which JSON may hold. */
+async function * linesOf(stream) {
+  const decoder = new StringDecoder('utf8')
+  let line = ''
+  for await (const bytes of stream) {
+    const parts = decoder.write(bytes).split('\n')
+    parts[0] = line + parts[0]
+    line = parts.pop()
+    yield * parts
+  }
+}
+
 /** Runs the function for each job until there are no more. options.ready: awaited before the first. */
 async function serve(run, options = {}) {
   let current = null
@@ -131,8 +155,7 @@ async function serve(run, options = {}) {
   }
   if (options.ready) await options.ready()
   send({ ready: true })
-  const lines = readline.createInterface({ input: fs.createReadStream(null, { fd: JOB_FD }) })
-  for await (const line of lines) {
+  for await (const line of linesOf(fs.createReadStream(null, { fd: JOB_FD }))) {
     current = new AbortController()
     await runJob(run, JSON.parse(line).job, current.signal)
     if (current.signal.aborted) process.exit(0)

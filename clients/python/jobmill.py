@@ -22,6 +22,7 @@ SPDX-License-Identifier: MIT
 
 import json
 import os
+import re
 import signal
 import sys
 import traceback
@@ -63,6 +64,14 @@ class File:
         self.type = type
 
 
+_ZERO = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def _words(text):
+    """What a human is told, whatever its characters: as of a file whose name is not UTF-8."""
+    return str(text).encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
 class Job:
     """One job. id, task, attempt (1 for the first), input (from JSON; None for bytes of another type)."""
 
@@ -83,7 +92,7 @@ class Job:
         if fraction is not None:
             told["fraction"] = fraction
         if message is not None:
-            told["message"] = str(message)
+            told["message"] = _words(message)
         self._send({"progress": told})
 
     def leave(self, checkpoint):
@@ -112,7 +121,9 @@ class _Channel:
 
     def send(self, message):
         text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        line = memoryview(text.encode("utf-8", "surrogatepass") + b"\n")
+        if _ZERO.search(text):
+            raise ValueError("a character \\0")
+        line = memoryview(text.encode() + b"\n")  # lone surrogates: UnicodeEncodeError, a ValueError
         while line:
             line = line[os.write(self.answers, line) :]
 
@@ -127,9 +138,9 @@ def _line_by_line(stream):
 
 def _error_of(exc):
     if isinstance(exc, Error):
-        return {"code": exc.code, "message": str(exc), "permanent": bool(exc.permanent)}
+        return {"code": exc.code, "message": _words(exc), "permanent": bool(exc.permanent)}
     traceback.print_exc()
-    return {"code": "task_error", "message": f"{type(exc).__name__}: {exc}", "permanent": False}
+    return {"code": "task_error", "message": _words(f"{type(exc).__name__}: {exc}"), "permanent": False}
 
 
 def _answer(function, job):

@@ -62,6 +62,11 @@ bool address_bytes(const struct sockaddr *a, uint8_t out[16])
     return false;
 }
 
+bool address_is_v4(const uint8_t a[16])
+{
+    return memcmp(a, mapped, sizeof(mapped)) == 0;
+}
+
 static bool parse_range(const char *text, struct address_range *r)
 {
     char host[64];

@@ -22,6 +22,7 @@ struct address_list {
 
 /* The address as IPv6, IPv4 as ::ffff:a.b.c.d; false: NULL, or neither. */
 bool address_bytes(const struct sockaddr *a, uint8_t out[16]);
+bool address_is_v4(const uint8_t a[16]); /* of such bytes */
 
 /* "10.0.0.0/8, ::1/128, 192.0.2.7"; false: not such a list. */
 bool address_list_parse(struct address_list *l, const char *text);

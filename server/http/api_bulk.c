@@ -2,48 +2,91 @@
  * api_bulk.c - cancelling, retrying and forgetting many jobs at once. HTTP threads.
  *
  * What the filter names is looked up here, a bounded number of jobs, and changed by the writer in
- * one transaction; each is changed only if its state then allows it. The answer says whether there
- * may be more, so that a client goes on until there is none.
+ * one transaction; each is changed only if its state then allows it. The answer has the address
+ * that goes on behind them, state by state and from new to old, so that a client gets to all of
+ * them, also where what was changed is soon again as the filter wants it.
  */
 #include "api.h"
 #include "api_list.h"
+#include "json.h"
 #include "request.h"
 
 #include "../../common/err.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BULK_LIMIT 1000 /* jobs of one request */
 #define BULK_PAGES 10   /* looks at the store: each is bounded */
 
-struct found {
-    struct id *ids;
+/* Jobs in each of some states, one state after the other. */
+struct look {
+    const enum job_state *states;
+    size_t n, at;    /* states[at] is looked at; at == n: all were */
+    bool has_before; /* in which so much was seen: */
+    struct id before;
+    struct id *ids; /* what was found; room for BULK_LIMIT */
     size_t count;
-    bool more;
 };
 
-/* Adds what the filter names to the ids; 0 or an error. */
-static int find(struct job_filter f, struct found *to)
+/* A cursor: the state, and, where some of it was seen, a list's cursor behind a point. */
+static bool cursor_read(const char *text, struct look *l)
 {
-    f.has_before = false;
-    for (int i = 0; i < BULK_PAGES && to->count < BULK_LIMIT; i++) {
-        struct job_page page;
-        f.limit = (unsigned)(BULK_LIMIT - to->count);
-        int err = reader_list(&f, 0, 0, &page);
-        if (err)
-            return err;
-        for (size_t k = 0; k < page.count; k++)
-            to->ids[to->count++] = page.jobs[k].id;
-        bool more = page.more;
-        f.before = page.last;
-        f.has_before = true;
-        job_page_release(&page);
-        if (!more)
-            return 0;
-    }
-    to->more = true;
+    size_t len = strcspn(text, ".");
+    int state = job_state_parse(text, len);
+    while (l->at < l->n && (int)l->states[l->at] != state)
+        l->at++;
+    l->has_before = text[len] != 0;
+    return l->at < l->n && (!l->has_before || list_cursor_parse(text + len + 1, &l->before));
+}
+
+static void add_next(struct request *rq, const struct job_filter *f, const struct look *l,
+                     struct buf *out)
+{
+    char cursor[16 + LIST_CURSOR_TEXT], before[LIST_CURSOR_TEXT] = "";
+    if (l->has_before)
+        list_cursor_format(&l->before, before);
+    snprintf(cursor, sizeof(cursor), "%s%s%s", job_state_name(l->states[l->at]),
+             l->has_before ? "." : "", before);
+    list_address(rq->route->pattern, f, cursor, out);
+}
+
+/* One look at the store; 0 or an error. */
+static int look_on(struct job_filter f, struct look *l)
+{
+    struct job_page page;
+    f.state = (int)l->states[l->at];
+    f.has_before = l->has_before;
+    f.before = l->before;
+    f.limit = (unsigned)(BULK_LIMIT - l->count);
+    int err = reader_list(&f, 0, 0, &page);
+    if (err)
+        return err;
+    for (size_t i = 0; i < page.count; i++)
+        l->ids[l->count++] = page.jobs[i].id;
+    l->has_before = page.more;
+    l->before = page.last;
+    l->at += !page.more;
+    job_page_release(&page);
+    return 0;
+}
+
+/* Finds a number of them, and keeps in rq->next where it goes on: the query, of which the filter
+ * is, is gone when that is told. */
+static int find(struct request *rq, const struct job_filter *f, struct look *l)
+{
+    int err = 0;
+    for (int i = 0; i < BULK_PAGES && l->count < BULK_LIMIT && l->at < l->n && !err; i++)
+        err = look_on(*f, l);
+    if (err || l->at == l->n)
+        return err;
+    AUTO_BUF next = BUF_INIT;
+    size_t len;
+    add_next(rq, f, l, &next);
+    if (next.failed)
+        return -ERR_NOMEM;
+    rq->next = buf_take(&next, &len);
     return 0;
 }
 
@@ -55,44 +98,60 @@ static void changed(struct request *rq)
         return;
     }
     struct buf *out = request_json(rq, 200);
-    buf_addf(out, "{\"matched\":%zu,\"changed\":%zu,\"more\":%s}\n", c->ids_count, c->changed,
-             c->more ? "true" : "false");
+    buf_addf(out, "{\"matched\":%zu,\"changed\":%zu,\"more\":%s,\"next\":", c->ids_count,
+             c->changed, rq->next ? "true" : "false");
+    if (rq->next)
+        json_text(out, rq->next);
+    else
+        buf_adds(out, "null");
+    buf_adds(out, "}\n");
+}
+
+/* The parameters; 0, or an error in p. */
+static int read_params(struct request *rq, struct job_filter *f, struct look *l, struct problem *p)
+{
+    int err = list_filter(rq, f, p);
+    const char *cursor = err ? NULL : request_param(rq, "cursor", p);
+    if (!err)
+        err = request_no_more_params(rq, p);
+    if (err)
+        return err;
+    if (!caller_changes(&rq->caller, "")) /* whatever it sees */
+        f->owner = caller_owner(&rq->caller);
+    for (size_t i = 0; i < l->n; i++) {
+        if ((int)l->states[i] == f->state) { /* this one alone */
+            l->states += i;
+            l->n = 1;
+            break;
+        }
+    }
+    if (f->state >= 0 && (int)l->states[0] != f->state)
+        return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "state",
+                             "a state in which this can be done",
+                             job_state_name((enum job_state)f->state));
+    if (cursor && !cursor_read(cursor, l))
+        return problem_field(p, ERR_BAD_CURSOR, PLACE_PARAMETER, "cursor",
+                             "what `next` of an earlier answer had", cursor);
+    return 0;
 }
 
 /* `states`: those that the act is for, the filter's own being one of them. */
 static void bulk(struct request *rq, enum change_kind kind, const enum job_state *states, size_t n)
 {
     struct job_filter f = {.state = -1};
+    struct look l = {.states = states, .n = n};
     struct problem p = {0};
-    struct found found = {0};
-    if (list_filter(rq, &f, &p) || request_no_more_params(rq, &p)) {
-        request_problem(rq, &p);
-        return;
-    }
-    bool fits = f.state < 0;
-    for (size_t i = 0; i < n; i++)
-        fits = fits || (int)states[i] == f.state;
-    if (!fits) {
-        problem_field(&p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "state",
-                      "a state in which this can be done", job_state_name((enum job_state)f.state));
+    if (read_params(rq, &f, &l, &p)) {
         request_problem(rq, &p);
         return;
     }
     struct change *c = request_change(rq, CHANGE_BULK);
     if (!c)
         return;
-    found.ids = calloc(BULK_LIMIT, sizeof(*found.ids));
-    int err = found.ids ? 0 : -ERR_NOMEM;
-    int only = f.state;
-    for (size_t i = 0; i < n && !err; i++) {
-        f.state = (int)states[i];
-        if (only < 0 || only == f.state)
-            err = find(f, &found);
-    }
-    c->ids = found.ids;
-    c->ids_count = found.count;
-    c->more = found.more;
     c->bulk = kind;
+    c->ids = l.ids = calloc(BULK_LIMIT, sizeof(*l.ids));
+    int err = l.ids ? find(rq, &f, &l) : -ERR_NOMEM;
+    c->ids_count = l.count;
     if (err)
         request_error(rq, err);
     else

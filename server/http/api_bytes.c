@@ -3,8 +3,7 @@
  * the job and for the remote worker that holds it. HTTP threads.
  *
  * What is large is read from the store a piece at a time while it is sent; between two pieces a
- * client holds its piece's memory, which is of body_memory, and nothing of the store. Half of
- * body_memory is not for these: whoever reads slowly keeps nobody from submitting.
+ * client holds its piece's memory (request_hold), and nothing of the store.
  */
 #include "api.h"
 #include "api_jobs.h"
@@ -16,7 +15,6 @@
 #include "../reader.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,24 +22,6 @@
 
 #define AT_ONCE (256u << 10) /* what is no larger is read whole; else the least piece */
 #define PIECES  256          /* finding a piece takes the longer the further it is: not too many */
-
-static _Atomic size_t held; /* bytes of all pieces */
-
-/* Memory for a piece; false: those who read have as much as they may. */
-static bool hold(size_t bytes)
-{
-    if (atomic_fetch_add(&held, bytes) + bytes <= http_conf->body_memory / 2 &&
-        request_charge(bytes))
-        return true;
-    atomic_fetch_sub(&held, bytes);
-    return false;
-}
-
-static void let_go(size_t bytes)
-{
-    atomic_fetch_sub(&held, bytes);
-    request_discharge(bytes);
-}
 
 struct source {
     struct id id;
@@ -54,7 +34,7 @@ struct source {
 static void source_free(void *state)
 {
     struct source *s = state;
-    let_go(s->room);
+    request_let_go(s->room);
     free(s->data);
     free(s);
 }
@@ -86,7 +66,7 @@ static void send_large(struct request *rq, const struct piece *piece, uint64_t f
     uint64_t share = piece->size / PIECES;
     size_t room = share > AT_ONCE ? (size_t)share : AT_ONCE;
     room = len < room ? (size_t)len : room;
-    if (!s || !hold(room)) {
+    if (!s || !request_hold(room)) {
         free(s);
         request_error(rq, s ? -ERR_OVERLOADED : -ERR_NOMEM);
         return;

@@ -18,7 +18,8 @@
 #include <string.h>
 
 #define PAGE          1000
-#define ITEMS_AT_ONCE 2000 /* told without going aside: a millisecond or two */
+#define RESULTS_BYTES (1u << 20) /* of a page of results, about */
+#define ITEMS_AT_ONCE 2000       /* told without going aside: a millisecond or two */
 
 static bool read_group(struct request *rq, struct group *g)
 {
@@ -214,8 +215,6 @@ void api_groups_submit(struct request *rq)
 {
     if (rq->stream)
         stream_end(rq, streamed);
-    else if (request_is_large(rq))
-        request_aside(rq, submit_all);
     else
         submit_all(rq);
 }
@@ -242,6 +241,8 @@ void api_groups_results(struct request *rq)
     struct job_page page;
     struct group g;
     char path[64], text[ID_TEXT];
+    size_t share = http_conf->body_memory / 8;
+    f.bytes = share < RESULTS_BYTES ? share : RESULTS_BYTES;
     if (!read_id(rq))
         return;
     if (list_cursor(rq, &f, &p)) {

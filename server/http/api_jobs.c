@@ -236,7 +236,7 @@ static int read_validate_only(struct request *rq, bool *on, struct problem *p)
                          text);
 }
 
-static void submit(struct request *rq)
+void api_jobs_submit(struct request *rq)
 {
     bool raw = rq->route->body == BODY_RAW;
     struct problem p = {0};
@@ -269,14 +269,6 @@ static void submit(struct request *rq)
     }
     trace_take(c, request_header(rq, "traceparent"));
     request_commit(rq, &c->one.job.id, submitted);
-}
-
-void api_jobs_submit(struct request *rq)
-{
-    if (request_is_large(rq))
-        request_aside(rq, submit);
-    else
-        submit(rq);
 }
 
 /* ---- get ---- */
@@ -383,7 +375,12 @@ static void change_one(struct request *rq, enum change_kind kind, bool may_wait,
         struct job job;
         if (!jobs_read(rq, 0, 0, &job))
             return;
+        int err = caller_may_change(&rq->caller, job.owner, "job", &p);
         job_release(&job);
+        if (err) {
+            request_problem(rq, &p);
+            return;
+        }
     }
     struct change *c = request_change(rq, kind);
     if (!c)

@@ -149,8 +149,9 @@ static int read_progress(struct lease_end *e, json_t *v, struct problem *p)
         (fraction && !(json_number_value(fraction) >= 0 && json_number_value(fraction) <= 1)) ||
         (fraction && !json_is_number(fraction)) || (message && !json_is_string(message)))
         return bad(p, "/progress", "an object with `fraction` (0 to 1) and `message`", v);
-    e->has_progress = true;
+    e->has_fraction = fraction != NULL;
     e->fraction = json_number_value(fraction);
+    e->has_message = message != NULL;
     snprintf(e->message, sizeof(e->message), "%s", message ? json_string_value(message) : "");
     return 0;
 }
@@ -355,21 +356,29 @@ static void ended(struct request *rq)
 
 enum word { BEAT, COMPLETE, FAIL };
 
+/* Of a type of its own. What is JSON stands in the job's as it is: so it must be some. */
+static int read_bytes(struct request *rq, struct lease_end *e, const char *type, struct problem *p)
+{
+    if (strlen(type) > JOB_TYPE_MAX || !strchr(type, '/'))
+        return problem_field(p, ERR_BAD_HEADER, PLACE_HEADER, "Content-Type",
+                             "a media type of at most 127 bytes", type);
+    int err = json_type_is_json(type) ? submit_check_text(rq->body.data, rq->body.len, NULL, p) : 0;
+    if (err)
+        return err;
+    snprintf(e->attempt.result_type, sizeof(e->attempt.result_type), "%s", type);
+    buf_move(&e->attempt.result, &rq->body);
+    e->attempt.end = ATTEMPT_SUCCEEDED;
+    return 0;
+}
+
 static int read_body(struct request *rq, struct lease_end *e, enum word word, struct problem *p)
 {
     json_t *root = NULL;
     size_t charged = 0;
     const char *type = request_header(rq, "Content-Type");
     bool form = type && strncmp(type, "application/x-www-form-urlencoded", 33) == 0; /* curl -d */
-    if (word == COMPLETE && type && !form && !json_type_is_json(type)) {
-        if (strlen(type) > JOB_TYPE_MAX || !strchr(type, '/'))
-            return problem_field(p, ERR_BAD_HEADER, PLACE_HEADER, "Content-Type",
-                                 "a media type of at most 127 bytes", type);
-        snprintf(e->attempt.result_type, sizeof(e->attempt.result_type), "%s", type);
-        buf_move(&e->attempt.result, &rq->body);
-        e->attempt.end = ATTEMPT_SUCCEEDED;
-        return 0;
-    }
+    if (word == COMPLETE && type && !form && !json_type_is_plain(type))
+        return read_bytes(rq, e, type, p);
     if (word != FAIL && rq->body.len == 0) {
         e->attempt.end = ATTEMPT_SUCCEEDED;
         buf_adds(&e->attempt.result, word == COMPLETE ? "null" : "");

@@ -22,24 +22,24 @@
 #define LIMIT_MAX     1000
 #define IDS_MAX       100
 #define TEXT_MAX      100
-#define CURSOR_TEXT   (BASE64_ENCODE_RAW_LENGTH(16) + 1)
+#define PADDED        BASE64_ENCODE_RAW_LENGTH(16) /* with two of = at its end */
 
-static void cursor_format(const struct id *id, char out[CURSOR_TEXT])
+void list_cursor_format(const struct id *id, char out[LIST_CURSOR_TEXT])
 {
-    base64_encode_raw(out, sizeof(id->b), id->b);
-    out[CURSOR_TEXT - 1] = 0;
-    for (char *p = out; *p; p++)
-        *p = *p == '+' ? '-' : *p == '/' ? '_' : *p;
-    out[strcspn(out, "=")] = 0;
+    char padded[PADDED];
+    base64_encode_raw(padded, sizeof(id->b), id->b);
+    for (size_t i = 0; i < LIST_CURSOR_TEXT - 1; i++)
+        out[i] = padded[i] == '+' ? '-' : padded[i] == '/' ? '_' : padded[i];
+    out[LIST_CURSOR_TEXT - 1] = 0;
 }
 
-static bool cursor_parse(const char *text, struct id *id)
+bool list_cursor_parse(const char *text, struct id *id)
 {
-    char padded[CURSOR_TEXT], again[CURSOR_TEXT];
+    char padded[PADDED + 1], again[LIST_CURSOR_TEXT];
     struct base64_decode_ctx ctx;
-    uint8_t bytes[BASE64_DECODE_LENGTH(CURSOR_TEXT)];
+    uint8_t bytes[BASE64_DECODE_LENGTH(PADDED)];
     size_t len = sizeof(bytes);
-    if (strlen(text) != 22)
+    if (strlen(text) != LIST_CURSOR_TEXT - 1)
         return false;
     snprintf(padded, sizeof(padded), "%s==", text);
     for (char *p = padded; *p; p++)
@@ -49,7 +49,7 @@ static bool cursor_parse(const char *text, struct id *id)
         !base64_decode_final(&ctx) || len != sizeof(id->b))
         return false;
     memcpy(id->b, bytes, sizeof(id->b));
-    cursor_format(id, again);
+    list_cursor_format(id, again);
     return strcmp(again, text) == 0; /* one form only */
 }
 
@@ -144,7 +144,7 @@ int list_cursor(struct request *rq, struct job_filter *f, struct problem *p)
     if (err)
         return err;
     const char *cursor = request_param(rq, "cursor", p);
-    if (cursor && !cursor_parse(cursor, &f->before))
+    if (cursor && !list_cursor_parse(cursor, &f->before))
         return problem_field(p, ERR_BAD_CURSOR, PLACE_PARAMETER, "cursor",
                              "what `next` of an earlier page had", cursor);
     f->has_before = cursor != NULL;
@@ -164,54 +164,58 @@ static void add_escaped(struct buf *out, const char *text)
     }
 }
 
-static void add_time(struct buf *out, const char *name, int64_t wall_us)
+/* `begin`: the length of the address before its first parameter. */
+static void add_param(struct buf *out, size_t begin, const char *name, const char *value)
+{
+    buf_addf(out, "%c%s=", out->len > begin ? '&' : '?', name);
+    add_escaped(out, value);
+}
+
+static void add_time(struct buf *out, size_t begin, const char *name, int64_t wall_us)
 {
     char text[CLOCK_TEXT];
     if (!wall_us)
         return;
     clock_format(wall_us, text);
-    buf_addf(out, "&%s=", name);
-    add_escaped(out, text);
+    add_param(out, begin, name, text);
 }
 
-static void next_url(const char *path, const struct job_filter *f, const struct job_page *page,
-                     struct buf *out)
+void list_address(const char *path, const struct job_filter *f, const char *cursor, struct buf *out)
 {
-    char cursor[CURSOR_TEXT], group[ID_TEXT];
-    cursor_format(&page->last, cursor);
-    buf_addf(out, "%s?limit=%u", path, f->limit);
+    char group[ID_TEXT], limit[16];
+    buf_addf(out, "%s", path);
+    size_t begin = out->len;
+    snprintf(limit, sizeof(limit), "%u", f->limit);
+    if (f->limit > 0)
+        add_param(out, begin, "limit", limit);
     if (f->group && !f->upward) {
         id_format(f->group, group);
-        buf_addf(out, "&group=%s", group);
+        add_param(out, begin, "group", group);
     }
     if (f->state >= 0)
-        buf_addf(out, "&state=%s", job_state_name((enum job_state)f->state));
-    if (f->task) {
-        buf_adds(out, "&task=");
-        add_escaped(out, f->task);
-    }
-    if (f->tag) {
-        buf_adds(out, "&tag=");
-        add_escaped(out, f->tag);
-    }
-    add_time(out, "created_after", f->from_us);
-    add_time(out, "created_before", f->until_us);
-    if (f->text) {
-        buf_adds(out, "&text=");
-        add_escaped(out, f->text);
-    }
-    buf_addf(out, "&cursor=%s", cursor);
+        add_param(out, begin, "state", job_state_name((enum job_state)f->state));
+    if (f->task)
+        add_param(out, begin, "task", f->task);
+    if (f->tag)
+        add_param(out, begin, "tag", f->tag);
+    add_time(out, begin, "created_after", f->from_us);
+    add_time(out, begin, "created_before", f->until_us);
+    if (f->text)
+        add_param(out, begin, "text", f->text);
+    add_param(out, begin, "cursor", cursor);
 }
 
 void list_next(struct request *rq, const char *path, const struct job_filter *f,
                const struct job_page *page, struct buf *out)
 {
     AUTO_BUF url = BUF_INIT;
+    char cursor[LIST_CURSOR_TEXT];
     if (!page->more) {
         buf_adds(out, "null");
         return;
     }
-    next_url(path, f, page, &url);
+    list_cursor_format(&page->last, cursor);
+    list_address(path, f, cursor, &url);
     json_text(out, url.data ? url.data : "");
     request_add_header(rq, "Link", "<%s>; rel=\"next\"", url.data ? url.data : "");
     out->failed |= url.failed;
@@ -296,6 +300,33 @@ static bool any_ended(const struct request *rq)
     return !any;
 }
 
+static void answer_ids_aside(struct request *rq)
+{
+    request_aside(rq, answer_ids);
+}
+
+/* Once more, as one may have ended before it was waited for. */
+static void look_again(struct request *rq)
+{
+    if (any_ended(rq))
+        request_wait_not(rq);
+}
+
+static void wait_for_ids(struct request *rq)
+{
+    request_wait_any(rq, rq->ids, rq->ids_count, look_again, answer_ids_aside);
+    if (!rq->parked && rq->reply.status == 0)
+        answer_ids(rq);
+}
+
+static void look_at_ids(struct request *rq)
+{
+    if (any_ended(rq))
+        answer_ids(rq);
+    else
+        request_then(rq, wait_for_ids);
+}
+
 static void list_ids(struct request *rq, const char *text)
 {
     struct problem p = {0};
@@ -309,15 +340,7 @@ static void list_ids(struct request *rq, const char *text)
         request_problem(rq, &p);
         return;
     }
-    if (rq->wait_us == 0 || any_ended(rq)) {
-        answer_ids(rq);
-        return;
-    }
-    request_wait_any(rq, rq->ids, rq->ids_count, answer_ids);
-    if (!rq->parked && rq->reply.status == 0)
-        answer_ids(rq);
-    else if (rq->parked && any_ended(rq))
-        request_wait_not(rq);
+    request_aside(rq, rq->wait_us > 0 ? look_at_ids : answer_ids);
 }
 
 static void list_page(struct request *rq)

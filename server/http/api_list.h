@@ -13,6 +13,13 @@ struct request;
 int list_filter(struct request *rq, struct job_filter *f, struct problem *p);
 /* limit and cursor, and no other parameter. */
 int list_cursor(struct request *rq, struct job_filter *f, struct problem *p);
+/* Where a look ended, as text that nobody builds on. False: it is none. */
+#define LIST_CURSOR_TEXT 23 /* bytes, with its zero */
+void list_cursor_format(const struct id *id, char out[LIST_CURSOR_TEXT]);
+bool list_cursor_parse(const char *text, struct id *id);
+/* Appends the address at which the same filter goes on at the cursor. Its limit (0: none), state and all else are
+ * left out where the filter has none. */
+void list_address(const char *path, const struct job_filter *f, const char *cursor, struct buf *out);
 /* Appends the address of the next page, or null, and adds the Link header. */
 void list_next(struct request *rq, const char *path, const struct job_filter *f,
                const struct job_page *page, struct buf *out);

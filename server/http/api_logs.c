@@ -34,6 +34,7 @@ struct logs {
     int64_t follow_us, until_us;
     uint64_t ticket;      /* what was written before it is waited for; 0: nothing */
     int64_t ticket_until; /* mono */
+    int err;              /* of reading it aside */
 };
 
 static void logs_free(void *state)
@@ -110,7 +111,7 @@ static bool wait_for(struct request *rq, const struct id *what, size_t n, int64_
     if (left <= 0 || request_ending())
         return false;
     rq->wait_us = left;
-    request_wait_any(rq, what, n, then);
+    request_wait_any(rq, what, n, NULL, then);
     return rq->parked;
 }
 
@@ -164,6 +165,15 @@ static bool wait_for_more(struct request *rq, struct logs *l)
 
 /* ---- the answer ---- */
 
+/* Of a long file few lines may be of the attempt that is asked for. Aside. */
+static void read_on(struct request *rq)
+{
+    struct logs *l = rq->reply.source.state;
+    do
+        l->err = joblog_read(&l->view, PIECE, &l->ready);
+    while (!l->err && l->ready.len == 0 && !l->view.all);
+}
+
 static ssize_t more(struct request *rq, char *out, size_t max)
 {
     struct logs *l = rq->reply.source.state;
@@ -177,24 +187,23 @@ static ssize_t more(struct request *rq, char *out, size_t max)
         }
         buf_clear(&l->ready);
         l->given = 0;
-        if (joblog_read(&l->view, PIECE, &l->ready) != 0)
+        if (l->err || joblog_read(&l->view, PIECE, &l->ready) != 0)
             return REPLY_BROKEN;
         if (l->ready.len > 0)
             continue;
         buf_release(&l->ready);
-        if (!wait_for_more(rq, l))
+        if (!l->view.all)
+            request_aside(rq, read_on);
+        else if (!wait_for_more(rq, l))
             return REPLY_END;
         if (rq->parked)
             return 0;
     }
 }
 
-static void begin(struct request *rq)
+static void answer(struct request *rq)
 {
     struct logs *l = rq->reply.source.state;
-    if (!collector_passed(l->ticket) && wait_for_collector(rq, l, begin))
-        return;
-    l->ticket = 0;
     int err = l->tail != UINT64_MAX ? joblog_seek_tail(&l->view, l->tail) : 0;
     if (!err && l->skip > 0)
         err = joblog_skip(&l->view, l->skip);
@@ -209,6 +218,18 @@ static void begin(struct request *rq)
     rq->reply.source.more = more;
     rq->reply.source.length = REPLY_LENGTH_UNKNOWN;
     request_add_header(rq, "Vary", "Accept");
+}
+
+static void begin(struct request *rq)
+{
+    struct logs *l = rq->reply.source.state;
+    if (!collector_passed(l->ticket) && wait_for_collector(rq, l, begin))
+        return;
+    l->ticket = 0;
+    if (l->tail != UINT64_MAX || l->skip > 0) /* it looks at all of the file */
+        request_aside(rq, answer);
+    else
+        answer(rq);
 }
 
 void api_jobs_logs(struct request *rq)

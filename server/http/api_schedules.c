@@ -9,6 +9,7 @@
 
 #include "../../common/clock.h"
 #include "../../common/err.h"
+#include "../conf.h"
 #include "../reader.h"
 
 #include <stdio.h>
@@ -93,7 +94,7 @@ void api_schedules_list(struct request *rq)
         return;
     }
     struct schedule *all = calloc(SCHEDULES_MAX, sizeof(*all));
-    int err = all ? reader_schedules(all, SCHEDULES_MAX, &n) : -ERR_NOMEM;
+    int err = all ? reader_schedules(http_conf->inline_max, all, SCHEDULES_MAX, &n) : -ERR_NOMEM;
     struct buf *out = request_json(rq, 200);
     buf_adds(out, "{\"schedules\":[");
     const char *before = "\n";
@@ -114,7 +115,7 @@ void api_schedules_list(struct request *rq)
 }
 
 /* Of the caller's own, or any that it may read. */
-static int read_own(const struct request *rq, const char *name, struct schedule *g)
+static int read_seen(const struct request *rq, const char *name, struct schedule *g)
 {
     int err = reader_schedule(name, g);
     if (err || caller_sees(&rq->caller, g->job.owner))
@@ -123,10 +124,27 @@ static int read_own(const struct request *rq, const char *name, struct schedule 
     return -ERR_NO_SCHEDULE;
 }
 
+/* One that is to be changed, as it is now. False: it is not there, or not the caller's, and that is
+ * answered. */
+static bool read_own(struct request *rq, const char *name, struct schedule *g)
+{
+    struct problem p = {0};
+    int err = read_seen(rq, name, g);
+    if (err) {
+        answer_error(rq, err, name);
+        return false;
+    }
+    if (caller_may_change(&rq->caller, g->job.owner, "schedule", &p) == 0)
+        return true;
+    schedule_release(g);
+    request_problem(rq, &p);
+    return false;
+}
+
 static void answer_schedule(struct request *rq, const char *name)
 {
     struct schedule g;
-    int err = read_own(rq, name, &g);
+    int err = read_seen(rq, name, &g);
     if (err) {
         answer_error(rq, err, name);
         return;
@@ -192,10 +210,12 @@ static int check_owner(const struct request *rq, struct schedule *g, struct prob
     struct schedule old;
     if (!rq->caller.token || reader_schedule(g->name, &old) != 0)
         return 0;
-    bool sees = caller_sees(&rq->caller, old.job.owner);
+    int err = caller_sees(&rq->caller, old.job.owner)
+                  ? caller_may_change(&rq->caller, old.job.owner, "schedule", p)
+                  : problem_set(p, ERR_CONFLICT, "the name `%s` is taken", g->name);
     memcpy(g->job.owner, old.job.owner, sizeof(g->job.owner));
     schedule_release(&old);
-    return sees ? 0 : problem_set(p, ERR_CONFLICT, "the name `%s` is taken", g->name);
+    return err;
 }
 
 void api_schedules_put(struct request *rq)
@@ -221,13 +241,11 @@ void api_schedules_delete(struct request *rq)
     struct schedule g;
     if (!c || !path_name(rq, c->schedule->name))
         return;
-    int err = rq->caller.token ? read_own(rq, c->schedule->name, &g) : 0;
-    if (err) {
-        answer_error(rq, err, c->schedule->name);
-        return;
-    }
-    if (rq->caller.token)
+    if (rq->caller.token) {
+        if (!read_own(rq, c->schedule->name, &g))
+            return;
         schedule_release(&g);
+    }
     request_commit(rq, NULL, changed);
 }
 
@@ -235,13 +253,8 @@ static void hold(struct request *rq, bool paused)
 {
     char name[SCHEDULE_NAME_MAX + 1];
     struct change *c = path_name(rq, name) ? change_new(rq, SCHEDULE_PAUSE) : NULL;
-    if (!c)
+    if (!c || !read_own(rq, name, c->schedule))
         return;
-    int err = read_own(rq, name, c->schedule);
-    if (err) {
-        answer_error(rq, err, name);
-        return;
-    }
     c->schedule->paused = paused;
     request_commit(rq, NULL, changed);
 }

@@ -35,7 +35,7 @@ static void add_job(struct buf *out, const struct slot_view *v)
         buf_adds(out, "null");
     if (v->has_progress || v->progress_text[0]) {
         buf_adds(out, ",\"progress\":");
-        json_progress(out, v);
+        json_progress(out, v->has_progress ? &v->progress : NULL, v->progress_text);
     }
 }
 

@@ -17,27 +17,49 @@
 #define NICE 5
 
 static struct {
-    pthread_mutex_t lock; /* guards first, last and ending */
+    pthread_mutex_t lock; /* guards line, turn and ending */
     pthread_cond_t more;
-    struct inbox_node *first, **last;
+    struct line {
+        struct inbox_node *first, **last;
+    } line[ASIDE_LINES];
+    unsigned turn; /* the line that is looked at first */
     bool ending;
     void (*run)(struct inbox_node *n);
     pthread_t *thread;
     size_t count;
 } a = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER};
 
+/* The lock is held. NULL: nothing waits. */
+static struct inbox_node *first_of(struct line *l)
+{
+    struct inbox_node *n = l->first;
+    if (!n)
+        return NULL;
+    l->first = n->next;
+    if (!l->first)
+        l->last = &l->first;
+    return n;
+}
+
+static struct inbox_node *next(void)
+{
+    struct inbox_node *n = NULL;
+    for (unsigned i = 0; i < ASIDE_LINES && !n; i++) {
+        unsigned line = (a.turn + i) % ASIDE_LINES;
+        n = first_of(&a.line[line]);
+        if (n)
+            a.turn = line + 1;
+    }
+    return n;
+}
+
 /* NULL: the thread is to end. */
 static struct inbox_node *take(void)
 {
+    struct inbox_node *n;
     pthread_mutex_lock(&a.lock);
-    while (!a.first && !a.ending)
+    while (!(n = next()) && !a.ending)
         pthread_cond_wait(&a.more, &a.lock);
-    struct inbox_node *n = a.first;
-    if (n) {
-        a.first = n->next;
-        if (!a.first)
-            a.last = &a.first;
-    }
     pthread_mutex_unlock(&a.lock);
     return n;
 }
@@ -54,8 +76,9 @@ static void *aside_main(void *arg)
 
 int aside_start(size_t threads, void (*run)(struct inbox_node *n))
 {
-    a.first = NULL;
-    a.last = &a.first;
+    for (size_t i = 0; i < ASIDE_LINES; i++)
+        a.line[i] = (struct line){.last = &a.line[i].first};
+    a.turn = 0;
     a.ending = false;
     a.run = run;
     a.count = 0;
@@ -74,12 +97,13 @@ int aside_start(size_t threads, void (*run)(struct inbox_node *n))
     return 0;
 }
 
-void aside_post(struct inbox_node *n)
+void aside_post(struct inbox_node *n, enum aside_line line)
 {
+    struct line *l = &a.line[line];
     n->next = NULL;
     pthread_mutex_lock(&a.lock);
-    *a.last = n;
-    a.last = &n->next;
+    *l->last = n;
+    l->last = &n->next;
     pthread_mutex_unlock(&a.lock);
     pthread_cond_signal(&a.more);
 }

@@ -143,3 +143,18 @@ bool caller_sees(const struct caller *c, const char *owner)
         return true;
     return strcmp(owner, c->token->name) == 0;
 }
+
+bool caller_changes(const struct caller *c, const char *owner)
+{
+    return caller_has(c, SCOPE_ADMIN) || strcmp(owner, c->token->name) == 0;
+}
+
+int caller_may_change(const struct caller *c, const char *owner, const char *thing,
+                      struct problem *p)
+{
+    if (caller_changes(c, owner))
+        return 0;
+    return problem_set(p, ERR_FORBIDDEN,
+                       "the %s is not the token `%s`'s own: changing it needs the scope `admin`",
+                       thing, c->token->name);
+}

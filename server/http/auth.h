@@ -28,6 +28,10 @@ void auth_leave(struct caller *c);
 /* The name under which what it makes is kept; "": none. */
 const char *caller_owner(const struct caller *c);
 bool caller_sees(const struct caller *c, const char *owner);
+/* What it sees of others is not its to change, but for `admin`. owner "": nobody's in particular. 0, or
+ * -ERR_FORBIDDEN with p, which names the thing. */
+bool caller_changes(const struct caller *c, const char *owner);
+int caller_may_change(const struct caller *c, const char *owner, const char *thing, struct problem *p);
 bool caller_has(const struct caller *c, enum scope scope); /* or all of them, by `admin` */
 /* 0, or -ERR_FORBIDDEN with p: the token is for other tasks. */
 int caller_may_task(const struct caller *c, const char *task, struct problem *p);

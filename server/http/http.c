@@ -155,7 +155,7 @@ static struct MHD_Daemon *new_daemon(const struct conf *conf, int listen_fd, str
         {MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    size_t most = ((size_t)conf->max_connections + threads_count - 1) / threads_count;
+    size_t most = ((size_t)conf->connections + threads_count - 1) / threads_count;
     int fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0)
         return NULL;
@@ -293,17 +293,17 @@ void http_drain(void)
     request_drain();
 }
 
-void http_stop(void)
+bool http_stop(void)
 {
     if (!threads)
-        return;
+        return true;
     request_drain();
     for (size_t i = 0; i < threads_count; i++)
         loop_quiesce(&threads[i].loop);
     if (!request_end_all(END_WAIT_MS)) {
         /* Stopping the library now would be a use of what the writer still holds. */
         log_error("http: requests are still suspended after %d ms; left as they are", END_WAIT_MS);
-        return;
+        return false;
     }
     aside_stop();
     end_threads();
@@ -312,6 +312,7 @@ void http_stop(void)
     daemon_of_admin = NULL;
     deadline_stop();
     pace_stop();
+    return true;
 }
 
 void http_figures(struct http_figures *out)

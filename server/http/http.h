@@ -6,6 +6,7 @@
 #define JOBMILL_SERVER_HTTP_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct conf;
@@ -15,8 +16,9 @@ struct conf;
 int http_start(const struct conf *conf, uint16_t *port, uint16_t *admin_port);
 /* From now on new submissions get 503 draining with Retry-After, /readyz 503; reads go on. */
 void http_drain(void);
-/* Answers every suspended request (503 draining, or what its job is now), closes all, ends the threads. */
-void http_stop(void);
+/* Answers every suspended request (503 draining, or what its job is now), closes all, ends the threads.
+ * False: the writer holds some of them still; threads live on, and use what they did. */
+bool http_stop(void);
 
 struct http_figures {
     uint64_t requests, responses_4xx, responses_5xx, connections, waiting, cut, refused_guard;

@@ -47,14 +47,14 @@ void json_seconds(struct buf *out, int64_t us)
     buf_add(out, text, (size_t)len);
 }
 
-void json_progress(struct buf *out, const struct slot_view *v)
+void json_progress(struct buf *out, const double *fraction, const char *message)
 {
     buf_addc(out, '{');
-    if (v->has_progress)
-        buf_addf(out, "\"fraction\":%.6g", v->progress);
-    if (v->progress_text[0]) {
-        buf_adds(out, v->has_progress ? ",\"message\":" : "\"message\":");
-        json_text(out, v->progress_text);
+    if (fraction)
+        buf_addf(out, "\"fraction\":%.6g", *fraction);
+    if (message[0]) {
+        buf_adds(out, fraction ? ",\"message\":" : "\"message\":");
+        json_text(out, message);
     }
     buf_addc(out, '}');
 }
@@ -67,11 +67,16 @@ void json_counts(struct buf *out, const uint64_t *count)
     buf_addc(out, '}');
 }
 
+bool json_type_is_plain(const char *type)
+{
+    size_t len = strcspn(type, "; \t");
+    return len == 0 || (len == 16 && strncasecmp(type, "application/json", 16) == 0);
+}
+
 bool json_type_is_json(const char *type)
 {
     size_t len = strcspn(type, "; \t");
-    return len == 0 || (len == 16 && strncasecmp(type, "application/json", 16) == 0) ||
-           (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
+    return json_type_is_plain(type) || (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
 }
 
 /* ---- what belongs to jobs ---- */

@@ -39,9 +39,11 @@ void json_id(struct buf *out, const struct id *id);
 void json_text(struct buf *out, const char *text); /* a JSON string */
 void json_time(struct buf *out, int64_t wall_us);    /* "2026-11-23T03:19:00.123Z" with its quotes */
 void json_seconds(struct buf *out, int64_t us);      /* 1.5; whole seconds without a point */
-void json_progress(struct buf *out, const struct slot_view *v); /* {"fraction","message"} */
+/* {"fraction","message"}; fraction NULL, message "": not told. */
+void json_progress(struct buf *out, const double *fraction, const char *message);
 void json_counts(struct buf *out, const uint64_t *count); /* {"scheduled":…} of JOB_STATES counts */
 
-bool json_type_is_json(const char *type); /* "" and application/json with any parameters, and +json */
+bool json_type_is_plain(const char *type); /* "" and application/json with any parameters */
+bool json_type_is_json(const char *type);  /* these, and +json */
 
 #endif

@@ -131,14 +131,9 @@ static bool add_finished_at(struct buf *out, const struct view *v)
 
 static bool add_lease_progress(struct buf *out, const struct lease *l)
 {
-    if (!l->has_progress)
+    if (!l->has_fraction && !l->message[0])
         return false;
-    buf_addf(out, "{\"fraction\":%.6g", l->fraction);
-    if (l->message[0]) {
-        buf_adds(out, ",\"message\":");
-        json_text(out, l->message);
-    }
-    buf_addc(out, '}');
+    json_progress(out, l->has_fraction ? &l->fraction : NULL, l->message);
     return true;
 }
 
@@ -149,7 +144,7 @@ static bool add_progress(struct buf *out, const struct view *v)
         return add_lease_progress(out, v->lease);
     if (!s || s->attempt != v->job->attempt || (!s->has_progress && !s->progress_text[0]))
         return false;
-    json_progress(out, s);
+    json_progress(out, s->has_progress ? &s->progress : NULL, s->progress_text);
     return true;
 }
 

@@ -5,19 +5,20 @@
  */
 #include "pace.h"
 
+#include "address.h"
+
 #include "../../common/err.h"
 #include "../bucket.h"
 
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 
-#define SETS  1024 /* a power of two */
-#define WAYS  8
-#define LOCKS 64
+#define SETS    1024 /* a power of two */
+#define WAYS    8
+#define LOCKS   64
+#define NETWORK 8 /* bytes of an IPv6 address that are its network's */
 
 struct place {
     uint64_t client; /* its hash; 0: free */
@@ -69,11 +70,10 @@ static uint64_t client_of(const char *owner, const struct sockaddr *from)
 {
     if (owner && owner[0])
         return hash(owner, strlen(owner));
-    if (from && from->sa_family == AF_INET)
-        return hash(&((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
-    if (from && from->sa_family == AF_INET6)
-        return hash(&((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 8);
-    return 0;
+    uint8_t address[16];
+    if (!address_bytes(from, address))
+        return 0;
+    return hash(address, address_is_v4(address) ? sizeof(address) : NETWORK);
 }
 
 static struct bucket *bucket_of(struct place *set, uint64_t client)

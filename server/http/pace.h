@@ -1,9 +1,9 @@
 /*
  * pace.h - how often a client may ask: a token bucket for each. Any thread.
  *
- * A client is the name of its token, else its address (of IPv6 the network of 64 bits). Of the many
- * that may come, those that asked last are remembered; whoever is forgotten begins anew with a full
- * bucket, so forgetting only errs to the client's favour.
+ * A client is the name of its token, else its address: of IPv6 the network of 64 bits, but for IPv4 in
+ * the form of IPv6. Of the many that may come, those that asked last are remembered; whoever is
+ * forgotten begins anew with a full bucket, so forgetting only errs to the client's favour.
  */
 #ifndef JOBMILL_HTTP_PACE_H
 #define JOBMILL_HTTP_PACE_H

@@ -27,6 +27,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define LARGE_BODY (32u << 10) /* takes long, whatever the body is for */
 #define DROP_MAX                                                                                   \
     (16u << 20) /* bytes of a refused body that are read so that its sender gets the answer */
 
@@ -37,7 +38,6 @@ static struct spares spare_requests = SPARES_INIT(sizeof(struct request));
 static struct {
     int64_t started_us;
     atomic_bool draining;
-    _Atomic size_t body_bytes; /* of all requests, of body_memory */
     _Atomic uint64_t requests, client_errors, server_errors, refused_guard;
 } r;
 
@@ -73,33 +73,6 @@ const char *request_header(const struct request *rq, const char *name)
     if (!(rq->header_bits & header_bit(name, strlen(name))))
         return NULL;
     return MHD_lookup_connection_value(rq->mhd, MHD_HEADER_KIND, name);
-}
-
-bool request_charge(size_t bytes)
-{
-    if (atomic_fetch_add(&r.body_bytes, bytes) + bytes <= http_conf->body_memory)
-        return true;
-    atomic_fetch_sub(&r.body_bytes, bytes);
-    return false;
-}
-
-void request_discharge(size_t bytes)
-{
-    atomic_fetch_sub(&r.body_bytes, bytes);
-}
-
-bool request_memory_short(void)
-{
-    return atomic_load_explicit(&r.body_bytes, memory_order_relaxed) > http_conf->body_memory / 2;
-}
-
-bool request_charge_body(struct request *rq)
-{
-    size_t cap = rq->body.cap;
-    if (rq->body.failed || (cap > rq->body_charged && !request_charge(cap - rq->body_charged)))
-        return false;
-    rq->body_charged = cap > rq->body_charged ? cap : rq->body_charged;
-    return true;
 }
 
 const char *request_param(struct request *rq, const char *name, struct problem *p)
@@ -460,10 +433,16 @@ static int take_body(struct request *rq, const char *data, size_t len)
 
 /* ---- the course ---- */
 
+/* A stream was taken in line by line. */
+static bool takes_long(const struct request *rq)
+{
+    return rq->route->where == WHERE_ASIDE || (!rq->stream && rq->body.len > LARGE_BODY);
+}
+
 static void handle(struct request *rq)
 {
     deadline_phase(rq->conn, PHASE_HANDLING);
-    if (rq->route->where == WHERE_ASIDE)
+    if (takes_long(rq))
         request_aside(rq, rq->route->handler);
     else
         rq->route->handler(rq);
@@ -540,11 +519,14 @@ void request_release(struct request *rq)
         request_change_free(rq->change);
     request_drop_query(rq);
     free(rq->ids);
+    free(rq->next);
     free(rq->raw_type);
     auth_leave(&rq->caller);
     finish_free(rq->waiter.finish);
     if (rq->reply.source.free)
         rq->reply.source.free(rq->reply.source.state);
+    if (rq->answer_held)
+        request_let_go(rq->answer_held);
     buf_release(&rq->reply.body);
     buf_release(&rq->reply.headers);
     prepared_release(rq->reply.prepared);
@@ -565,11 +547,14 @@ void request_free(struct request *rq)
         suspend_closed();
     }
     struct conn *c = rq->conn;
-    if (!request_abandon(rq))
-        request_release(rq);
-    deadline_phase(c, PHASE_IDLE);
+    deadline_phase(
+        c, PHASE_IDLE); /* first: from now on the watchdog looks at nothing of the request */
     c->request = NULL;
     c->request_id = NULL;
+    if (request_abandon(rq))
+        return;
+    rq->conn = NULL;
+    request_release(rq);
 }
 
 void request_setup(const struct conf *conf)

@@ -1,9 +1,10 @@
 /*
  * request.h - one request, from its target to its answer; what the handlers see of HTTP.
  *
- * A handler runs on an HTTP thread and either sets an answer, or parks the request with
- * request_commit or request_wait, naming the function that goes on once it is resumed. A parked
- * request holds no thread. All functions are for the request's own HTTP thread.
+ * A handler runs on an HTTP thread, or aside (aside.h) where its row of route.def or a large body says
+ * so, and either sets an answer, or parks the request with request_commit or, not aside, request_wait,
+ * naming the function that goes on once it is resumed. A parked request holds no thread. All functions
+ * are for the request's own HTTP thread, or for the one that it is aside on.
  */
 #ifndef JOBMILL_HTTP_REQUEST_H
 #define JOBMILL_HTTP_REQUEST_H
@@ -83,6 +84,7 @@ struct request {
     char *raw_type; /* of a body that was a part of another; owned; NULL: its own header tells */
     size_t body_limit, body_charged; /* charged: bytes taken from body_memory */
     size_t body_taken;               /* bytes of it that came */
+    size_t answer_held;              /* bytes taken for its answer, likewise */
     size_t dropped;                  /* bytes of a body that was refused already */
     struct stream *stream;           /* NULL: the body is one piece */
     struct reply reply;
@@ -114,6 +116,7 @@ struct request {
     struct id id;
     struct id *ids; /* many that it asks for; owned */
     size_t ids_count;
+    char *next; /* the address where what it asks for goes on; owned; NULL: that is all */
 };
 
 extern const struct conf *http_conf;
@@ -155,11 +158,17 @@ const char *request_param(struct request *rq, const char *name, struct problem *
 /* The dashboard's page, for a browser: true when it is the answer; in assets.c. */
 bool assets_page(struct request *rq);
 
+/* ---- memory.c ---- */
 /* Takes from, and gives back to, the memory for bodies. False: none left. */
 bool request_charge(size_t bytes);
 void request_discharge(size_t bytes);
 bool request_memory_short(void); /* less than half of it is left */
 bool request_charge_body(struct request *rq); /* for what its body takes; given back with it */
+/* The same for what is sent, of which there may be half as much. */
+bool request_hold(size_t bytes);
+void request_let_go(size_t bytes);
+/* For its answer, until it is sent; where there is no memory for it, the answer is that instead. */
+void request_hold_answer(struct request *rq);
 
 /* A change for request_commit, which belongs to the request: freed with it. NULL: out of memory,
  * and the answer is set. */
@@ -174,14 +183,16 @@ void request_commit(struct request *rq, const struct id *wait_for,
 /* Suspends and runs `work` on a thread for what takes long (aside.h): it sets the answer or calls request_commit, no other wait.
  * On a connection of admin_listen, and when the service ends, it runs at once. Where it waited for slow_wait, the answer is 503. */
 void request_aside(struct request *rq, void (*work)(struct request *rq));
-bool request_is_large(const struct request *rq); /* by its body: to be done aside */
+/* Within work: it sets no answer; `then` does, on the request's HTTP thread, as a handler does. */
+void request_then(struct request *rq, void (*then)(struct request *rq));
 /* Suspends until the job rq->id has ended or wait_us is over. The caller then looks once more
  * whether the job has ended meanwhile, and calls request_wait_not if so: `then` still runs, as it
  * does at once when the service ends. */
 void request_wait(struct request *rq, void (*then)(struct request *rq));
-/* The same for any of n jobs; when the service ends it is neither suspended nor answered. */
+/* The same for any of n jobs; when the service ends it is neither suspended nor answered. `look`, where it is not
+ * NULL, looks once more aside, and calls request_wait_not. */
 void request_wait_any(struct request *rq, const struct id *ids, size_t n,
-                      void (*then)(struct request *rq));
+                      void (*look)(struct request *rq), void (*then)(struct request *rq));
 void request_wait_not(struct request *rq);
 bool request_ending(void); /* the service ends: nobody waits any more */
 

@@ -160,7 +160,7 @@ static int take_type(struct terms *t, struct request *rq)
             err = input_check(t->new->task_index, rq->body.data, rq->body.len, "", t->problem);
         if (err)
             return err;
-        if (strncmp(type, "application/json", 16) == 0)
+        if (json_type_is_plain(type))
             return 0; /* the empty type */
     }
     memcpy(job->input_type, type, len + 1);

@@ -30,7 +30,6 @@
 #define SEND_OUT_S 2
 #define HELD_US    (50 * US_PER_MS)
 #define HELD_MOST  128 /* of a thread: each costs a look whenever the library runs */
-#define LARGE_BODY (32u * 1024)
 
 enum hold { SUSPENDED, HELD, ARRIVED, ABANDONED };
 
@@ -227,7 +226,7 @@ static void on_committed(struct change *c)
 
 static bool room_to_wait(void)
 {
-    if (atomic_fetch_add(&r.waiting, 1) < (size_t)http_conf->max_waiting)
+    if (atomic_fetch_add(&r.waiting, 1) < (size_t)http_conf->waiting)
         return true;
     atomic_fetch_sub(&r.waiting, 1);
     return false;
@@ -239,7 +238,7 @@ static bool may_wait(struct request *rq)
     if (room_to_wait())
         return true;
     problem_set(&p, ERR_TOO_MANY_WAITING, "%lld clients wait already; ask without waiting",
-                (long long)http_conf->max_waiting);
+                (long long)http_conf->waiting);
     p.retry_after = 5;
     request_problem(rq, &p);
     return false;
@@ -378,8 +377,15 @@ void request_wait(struct request *rq, void (*then)(struct request *rq))
         give_up_wait(rq);
 }
 
+static void post_aside(struct request *rq, void (*work)(struct request *rq))
+{
+    rq->work = work;
+    rq->aside_us = clock_mono_us();
+    aside_post(&rq->aside, rq->route->method == METHOD_GET ? ASIDE_READS : ASIDE_CHANGES);
+}
+
 void request_wait_any(struct request *rq, const struct id *ids, size_t n,
-                      void (*then)(struct request *rq))
+                      void (*look)(struct request *rq), void (*then)(struct request *rq))
 {
     struct many *m = calloc(1, sizeof(*m) + n * sizeof(m->one[0]));
     if (!m) {
@@ -390,7 +396,7 @@ void request_wait_any(struct request *rq, const struct id *ids, size_t n,
         free(m);
         return;
     }
-    if (!park(rq, SUSPENDED, 1, then)) {
+    if (!park(rq, SUSPENDED, look ? 2 : 1, then)) {
         atomic_fetch_sub(&r.waiting, 1);
         free(m);
         return;
@@ -409,23 +415,26 @@ void request_wait_any(struct request *rq, const struct id *ids, size_t n,
     for (size_t i = 0; i < n; i++) /* from the first on it may be resumed by another thread */
         waiters_add(&m->one[i].waiter);
     deadline_wait(rq->conn, clock_mono_us() + rq->wait_us);
+    if (look)
+        post_aside(rq, look);
     if (atomic_load(&r.ending))
         give_up_wait(rq);
 }
 
 /* ---- aside ---- */
 
-bool request_is_large(const struct request *rq)
-{
-    return rq->body.len > LARGE_BODY;
-}
-
 static void answered_aside(struct request *rq)
 {
     (void)rq;
 }
 
-/* Whoever asked may have left, and nobody waits so long for a page. */
+/* Whoever asked may have left, and nobody waits so long for a page. But who is waiting anyway, or
+ * being answered, is not refused. */
+static bool waited_too_long(const struct request *rq, int64_t waited_us)
+{
+    return waited_us > http_conf->slow_wait_us && !rq->waiting && !rq->answered;
+}
+
 static void refuse_aside(struct request *rq, int64_t waited_us)
 {
     struct problem p;
@@ -441,10 +450,12 @@ void request_aside_run(struct inbox_node *n)
     struct request *rq = INBOX_OWNER(n, struct request, aside);
     int64_t waited_us = clock_mono_us() - rq->aside_us;
     auth_caller = &rq->caller;
-    if (waited_us <= http_conf->slow_wait_us)
-        rq->work(rq);
-    else
+    if (waited_too_long(rq, waited_us))
         refuse_aside(rq, waited_us);
+    else
+        rq->work(rq);
+    if (rq->route->method == METHOD_GET) /* what was changed is told in any case */
+        request_hold_answer(rq);
     rq->work = NULL;
     auth_caller = NULL;
     arrive(rq, 1);
@@ -452,13 +463,19 @@ void request_aside_run(struct inbox_node *n)
 
 void request_aside(struct request *rq, void (*work)(struct request *rq))
 {
-    if (!rq->conn->loop || !park(rq, SUSPENDED, 1, answered_aside)) {
-        work(rq);
+    if (rq->conn->loop && park(rq, SUSPENDED, 1, answered_aside)) {
+        post_aside(rq, work);
         return;
     }
-    rq->work = work;
-    rq->aside_us = clock_mono_us();
-    aside_post(&rq->aside);
+    rq->then = answered_aside;
+    work(rq);
+    if (!rq->parked)
+        rq->then(rq);
+}
+
+void request_then(struct request *rq, void (*then)(struct request *rq))
+{
+    rq->then = then;
 }
 
 bool request_ending(void)
@@ -471,19 +488,20 @@ void request_wait_not(struct request *rq)
     give_up_wait(rq);
 }
 
-/* On its own thread; or it was abandoned, and nobody's but the caller's. */
+/* On its own thread; or it was abandoned, and nobody's but the caller's. The watchdog, which may
+ * look at what the request waits for, lets go of it first. */
 void request_unpark(struct request *rq)
 {
     if (!rq->parked)
         return;
     rq->parked = false;
+    if (rq->conn)
+        deadline_phase(rq->conn, PHASE_HANDLING);
     many_leave(rq);
     if (rq->waiting)
         atomic_fetch_sub(&r.waiting, 1);
     rq->waiting = false;
     unhold(rq);
-    if (rq->conn)
-        deadline_phase(rq->conn, PHASE_HANDLING);
 }
 
 bool request_abandon(struct request *rq)

@@ -264,8 +264,8 @@ static bool add_header(struct call *c, const char *fmt, ...)
     return more != NULL;
 }
 
-/* What is told; false: the job or group is gone. */
-static bool make_body(struct call *c)
+/* What is told. 0; -ERR_NO_JOB, -ERR_NO_GROUP: it is gone; another error: it cannot be read now. */
+static int make_body(struct call *c)
 {
     const struct delivery *d = &c->delivery;
     char id[ID_TEXT], subject[ID_TEXT];
@@ -277,7 +277,7 @@ static bool make_body(struct call *c)
     int err = d->is_group ? reader_group(&d->subject, &group)
                           : reader_job(&d->subject, READ_RESULT, k.conf->inline_max, &job);
     if (err)
-        return false;
+        return err;
     buf_addf(out,
              "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"/v1/%s\",\"subject\":\"%s\","
              "\"type\":\"dev.jobmill.%s\",\"datacontenttype\":\"application/json\",\"time\":",
@@ -297,7 +297,7 @@ static bool make_body(struct call *c)
         job_release(&job);
     }
     buf_addc(out, '}');
-    return !out->failed;
+    return out->failed ? -ERR_NOMEM : 0;
 }
 
 static bool set_options(struct call *c)
@@ -348,8 +348,13 @@ static void start(struct call *c)
         done(c, 0, "libcurl is not installed (Debian: libcurl3-gnutls)");
         return;
     }
-    if (!make_body(c)) {
-        done(c, 410, "the job is forgotten");
+    int err = make_body(c);
+    if (err == -ERR_NO_JOB || err == -ERR_NO_GROUP) {
+        done(c, 410, err == -ERR_NO_JOB ? "the job is forgotten" : "the group is forgotten");
+        return;
+    }
+    if (err) {
+        done(c, 0, err_sentence(err));
         return;
     }
     c->easy = lib.easy_init();
@@ -430,7 +435,7 @@ static void *webhook_main(void *arg)
             if (m->msg == CURLMSG_DONE)
                 finish(m->easy_handle, m->data.result);
         }
-        if (k.under_way == 0 || !inbox_sleep(&k.inbox))
+        if (k.under_way == 0 || (k.under_way < AT_ONCE && !inbox_sleep(&k.inbox)))
             continue;
         lib.multi_poll(k.multi, &wake, k.under_way < AT_ONCE, TURN_MS, NULL);
         inbox_drain_event(&k.inbox);

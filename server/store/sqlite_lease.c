@@ -39,7 +39,7 @@ static void row_lease(sqlite3_stmt *st, struct lease *l)
                         .expires_us = sqlite3_column_int64(st, C_EXPIRES_US),
                         .ends_us = sqlite3_column_int64(st, C_ENDS_US),
                         .duration_us = sqlite3_column_int64(st, C_DURATION_US),
-                        .has_progress = sqlite3_column_type(st, C_FRACTION) != SQLITE_NULL,
+                        .has_fraction = sqlite3_column_type(st, C_FRACTION) != SQLITE_NULL,
                         .fraction = sqlite3_column_double(st, C_FRACTION)};
     id_make(&l->id, (uint64_t)sqlite3_column_int64(st, C_KEY),
             (uint64_t)sqlite3_column_int64(st, C_TAIL));
@@ -75,7 +75,7 @@ int sqlite_lease_beat(struct store *base, const struct lease *l)
     snprintf(fraction, sizeof(fraction), "%.6g", l->fraction);
     const struct param none = P_NULL;
     struct param progress = P_STR(fraction);
-    if (!l->has_progress)
+    if (!l->has_fraction)
         progress = none;
     return db_run_one(sqlite_of(base), STMT_LEASE_BEAT,
                       PARAMS(P_INT(id_key(&l->id)), P_INT(l->expires_us), P_INT(l->duration_us),

@@ -365,15 +365,21 @@ static int page_add(const struct sqlite_reader *r, const struct id *id, unsigned
     return 0;
 }
 
+static bool page_full(const struct job_filter *f, const struct job_page *page, size_t bytes)
+{
+    return page->count == f->limit || (f->bytes > 0 && bytes >= f->bytes);
+}
+
 static int scan_page(struct sqlite_reader *r, struct scan *sc, unsigned what, size_t inline_max,
                      struct job_page *page)
 {
     bool search = sc->filter->text && !(what & READ_INPUT);
     int got = scan_first(sc, &r->db);
     sqlite3_stmt *row = r->db.stmt[sc->stmt];
+    size_t bytes = 0; /* of inputs and results on the page */
     for (; got == 1; got = db_next(&r->db, sc->stmt)) {
         bool match = scan_matches(sc, row);
-        if (match && page->count == sc->filter->limit) {
+        if (match && page_full(sc->filter, page, bytes)) {
             page->more = true;
             break;
         }
@@ -388,10 +394,13 @@ static int scan_page(struct sqlite_reader *r, struct scan *sc, unsigned what, si
             db_done(&r->db, sc->stmt);
             return err;
         }
-        if (match && !job_is_wanted(sc->filter, &page->jobs[page->count - 1]))
+        struct job *job = match ? &page->jobs[page->count - 1] : NULL;
+        if (job && !job_is_wanted(sc->filter, job))
             job_release(&page->jobs[--page->count]);
-        else if (match && search)
-            buf_release(&page->jobs[page->count - 1].input); /* it was for the search alone */
+        else if (job && search)
+            buf_release(&job->input); /* it was for the search alone */
+        else if (job)
+            bytes += job->input.len + job->result.len;
         if (scan_over(sc)) {
             page->more = true;
             break;

@@ -83,7 +83,7 @@ static void bytes(sqlite3_stmt *st, int col, struct buf *out)
     buf_add(out, data ? data : "", (size_t)sqlite3_column_bytes(st, col));
 }
 
-static int row_schedule(sqlite3_stmt *st, struct schedule *g)
+static int row_schedule(sqlite3_stmt *st, size_t inline_max, struct schedule *g)
 {
     struct job *j = &g->job;
     schedule_init(g);
@@ -107,9 +107,10 @@ static int row_schedule(sqlite3_stmt *st, struct schedule *g)
     text(st, C_BACKOFF, j->backoff, sizeof(j->backoff));
     text(st, C_CONCURRENCY_KEY, j->concurrency_key, sizeof(j->concurrency_key));
     bytes(st, C_CALLBACK_URL, &j->callback_url);
-    bytes(st, C_INPUT, &j->input);
+    j->input_size = (size_t)sqlite3_column_bytes(st, C_INPUT);
+    if (j->input_size <= inline_max)
+        bytes(st, C_INPUT, &j->input);
     text(st, C_OWNER, j->owner, sizeof(j->owner));
-    j->input_size = j->input.len;
     bool ok = g->overlap <= OVERLAP_REPLACE && !j->tags.failed && !j->callback_url.failed &&
               !j->input.failed;
     if (!ok)
@@ -118,11 +119,11 @@ static int row_schedule(sqlite3_stmt *st, struct schedule *g)
 }
 
 /* The rows at which the statement stands, from the first on. */
-static int take(const struct db *d, enum stmt which, int got, struct schedule *out, size_t most,
-                size_t *n)
+static int take(const struct db *d, enum stmt which, int got, size_t inline_max,
+                struct schedule *out, size_t most, size_t *n)
 {
     for (; got == 1 && *n < most; got = db_next(d, which)) {
-        int err = row_schedule(d->stmt[which], &out[*n]);
+        int err = row_schedule(d->stmt[which], inline_max, &out[*n]);
         if (err) {
             db_done(d, which);
             return err;
@@ -138,7 +139,7 @@ static int get(const struct db *d, const char *name, struct schedule *out)
 {
     size_t n = 0;
     int got = db_first(d, STMT_SCHEDULE_GET, PARAMS(P_STR(name)));
-    int err = take(d, STMT_SCHEDULE_GET, got, out, 1, &n);
+    int err = take(d, STMT_SCHEDULE_GET, got, SIZE_MAX, out, 1, &n);
     return err ? err : n == 0 ? -ERR_NO_SCHEDULE : 0;
 }
 
@@ -152,7 +153,7 @@ int sqlite_schedule_due(struct store *base, int64_t now_us, size_t skip, struct 
 {
     struct sqlite_store *s = sqlite_of(base);
     int got = db_first(&s->db, STMT_SCHEDULE_DUE, PARAMS(P_INT(now_us), P_INT(most), P_INT(skip)));
-    return take(&s->db, STMT_SCHEDULE_DUE, got, out, most, n);
+    return take(&s->db, STMT_SCHEDULE_DUE, got, SIZE_MAX, out, most, n);
 }
 
 int sqlite_schedule_next_us(struct store *base, int64_t *next_us)
@@ -186,9 +187,10 @@ int sqlite_read_schedule(struct store_reader *base, const char *name, struct sch
     return get(&((struct sqlite_reader *)base)->db, name, out);
 }
 
-int sqlite_read_schedules(struct store_reader *base, struct schedule *out, size_t most, size_t *n)
+int sqlite_read_schedules(struct store_reader *base, size_t inline_max, struct schedule *out,
+                          size_t most, size_t *n)
 {
     struct sqlite_reader *r = (struct sqlite_reader *)base;
     int got = db_first(&r->db, STMT_SCHEDULE_ALL, PARAMS(P_INT(most)));
-    return take(&r->db, STMT_SCHEDULE_ALL, got, out, most, n);
+    return take(&r->db, STMT_SCHEDULE_ALL, got, inline_max, out, most, n);
 }

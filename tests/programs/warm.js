@@ -16,6 +16,13 @@ const does = {
     for (let i = 0; i < 1000000; i++) all = [all]
     return all
   },
+  lone: () => ['a\ud800b'],
+  zero: () => ({ a: '\\\0' }),
+  bad_words: (job) => {
+    job.progress(0.5, 'a\udcff\0b')
+    throw new jobmill.JobError('no file a\udcff\0b', { permanent: true })
+  },
+  escaped: () => '\\ud800 \\u0000',
   crash: () => process.kill(process.pid, 'SIGKILL'),
   polite: (job) => new Promise((resolve, reject) => {
     job.progress(0.5, process.pid)

@@ -55,6 +55,12 @@ def fail(job):
     raise jobmill.Error("too hot", code="too_hot", permanent=job.input["permanent"])
 
 
+def bad_words(job):
+    """As of a file whose name is not UTF-8."""
+    job.progress(message="a\udcff\0b")
+    raise jobmill.Error("no file a\udcff\0b", permanent=True)
+
+
 def nested():
     """More than json.dumps can follow."""
     all = []
@@ -91,7 +97,16 @@ def resume(job):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def most(job):
+    """Leaves all that it may, and fails; the next attempt tells how much it was given."""
+    if job.checkpoint:
+        return len(job.checkpoint) + 2
+    job.leave("x" * 65534)
+    raise jobmill.Error("the next attempt goes on")
+
+
 DO = {
+    "most": most,
     "resume": resume,
     "pid": lambda job: os.getpid(),
     "echo": lambda job: [job.input["n"], os.getpid(), job.attempt],
@@ -103,6 +118,9 @@ DO = {
     "fail": fail,
     "divide": lambda job: 1 / 0,
     "nan": lambda job: float("nan"),
+    "lone": lambda job: ["a\ud800b"],
+    "zero": lambda job: {"a": "\\\0"},
+    "bad_words": bad_words,
     "nested": lambda job: nested(),
     "noise": noise,
     "grow": grow,

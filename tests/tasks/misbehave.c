@@ -97,6 +97,19 @@ static int resume(struct jobmill_call *call)
     return crash();
 }
 
+/* The first attempt leaves all that it may and fails; the next tells how much it was given. */
+static int most(struct jobmill_call *call)
+{
+    static char left[65536];
+    char text[32];
+    if (call->checkpoint[0])
+        return jobmill_result_json(
+            call, text, (size_t)snprintf(text, sizeof(text), "%zu", strlen(call->checkpoint)));
+    memset(left, '1', sizeof(left));
+    return jobmill_checkpoint(call, left, sizeof(left)) ||
+           jobmill_fail(call, "once", "the next attempt goes on", 0);
+}
+
 static int run(struct jobmill_call *call, void *state)
 {
     char what[32] = "";
@@ -110,6 +123,8 @@ static int run(struct jobmill_call *call, void *state)
         return call->attempt == 1 ? crash() : 0;
     if (!strcmp(what, "resume"))
         return resume(call);
+    if (!strcmp(what, "most"))
+        return most(call);
     if (!strcmp(what, "abort")) {
         signal(SIGABRT, SIG_DFL);
         raise(SIGABRT);

@@ -1,27 +1,16 @@
 // test.js JOBMILL CHROMIUM [SCREENSHOTS] - the dashboard in a real browser on the real service: every page
 // and every action, no message on the console, no request to anywhere else, nothing of what clients
 // sent is run, and axe finds nothing. With a directory, pictures of the pages are left there.
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AxeBuilder } from '@axe-core/playwright';
 import { cronWords } from './cronwords.js';
+import { allowed, axe as axeOf, browse, check, client, dir, pictures, run, serve } from './kit.js';
 import { parse, quantile } from './prometheus.js';
 import { ceiling, column, runs } from './series.js';
-import { chromium } from 'playwright-core';
 
-const [binary, executablePath, pictures] = process.argv.slice(2);
 const EVIL = '<img src=x onerror="window.evil=1">';
-let failures = 0;
-
-function check(ok, what) {
-  if (ok) return;
-  failures++;
-  console.log('FAIL', what);
-}
 
 // what needs no browser: cron in words, figures of histograms
 for (const [cron, words] of [
@@ -36,37 +25,13 @@ check([0, 0.03, 1, 1.1, 4.9, 5.1, 700].map(ceiling).join() === '1,0.05,1,2,5,10,
 check(JSON.stringify(runs([1, null, 2, 3])) === '[[[0,1]],[[2,2],[3,3]]]' && runs([null]).length === 0, 'pieces of a line');
 check(JSON.stringify(column([1, 2], 4, 0, 0)) === '[null,null,1,2]' && JSON.stringify(column([1, 2, 3], 4, 2, 0)) === '[2,3,0,0]' && column([1], 3, 99, 7).join() === '7,7,7', 'columns');
 
-const dir = mkdtempSync(join(tmpdir(), 'jobmill-web-'));
-const service = spawn(binary, ['serve', '--listen', '127.0.0.1:0', '--data-dir', join(dir, 'data'), '--workers', '2'], {
-  stdio: ['ignore', 'pipe', 'ignore'],
-});
-const base = await new Promise((resolve, reject) => {
-  service.stdout.on('data', (text) => resolve(String(text).trim().replace('listening on ', '')));
-  service.on('exit', () => reject(new Error('the service did not start')));
-});
-
-async function api(method, path, body) {
-  const answer = await fetch(base + path, { method, body: body && JSON.stringify(body) });
-  return answer.status === 204 ? null : answer.json();
-}
-
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
-const page = await context.newPage();
-page.setDefaultTimeout(60000); // longer than anything takes on a busy machine
-let gone = false;
-let proxied = null;
-page.on('console', (m) => check(gone || !['error', 'warning'].includes(m.type()) || / 4\d\d /.test(m.text()), `console: ${m.text()}`));
-page.on('pageerror', (e) => check(false, `error: ${e.message}`));
-page.on('request', (r) => check(/^(blob:|data:)/.test(r.url()) || r.url().startsWith(base) || (proxied && r.url().startsWith(proxied)) || r.url() === 'about:blank', `request to ${r.url()}`));
-page.on('dialog', (d) => d.accept());
+const { base, kill } = await serve('data', '--workers', '2');
+const api = client(base);
+allowed.bases = [base];
+const page = await browse();
+const axe = (name) => axeOf(page, name);
 
 const EVERY = (picture) => [['', 'Newest jobs'], ['jobs', 'Older'], [`jobs/${picture.id}`, 'Life'], ['tasks', 'counts the primes'], ['schedules', 'Make a schedule'], ['workers', 'forkserver'], ['service', 'priority_ageing']];
-
-async function axe(name) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  for (const v of violations) check(false, `axe, ${name}: ${v.id}: ${v.help}: ${v.nodes[0].target}`);
-}
 
 async function open(hash, name, wait) {
   await page.goto(`${base}/#/${hash}`);
@@ -79,14 +44,13 @@ async function open(hash, name, wait) {
 async function firstPaint(times = 9) {
   const painted = [], filled = [];
   for (let i = 0; i < times; i++) {
-    const fresh = await browser.newContext({ viewport: { width: 1280, height: 900 } });
-    const tab = await fresh.newPage();
+    const tab = await browse();
     await tab.goto(`${base}/`);
     await tab.locator('tbody tr').first().waitFor();
     filled.push(await tab.evaluate(() => performance.now()));
     const at = () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime;
     painted.push(await (await tab.waitForFunction(at)).jsonValue());
-    await fresh.close();
+    await tab.context().close();
   }
   const middle = (all) => `${Math.round(all.sort((a, b) => a - b)[times >> 1])} ms (${Math.round(all[0])} to ${Math.round(all[times - 1])})`;
   console.log(`first paint of the overview: ${middle(painted)}, with its rows: ${middle(filled)}; ${times} times, nothing cached`);
@@ -118,7 +82,7 @@ async function openDocs(path, name, wait) {
   await page.setViewportSize({ width: 1280, height: 900 });
 }
 
-try {
+await run('web', async () => {
   await api('POST', '/v1/jobs?wait=60', { task: 'echo', input: { [EVIL]: EVIL }, tags: [EVIL] });
   const picture = await api('POST', '/v1/jobs?wait=60', { task: 'mandelbrot', input: { width: 320, height: 200, max_iterations: 100 } });
   const failed = await api('POST', '/v1/jobs?wait=60', { task: 'sleep', input: { seconds: 60 }, timeout: 0.05, max_attempts: 1 });
@@ -137,7 +101,7 @@ try {
   await page.getByRole('img', { name: /Throughput, now: succeeded/ }).waitFor();
   await chart.focus();
   await page.keyboard.press('End');
-  await page.locator('.chart', { has: chart }).getByRole('status').getByText(/\d:\d\d/).waitFor(); // the time of the newest point
+  await page.locator('.chart', { has: chart }).getByRole('status').getByText(/\d:\d\d.*: succeeded .*, failed /).waitFor(); // the newest point: its time and its values
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: '24 h' }).click();
   await page.getByText('Last 24 hours').waitFor();
@@ -145,9 +109,11 @@ try {
   await axe('24 hours');
   await open('jobs', 'jobs', EVIL);
   await open(`jobs/${picture.id}`, 'job', 'Life');
+  check((await page.title()) === `…${picture.id.slice(-12)} succeeded · mandelbrot · jobmill`, `the title of a job: ${await page.title()}`);
   await page.locator('img[src^="blob:"]').waitFor();
   check(await page.locator('.payload img').evaluate(async (i) => (await i.decode(), i.naturalWidth === 320)), 'the result as a picture');
   await open('tasks', 'tasks', 'counts the primes');
+  check((await page.title()) === 'Tasks · jobmill', `the title of a page: ${await page.title()}`);
   await open('schedules', 'schedules', 'Make a schedule');
   await open('workers', 'workers', '1 of 2 busy');
   for (const [path, name, wait] of [['/docs', 'docs', 'The API of jobmill'], ['/docs/errors', 'errors', 'What to do']]) await openDocs(path, name, wait);
@@ -328,7 +294,7 @@ try {
   });
   await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   const below = `http://127.0.0.1:${proxy.address().port}/below/jobmill/`;
-  proxied = below;
+  allowed.bases = [base, below];
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.goto(below);
   await page.locator('tbody a.mono').first().click();
@@ -357,6 +323,7 @@ try {
   // while nothing happens the overview asks for one thing, and is told that it is as it was
   await api('POST', '/v1/jobs/cancel?state=running');
   await api('POST', '/v1/jobs/cancel?state=queued');
+  await api('POST', '/v1/jobs/cancel?state=scheduled');
   const unchanged = () => page.waitForResponse((r) => r.url().endsWith('/v1/stats') && r.status() === 304);
   await page.goto(`${base}/#/`);
   await page.getByText('Newest jobs').waitFor();
@@ -372,47 +339,34 @@ try {
   const secret = { reader: `jm_${'r'.repeat(43)}`, boss: `jm_${'b'.repeat(43)}` };
   const digest = (text) => createHash('sha256').update(text).digest('hex');
   writeFileSync(join(dir, 'conf'), `[token reader]\nhash = sha256:${digest(secret.reader)}\nscopes = read\nread_all = yes\n[token boss]\nhash = sha256:${digest(secret.boss)}\nscopes = admin\n`);
-  const guarded = spawn(binary, ['serve', '--config', join(dir, 'conf'), '--listen', '127.0.0.1:0', '--data-dir', join(dir, 'guarded'), '--workers', '1'], { stdio: ['ignore', 'pipe', 'ignore'] });
-  try {
-    const there = await new Promise((resolve) => guarded.stdout.on('data', (text) => resolve(String(text).trim().replace('listening on ', ''))));
-    proxied = there;
-    await fetch(`${there}/v1/jobs?wait=60`, { method: 'POST', body: '{"task":"noop"}', headers: { Authorization: `Bearer ${secret.boss}` } });
-    await page.goto(there);
-    await axe('log in');
-    await page.getByLabel('Token').fill(secret.reader);
-    await page.getByRole('button', { name: 'Enter' }).click();
-    await page.getByText('read only').waitFor();
-    await page.goto(`${there}/#/tasks`);
-    await page.getByText('counts the primes').waitFor();
-    check((await page.getByRole('button', { name: 'Pause', exact: true }).count()) + (await page.getByText('Submit a job').count()) === 0, 'a reader is offered no change');
-    await page.goto(`${there}/#/jobs?state=succeeded`);
-    await page.locator('tbody tr', { hasText: 'noop' }).waitFor();
-    check((await page.locator('main [type=checkbox]').count()) + (await page.getByText('Delete all').count()) === 0, 'nor a change of many');
-    await page.goto(`${there}/#/service`);
-    await page.getByText('The audit log is for tokens with the scope admin').waitFor();
-    await axe('read only');
-    await page.getByRole('button', { name: 'Leave' }).click();
-    await page.getByLabel('Token').fill(secret.boss);
-    await page.getByRole('button', { name: 'Enter' }).click();
-    await page.goto(`${there}/#/tasks`);
-    await page.getByText('Submit a job').first().waitFor();
-  } finally {
-    guarded.kill('SIGKILL');
-  }
+  const { base: there } = await serve('guarded', '--config', join(dir, 'conf'), '--workers', '1');
+  allowed.bases = [base, there];
+  await fetch(`${there}/v1/jobs?wait=60`, { method: 'POST', body: '{"task":"noop"}', headers: { Authorization: `Bearer ${secret.boss}` } });
+  await page.goto(there);
+  await axe('log in');
+  await page.getByLabel('Token').fill(secret.reader);
+  await page.getByRole('button', { name: 'Enter' }).click();
+  await page.getByText('read only').waitFor();
+  await page.goto(`${there}/#/tasks`);
+  await page.getByText('counts the primes').waitFor();
+  check((await page.getByRole('button', { name: 'Pause', exact: true }).count()) + (await page.getByText('Submit a job').count()) === 0, 'a reader is offered no change');
+  await page.goto(`${there}/#/jobs?state=succeeded`);
+  await page.locator('tbody tr', { hasText: 'noop' }).waitFor();
+  check((await page.locator('main [type=checkbox]').count()) + (await page.getByText('Delete all').count()) === 0, 'nor a change of many');
+  await page.goto(`${there}/#/service`);
+  await page.getByText('The audit log is for tokens with the scope admin').waitFor();
+  await axe('read only');
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByLabel('Token').fill(secret.boss);
+  await page.getByRole('button', { name: 'Enter' }).click();
+  await page.goto(`${there}/#/tasks`);
+  await page.getByText('Submit a job').first().waitFor();
   await page.goto(`${base}/#/`);
   await page.getByText('Newest jobs').waitFor();
 
   // the service goes away
   await page.reload();
-  gone = true;
-  service.kill('SIGKILL');
+  allowed.trouble = true;
+  kill();
   await page.getByText('The service does not answer').first().waitFor();
-} catch (error) {
-  check(false, error.stack);
-} finally {
-  await browser.close();
-  service.kill('SIGKILL');
-  rmSync(dir, { recursive: true, force: true });
-}
-console.log(`web: ${failures} failures`);
-process.exit(failures ? 1 : 0);
+});

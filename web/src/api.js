@@ -1,6 +1,12 @@
 // api.js - the public API and nothing else: fetch with entity tags, the token, and problems as errors.
 
-const cache = new Map(); // path -> {etag, data}
+import { UNKNOWN, ahead, narrow } from './clock.js';
+
+const PATIENCE = 20000; // ms until an answer must be there, all of it
+const CHANGE = 60000; // of what changes something: it may be a thousand jobs
+const DOWNLOAD = 600000; // of what is kept as a file
+
+const cache = new Map(); // path -> {etag, data, at}: `at` is when the service said so last, by this browser's clock
 /** An address of the API beside this page, which a proxy may serve below a path of its own. */
 export const beside = (path) => new URL(path.slice(1), document.baseURI).href;
 
@@ -17,6 +23,7 @@ export class Problem extends Error {
 
 export function setToken(text) {
   token = text;
+  caller.value = null;
   cache.clear();
   if (text) sessionStorage.setItem('jobmill-token', text);
   else sessionStorage.removeItem('jobmill-token');
@@ -28,10 +35,6 @@ export const may = (scope) => !caller.value || caller.value.scopes.includes(scop
 
 export const hasToken = () => token !== '';
 
-function headers(more = {}) {
-  return token ? { ...more, Authorization: `Bearer ${token}` } : more;
-}
-
 async function problem(response) {
   let body = {};
   try {
@@ -42,44 +45,74 @@ async function problem(response) {
   return new Problem(response.status, body);
 }
 
-/** What was answered last, without asking. */
-export const peek = (path) => cache.get(path)?.data;
+let skew = UNKNOWN;
 
-/** GET as JSON; what has not changed costs no body. */
-export async function get(path, signal) {
-  const known = cache.get(path);
-  const response = await fetch(beside(path), {
-    headers: headers(known ? { 'If-None-Match': known.etag } : {}),
-    cache: 'no-store',
-    signal,
-  });
-  if (response.status === 304 && known) return known.data;
-  if (!response.ok) throw await problem(response);
-  const data = await response.json();
-  const etag = response.headers.get('ETag');
-  if (etag) {
-    if (cache.size > 100) cache.delete(cache.keys().next().value);
-    cache.set(path, { etag, data });
+/** The time, in ms, as the service has it. */
+export const clock = () => Date.now() + ahead(skew);
+
+/** One request, and what `read` makes of its answer. No answer is waited for without end. */
+async function ask(path, read, { patience = PATIENCE, signal, headers = {}, ...more } = {}) {
+  const limit = AbortSignal.timeout(patience);
+  const sent = Date.now();
+  try {
+    const response = await fetch(beside(path), {
+      ...more,
+      headers: token ? { ...headers, Authorization: `Bearer ${token}` } : headers,
+      cache: 'no-store',
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    });
+    const date = Date.parse(response.headers.get('Date'));
+    if (date) skew = narrow(skew, date, sent, Date.now());
+    if (!response.ok && response.status !== 304) throw await problem(response);
+    return await read(response);
+  } catch (error) {
+    if (!limit.aborted || error.status || signal?.aborted) throw error;
+    throw new Error(`There was no answer within ${patience / 1000} s.${more.method ? ' What was asked for may be done even so.' : ''}`);
   }
-  return data;
 }
 
-export async function send(method, path, body) {
-  const response = await fetch(beside(path), {
-    method,
-    headers: headers(body === undefined ? {} : { 'Content-Type': 'application/json' }),
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  if (!response.ok) throw await problem(response);
-  return response.status === 204 ? null : response.json();
+/** What was answered last, and when, without asking: {data, at}. */
+export const peek = (path) => cache.get(path);
+
+/** GET as JSON; what has not changed costs no body. */
+export function get(path, signal) {
+  const known = cache.get(path);
+  const read = async (response) => {
+    if (response.status === 304 && known) {
+      known.at = Date.now();
+      return known.data;
+    }
+    const data = await response.json();
+    const etag = response.headers.get('ETag');
+    if (etag) {
+      if (cache.size > 100) cache.delete(cache.keys().next().value);
+      cache.set(path, { etag, data, at: Date.now() });
+    }
+    return data;
+  };
+  return ask(path, read, { signal, headers: known ? { 'If-None-Match': known.etag } : {} });
+}
+
+/** `body`: the text of JSON, sent as it is. */
+export function send(method, path, body) {
+  const json = body === undefined ? {} : { headers: { 'Content-Type': 'application/json' }, body };
+  return ask(path, (response) => (response.status === 204 ? null : response.json()), { method, patience: CHANGE, ...json });
+}
+
+/** POSTs to what changes all jobs that a filter names, a thousand at a time, until all were gone through; how many were changed. */
+export async function sendAll(path) {
+  let changed = 0;
+  for (let at = path; at; ) {
+    const answer = await send('POST', at);
+    changed += answer.changed;
+    if (answer.next !== undefined) at = answer.next;
+    else if (!answer.more || !answer.matched) at = null;
+  }
+  return changed;
 }
 
 /** The bytes of a result or input, as a Blob. */
-export async function bytes(path) {
-  const response = await fetch(beside(path), { headers: headers() });
-  if (!response.ok) throw await problem(response);
-  return response.blob();
-}
+export const bytes = (path) => ask(path, (response) => response.blob(), { patience: DOWNLOAD });
 
 /** The same as a file to keep; a plain link would go without the token. */
 export async function save(path) {
@@ -91,8 +124,4 @@ export async function save(path) {
   setTimeout(() => URL.revokeObjectURL(at), 10000);
 }
 
-export async function text(path, signal) {
-  const response = await fetch(beside(path), { headers: headers(), signal });
-  if (!response.ok) throw await problem(response);
-  return response.text();
-}
+export const text = (path, signal) => ask(path, (response) => response.text(), { signal });

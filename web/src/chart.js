@@ -38,12 +38,12 @@ export function Chart({ title, series, time, format, from, most: least = 0 }) {
     e.preventDefault();
     setShown(Math.min(n - 1, Math.max(0, (shown ?? n - 1) + step)));
   };
+  const at = (i) => series.map((s) => `${s.name} ${format((i === null ? last(s) : s.values[i]) ?? null)}`).join(', ');
   const last = (s) => s.values.findLast((v) => v !== null);
-  const said = series.map((s) => `${s.name} ${format(last(s) ?? null)}`).join(', ');
   return html`<figure class="chart">
     <figcaption><h3>${title}</h3><ul class="legend">${series.map((s) => html`<li class=${s.kind}><i></i>${s.name} <b>${format((shown === null ? last(s) : s.values[shown]) ?? null)}</b></li>`)}</ul></figcaption>
     <div class="plot" tabindex="0" role="group" aria-label=${`${title}: the arrow keys read off values`} onPointerMove=${move} onPointerLeave=${() => setShown(null)} onKeyDown=${key} onBlur=${() => setShown(null)}>
-      <svg viewBox=${`0 0 ${W} ${H}`} preserveAspectRatio="none" role="img" aria-label=${`${title}, now: ${said}`}>
+      <svg viewBox=${`0 0 ${W} ${H}`} preserveAspectRatio="none" role="img" aria-label=${`${title}, now: ${at(null)}`}>
         <path class="grid" d=${`M0 ${H / 2}H${W}M0 0H${W}M0 ${H}H${W}`} />
         ${series.map((s) => html`<${Shape} s=${s} n=${n} most=${most} />`)}
         ${shown !== null && html`<path class="cursor" d=${`M${x(shown, n)} 0V${H}`} />`}
@@ -51,6 +51,6 @@ export function Chart({ title, series, time, format, from, most: least = 0 }) {
       <span class="most">${format(most)}</span>
       ${series.every((s) => s.values.every((v) => v === null)) && html`<span class="none">nothing yet</span>`}
     </div>
-    <div class="axis"><span>${from}</span><span role="status">${shown !== null ? time(shown) : ''}</span><span>now</span></div>
+    <div class="axis"><span>${from}</span><span role="status">${shown !== null && html`${time(shown)}<span class="away">: ${at(shown)}</span>`}</span><span>now</span></div>
   </figure>`;
 }

@@ -1,7 +1,7 @@
 // group.js - a group of jobs: how far it is, what its call back came to, its jobs; and the calls of a callback_url.
-import { save, send } from './api.js';
+import { save, sendAll } from './api.js';
 import { JobTable } from './table.js';
-import { Act, Failure, Loading, STATES, Time, count, html, usePoll } from './ui.js';
+import { Act, Failure, Failures, Loading, STATES, Time, count, html, usePoll } from './ui.js';
 
 const KIND = { delivered: 'succeeded', given_up: 'failed', waiting: 'queued' };
 
@@ -34,7 +34,7 @@ export function Group({ id }) {
   const ended = g.counts.succeeded + g.counts.failed + g.counts.cancelled + g.counts.expired;
   const bad = g.counts.failed + g.counts.cancelled + g.counts.expired;
   const all = (act, states) => async () => {
-    for (const state of states) while ((await send('POST', `/v1/jobs/${act}?group=${id}&state=${state}`)).more);
+    for (const state of states) await sendAll(`/v1/jobs/${act}?group=${id}&state=${state}`);
     group.again();
     jobs.again();
   };
@@ -47,7 +47,7 @@ export function Group({ id }) {
       <a class="button" href=${`#/jobs?group=${g.id}`}>All its jobs</a>
       <${Act} run=${() => save(`/v1/groups/${g.id}/results`)}>Save its results</${Act}>
     </div></div>
-    <${Failure} error=${group.error || jobs.error} />
+    <${Failures} of=${[group, jobs]} />
     <div class="wide-progress"><progress max=${Math.max(1, g.total)} value=${ended} aria-label="jobs that have ended"></progress><span>${count(ended)} of ${count(g.total)} have ended · submitted <${Time} at=${g.created_at} />${g.finished_at && html`, ended <${Time} at=${g.finished_at} />`}</span></div>
     <ul class="mini">${STATES.filter((s) => g.counts[s] > 0).map((s) => html`<li><a href=${`#/jobs?group=${g.id}&state=${s}`}><span class=${`badge ${s}`}>${count(g.counts[s])} ${s}</span></a></li>`)}</ul>
     <${Deliveries} url=${g.callback_url} deliveries=${g.deliveries} />

@@ -1,17 +1,18 @@
 // history.js - the charts of the overview: what the service has done in the last 15 minutes, or 24 hours.
 import { useRef, useState } from 'preact/hooks';
+import { clock } from './api.js';
 import { Chart } from './chart.js';
 import { column } from './series.js';
-import { count, duration, html, useNow, usePoll } from './ui.js';
+import { Failures, count, duration, html, resting, useNow, usePoll } from './ui.js';
 
 const SPANS = { '15m': { step: 5, room: 180, name: '15 minutes', ms: 5000 }, '24h': { step: 300, room: 288, name: '24 hours', ms: 30000 } };
 
-/** What was done, asked for while something goes on: {data, at}, `at` being when it was answered. step null: not asked for. */
+/** What was done, asked for while something goes on: a poll, `told` being when its data came. step null: not asked for. */
 export function useHistory(step, ms, news) {
   const poll = usePoll(step && `/v1/history?step=${step}`, { ms, news });
   const at = useRef({ of: null, ms: 0 });
-  if (at.current.of !== poll.data) at.current = { of: poll.data, ms: Date.now() };
-  return { ...poll, at: at.current.ms };
+  if (at.current.of !== poll.data) at.current = { of: poll.data, ms: clock() };
+  return { ...poll, told: at.current.ms };
 }
 
 const rate = (v) => (v === null ? '–' : v === 0 ? '0/s' : v < 0.1 ? `${(v * 60).toFixed(1)}/min` : v < 10 ? `${v.toFixed(1)}/s` : `${count(Math.round(v))}/s`);
@@ -28,19 +29,20 @@ export function History({ news, fine }) {
   const d = poll.data;
   if (!d) return null;
   // while nothing is done nothing is asked: those steps are known to be empty
-  const idle = news.current.stats && !news.current.stats.workers.busy && now - news.current.at > 10000;
-  const passed = idle ? Math.max(0, Math.floor((now - poll.at) / 1000 / step - 1)) : 0;
+  const idle = news.current.stats && resting(news.current.stats) && Date.now() - news.current.at > 10000;
+  const passed = idle ? Math.max(0, Math.floor((now - poll.told) / 1000 / step - 1)) : 0;
   const room = Math.min(most, Math.max(24, d.submitted.length + passed)); // of a service that is young the charts are, too
   const ago = duration(room * step).replace(/ 0 (s|min)$/, '');
   const seconds = (i) => (i === d.submitted.length - 1 ? Math.max(1, d.newest_seconds) : step);
   const each = (values) => column(values.map((v, i) => v / seconds(i)), room, passed, 0);
   const as = (values, later) => column(values, room, passed, later);
-  const ended = poll.at + passed * step * 1000;
+  const ended = poll.told + passed * step * 1000;
   const when = (i) => new Date(ended - (room - 1 - i) * step * 1000).toLocaleTimeString([], shown === '24h' ? { hour: '2-digit', minute: '2-digit' } : {});
   const chart = { time: when, from: `${ago} ago` };
   return html`<section class="history" aria-label="History">
     <div class="section-head"><h2>Last ${name}</h2>
       <div class="segments" role="group" aria-label="How far back">${Object.keys(SPANS).map((s) => html`<button type="button" aria-pressed=${s === span} onClick=${() => setSpan(s)}>${s === '15m' ? '15 min' : '24 h'}</button>`)}</div></div>
+    ${span === '24h' && html`<${Failures} of=${[day]} />`}
     <div class="charts">
       <${Chart} ...${chart} title="Throughput" format=${rate} series=${[
         { name: 'succeeded', kind: 'good', values: each(d.succeeded) },

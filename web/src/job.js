@@ -1,8 +1,10 @@
 // job.js - one job: its life as a line of moments, what went in and came out, and what can be done.
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { beside, bytes, may, save, send, text } from './api.js';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { curl } from './again.js';
+import { beside, bytes, hasToken, may, save, send, text } from './api.js';
 import { Deliveries } from './group.js';
-import { Act, Badge, Copy, FINAL, Failure, JobLink, Loading, Time, Tree, bytesText, duration, html, short, useNow, usePoll } from './ui.js';
+import { read } from './jsontext.js';
+import { Act, Badge, Copy, FINAL, Failure, Failures, JobLink, Loading, Time, Tree, bytesText, duration, html, short, useNow, usePoll, useTitle } from './ui.js';
 
 const seconds = (from, to) => (new Date(to) - new Date(from)) / 1000;
 const span = (from, to) => (seconds(from, to) < 0.001 ? 'less than 1 ms' : duration(seconds(from, to)));
@@ -58,12 +60,19 @@ function Way({ job }) {
   })}</ol>`;
 }
 
-/** Bytes by their type: a tree, text, a picture, or a file to keep. */
-function Payload({ title, path, type = 'application/json', size, value }) {
+/** Bytes by their type: a tree, text, a picture, or a file to keep. `text`: a poll of them, where they are a text that is not large. */
+function Payload({ title, path, type = 'application/json', size, text: poll }) {
   const [url, setUrl] = useState(null);
   const [error, setError] = useState(null);
   const picture = /^image\/(png|jpeg|gif|webp)\b/.test(type);
-  const shown = value === undefined ? undefined : typeof value === 'string' ? value : JSON.stringify(value, null, 2);
+  const shown = poll?.data ?? undefined;
+  const tree = useMemo(() => {
+    try {
+      return shown === undefined || type.startsWith('text/') ? null : read(shown);
+    } catch {
+      return null;
+    }
+  }, [shown, type]);
   useEffect(() => {
     if (!picture) return undefined;
     let made = null;
@@ -73,47 +82,36 @@ function Payload({ title, path, type = 'application/json', size, value }) {
   return html`<section class="payload">
     <div class="section-head"><h2>${title} <small class="dim">${type} · ${bytesText(size ?? 0)}</small></h2>
       <span class="tools">${shown !== undefined && html`<${Copy} text=${shown} label=${`Copy the ${title.toLowerCase()}`} />`}<${Act} run=${() => save(path)} kind="quiet" label=${`Save the ${title.toLowerCase()}`}>Save</${Act}></span></div>
-    <${Failure} error=${error} />
+    <${Failure} error=${error ?? poll?.error} />
     ${picture && url && html`<img src=${url} alt=${`The ${title.toLowerCase()} as a picture`} />`}
-    ${!picture && value !== undefined && (typeof value === 'string' && type.startsWith('text/') ? html`<pre tabindex="0">${value}</pre>` : html`<div class="json"><${Tree} value=${value} /></div>`)}
-    ${!picture && value === undefined && html`<p class="dim">Too large, or not a text: save it to look at it.</p>`}
+    ${!picture && shown !== undefined && (tree ? html`<div class="json"><${Tree} of=${tree} /></div>` : html`<pre tabindex="0">${shown}</pre>`)}
+    ${!picture && !poll && html`<p class="dim">Too large, or not a text: save it to look at it.</p>`}
   </section>`;
+}
+
+/** As long as it is mounted it is of one result: a job that runs again has another. */
+function Result({ job }) {
+  const path = `/v1/jobs/${job.id}/result`;
+  const poll = usePoll(job.result === undefined ? null : path, { read: text, once: true });
+  return html`<${Payload} title="Result" path=${path} type=${job.result_type} size=${job.result_size} text=${job.result !== undefined && poll} />`;
 }
 
 const TAIL = 500;
 
 function Log({ id, running }) {
-  const [lines, setLines] = useState(null);
+  const log = usePoll(`/v1/jobs/${id}/logs?tail=${TAIL}`, { read: text, once: !running, end: 404 }); // where none is kept, none will be
   const [follow, setFollow] = useState(true);
   const box = useRef(null);
-  useEffect(() => {
-    let timer = 0;
-    let gone = false;
-    const ask = async () => {
-      if (!document.hidden) {
-        try {
-          const got = await text(`/v1/jobs/${id}/logs?tail=${TAIL}`);
-          if (!gone) setLines(got);
-        } catch {
-          return; // this service keeps none
-        }
-      }
-      if (running && !gone) timer = setTimeout(ask, 2000);
-    };
-    ask();
-    return () => {
-      gone = true;
-      clearTimeout(timer);
-    };
-  }, [id, running]);
+  const lines = log.data;
   useEffect(() => {
     if (follow && running && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [lines]);
-  if (lines === null) return null;
+  if (lines === null) return log.error && log.error.status !== 404 ? html`<section><h2>Log</h2><${Failure} error=${log.error} /></section>` : null;
   const n = lines.split('\n').length - 1;
   return html`<section><div class="section-head"><h2>Log <small class="dim">${n >= TAIL ? `the last ${TAIL} lines` : n ? `${n} line${n === 1 ? '' : 's'}` : ''}</small></h2>
     <span class="tools">${running && html`<label class="inline"><input type="checkbox" checked=${follow} onChange=${(e) => setFollow(e.target.checked)} /> follow</label>`}
       ${n > 0 && html`<${Copy} text=${lines} label="Copy the log" /><${Act} run=${() => save(`/v1/jobs/${id}/logs`)} kind="quiet" label="Save the log">Save</${Act}>`}</span></div>
+    <${Failures} of=${[log]} />
     ${lines ? html`<pre class="log" tabindex="0" ref=${box} aria-label="The log">${lines}</pre>` : html`<p class="dim">${running ? 'Nothing has been logged yet.' : 'It logged nothing.'}</p>`}</section>`;
 }
 
@@ -125,16 +123,14 @@ function Parents({ ids }) {
   const known = new Map((jobs.data?.jobs ?? []).map((j) => [j.id, j]));
   // an id that is of no job is of a group, or of a job that was forgotten
   const other = (id) => (jobs.data ? html`<a class="mono" href=${`#/groups/${id}`} title=${id}>${short(id)}</a> <span class="dim">group, or forgotten</span>` : html`<${JobLink} id=${id} />`);
-  return html`<section><h2>Depends on</h2><ul class="parents">
+  return html`<section><h2>Depends on</h2><${Failures} of=${[jobs]} /><ul class="parents">
     ${asked.map((id) => html`<li>${known.has(id) ? html`<${JobLink} id=${id} /> ${known.get(id).task} <${Badge} state=${known.get(id).state} />` : other(id)}</li>`)}
     ${ids.length > asked.length && html`<li class="dim">… ${ids.length - asked.length} more</li>`}
   </ul></section>`;
 }
 
-function Curl({ job }) {
-  const body = { task: job.task };
-  for (const k of ['input', 'priority', 'timeout', 'max_attempts', 'tags', 'concurrency_key', 'backoff']) if (job[k] !== undefined && !(k === 'priority' && !job[k])) body[k] = job[k];
-  const line = `curl '${beside('/v1/jobs')}' -d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`;
+function Curl({ job, input }) {
+  const line = curl(job, input, beside, hasToken());
   return html`<section><div class="section-head"><h2>The same by curl</h2><span class="tools"><${Copy} text=${line} label="Copy the curl command" /></span></div><pre tabindex="0">${line}</pre></section>`;
 }
 
@@ -142,7 +138,10 @@ export function Job({ id }) {
   const [done, setDone] = useState(false);
   const job = usePoll(`/v1/jobs/${id}`, { ms: done ? 15000 : 1000 });
   const j = job.data;
+  const told = j?.input !== undefined;
+  const input = usePoll(told ? `/v1/jobs/${id}/input` : null, { read: text, once: true });
   useEffect(() => setDone(Boolean(j && FINAL.has(j.state))), [j?.state]);
+  useTitle(`${short(id)}${j ? ` ${j.state} · ${j.task}` : ''}`);
   if (!j) return job.error ? html`<h1>Job</h1><${Failure} error=${job.error} />${job.error.status === 404 && html`<p>It may have been forgotten: ended jobs are kept for <code>keep_for</code>. <a href="#/jobs">All jobs</a></p>`}` : html`<${Loading} />`;
   const post = (tail) => async () => {
     await send('POST', `/v1/jobs/${id}/${tail}`);
@@ -182,7 +181,7 @@ export function Job({ id }) {
       ${may('submit') && !j.input_type && j.input !== undefined && html`<a class="button" href=${`#/tasks?task=${encodeURIComponent(j.task)}&from=${id}`}>Submit a changed one</a>`}
       ${FINAL.has(j.state) && html`<${Act} needs="control" run=${forget} confirm="Forget this job, with its result? This cannot be undone." kind="danger">Delete</${Act}>`}
     </div></div>
-    <${Failure} error=${job.error} />
+    <${Failures} of=${[job]} />
     <${Way} job=${j} />
     ${j.progress && html`<div class="wide-progress"><progress max="100" value=${fraction} aria-label="progress"></progress><span>${fraction} %${j.progress.message ? ` · ${j.progress.message}` : ''}</span></div>`}
     ${j.error && html`<div class="note bad"><strong>${j.error.code}</strong> <span>${j.error.message}</span><${Why} error=${j.error} /></div>`}
@@ -191,10 +190,10 @@ export function Job({ id }) {
       <section class="card"><h2>Facts</h2><dl class="facts">${facts.filter(([, v]) => v !== undefined && v !== null && v !== 0 && v !== false).map(([k, v]) => html`<dt>${k}</dt><dd>${v}</dd>`)}</dl></section>
     </div>
     <${Parents} ids=${j.depends_on} />
-    ${j.result_size !== undefined && html`<${Payload} title="Result" path=${`/v1/jobs/${id}/result`} type=${j.result_type} size=${j.result_size} value=${j.result} />`}
-    <${Payload} title="Input" path=${`/v1/jobs/${id}/input`} type=${j.input_type} size=${j.input_size} value=${j.input} />
+    ${j.result_size !== undefined && html`<${Result} key=${j.finished_at} job=${j} />`}
+    <${Payload} title="Input" path=${`/v1/jobs/${id}/input`} type=${j.input_type} size=${j.input_size} text=${told && input} />
     <${Deliveries} url=${j.callback_url} deliveries=${j.deliveries} />
     <${Log} id=${id} running=${!FINAL.has(j.state)} />
-    <${Curl} job=${j} />
+    ${(!told || input.data !== null) && html`<${Curl} job=${j} input=${input.data ?? undefined} />`}
   `;
 }

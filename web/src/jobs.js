@@ -1,8 +1,8 @@
 // jobs.js - lists of jobs: filters that stand in the address, pages, and changes of many.
 import { useEffect, useState } from 'preact/hooks';
-import { may, send } from './api.js';
+import { may, send, sendAll } from './api.js';
 import { JobTable } from './table.js';
-import { Act, Empty, Failure, Loading, STATES, count, html, plural, short, usePoll } from './ui.js';
+import { Act, Empty, Failures, Loading, STATES, count, html, plural, short, usePoll } from './ui.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 const FILTERS = ['state', 'task', 'tag', 'group', 'created_after', 'created_before', 'text'];
@@ -87,12 +87,7 @@ function Bulk({ query, chosen, clear, again, many }) {
   const all = (act, word) => async () => {
     const q = new URLSearchParams();
     for (const k of FILTERS) if (query.get(k)) q.set(k, query.get(k));
-    let n = 0;
-    for (;;) {
-      const answer = await send('POST', `/v1/jobs/${act}?${q}`);
-      n += answer.changed;
-      if (!answer.more || !answer.matched) break;
-    }
+    const n = await sendAll(`/v1/jobs/${act}?${q}`);
     again();
     tell(word, n);
   };
@@ -143,7 +138,7 @@ export function Jobs({ query }) {
     <${States} query=${query} counts=${stats.data?.jobs} />
     <${Filters} query=${query} tasks=${tasks.data?.tasks ?? []} />
     <${Bulk} query=${query} chosen=${chosen} clear=${() => setChosen(new Set())} again=${page.again} many=${some && page.fresh && ((state && stats.data?.jobs[state]) || true)} />
-    <${Failure} error=${page.error} />
+    <${Failures} of=${[page, stats, tasks]} />
     ${!page.data
       ? !page.error && html`<${Loading} />`
       : html`<div class=${page.fresh ? '' : 'stale'}>${

@@ -1,6 +1,6 @@
-// keys.js - the keyboard's ways through the pages; not while something is being typed.
+// keys.js - the keyboard's ways through the pages; not while something is being typed, nor behind a dialog, nor where they were switched off.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { flip } from './prefs.js';
+import { choose, flip, prefs, usePrefs } from './prefs.js';
 import { html } from './ui.js';
 
 const PAGES = { o: '', j: 'jobs', t: 'tasks', s: 'schedules', w: 'workers', v: 'service' };
@@ -10,7 +10,7 @@ const HELP = [
   ['j, k', 'the next and the previous job of a list'],
   ['x', 'choose it'],
   ['Enter', 'open it'],
-  ['p', 'stop or go on with asking for news'],
+  ['p', 'pause updates, or go on with them'],
   ['?', 'this list'],
 ];
 
@@ -36,9 +36,11 @@ function search() {
 export function Keys() {
   const [open, setOpen] = useState(false);
   const dialog = useRef(null);
+  const { keys } = usePrefs();
   useEffect(() => {
     let going = false; // after a g
     const press = (e) => {
+      if (!prefs.value.keys || document.querySelector('dialog[open]')) return;
       if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, textarea, select, [contenteditable]')) return;
       const was = going;
       going = false;
@@ -61,6 +63,7 @@ export function Keys() {
   }, [open]);
   return html`<button type="button" class="quiet key-help" aria-label="Keys" title="Keys" onClick=${() => setOpen(true)}><kbd>?</kbd></button>
     ${open && html`<dialog ref=${dialog} aria-label="Keys" onClose=${() => setOpen(false)}><h2>Keys</h2>
-      <dl class="keys">${HELP.map(([keys, what]) => html`<dt><kbd>${keys}</kbd></dt><dd>${what}</dd>`)}</dl>
-      <form method="dialog"><button class="primary">Close</button></form></dialog>`}`;
+      <dl class="keys">${HELP.map(([press, what]) => html`<dt><kbd>${press}</kbd></dt><dd>${what}</dd>`)}</dl>
+      <label class="inline"><input type="checkbox" checked=${keys} onChange=${(e) => choose({ keys: e.target.checked })} /> These keys act</label>
+      <form method="dialog"><button class="primary" autofocus>Close</button></form></dialog>`}`;
 }

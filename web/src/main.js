@@ -10,7 +10,7 @@ import { choose, flip, usePrefs } from './prefs.js';
 import { Schedules } from './schedules.js';
 import { Service } from './service.js';
 import { Tasks } from './tasks.js';
-import { html, render } from './ui.js';
+import { Failure, html, render, useTitle } from './ui.js';
 import { Workers } from './workers.js';
 
 const pages = [
@@ -49,8 +49,8 @@ const THEMES = { auto: ['dark', 'as the system'], dark: ['light', 'dark'], light
 function View() {
   const { theme, pace, paused } = usePrefs();
   return html`<span class="view">
-    <button type="button" class=${`quiet live ${paused ? 'paused' : ''}`} aria-pressed=${paused} title="Ask for news (p)" onClick=${flip}><i aria-hidden="true"></i>${paused ? 'Paused' : 'Live'}</button>
-    <select class="quiet" aria-label="How often news are asked for" value=${String(pace)} onChange=${(e) => choose({ pace: Number(e.target.value), paused: false })}>
+    <button type="button" class=${`quiet live ${paused ? 'paused' : ''}`} aria-pressed=${paused} title=${paused ? 'Go on with updates (p)' : 'Pause updates (p)'} onClick=${flip}><i aria-hidden="true"></i>${paused ? 'Paused' : 'Live'}</button>
+    <select class="quiet" aria-label="Refresh every" value=${String(pace)} onChange=${(e) => choose({ pace: Number(e.target.value), paused: false })}>
       <option value="1">2 s</option><option value="2.5">5 s</option><option value="7.5">15 s</option></select>
     <button type="button" class="quiet theme" aria-label=${`Theme: ${THEMES[theme][1]}`} title=${`Theme: ${THEMES[theme][1]}`} onClick=${() => choose({ theme: THEMES[theme][0] })}>
       <svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="6.5" /><path d=${theme === 'auto' ? 'M8 1.5a6.5 6.5 0 0 1 0 13z' : theme === 'dark' ? 'M8 1.5a6.5 6.5 0 0 1 0 13 6.5 6.5 0 0 1 0-13z' : ''} /></svg></button>
@@ -58,7 +58,8 @@ function View() {
   </span>`;
 }
 
-function LogIn({ done }) {
+/** `refused`: why the token that there was is none. */
+function LogIn({ done, refused }) {
   const [text, setText] = useState('');
   const enter = (e) => {
     e.preventDefault();
@@ -67,6 +68,7 @@ function LogIn({ done }) {
   };
   return html`<main id="content" tabindex="-1"><form class="card login" onSubmit=${enter}>
     <h1>Token</h1>
+    <${Failure} error=${refused} />
     <p>This service wants a token (<code>jobmill token NAME</code> makes one). It is kept in this tab until the tab is closed.</p>
     <label for="token">Token</label>
     <input id="token" type="password" autocomplete="off" value=${text} onInput=${(e) => setText(e.target.value)} />
@@ -77,11 +79,15 @@ function LogIn({ done }) {
 function App() {
   const route = useRoute();
   const [offline, setOffline] = useState(false);
-  const [wanted, setWanted] = useState(false);
+  const [wanted, setWanted] = useState(null); // a token: {refused}
   useEffect(() => {
     const on = () => setOffline(false);
     const off = () => setOffline(true);
-    const want = () => setWanted(true);
+    const want = (e) => {
+      const refused = hasToken() ? e.detail : null;
+      setWanted((old) => old ?? { refused });
+      setToken('');
+    };
     addEventListener('jobmill-online', on);
     addEventListener('jobmill-offline', off);
     addEventListener('jobmill-token', want);
@@ -94,18 +100,20 @@ function App() {
   useEffect(() => document.querySelector('header nav [aria-current]')?.scrollIntoView({ inline: 'nearest', block: 'nearest' }), [route.parts[0]]);
   const [, known] = useState(null);
   useEffect(() => {
-    if (!wanted) get('/v1/caller').then((got) => known((caller.value = got)), () => {});
+    const abort = new AbortController(); // who has left is not told of any more
+    if (!wanted) get('/v1/caller', abort.signal).then((got) => abort.signal.aborted || known((caller.value = got)), () => {});
+    return () => abort.abort();
   }, [wanted]);
   const [first = '', second] = route.parts;
   const page = pages.find(([path]) => path === first);
-  useEffect(() => void (document.title = `${page ? page[1] : first === 'groups' ? 'Group' : 'Not found'} · jobmill`), [page, first]);
+  useTitle(wanted ? 'Token' : first === 'jobs' && second ? '' : page ? page[1] : first === 'groups' ? 'Group' : 'Not found'); // a job has its own
   const head = html`<a class="skip" href="#content" onClick=${(e) => (e.preventDefault(), document.querySelector('main')?.focus())}>To the content</a><header><div>
     <a class="brand" href="#/"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="M10 1v5M19 10h-5M10 19v-5M1 10h5M16.4 3.6l-3.6 3.6M16.4 16.4l-3.6-3.6M3.6 16.4l3.6-3.6M3.6 3.6l3.6 3.6" /><circle cx="10" cy="10" r="3.5" /></svg>jobmill</a>
     <nav aria-label="Pages">${pages.map(([path, name]) => html`<a href=${`#/${path}`} aria-current=${path === first || (path === 'jobs' && first === 'groups') ? 'page' : undefined}>${name}</a>`)}</nav>
-    <span class="end">${!may('control') && html`<span class="badge" title="This token may not change anything">${may('submit') ? 'no control' : 'read only'}</span>`}<${View} /><a href="docs">API</a>${hasToken() && html`<button type="button" class="quiet" onClick=${() => (setToken(''), setWanted(true))}>Leave</button>`}</span>
+    <span class="end">${!may('control') && html`<span class="badge" title="This token may not change anything">${may('submit') ? 'no control' : 'read only'}</span>`}<${View} /><a href="docs">API</a>${hasToken() && html`<button type="button" class="quiet" onClick=${() => (setToken(''), setWanted({ refused: null }))}>Log out</button>`}</span>
   </div></header>
   ${offline && html`<div class="offline" role="alert">The service does not answer. What you see is old; this page goes on trying.</div>`}`;
-  if (wanted) return html`${head}<${LogIn} done=${() => setWanted(false)} />`;
+  if (wanted) return html`${head}<${LogIn} refused=${wanted.refused} done=${() => setWanted(null)} />`;
   let body;
   if (first === 'jobs' && second) body = html`<${Job} key=${second} id=${second} />`;
   else if (first === 'groups' && second) body = html`<${Group} key=${second} id=${second} />`;

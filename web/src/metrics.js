@@ -46,7 +46,7 @@ function figures(now, old, task) {
 
 let first = null; // what the figures were when this tab was opened
 
-/** What /metrics tells now: {all, oldest}, oldest being how long the job waits that is next in line. */
+/** What /metrics tells: {poll, now: {all, oldest}}, oldest being how long the job waits that is next in line; now is null at first. */
 export function useMetrics(news) {
   const poll = usePoll('/metrics', { ms: 5000, read: text, news });
   const last = useRef({});
@@ -57,7 +57,7 @@ export function useMetrics(news) {
   useEffect(() => {
     if (last.current.all && !first) first = last.current.all;
   }, [poll.data]);
-  return poll.data ? last.current : null;
+  return { poll, now: poll.data ? last.current : null };
 }
 
 function Span({ rows, share }) {

@@ -1,14 +1,14 @@
 // overview.js - what goes on: the figures that matter, charts, workers, times by task, the newest jobs.
 import { useEffect, useRef } from 'preact/hooks';
-import { beside } from './api.js';
+import { beside, clock } from './api.js';
 import { History, useHistory } from './history.js';
 import { Figures, useMetrics } from './metrics.js';
 import { JobTable } from './table.js';
-import { Empty, Failure, JobLink, Loading, Progress, STATES, bytesText, count, duration, html, percent, plural, useNow, usePoll } from './ui.js';
+import { Empty, Failure, Failures, JobLink, Loading, Progress, STATES, WorkerState, bytesText, count, duration, html, percent, plural, useNow, usePoll } from './ui.js';
 
 export function Worker({ w }) {
   return html`<li class=${`tile ${w.state}`}>
-    <div class="tile-head"><strong>${w.pool} ${w.slot}</strong><span class=${`dot ${w.state}`}>${w.state}</span></div>
+    <div class="tile-head"><strong>${w.pool} ${w.slot}</strong><${WorkerState} w=${w} /></div>
     ${w.job
       ? html`<div class="tile-job"><span>${w.task}</span> <${JobLink} id=${w.job} /></div><${Progress} progress=${w.progress} />`
       : html`<div class="dim">${w.state === 'idle' ? 'waits for a job' : '…'}</div>`}
@@ -43,14 +43,16 @@ export function Overview() {
   useEffect(() => fine.again(), [Boolean(stats.data)]);
   if (!stats.data) return stats.error ? html`<h1>Overview</h1><${Failure} error=${stats.error} />` : html`<${Loading} />`;
   const s = stats.data;
-  if (born.current.of !== s) born.current = { of: s, at: Date.now() - s.uptime * 1000 };
+  if (born.current.of !== s) born.current = { of: s, at: clock() - s.uptime * 1000 };
   const span = fine.data?.span;
   const ended = span ? span.succeeded + span.failed : 0;
+  const oldest = metrics.now?.oldest;
   const time = (v) => (v == null ? '–' : duration(v));
   return html`
     <h1>Overview</h1>
+    <${Failures} of=${[stats, workers, jobs, fine, metrics.poll]} />
     <ul class="figures" aria-label="Figures">
-      <${Figure} name="Waiting" value=${count(s.queue_depth)} more=${metrics?.oldest ? `the oldest for ${duration(metrics.oldest)}` : 'nothing is kept waiting'} kind=${metrics?.oldest > 60 ? 'warn' : ''} href="#/jobs?state=queued" />
+      <${Figure} name="Waiting" value=${count(s.queue_depth)} more=${oldest ? `the oldest for ${duration(oldest)}` : 'nothing is kept waiting'} kind=${oldest > 60 ? 'warn' : ''} href="#/jobs?state=queued" />
       <${Figure} name="Throughput" value=${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} unit="attempts/s" more=${span ? `${count(ended)} in 15 min` : ''} />
       <${Figure} name="Errors" value=${percent(span?.failed ?? 0, ended)} more=${span ? `${plural(span.failed, 'attempt')} in 15 min` : ''} kind=${span?.failed ? 'bad' : ''} href="#/jobs?state=failed" />
       <${Figure} name="Wait" value=${time(span?.wait_p50)} unit="p50" more=${`p95 ${time(span?.wait_p95)}`} />
@@ -63,7 +65,7 @@ export function Overview() {
     <${History} news=${news} fine=${fine} />
     <section><div class="section-head"><h2>Workers</h2><a href="#/workers">All workers</a></div>
       <ul class="tiles">${(workers.data?.workers ?? []).slice(0, 12).map((w) => html`<${Worker} key=${w.slot} w=${w} />`)}</ul></section>
-    <${Figures} now=${metrics} />
+    <${Figures} now=${metrics.now} />
     <section><div class="section-head"><h2>Newest jobs</h2><a href="#/jobs">All jobs</a></div>
     ${jobs.data?.jobs.length === 0
       ? html`<${Empty} title="There is no job yet">Try <code>curl ${beside('/v1/jobs')} -d '${'{"task":"primes","input":{"limit":10000000}}'}'</code>, or submit one from <a href="#/tasks">Tasks</a>.</${Empty}>`

@@ -1,8 +1,8 @@
-// prefs.js - what this browser's user has chosen: the theme, how often is asked, and whether it is stopped.
+// prefs.js - what this browser's user has chosen: the theme, how often is asked, whether it is stopped, and whether single keys act.
 import { useEffect, useState } from 'preact/hooks';
 
 const KEY = 'jobmill-view';
-export const prefs = { value: { theme: 'auto', pace: 1, paused: false } };
+export const prefs = { value: { theme: 'auto', pace: 1, paused: false, keys: true } };
 const watchers = new Set();
 
 function show() {
@@ -12,9 +12,10 @@ function show() {
 }
 
 try {
-  const { theme, pace } = JSON.parse(localStorage.getItem(KEY)) ?? {};
+  const { theme, pace, keys } = JSON.parse(localStorage.getItem(KEY)) ?? {};
   if (['light', 'dark'].includes(theme)) prefs.value.theme = theme;
   if ([1, 2.5, 7.5].includes(pace)) prefs.value.pace = pace;
+  if (keys === false) prefs.value.keys = false;
 } catch {
   // nothing kept, or a browser that keeps nothing
 }
@@ -22,9 +23,10 @@ show();
 
 export function choose(change) {
   prefs.value = { ...prefs.value, ...change };
+  const { theme, pace, keys } = prefs.value;
   show();
   try {
-    localStorage.setItem(KEY, JSON.stringify({ theme: prefs.value.theme, pace: prefs.value.pace }));
+    localStorage.setItem(KEY, JSON.stringify({ theme, pace, keys }));
   } catch {
     // it holds until the tab is closed
   }

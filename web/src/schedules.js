@@ -2,7 +2,8 @@
 import { useState } from 'preact/hooks';
 import { may, send } from './api.js';
 import { cronWords } from './cronwords.js';
-import { Act, Empty, Failure, JobLink, Loading, Time, html, usePoll } from './ui.js';
+import { add } from './jsontext.js';
+import { Act, Empty, Failure, Failures, Form, JobLink, Loading, Time, html, usePoll } from './ui.js';
 
 /** As the clock of the schedule's zone shows it; a browser may not know the zone. */
 function inZone(text, timeZone) {
@@ -39,19 +40,18 @@ function Make({ tasks, again }) {
   const put = (k) => (e) => set({ ...v, [k]: e.target.value });
   const run = async () => {
     const { task, input, ...rest } = v;
-    await send('POST', '/v1/schedules', { ...rest, job: { task, input: JSON.parse(input) } });
+    await send('POST', '/v1/schedules', add(rest, 'job', add({ task }, 'input', input)));
     again();
   };
-  return html`<details class="submit"><summary>Make a schedule</summary><div class="form">
-    <label for="s-name">Name</label><input id="s-name" value=${v.name} onInput=${put('name')} pattern="[a-z0-9][a-z0-9_.\\-]*" maxlength="64" />
-    <label for="s-cron">Cron <span class="dim small">minute hour day month weekday, or @hourly</span></label><input id="s-cron" value=${v.cron} onInput=${put('cron')} aria-describedby="s-words" /><span id="s-words" class="dim small">${cronWords(v.cron)}</span>
-    <label for="s-zone">Time zone</label><input id="s-zone" value=${v.time_zone} onInput=${put('time_zone')} />
+  return html`<details class="submit"><summary>Make a schedule</summary><${Form} run=${run} send="Make">
+    <label for="s-name">Name</label><input id="s-name" value=${v.name} onInput=${put('name')} required pattern="[a-z0-9][a-z0-9_.\\-]*" maxlength="64" title="a to z, 0 to 9, and after the first _ . -" />
+    <label for="s-cron">Cron <span class="dim small">minute hour day month weekday, or @hourly</span></label><input id="s-cron" value=${v.cron} onInput=${put('cron')} required maxlength="256" aria-describedby="s-words" /><span id="s-words" class="dim small">${cronWords(v.cron)}</span>
+    <label for="s-zone">Time zone</label><input id="s-zone" value=${v.time_zone} onInput=${put('time_zone')} required maxlength="64" />
     <label for="s-over">While its last job still runs</label><select id="s-over" value=${v.overlap} onChange=${put('overlap')}><option>skip</option><option>queue</option><option>replace</option></select>
     <label for="s-miss">Missed runs are made up for</label><select id="s-miss" value=${v.missed} onChange=${put('missed')}><option>once</option><option>none</option></select>
-    <label for="s-task">Task</label><select id="s-task" value=${v.task} onChange=${put('task')}><option></option>${tasks.map((t) => html`<option>${t.name}</option>`)}</select>
+    <label for="s-task">Task</label><select id="s-task" required value=${v.task} onChange=${put('task')}><option value=""></option>${tasks.map((t) => html`<option>${t.name}</option>`)}</select>
     <label for="s-in">Input, as JSON</label><textarea id="s-in" rows="3" value=${v.input} onInput=${put('input')}></textarea>
-    <${Act} needs="control" run=${run} kind="primary">Make</${Act}>
-  </div></details>`;
+  </${Form}></details>`;
 }
 
 export function Schedules() {
@@ -59,7 +59,7 @@ export function Schedules() {
   const tasks = usePoll('/v1/tasks', { ms: 30000 });
   if (!all.data) return all.error ? html`<h1>Schedules</h1><${Failure} error=${all.error} />` : html`<${Loading} />`;
   return html`<h1>Schedules</h1>
-    <${Failure} error=${all.error} />
+    <${Failures} of=${[all, tasks]} />
     ${may('control') && html`<${Make} tasks=${tasks.data?.tasks ?? []} again=${all.again} />`}
     ${all.data.schedules.length === 0 && html`<${Empty} title="There is no schedule yet">A schedule submits a job by the clock, in a time zone.</${Empty}>`}
     <div class="cards">${all.data.schedules.map((s) => html`<${Schedule} key=${s.name} s=${s} again=${all.again} />`)}</div>`;

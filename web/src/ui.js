@@ -2,7 +2,7 @@
 import { h, render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import htm from 'htm';
-import { get, may, peek } from './api.js';
+import { clock, get, may, peek } from './api.js';
 import { prefs, usePrefs } from './prefs.js';
 
 export const html = htm.bind(h);
@@ -13,38 +13,54 @@ export const FINAL = new Set(['succeeded', 'failed', 'cancelled', 'expired']);
 
 const SETTLE = 8000; // ms after a change in which what follows from it is still asked for
 
+/** Does nothing run, and does nothing wait? Only then does what follows from the service's figures stand as still as they do. */
+export const resting = (stats) => !stats.workers.busy && !['scheduled', 'queued', 'running'].some((state) => stats.jobs[state]);
+
+const silent = new Set(); // polls whose last request the service, or what stands before it, did not answer
+const unanswered = (error) => !error.status || [502, 503, 504].includes(error.status);
+
 /**
- * Polls a path while the tab is seen and nobody has stopped it. {data, error, again, fresh}: the last answer stays while one fails,
- * and while another path is asked for (fresh is false then). `news`: a ref to {stats, at}, the service's figures and when they
- * changed; while these stand still and no worker is busy nothing is asked.
+ * Polls a path while the tab is seen and nobody has stopped it. {data, at, error, again, fresh}: the last answer stays while one fails
+ * (`at`: when it was known to hold), and while another path is asked for (fresh is false then). `news`: a ref to {stats, at}, the
+ * service's figures and when they changed; while these stand still and it rests nothing is asked. `once`: no more after an
+ * answer; `end`: nor after an error of this status.
  */
-export function usePoll(path, { ms = 2000, read = get, news = null } = {}) {
-  const [state, setState] = useState({ path, data: (path && peek(path)) ?? null, error: null });
+export function usePoll(path, { ms = 2000, read = get, news = null, once = false, end = 0 } = {}) {
+  const [state, setState] = useState(() => ({ path, data: (path && peek(path)?.data) ?? null, error: null }));
+  const good = useRef({ path, at: (path && peek(path)?.at) || 0 });
   const [turn, setTurn] = useState(0);
   const { paused, pace } = usePrefs();
   useEffect(() => {
     if (!path) return undefined;
     const abort = new AbortController();
     let timer = 0;
-    let asked = false;
+    let asked = false; // and answered
     const later = () => {
       if (!paused) timer = setTimeout(ask, ms * pace);
     };
-    const still = () => news?.current.stats && !news.current.stats.workers.busy && Date.now() - news.current.at > SETTLE;
+    const still = () => news?.current.stats && resting(news.current.stats) && Date.now() - news.current.at > SETTLE;
     const ask = async () => {
       clearTimeout(timer);
       if (document.hidden) return;
+      if (asked && once) return undefined;
       if (asked && still()) return later();
-      asked = true;
       try {
         const data = await read(path, abort.signal);
+        asked = true;
+        good.current = { path, at: Date.now() };
         setState((old) => (old.path === path && old.data === data && !old.error ? old : { path, data, error: null }));
-        window.dispatchEvent(new CustomEvent('jobmill-online'));
+        silent.delete(abort);
+        if (!silent.size) window.dispatchEvent(new CustomEvent('jobmill-online'));
       } catch (error) {
-        if (error.name === 'AbortError') return;
+        if (abort.signal.aborted) return;
+        asked = false;
         setState((old) => ({ path, data: old.path === path ? old.data : null, error }));
-        if (!error.status) window.dispatchEvent(new CustomEvent('jobmill-offline'));
-        if (error.status === 401) window.dispatchEvent(new CustomEvent('jobmill-token'));
+        if (unanswered(error)) {
+          silent.add(abort);
+          window.dispatchEvent(new CustomEvent('jobmill-offline'));
+        } else silent.delete(abort);
+        if (error.status === end) return;
+        if (error.status === 401) window.dispatchEvent(new CustomEvent('jobmill-token', { detail: error }));
       }
       later();
     };
@@ -53,18 +69,24 @@ export function usePoll(path, { ms = 2000, read = get, news = null } = {}) {
     ask();
     return () => {
       abort.abort();
+      silent.delete(abort);
       clearTimeout(timer);
       document.removeEventListener('visibilitychange', seen);
     };
-  }, [path, ms, turn, paused, pace]);
-  return { data: state.data, error: state.error, fresh: state.path === path, again: () => setTurn((n) => n + 1) };
+  }, [path, ms, turn, paused, pace, once]);
+  return { data: state.data, at: good.current.path === state.path ? good.current.at : 0, error: state.error, fresh: state.path === path, again: () => setTurn((n) => n + 1) };
 }
 
-/** A clock that turns once a second while the tab is seen. */
+/** What the browser calls the page. */
+export function useTitle(text) {
+  useEffect(() => void (text && (document.title = `${text} · jobmill`)), [text]);
+}
+
+/** The service's time, which turns once a second while the tab is seen. */
 export function useNow() {
-  const [now, setNow] = useState(Date.now());
+  const [now, setNow] = useState(clock);
   useEffect(() => {
-    const timer = setInterval(() => !document.hidden && !prefs.value.paused && setNow(Date.now()), 1000);
+    const timer = setInterval(() => !document.hidden && !prefs.value.paused && setNow(clock()), 1000);
     return () => clearInterval(timer);
   }, []);
   return now;
@@ -108,6 +130,9 @@ export function Time({ at }) {
 
 export const Badge = ({ state, children }) => html`<span class=${`badge ${state}`}>${children ?? state}</span>`;
 
+/** The state of a worker, and whether a signal has stopped it. */
+export const WorkerState = ({ w }) => html`<span><span class=${`dot ${w.state}`}>${w.state}</span>${w.stopped && html` <${Badge} state="cancelled">stopped</${Badge}>`}</span>`;
+
 export const short = (id) => `…${id.slice(-12)}`;
 
 export function JobLink({ id }) {
@@ -128,25 +153,36 @@ export const Loading = () => html`<div class="loading" role="status"><span></spa
 /** Where nothing is: what it is that is not there, and what to do about it. */
 export const Empty = ({ title, children }) => html`<div class="empty"><strong>${title}</strong>${children && html`<div>${children}</div>`}</div>`;
 
-export function Failure({ error }) {
+/** `at`: when what is shown beside it was known to hold. */
+export function Failure({ error, at }) {
   if (!error) return null;
   return html`<div class="note bad" role="alert">
     <strong>${error.status ? `The service answered ${error.status}` : 'The service does not answer'}</strong>
     <span>${error.message}</span>
     ${(error.errors ?? []).map((e) => html`<code>${[e.pointer || e.parameter || e.header, e.limit].filter(Boolean).join(': ')}</code>`)}
     ${error.status === 403 && html`<span class="dim">The token's scopes do not allow it.</span>`}
+    ${at > 0 && html`<span class="as-of">What is shown is as of ${new Date(at).toLocaleTimeString()}.</span>`}
   </div>`;
 }
 
-/** A button that does something to the service, and shows while it does and when it failed. `needs`: a scope. */
-export function Act({ run, confirm, children, kind = '', disabled = false, label, needs }) {
+/** What failed of some polls, each failure once, with the time of the oldest data that stay. */
+export function Failures({ of }) {
+  const bad = of.filter((poll) => poll.error);
+  const oldest = (all) => Math.min(...all.filter((poll) => poll.data).map((poll) => poll.at));
+  const texts = new Set(bad.map((poll) => poll.error.message));
+  return [...texts].map((text) => {
+    const all = bad.filter((poll) => poll.error.message === text);
+    return html`<${Failure} key=${text} error=${all[0].error} at=${all.some((poll) => poll.data) ? oldest(all) : 0} />`;
+  });
+}
+
+/** Something that is done to the service: whether it is being done, and how it failed. */
+function useRun(run) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const alive = useRef(true);
   useEffect(() => () => void (alive.current = false), []);
-  if (needs && !may(needs)) return null;
-  const click = async () => {
-    if (confirm && !window.confirm(confirm)) return;
+  const go = async () => {
     setBusy(true);
     setError(null);
     try {
@@ -156,10 +192,27 @@ export function Act({ run, confirm, children, kind = '', disabled = false, label
     }
     if (alive.current) setBusy(false);
   };
+  return { busy, go, said: error && html`<span class="error" role="alert">${error.message}</span>` };
+}
+
+/** A button that does something to the service, and shows while it does and when it failed. `needs`: a scope. */
+export function Act({ run, confirm, children, kind = '', disabled = false, label, needs }) {
+  const { busy, go, said } = useRun(run);
+  if (needs && !may(needs)) return null;
   return html`<span class="act">
-    <button type="button" class=${kind} aria-label=${label} aria-busy=${busy} disabled=${busy || disabled} onClick=${click}>${children}</button>
-    ${error && html`<span class="error" role="alert">${error.message}</span>`}
+    <button type="button" class=${kind} aria-label=${label} aria-busy=${busy} disabled=${busy || disabled} onClick=${() => (!confirm || window.confirm(confirm)) && go()}>${children}</button>
+    ${said}
   </span>`;
+}
+
+/** Fields, and the button that sends them, or Enter in one of them. What the browser finds wrong with a field it says there. */
+export function Form({ run, send, children }) {
+  const { busy, go, said } = useRun(run);
+  const submit = (e) => {
+    e.preventDefault();
+    if (!busy) go();
+  };
+  return html`<form class="form" onSubmit=${submit}>${children}<span class="act"><button class="primary" aria-busy=${busy} disabled=${busy}>${send}</button>${said}</span></form>`;
 }
 
 /** Copies also where the browser has no clipboard for a page without TLS. */
@@ -185,17 +238,18 @@ export function Copy({ text, children = 'Copy', label }) {
   return html`<${Act} run=${run} kind="quiet" label=${copied ? undefined : label}>${copied ? 'Copied' : children}</${Act}>`;
 }
 
-/** JSON as a tree that folds. */
-export function Tree({ value, name, open = true }) {
+const KINDS = { '"': 'string', t: 'boolean', f: 'boolean', n: 'null' };
+
+/** JSON, as read by jsontext.js, as a tree that folds. */
+export function Tree({ of, name, open = true }) {
   const label = name === undefined ? null : html`<span class="key">${name}: </span>`;
-  if (value === null || typeof value !== 'object')
-    return html`<div class="leaf">${label}<span class=${`v ${value === null ? 'null' : typeof value}`}>${JSON.stringify(value)}</span></div>`;
-  const entries = Object.entries(value);
-  const [from, to] = Array.isArray(value) ? ['[', ']'] : ['{', '}'];
+  if (!of.open) return html`<div class="leaf">${label}<span class=${`v ${KINDS[of.text[0]] ?? 'number'}`}>${of.text}</span></div>`;
+  const { entries } = of;
+  const [from, to] = of.open === '[' ? '[]' : '{}';
   if (entries.length === 0) return html`<div class="leaf">${label}${from}${to}</div>`;
   return html`<details class="tree" open=${open}>
     <summary>${label}<span class="dim">${from} ${entries.length} ${to}</span></summary>
-    ${entries.slice(0, 200).map(([k, v]) => html`<${Tree} name=${k} value=${v} open=${entries.length < 20} />`)}
+    ${entries.slice(0, 200).map(([k, part]) => html`<${Tree} name=${k} of=${part} open=${entries.length < 20} />`)}
     ${entries.length > 200 && html`<div class="leaf dim">… ${entries.length - 200} more</div>`}
   </details>`;
 }

@@ -1,13 +1,13 @@
 // workers.js - the pools, and the scoreboard of their worker processes.
 import { send } from './api.js';
-import { Act, Badge, Failure, JobLink, Loading, Progress, Time, bytesText, count, duration, html, plural, usePoll } from './ui.js';
+import { Act, Badge, Failure, Failures, JobLink, Loading, Progress, Time, WorkerState, bytesText, count, duration, html, plural, usePoll } from './ui.js';
 
 function Board({ pool, workers }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Workers of ${pool}`}><table class="board">
     <thead><tr><th>Slot</th><th>State</th><th>Job</th><th class="num">Pid</th><th class="num">Jobs done</th><th class="num">Memory</th><th class="num">CPU</th><th>Born</th><th class="num">Replaced</th></tr></thead>
     <tbody>${workers.map(
       (w) => html`<tr key=${w.slot}>
-        <td>${w.slot}</td><td><span class=${`dot ${w.state}`}>${w.state}</span></td>
+        <td>${w.slot}</td><td><${WorkerState} w=${w} /></td>
         <td>${w.job ? html`${w.task} <${JobLink} id=${w.job} /> <${Progress} progress=${w.progress} />` : html`<span class="dim">–</span>`}</td>
         <td class="num mono">${w.pid ?? '–'}</td><td class="num">${count(w.jobs_done)}</td>
         <td class="num">${bytesText(w.rss_bytes)}${w.processes > 1 && html` <span class="dim small">${w.processes} processes</span>`}</td>
@@ -35,7 +35,7 @@ export function Workers() {
       ${f.retry_in !== undefined && html`<span class="error small">die at birth, ${f.failures} in a row; the next is tried in ${duration(f.retry_in)}</span>`}`;
   };
   return html`<h1>Workers</h1>
-    <${Failure} error=${pools.error || workers.error} />
+    <${Failures} of=${[pools, workers, stats]} />
     ${pools.data.pools.map(
       (p) => html`<section class="pool">
         <div class="section-head"><h2>${p.name} ${p.paused && html`<${Badge} state="cancelled">paused</${Badge}>`}</h2>${busy(p)}

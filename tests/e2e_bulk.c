@@ -1,0 +1,142 @@
+/*
+ * e2e_bulk.c - changes of many: a client that goes on with `next` gets to each job that there was,
+ * once, whatever becomes of those that were changed.
+ */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MANY 2300 /* more than two requests change */
+
+static void batch(struct server *s, const char *job, int n)
+{
+    size_t len = strlen(job);
+    char *body = malloc((len + 1) * (size_t)n + 20), *at = body;
+    ck_assert_ptr_nonnull(body);
+    at += sprintf(at, "{\"jobs\":[");
+    for (int i = 0; i < n; i++)
+        at += sprintf(at, "%s,", job);
+    strcpy(at - 1, "]}");
+    answer_free(post(s, "/v1/jobs/batch", body, 202));
+    free(body);
+}
+
+/* One request; what it changed, and in `next` where it goes on ("": nowhere). */
+static json_int_t change(struct server *s, char next[300])
+{
+    struct answer *a = post(s, next, "", 200);
+    json_int_t changed = jint(a->json, "changed");
+    snprintf(next, 300, "%s", jstr(a->json, "next"));
+    ck_assert_int_eq(json_is_true(jget(a->json, "more")), next[0] != 0);
+    ck_assert_int_eq(json_is_null(jget(a->json, "next")), next[0] == 0);
+    answer_free(a);
+    return changed;
+}
+
+/* All jobs are of that attempt. */
+static void check_attempts(struct server *s, int attempt)
+{
+    char path[200] = "/v1/jobs?limit=1000";
+    for (size_t n = 0; path[0];) {
+        struct answer *a = get(s, path, 200);
+        json_t *job;
+        size_t i;
+        json_array_foreach(jget(a->json, "jobs"), i, job)
+            ck_assert_int_eq(jint(job, "attempt"), attempt);
+        n += i;
+        snprintf(path, sizeof(path), "%s", jstr(a->json, "next"));
+        ck_assert(path[0] || n == MANY);
+        answer_free(a);
+    }
+}
+
+START_TEST(what_fails_again_at_once_is_in_nobodys_way)
+{
+    static const char *const flags[] = {"--workers", "2", NULL};
+    struct server *s = server_with_task("bad", "misbehave", "", flags);
+    json_int_t changed = 0;
+    char next[300] = "/v1/jobs/retry?task=bad";
+    batch(s, "{\"task\":\"bad\",\"input\":{\"do\":\"fail_for_good\"}}", MANY);
+    eventually(stat_of(s, "jobs.failed") == MANY, LONG_MS);
+    for (int i = 0; next[0]; i++) {
+        ck_assert_int_lt(i, 4);
+        changed += change(s, next);
+        eventually(stat_of(s, "jobs.failed") == MANY, LONG_MS);
+    }
+    ck_assert_int_eq(changed, MANY);
+    check_attempts(s, 2);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(it_goes_on_from_state_to_state)
+{
+    struct server *s = server_new(NULL, NULL);
+    char next[300] = "/v1/jobs/cancel?tag=a%20%26%20b";
+    answer_free(post(s, "/v1/tasks/echo/pause", "", 200));
+    batch(s, "{\"task\":\"echo\",\"tags\":[\"a & b\"],\"delay\":900}", 700);
+    batch(s, "{\"task\":\"echo\",\"tags\":[\"a & b\"]}", 700);
+    batch(s, "{\"task\":\"echo\",\"tags\":[\"a\"]}", 10);
+    ck_assert_int_eq(change(s, next), 1000);
+    ck_assert_msg(strstr(next, "/v1/jobs/cancel?tag=a%20%26%20b&cursor=queued."), "%s", next);
+    ck_assert_int_eq(change(s, next), 400);
+    ck_assert_str_eq(next, "");
+    ck_assert_int_eq(stat_of(s, "jobs.queued"), 10);
+    /* where one state ends with the last that a request takes, the next begins */
+    snprintf(next, sizeof(next), "/v1/jobs/cancel");
+    batch(s, "{\"task\":\"echo\",\"delay\":900}", 1000);
+    ck_assert_int_eq(change(s, next), 1000);
+    ck_assert_str_eq(next, "/v1/jobs/cancel?cursor=queued");
+    ck_assert_int_eq(change(s, next), 10);
+    ck_assert_str_eq(next, "");
+    /* a state that was asked for is one */
+    snprintf(next, sizeof(next), "/v1/jobs/delete?state=cancelled");
+    ck_assert_int_eq(change(s, next), 1000);
+    ck_assert_msg(strstr(next, "?state=cancelled&cursor=cancelled."), "%s", next);
+    ck_assert_int_eq(change(s, next), 1000);
+    ck_assert_int_eq(change(s, next), 410);
+    ck_assert_str_eq(next, "");
+    ck_assert_int_eq(jobs_kept(s), 0);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_cursor_is_of_the_act_and_its_states)
+{
+    static const char *const bad[] = {
+        "cancel?cursor=",
+        "cancel?cursor=x",
+        "cancel?cursor=failed",
+        "cancel?cursor=queued.",
+        "cancel?cursor=queued.AaIfouYWcAC-A2a7gcMc7",
+        "cancel?cursor=queued.AaIfouYWcAC-A2a7gcMc7x",
+        "cancel?cursor=AaIfouYWcAC-A2a7gcMc7w",
+        "cancel?cursor=queued.AaIfouYWcAC-A2a7gcMc7w&state=running",
+        "retry?cursor=cancelled.AaIfouYWcAC-A2a7gcMc7w",
+        "delete?state=failed&cursor=succeeded",
+    };
+    struct server *s = server_new(NULL, NULL);
+    char path[200];
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(path, sizeof(path), "/v1/jobs/%s", bad[i]);
+        struct answer *a = post(s, path, "", 400);
+        ck_assert_str_eq(jstr(a->json, "code"), "bad_cursor");
+        answer_free(a);
+    }
+    answer_free(post(s, "/v1/jobs/cancel?cursor=queued.AaIfouYWcAC-A2a7gcMc7w", "", 200));
+    answer_free(post(s, "/v1/jobs/retry?state=expired&cursor=expired", "", 200));
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        what_fails_again_at_once_is_in_nobodys_way,
+        it_goes_on_from_state_to_state,
+        a_cursor_is_of_the_act_and_its_states,
+    };
+    return run_suite("bulk", tests, sizeof(tests) / sizeof(tests[0]));
+}
