@@ -155,6 +155,36 @@ START_TEST(what_was_not_hit_is_there)
 }
 END_TEST
 
+/* The first and the last page of a table: the keys of all that is between are close together, and
+ * far from where one looks for them. */
+START_TEST(both_ends_of_a_table_are_hit)
+{
+    static const char *const tables[] = {"jobs", "blobs"};
+    static const char *const order[] = {"ASC", "DESC"};
+    char good[300], db[300], file[300], sql[200];
+    struct server *s = stopped(good);
+    snprintf(db, sizeof(db), "%s/data/jobmill.db", s->dir);
+    int64_t stake = 0;
+    for (int i = 0; i < 4; i++) {
+        snprintf(
+            sql, sizeof(sql),
+            "SELECT pageno FROM dbstat WHERE name = '%s' AND pagetype = 'leaf' ORDER BY path %s"
+            " LIMIT 1",
+            tables[i / 2], order[i % 2]);
+        unsigned page = (unsigned)ask(good, sql);
+        stake += at_stake(good, page);
+        overwrite(db, page);
+    }
+    ck_assert_int_lt(stake, 40);
+    int64_t n = recovered(s, file);
+    ck_assert_int_ge(n, JOBS - stake);
+    ck_assert_int_lt(n, JOBS);
+    shell("cp %s %s", good, db);
+    server_restart(s);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(a_service_goes_on_from_it)
 {
     char good[300], db[300], file[300];
@@ -340,8 +370,12 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {what_was_not_hit_is_there, a_service_goes_on_from_it,
-                                  groups_are_lost,           jobs_of_groups_are_lost,
-                                  a_number_is_damaged,       what_cannot_be};
+    const TTest *const tests[] = {what_was_not_hit_is_there,
+                                  both_ends_of_a_table_are_hit,
+                                  a_service_goes_on_from_it,
+                                  groups_are_lost,
+                                  jobs_of_groups_are_lost,
+                                  a_number_is_damaged,
+                                  what_cannot_be};
     return run_suite("recover", tests, sizeof(tests) / sizeof(tests[0]));
 }
