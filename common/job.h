@@ -126,7 +126,8 @@ enum attempt_end {
     ATTEMPT_SUCCEEDED,
     ATTEMPT_FAILED,   /* error is set; permanent or tried again while attempts remain */
     ATTEMPT_CANCELLED,/* the processes are dead */
-    ATTEMPT_RETURNED, /* it never began, or the service drains: back to the queue, attempt not counted */
+    ATTEMPT_RETURNED, /* it never began, or the service drains: back to the queue, attempt not counted; one that
+                       * `began` and was the last fails, with error */
 };
 
 struct attempt {
@@ -134,6 +135,7 @@ struct attempt {
     uint32_t task_id;
     uint32_t number; /* the fence: only the attempt that holds the job may end it */
     enum attempt_end end;
+    bool began;        /* RETURNED: the task ran */
     bool permanent;    /* a failure that must not be tried again */
     bool retry_now;    /* a failure that was not the task's fault: no backoff (a worker's death) */
     uint64_t group_key; /* of the job's group; 0: none */

@@ -65,6 +65,11 @@ static bool is_paused(uint32_t task)
     return store_task_paused_id(w.store, w.task_ids[task]);
 }
 
+static bool pool_paused(uint32_t pool)
+{
+    return atomic_load_explicit(&w.queue[pool].paused, memory_order_relaxed);
+}
+
 /* A claim that the outcome would soon write over is not written (store.h). Not where limits count
  * what runs, not of jobs that take so long that their claims would be written by a commit of their
  * own, and not while nothing can be written: outcomes would pile up. */
@@ -104,7 +109,7 @@ static bool quotas(uint32_t pool, uint32_t most)
     struct pool_queue *q = &w.queue[pool];
     int64_t now_us = clock_mono_us();
     bool any = false;
-    if (atomic_load_explicit(&q->paused, memory_order_relaxed))
+    if (pool_paused(pool))
         return false;
     for (size_t i = 0; i < q->count; i++) {
         uint32_t task = q->tasks[i], id = w.task_ids[task];
@@ -125,7 +130,8 @@ size_t claims_remote(const uint32_t *tasks, size_t n, uint32_t most, struct clai
     size_t any = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t id = w.task_ids[tasks[i]], per_key = w.defs->task[tasks[i]].key_concurrency;
-        bool ready = store_ready(w.store, id) > 0 && !is_paused(tasks[i]);
+        bool ready = store_ready(w.store, id) > 0 && !is_paused(tasks[i]) &&
+                     !pool_paused(w.defs->task[tasks[i]].pool);
         out[i] = (struct claim_quota){.task_id = id,
                                       .most = ready ? quota_of(tasks[i], most) : 0,
                                       .per_key = per_key ? per_key : 1};
@@ -171,8 +177,8 @@ bool claims_direct(const struct batch *b, const struct job *job, uint32_t task_i
     return job->state == JOB_QUEUED && w.defs->task[task_index].kind != TASK_REMOTE &&
            job->parents_count == 0 && !job->concurrency_key[0] && !job->gathers &&
            !atomic_load_explicit(&w.draining, memory_order_acquire) && credit_left(b, pool) > 0 &&
-           !atomic_load_explicit(&w.queue[pool].paused, memory_order_relaxed) &&
-           !is_paused(task_index) && !quotas(pool, 1) && quota_of(task_index, 1) > 0;
+           !pool_paused(pool) && !is_paused(task_index) && !quotas(pool, 1) &&
+           quota_of(task_index, 1) > 0;
 }
 
 int64_t claims_could_run_us(const struct job *job)
@@ -321,5 +327,5 @@ void claims_release(void)
 
 bool writer_pool_paused(uint32_t pool)
 {
-    return atomic_load_explicit(&w.queue[pool].paused, memory_order_relaxed);
+    return pool_paused(pool);
 }

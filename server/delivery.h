@@ -16,6 +16,7 @@ enum delivery_state { DELIVERY_WAITING, DELIVERY_DELIVERED, DELIVERY_GIVEN_UP };
 struct delivery {
     struct id id, subject; /* subject: the job or group */
     bool is_group;
+    int ended; /* the job's state by its end, of which this tells; -1: not known, or a group */
     char url[JOB_URL_MAX + 1];
     enum delivery_state state;
     uint32_t attempts;

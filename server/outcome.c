@@ -109,6 +109,8 @@ void outcome_stopped(const struct dispatcher *d, struct finish *f, const struct 
         break;
     case STOP_DRAIN:
         f->attempt.end = ATTEMPT_RETURNED;
+        f->attempt.began = true;
+        job_error_set(&f->attempt.error, JOB_ERROR_CRASHED, "the service ended while the job ran");
         break;
     case STOP_NONE:
         break;

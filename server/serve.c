@@ -59,6 +59,8 @@ enum { EXIT_OK = 0, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
 #define UNKILLABLE_US      (3 * US_PER_S) /* past the time limit of a drain */
 #define CONNECTIONS_LEAST  8
 
+static const struct caller_ops webhook_ops = {.room = webhook_room, .call = webhook_call};
+
 struct service {
     struct conf conf;
     struct board *board;
@@ -290,7 +292,7 @@ static int start_threads(struct service *s, uint16_t *port, uint16_t *admin_port
     if (!err)
         err = webhook_start(&s->conf, why);
     if (!err)
-        err = writer_start(&s->conf, s->store, webhook_call);
+        err = writer_start(&s->conf, s->store, &webhook_ops);
     if (!err)
         err = dispatch_start(&s->conf, s->board, s->control_fd);
     s->control_fd = -1; /* dispatch's now */

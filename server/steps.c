@@ -11,15 +11,18 @@
 #include "../common/log.h"
 #include "backoff.h"
 
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DUE_BATCH     1000
 #define SWEEP_KEYS    1000
+#define SWEEP_GROUPS  100
 #define SWEEP_JOBS    200 /* looked at by one transaction */
 #define SWEEP_IDLE_US (1 * US_PER_S)
 #define SWEEP_GO_US   (10 * US_PER_MS) /* between steps while there is more to forget */
 #define SHRINK_PAGES  512
+#define CALLS_FULL_US (50 * US_PER_MS) /* until it is looked again whether a call has room */
 
 static int64_t retry_delay(const struct job *job, void *arg)
 {
@@ -40,13 +43,30 @@ static void due_at(int64_t when_us)
         w.next_due_us = when_us;
 }
 
+/* What makes it the same as another. In a batch, what it depends on may have been there already,
+ * under another id, which is known by now. */
+static struct store_unique same_of(const struct new_job *n)
+{
+    struct store_unique same = n->same;
+    struct sha256_ctx ctx;
+    if (!n->same_parents)
+        return same;
+    sha256_init(&ctx);
+    sha256_update(&ctx, sizeof(n->same.hash), n->same.hash);
+    sha256_update(&ctx, n->job.depends_on.len, (const uint8_t *)n->job.depends_on.data);
+    sha256_digest(&ctx, sizeof(same.hash), same.hash);
+    return same;
+}
+
 /* 0: kept, or there already (n says so); a refusal (-ERR_KEY_REUSED, -ERR_NOT_UNIQUE); an error. */
 static int submit_one(struct batch *b, struct new_job *n, const struct store_key *key)
 {
     struct job *job = &n->job;
+    struct store_unique same = same_of(n);
     struct store_new new = {.job = job,
                             .key = key,
-                            .unique = n->unique ? &n->same : NULL,
+                            .unique = n->unique ? &same : NULL,
+                            .reject = n->reject,
                             .delayed = n->asked_delay_us > 0};
     job->task_id = w.task_ids[n->task_index];
     /* by the id's time, which never goes back, whatever becomes of the clock */
@@ -83,7 +103,7 @@ static bool is_refusal(int err)
 {
     return err == -ERR_KEY_REUSED || err == -ERR_NOT_UNIQUE || err == -ERR_UNKNOWN_DEPENDENCY ||
            err == -ERR_CONFLICT || err == -ERR_NO_JOB || err == -ERR_NO_GROUP ||
-           err == -ERR_KEY_IN_USE;
+           err == -ERR_KEY_IN_USE || err == -ERR_FORGOTTEN;
 }
 
 static struct store_key key_of(const struct change *c, int64_t created_us)
@@ -102,7 +122,7 @@ static int submit(struct batch *b, struct change *c, int64_t now_us)
     c->err = store_check_parents(w.store, job->parents, job->parents_count, &c->which);
     if (!c->err)
         c->err = submit_one(b, &c->one, c->key[0] ? &key : NULL);
-    if (c->err == -ERR_NOT_UNIQUE)
+    if (c->err == -ERR_NOT_UNIQUE || c->err == -ERR_FORGOTTEN)
         c->which = job->id;
     return is_refusal(c->err) ? 0 : c->err;
 }
@@ -133,6 +153,8 @@ static int check_batch(struct change *c, const struct store_key *key)
                                       : 0;
     if (err == STORE_REPLAYED)
         return -ERR_KEY_REUSED; /* it named a single job */
+    if (err == -ERR_FORGOTTEN)
+        c->which = c->group;
     for (size_t i = 0; i < c->items_count && !err; i++) {
         const struct new_job *n = &c->items[i];
         const struct id *parents = n->job.parents;
@@ -200,8 +222,10 @@ static int batch(struct batch *b, struct change *c, int64_t now_us)
 static int cancel_one(struct batch *b, const struct id *id, struct job *job, int64_t now_us)
 {
     int err = store_cancel(w.store, id, now_us, job);
-    int task = !err && job->state == JOB_RUNNING ? taskdefs_find(w.defs, job->task) : -1;
-    if (task >= 0 && w.defs->task[task].kind == TASK_REMOTE)
+    bool leased = false;
+    if (!err && job->state == JOB_RUNNING) /* whatever its task is by now */
+        err = store_lease_held(w.store, id, &leased);
+    if (!err && leased)
         return leases_cancel(b, job, now_us);
     if (!err && job->state == JOB_RUNNING) {
         b->stops = writer_grow(b->stops, b->stops_count, &b->stops_cap, sizeof(*b->stops));
@@ -227,9 +251,17 @@ static int act_on_one(struct batch *b, struct change *c, int64_t now_us)
     return is_refusal(c->err) ? 0 : c->err;
 }
 
+static int by_age(const void *a, const void *b)
+{
+    uint64_t x = id_key(a), y = id_key(b);
+    return x < y ? -1 : x > y;
+}
+
 static int act_on_many(struct batch *b, struct change *c, int64_t now_us)
 {
     c->changed = 0;
+    if (c->bulk == CHANGE_RETRY && c->ids_count > 0) /* what depends on others finds them running */
+        qsort(c->ids, c->ids_count, sizeof(*c->ids), by_age);
     for (size_t i = 0; i < c->ids_count; i++) {
         struct job job;
         job_init(&job);
@@ -358,10 +390,11 @@ static void swept(int64_t now_us, bool more)
 }
 
 /* Forgets a little: a step of one task's old jobs, `jobs` of them; when all tasks had their turn,
- * of the oldest of all while the store is too large; then of expired keys. */
+ * of the oldest of all while the store is too large; then of expired keys, and of groups that have
+ * no jobs. */
 static int sweep(int64_t now_us, size_t jobs)
 {
-    size_t gone = 0;
+    size_t gone = 0, groups = 0;
     bool more = false;
     int err = 0;
     uint32_t tasks = store_tasks(w.store);
@@ -379,9 +412,11 @@ static int sweep(int64_t now_us, size_t jobs)
         return err;
     }
     err = store_sweep_keys(w.store, now_us, SWEEP_KEYS, &gone);
+    if (!err && w.conf->keep_for_us > 0)
+        err = store_sweep_groups(w.store, now_us - w.conf->keep_for_us, SWEEP_GROUPS, &groups);
+    more = gone == SWEEP_KEYS || groups == SWEEP_GROUPS;
     if (!err)
         err = store_shrink(w.store, SHRINK_PAGES);
-    more = gone == SWEEP_KEYS;
     w.sweep_task = more ? w.sweep_task : 0;
     w.next_sweep_us = now_us + (more ? SWEEP_GO_US : SWEEP_IDLE_US);
     return err;
@@ -423,9 +458,15 @@ static int calls(struct batch *b, int64_t now_us)
         w.next_delivery_us = 0;
     if (now_us < w.next_delivery_us || atomic_load_explicit(&w.draining, memory_order_relaxed))
         return 0;
-    int err = store_deliveries_due(w.store, now_us, now_us + DELIVERY_AGAIN_US, b->calls,
-                                   CALLS_AT_ONCE, &b->calls_count);
-    b->more = b->more || b->calls_count == CALLS_AT_ONCE;
+    size_t most = w.calls->room();
+    if (most == 0) {
+        w.next_delivery_us = now_us + CALLS_FULL_US;
+        return 0;
+    }
+    most = most < CALLS_AT_ONCE ? most : CALLS_AT_ONCE;
+    int err = store_deliveries_due(w.store, now_us, now_us + DELIVERY_AGAIN_US, b->calls, most,
+                                   &b->calls_count);
+    b->more = b->more || b->calls_count == most;
     return err ? err : store_delivery_next_us(w.store, &w.next_delivery_us);
 }
 

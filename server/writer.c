@@ -44,6 +44,8 @@ static struct {
     _Atomic bool stopping;
     struct inbox_node *kept; /* outcomes that found the disk full */
     unsigned bugs;           /* transactions in a row that were undone by one */
+    int64_t
+        end_since_us; /* mono: since when outcomes cannot be kept while it is to end; 0: they can */
 
     _Atomic uint64_t commits, submitted, finished, claimed, replayed, refused, commit_us_sum,
         commit_us_max, last_batch;
@@ -237,7 +239,7 @@ static void tell_all(struct batch *b)
     }
     tell_served(b, 0);
     if (b->calls_count)
-        w.call(b->calls, b->calls_count);
+        w.calls->call(b->calls, b->calls_count);
     for (size_t i = 0; i < b->ended_count; i++)
         (void)waiters_job_ended(&b->ended[i], NULL);
     for (size_t i = 0; i < b->gone_count; i++)
@@ -303,6 +305,7 @@ static void undone(struct batch *b, int err)
     static int64_t said_us; /* the writer's thread alone */
     int64_t now_us = clock_mono_us();
     w.undone = true;
+    t.bugs = 0; /* clients are to hear of it */
     if (said_us == 0 || now_us - said_us >= SAY_FULL_US) {
         log_error("%s: changes are refused until that ends", err_sentence(err));
         said_us = now_us;
@@ -371,6 +374,7 @@ static bool transact(struct batch *b)
             err_sentence(err));
     note_commit(b, clock_mono_us() - began);
     t.bugs = 0;
+    t.end_since_us = 0;
     tell_all(b);
     return true;
 }
@@ -380,13 +384,13 @@ static bool transact(struct batch *b)
 /* The disk is full, and the service is to end. What is not kept runs again: it did not happen. */
 static void end_without(void)
 {
-    static int64_t since_us; /* the writer's thread alone */
     int64_t now_us = clock_mono_us();
-    since_us = since_us ? since_us : now_us;
-    if (now_us - since_us < STOP_FULL_US)
+    t.end_since_us = t.end_since_us ? t.end_since_us : now_us;
+    if (now_us - t.end_since_us < STOP_FULL_US)
         return;
-    serve_die(EXIT_IO, "the service was to end, and the store has no room for the outcomes of "
-                       "jobs: these run again after the next start");
+    serve_die(EXIT_IO,
+              "the service was to end, and the outcomes of jobs cannot be kept (no room on "
+              "the disk, or no memory): these run again after the next start");
 }
 
 /* All but the arrays, which are kept for the next, and the deliveries, whose number tells what
@@ -495,10 +499,9 @@ static void *writer_main(void *arg)
 
 /* ---- life ---- */
 
-int writer_start(const struct conf *conf, struct store *store,
-                 void (*call)(const struct delivery *d, size_t n))
+int writer_start(const struct conf *conf, struct store *store, const struct caller_ops *calls)
 {
-    w.call = call;
+    w.calls = calls;
     w.conf = conf;
     w.defs = &conf->defs;
     w.store = store;

@@ -59,6 +59,7 @@ struct new_job {
     uint32_t task_index; /* in the configuration's taskdefs */
     bool unique, reject; /* there may be only one, see `same`; another one is refused with -ERR_NOT_UNIQUE */
     struct store_unique same;
+    bool same_parents; /* and what it depends on, as the writer knows it, counts for `same`, too */
     uint32_t ref; /* the submitter's: 1 + its place among the names of a batch; 0: it has none */
     bool replayed, duplicate; /* out: nothing was stored, `job` is the one that was there */
 };
@@ -141,9 +142,9 @@ struct change {
     uint64_t from, lines;    /* of a stream: before this part, and with it */
 
     /* out */
-    int err; /* 0, or -ERR_KEY_REUSED, -ERR_NO_JOB, -ERR_CONFLICT, -ERR_UNKNOWN_DEPENDENCY,
+    int err; /* 0, or -ERR_KEY_REUSED, -ERR_FORGOTTEN, -ERR_NO_JOB, -ERR_CONFLICT, -ERR_UNKNOWN_DEPENDENCY,
               * -ERR_NOT_UNIQUE, -ERR_STORE_FULL, … */
-    struct id which; /* of -ERR_UNKNOWN_DEPENDENCY, and of -ERR_NOT_UNIQUE */
+    struct id which; /* of -ERR_UNKNOWN_DEPENDENCY, -ERR_NOT_UNIQUE, and -ERR_FORGOTTEN */
 };
 void change_release(struct change *c); /* frees what it holds, not itself */
 
@@ -216,9 +217,13 @@ void writer_credit(uint32_t pool, uint32_t n);
 
 /* ---- for serve ---- */
 
-/* `call`: takes deliveries that are due, after their commit. */
-int writer_start(const struct conf *conf, struct store *store,
-                 void (*call)(const struct delivery *d, size_t n));
+/* Who makes the calls. room(): how many more it takes now. call(): takes deliveries that are due, after
+ * their commit. */
+struct caller_ops {
+    size_t (*room)(void);
+    void (*call)(const struct delivery *d, size_t n);
+};
+int writer_start(const struct conf *conf, struct store *store, const struct caller_ops *calls);
 /* No more changes are taken from clients (-ERR_DRAINING), and nothing is claimed; outcomes still are
  * taken. Returns when the last claims were passed to dispatch (at most timeout_ms). */
 void writer_drain(int timeout_ms);

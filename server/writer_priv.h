@@ -50,7 +50,7 @@ struct writer {
     const struct conf *conf;
     const struct taskdefs *defs;
     struct store *store;
-    void (*call)(const struct delivery *d, size_t n);
+    const struct caller_ops *calls;
     uint32_t *task_ids; /* by index of the task */
     struct pool_queue queue[POOLS_MAX];
     struct bucket bucket[TASKS_MAX]; /* by index of the task; mono */

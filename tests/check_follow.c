@@ -6,6 +6,7 @@
 #include "storekit.h"
 #include "suite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,16 +147,32 @@ END_TEST
 
 /* ---- dependencies ---- */
 
+static void wait_for(struct job *j, const struct id *parents, size_t n)
+{
+    j->parents = malloc(n * sizeof(*parents));
+    ck_assert_ptr_nonnull(j->parents);
+    memcpy(j->parents, parents, n * sizeof(*parents));
+    j->parents_count = n;
+    for (size_t i = 0; i < n; i++) {
+        char text[ID_TEXT];
+        id_format(&parents[i], text);
+        buf_addf(&j->depends_on, "%s\"%s\"", i ? "," : "[", text);
+    }
+    buf_addc(&j->depends_on, ']');
+}
+
+static struct id child_with(struct job *j, const struct id *parents, size_t n)
+{
+    wait_for(j, parents, n);
+    return keep(j);
+}
+
 static struct id child_of(const struct id *parents, size_t n, bool anyway)
 {
     struct job j;
     make(&j, beta, JOB_QUEUED, 0);
-    j.parents = malloc(n * sizeof(*parents));
-    ck_assert_ptr_nonnull(j.parents);
-    memcpy(j.parents, parents, n * sizeof(*parents));
-    j.parents_count = n;
     j.run_anyway = anyway;
-    return keep(&j);
+    return child_with(&j, parents, n);
 }
 
 START_TEST(a_child_waits_for_all_its_parents)
@@ -261,6 +278,22 @@ START_TEST(a_cancelled_parent_decides_its_children)
 }
 END_TEST
 
+/* A group ends for its children as it would have for one that came after its end. */
+START_TEST(a_group_of_cancelled_jobs_is_cancelled)
+{
+    struct id jobs[2];
+    for (int failed = 0; failed < 2; failed++) {
+        struct id g = group_of(2, jobs), child = child_of(&g, 1, false), late;
+        ends_and_settles(&jobs[0], failed ? ATTEMPT_FAILED : ATTEMPT_SUCCEEDED);
+        ends_and_settles(&jobs[1], ATTEMPT_CANCELLED);
+        late = child_of(&g, 1, false);
+        ck_assert_int_eq(state_of(&child), failed ? JOB_FAILED : JOB_CANCELLED);
+        ck_assert_int_eq(state_of(&late), state_of(&child));
+    }
+    recount();
+}
+END_TEST
+
 START_TEST(a_group_is_a_parent)
 {
     struct id jobs[2], g = group_of(2, jobs), child = child_of(&g, 1, false), which, nil = {{1}};
@@ -312,12 +345,189 @@ START_TEST(many_children_take_several_transactions)
 }
 END_TEST
 
+/* What it was to be made of and is not there any more is named: it shows that something is missing.
+ */
+START_TEST(what_was_forgotten_is_gathered_by_its_name)
+{
+    struct id jobs[1], p = add(alpha, JOB_RUNNING, 0), g = group_of(1, jobs);
+    struct id last = add(alpha, JOB_RUNNING, 0), parents[] = {p, g, last};
+    char want[300], text[3][ID_TEXT];
+    struct job j, got[1];
+    enum job_state state;
+    bool more;
+    make(&j, beta, JOB_QUEUED, 0);
+    j.gathers = true;
+    struct id child = child_with(&j, parents, 3);
+    ends_and_settles(&p, ATTEMPT_SUCCEEDED);
+    ends_and_settles(&jobs[0], ATTEMPT_SUCCEEDED);
+    begin();
+    ck_assert_int_eq(store_delete(s, &p, &state), 0);
+    ck_assert_int_eq(store_delete(s, &jobs[0], &state), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    commit();
+    ends_and_settles(&last, ATTEMPT_SUCCEEDED);
+    ck_assert_uint_eq(claim(1, got), 1);
+    ck_assert(id_equal(&got[0].id, &child));
+    for (int i = 0; i < 3; i++)
+        id_format(&parents[i], text[i]);
+    snprintf(want, sizeof(want),
+             "{\"parents\":[{\"id\":\"%s\",\"state\":\"forgotten\"},{\"id\":\"%s\",\"state\":"
+             "\"forgotten\"},{\"id\":\"%s\",\"task\":\"alpha\",\"state\":\"succeeded\"",
+             text[0], text[1], text[2]);
+    ck_assert_msg(strncmp(got[0].input.data, want, strlen(want)) == 0, "%.*s",
+                  (int)got[0].input.len, got[0].input.data);
+    job_release(&got[0]);
+}
+END_TEST
+
+/* ---- run again ---- */
+
+/* In the open transaction. */
+static enum job_state retried(const struct id *id)
+{
+    struct job j;
+    job_init(&j);
+    ck_assert_int_eq(store_retry(s, id, 9500, &j), 0);
+    enum job_state state = j.state;
+    job_release(&j);
+    return state;
+}
+
+static enum job_state retry(const struct id *id)
+{
+    begin();
+    enum job_state state = retried(id);
+    commit();
+    return state;
+}
+
+static void runs_and_ends(const struct id *id, uint32_t number, enum attempt_end how)
+{
+    struct id got = claim_one();
+    enum job_state state;
+    ck_assert(id_equal(&got, id));
+    struct attempt a = {.job = *id, .number = number, .end = how, .permanent = true};
+    a.error = JOB_ERROR_NONE;
+    struct finish_policy p = {.now_us = 9600, .backoff_us = backoff};
+    bool more;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9600, &more), 0);
+    commit();
+}
+
+START_TEST(a_retried_child_waits_for_its_retried_parents)
+{
+    struct id p = add(alpha, JOB_RUNNING, 0), child = child_of((struct id[]){p, p}, 2, false);
+    struct id grandchild = child_of(&child, 1, false);
+    ends_and_settles(&p, ATTEMPT_FAILED);
+    ck_assert_int_eq(state_of(&grandchild), JOB_FAILED);
+    for (uint32_t again = 2; again < 4; again++) {
+        ck_assert_int_eq(retry(&p), JOB_QUEUED);
+        ck_assert_int_eq(retry(&child), JOB_SCHEDULED);
+        ck_assert_int_eq(retry(&grandchild), JOB_SCHEDULED);
+        due(INT64_C(1) << 60);
+        ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+        recount();
+        runs_and_ends(&p, again, again == 2 ? ATTEMPT_FAILED : ATTEMPT_SUCCEEDED);
+        ck_assert_int_eq(state_of(&child), again == 2 ? JOB_FAILED : JOB_QUEUED);
+        ck_assert_int_eq(state_of(&grandchild), again == 2 ? JOB_FAILED : JOB_SCHEDULED);
+    }
+    runs_and_ends(&child, 1, ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&grandchild), JOB_QUEUED);
+    recount();
+}
+END_TEST
+
+/* Whoever asks for that one job wants it to run, whatever became of those before it. */
+START_TEST(a_retry_of_a_child_alone_runs_it)
+{
+    struct id p[2] = {add(alpha, JOB_RUNNING, 0), add(alpha, JOB_RUNNING, 0)};
+    struct id child = child_of(p, 1, false), late = child_of(p, 2, false), orphan;
+    ends_and_settles(&p[0], ATTEMPT_FAILED);
+    ck_assert_int_eq(state_of(&late), JOB_FAILED);
+    ck_assert_int_eq(retry(&child), JOB_QUEUED);
+    ck_assert_int_eq(retry(&late), JOB_SCHEDULED); /* for what it waited for has not ended */
+    ends_and_settles(&p[1], ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&late), JOB_QUEUED);
+    orphan = child_of(p, 1, false);
+    enum job_state state;
+    begin();
+    ck_assert_int_eq(store_delete(s, &p[0], &state), 0);
+    ck_assert_int_eq(retried(&orphan), JOB_QUEUED);
+    commit();
+    settle();
+    recount();
+}
+END_TEST
+
+START_TEST(a_group_begins_again_with_its_jobs)
+{
+    struct id jobs[2], g = group_of(2, jobs), child = child_of(&g, 1, false);
+    struct job late;
+    ends_and_settles(&jobs[0], ATTEMPT_FAILED);
+    ends_and_settles(&jobs[1], ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_FAILED);
+    begin();
+    ck_assert_int_eq(retried(&jobs[0]), JOB_QUEUED);
+    make(&late, beta, JOB_QUEUED, 0);
+    wait_for(&late, &g, 1);
+    ck_assert_int_eq(insert(&late, NULL), 0);
+    ck_assert_int_eq(retried(&child), JOB_SCHEDULED);
+    commit();
+    settle();
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    ck_assert_int_eq(state_of(&late.id), JOB_SCHEDULED);
+    job_release(&late);
+    runs_and_ends(&jobs[0], 2, ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_QUEUED);
+    recount();
+}
+END_TEST
+
+/* The parent fails, and both are retried, before its end was passed on. */
+START_TEST(an_end_that_is_over_is_not_passed_on)
+{
+    struct id p = add(alpha, JOB_RUNNING, 0), child = child_of(&p, 1, false);
+    struct job j;
+    bool more;
+    job_init(&j);
+    begin();
+    ck_assert_int_eq(store_cancel(s, &child, 9, &j), 0);
+    commit();
+    job_release(&j);
+    struct attempt a = {.job = p, .number = 1, .end = ATTEMPT_FAILED, .permanent = true};
+    a.error = JOB_ERROR_NONE;
+    struct finish_policy policy = {.now_us = 9000, .backoff_us = backoff};
+    enum job_state state;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &policy, &state), 0);
+    ck_assert_int_eq(retried(&p), JOB_QUEUED);
+    ck_assert_int_eq(retried(&child), JOB_SCHEDULED);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    commit();
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    close_store(); /* nor by the next start */
+    open_store();
+    struct recovery rec;
+    ck_assert_int_eq(store_recover(s, 9000, &rec), 0);
+    settle();
+    ck_assert_int_eq(state_of(&child), JOB_SCHEDULED);
+    runs_and_ends(&p, 2, ATTEMPT_SUCCEEDED);
+    ck_assert_int_eq(state_of(&child), JOB_QUEUED);
+    recount();
+}
+END_TEST
+
 int main(void)
 {
     return SUITE("follow", kit_setup, kit_teardown, a_group_ends_with_its_last_job,
                  a_group_that_is_open_does_not_end, a_child_waits_for_all_its_parents,
                  a_failure_is_passed_on_or_not, a_cancelled_parent_decides_its_children,
-                 a_group_is_a_parent, many_children_take_several_transactions,
-                 a_child_has_its_own_time_too, what_is_undone_is_passed_on_later,
-                 a_forgotten_group_takes_its_calls_along);
+                 a_group_of_cancelled_jobs_is_cancelled, a_group_is_a_parent,
+                 many_children_take_several_transactions, a_child_has_its_own_time_too,
+                 what_is_undone_is_passed_on_later, a_forgotten_group_takes_its_calls_along,
+                 what_was_forgotten_is_gathered_by_its_name,
+                 a_retried_child_waits_for_its_retried_parents, a_retry_of_a_child_alone_runs_it,
+                 a_group_begins_again_with_its_jobs, an_end_that_is_over_is_not_passed_on);
 }

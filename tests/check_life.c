@@ -104,6 +104,26 @@ END_TEST
 
 /* ---- order ---- */
 
+/* The time is for its beginning: between its attempts it has begun. */
+START_TEST(what_has_begun_does_not_expire)
+{
+    struct job j;
+    make(&j, alpha, JOB_RUNNING, 0);
+    j.expires_us = 5500;
+    j.max_attempts = 3;
+    struct id id = keep(&j);
+    ends(&id, 1, ATTEMPT_FAILED, JOB_SCHEDULED); /* until 6000 */
+    ck_assert_uint_eq(due(5999), 0);
+    ck_assert_int_eq(state_of(&id), JOB_SCHEDULED);
+    ck_assert_uint_eq(due(6000), 1);
+    due(INT64_C(1) << 60);
+    ck_assert_int_eq(state_of(&id), JOB_QUEUED);
+    claim_one();
+    ends(&id, 2, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    recount();
+}
+END_TEST
+
 START_TEST(age_makes_up_for_priority)
 {
     /* a point of priority is worth a minute: what is two minutes older overtakes one point */
@@ -209,6 +229,37 @@ START_TEST(unique_while_it_has_not_ended)
     job_release(&b);
     ends(&a.id, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
     ck_assert_int_eq(insert_unique(&b, 0, false), 0);
+    ck_assert(!id_equal(&a.id, &b.id));
+    job_release(&b);
+    job_release(&a);
+    recount();
+}
+END_TEST
+
+/* A request that is refused has made nothing: with its key it may come again. */
+START_TEST(a_key_of_what_was_refused_is_free)
+{
+    struct job a, b;
+    uint8_t print[32] = {1};
+    struct store_key key = {.key = "k", .fingerprint = print, .now_us = 10, .expires_us = 20};
+    struct store_unique u = {.hash = {7}};
+    struct store_new new = {.job = &b, .key = &key, .unique = &u, .reject = true};
+    ck_assert_int_eq(insert_unique(&a, 0, false), 0);
+    for (int i = 0; i < 2; i++) {
+        make(&b, alpha, JOB_QUEUED, 0);
+        begin();
+        ck_assert_int_eq(store_insert(s, &new), STORE_DUPLICATE);
+        commit();
+        ck_assert(id_equal(&a.id, &b.id));
+        job_release(&b);
+    }
+    claim_one();
+    ends(&a.id, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    make(&b, alpha, JOB_QUEUED, 0);
+    begin();
+    ck_assert_int_eq(store_insert(s, &new), 0);
+    ck_assert_int_eq(store_insert(s, &new), STORE_REPLAYED);
+    commit();
     ck_assert(!id_equal(&a.id, &b.id));
     job_release(&b);
     job_release(&a);
@@ -349,6 +400,149 @@ START_TEST(so_many_are_kept)
 }
 END_TEST
 
+/* A key stands for its job, also when that is forgotten: what it was for is not done twice. */
+START_TEST(a_key_outlives_its_job)
+{
+    struct job a, b;
+    uint8_t print[32] = {1}, other[32] = {2};
+    struct store_key key = {.key = "k", .fingerprint = print, .now_us = 10, .expires_us = 20};
+    enum job_state state;
+    make(&a, alpha, JOB_RUNNING, 0);
+    make(&b, alpha, JOB_QUEUED, 0);
+    begin();
+    ck_assert_int_eq(insert(&a, &key), 0);
+    commit();
+    ends(&a.id, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    begin();
+    ck_assert_int_eq(store_delete(s, &a.id, &state), 0);
+    ck_assert_int_eq(insert(&b, &key), -ERR_FORGOTTEN);
+    ck_assert(id_equal(&b.id, &a.id));
+    key.fingerprint = other;
+    ck_assert_int_eq(insert(&b, &key), -ERR_KEY_REUSED);
+    commit();
+    job_release(&b);
+    make(&b, alpha, JOB_QUEUED, 0);
+    key.now_us = 20;
+    key.expires_us = 30;
+    begin();
+    ck_assert_int_eq(insert(&b, &key), 0);
+    commit();
+    job_release(&a);
+    job_release(&b);
+    recount();
+}
+END_TEST
+
+START_TEST(a_key_outlives_its_group)
+{
+    uint8_t print[32] = {1};
+    struct store_key key = {.key = "k", .fingerprint = print, .now_us = 10, .expires_us = 20};
+    struct group g = {.created_us = 1000};
+    struct id found;
+    struct job j;
+    enum job_state state;
+    bool more;
+    ck_assert_int_eq(id_new(&g.id), 0);
+    make(&j, alpha, JOB_RUNNING, 0);
+    j.group = g.id;
+    begin();
+    ck_assert_int_eq(store_group_add(s, &g), 0);
+    ck_assert_int_eq(store_keep_key(s, &key, &g.id, true), 0);
+    ck_assert_int_eq(insert(&j, NULL), 0);
+    ck_assert_int_eq(store_replay(s, &key, &found), STORE_REPLAYED_GROUP);
+    commit();
+    struct attempt a = {.job = j.id, .number = 1, .end = ATTEMPT_SUCCEEDED};
+    struct finish_policy p = {.now_us = 5000, .backoff_us = backoff};
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    ck_assert_int_eq(store_settle(s, 5000, &more), 0);
+    ck_assert_int_eq(store_delete(s, &j.id, &state), 0);
+    ck_assert_int_eq(store_settle(s, 5000, &more), 0);
+    ck_assert_int_eq(store_replay(s, &key, &found), -ERR_FORGOTTEN);
+    ck_assert(id_equal(&found, &g.id));
+    commit();
+    job_release(&j);
+}
+END_TEST
+
+static int64_t finished_of(const struct id *id)
+{
+    struct group g;
+    ck_assert_int_eq(store_read_group(r, id, &g), 0);
+    int64_t us = g.finished_us;
+    group_release(&g);
+    return us;
+}
+
+/* A stream's key comes again when it has expired, and before the sweep saw that. */
+START_TEST(a_group_is_closed_when_its_key_is_another_ones)
+{
+    uint8_t print[32] = {1};
+    struct store_key key = {.key = "k", .fingerprint = print, .now_us = 10, .expires_us = 20};
+    struct group g[2];
+    struct stream_mark m = {.lines = 1}, known;
+    struct job j;
+    for (int i = 0; i < 2; i++) {
+        g[i] = (struct group){.created_us = 1000, .open = true};
+        ck_assert_int_eq(id_new(&g[i].id), 0);
+        begin();
+        ck_assert_int_eq(store_stream_get(s, "k", key.now_us, &known), 0);
+        ck_assert(!known.known);
+        ck_assert_int_eq(store_group_add(s, &g[i]), 0);
+        m.group = g[i].id;
+        ck_assert_int_eq(store_stream_put(s, &key, &m), 0);
+        commit();
+        ck_assert_int_eq(finished_of(&g[i].id), 0);
+        key.now_us += 10;
+        key.expires_us += 10;
+    }
+    ck_assert_int_ne(finished_of(&g[0].id), 0);
+    make(&j, alpha, JOB_QUEUED, 0); /* and by a job alone */
+    begin();
+    ck_assert_int_eq(insert(&j, &key), 0);
+    commit();
+    ck_assert_int_ne(finished_of(&g[1].id), 0);
+    job_release(&j);
+}
+END_TEST
+
+/* All that a batch was to have was there already: nobody else forgets its group. */
+START_TEST(a_group_of_nothing_is_forgotten)
+{
+    struct group g = {.created_us = 1000}, none;
+    struct id jobs[1], empty, full;
+    size_t gone = 0;
+    bool more;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(id_new(&g.id), 0);
+        g.open = true;
+        begin();
+        ck_assert_int_eq(store_group_add(s, &g), 0);
+        if (i == 1) {
+            struct job j;
+            make(&j, alpha, JOB_RUNNING, 0);
+            j.group = g.id;
+            ck_assert_int_eq(insert(&j, NULL), 0);
+            jobs[0] = j.id;
+            job_release(&j);
+        }
+        ck_assert_int_eq(store_group_close(s, &g.id, 4000), 0);
+        commit();
+        *(i ? &full : &empty) = g.id;
+    }
+    ends(&jobs[0], 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    begin();
+    ck_assert_int_eq(store_sweep_groups(s, 3999, 10, &gone), 0);
+    ck_assert_uint_eq(gone, 0);
+    ck_assert_int_eq(store_sweep_groups(s, INT64_MAX, 10, &gone), 0);
+    ck_assert_uint_eq(gone, 1);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    commit();
+    ck_assert_int_eq(store_read_group(r, &empty, &none), -ERR_NO_GROUP);
+    ck_assert_int_ne(finished_of(&full), 0);
+}
+END_TEST
+
 START_TEST(only_what_has_ended_is_deleted)
 {
     struct id run = add(alpha, JOB_RUNNING, 0), done = ended_after(1), nil = {{0}};
@@ -368,9 +562,11 @@ int main(void)
 {
     return SUITE("life", kit_setup, kit_teardown, every_attempt_is_kept,
                  a_retry_by_hand_gives_one_more_attempt, what_has_not_begun_expires,
-                 age_makes_up_for_priority, a_key_runs_so_many_at_once, a_key_holds_over_a_restart,
+                 what_has_begun_does_not_expire, age_makes_up_for_priority,
+                 a_key_runs_so_many_at_once, a_key_holds_over_a_restart,
                  unique_while_it_has_not_ended, unique_until_it_runs, unique_for_a_time,
-
-                 room_for_a_result_is_no_result, the_old_are_forgotten_step_by_step,
-                 so_many_are_kept, only_what_has_ended_is_deleted);
+                 a_key_of_what_was_refused_is_free, room_for_a_result_is_no_result,
+                 the_old_are_forgotten_step_by_step, so_many_are_kept,
+                 only_what_has_ended_is_deleted, a_group_is_closed_when_its_key_is_another_ones,
+                 a_group_of_nothing_is_forgotten, a_key_outlives_its_job, a_key_outlives_its_group);
 }

@@ -224,6 +224,34 @@ START_TEST(failures_are_followed_up)
 }
 END_TEST
 
+START_TEST(a_last_attempt_that_began_does_not_go_back)
+{
+    struct id id = add(alpha, JOB_RUNNING, 0);
+    struct attempt a = {.job = id, .number = 1, .end = ATTEMPT_RETURNED, .began = true};
+    struct finish_policy p = {.now_us = 5000, .backoff_us = backoff};
+    enum job_state state;
+    a.error = JOB_ERROR_NONE;
+    job_error_set(&a.error, JOB_ERROR_CRASHED, "the service ended");
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    commit();
+    ck_assert_int_eq(state, JOB_QUEUED); /* of two */
+    ck_assert(id_equal(&(struct id[]){claim_one()}[0], &id));
+    ck_assert_int_eq(end(&id, 1, ATTEMPT_FAILED, true, &state), 0);
+    claim_one();
+    a.number = 2;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    commit();
+    ck_assert_int_eq(state, JOB_FAILED);
+    struct job j = get(&id);
+    ck_assert_uint_eq(j.attempt, 2);
+    ck_assert_str_eq(j.error.code, JOB_ERROR_CRASHED);
+    job_release(&j);
+    recount();
+}
+END_TEST
+
 START_TEST(cancels)
 {
     struct id q = add(alpha, JOB_QUEUED, 0), run = add(alpha, JOB_RUNNING, 0);
@@ -500,7 +528,7 @@ START_TEST(reopens_with_all)
     open_store();
     ck_assert_int_eq(state_of(&id), JOB_QUEUED);
     ck_assert_uint_eq(store_count(s, alpha, JOB_QUEUED), 1);
-    ck_assert_int_eq(store_schema_version(s), 14);
+    ck_assert_int_eq(store_schema_version(s), 15);
     recount();
 }
 END_TEST
@@ -555,7 +583,8 @@ int main(void)
 {
     return SUITE("store", kit_setup, kit_teardown, claims_by_priority_then_age,
                  a_brief_claim_has_what_it_needs, finish_is_fenced, kept_with_its_outcome,
-                 failures_are_followed_up, cancels, keys_replay, rollback_restores, recovers,
-                 large_payloads_are_exact, lists_see_each_once, lists_by_time_and_text,
-                 one_service_only, reopens_with_all, a_job_has_another_version_after_each_change);
+                 failures_are_followed_up, a_last_attempt_that_began_does_not_go_back, cancels,
+                 keys_replay, rollback_restores, recovers, large_payloads_are_exact,
+                 lists_see_each_once, lists_by_time_and_text, one_service_only, reopens_with_all,
+                 a_job_has_another_version_after_each_change);
 }

@@ -74,15 +74,35 @@ START_TEST(what_is_left_at_the_deadline_goes_back)
     char id[64];
     struct server *s = server_new(NULL, hasty);
     snprintf(id, sizeof(id), "%s",
-             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":2},\"max_attempts\":1}"));
+             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":2},\"max_attempts\":2}"));
     answer_free(await_state(s, id, "running"));
     server_signal(s, SIGTERM);
     ck_assert_int_eq(server_wait(s, LONG_MS), 0);
     server_restart(s);
-    struct answer *a =
-        await_state(s, id, "succeeded"); /* also with one attempt: it did not cost one */
+    struct answer *a = await_state(s, id, "succeeded"); /* it did not cost an attempt */
     ck_assert_int_eq(jint(a->json, "attempt"), 1);
     answer_free(a);
+    server_free(s);
+}
+END_TEST
+
+/* What must not run twice has begun to; what has not begun runs after the restart. */
+START_TEST(a_last_attempt_that_began_is_the_last)
+{
+    char id[64], behind[64];
+    struct server *s = server_new(NULL, hasty);
+    snprintf(id, sizeof(id), "%s",
+             submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":600},\"max_attempts\":1}"));
+    answer_free(await_state(s, id, "running"));
+    snprintf(behind, sizeof(behind), "%s", submit(s, "{\"task\":\"noop\",\"max_attempts\":1}"));
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    server_restart(s);
+    struct answer *a = await_state(s, id, "failed");
+    ck_assert_str_eq(jstr(a->json, "error.code"), "crashed");
+    ck_assert_int_eq(jint(a->json, "attempt"), 1);
+    answer_free(a);
+    answer_free(await_state(s, behind, "succeeded"));
     server_free(s);
 }
 END_TEST
@@ -241,6 +261,7 @@ int main(void)
     const TTest *const tests[] = {
         running_jobs_finish_and_new_ones_are_refused,
         what_is_left_at_the_deadline_goes_back,
+        a_last_attempt_that_began_is_the_last,
         a_second_signal_ends_it_at_once,
         those_who_wait_are_answered,
         a_drain_under_load_loses_nothing_and_costs_no_attempt,

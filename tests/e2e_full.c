@@ -129,7 +129,7 @@ START_TEST(it_ends_though_an_outcome_waits)
     eventually(log_has(s, "changes are refused until that ends"), LONG_MS);
     server_signal(s, SIGTERM);
     ck_assert_int_eq(server_wait(s, LONG_MS), 74);
-    ck_assert(log_has(s, "no room for the outcomes of jobs"));
+    ck_assert(log_has(s, "outcomes of jobs cannot be kept"));
     ck_assert_int_eq(mount("none", data, "tmpfs", MS_REMOUNT, "size=64m"), 0);
     server_restart(s);
     strcat(path, "?wait=60");

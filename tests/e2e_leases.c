@@ -130,6 +130,79 @@ START_TEST(a_client_that_left_gets_no_job)
 }
 END_TEST
 
+static size_t leased(struct server *s)
+{
+    struct answer *a = post(s, "/v1/leases", "{\"duration\":600}", 200);
+    size_t n = json_array_size(jget(a->json, "leases"));
+    answer_free(a);
+    return n;
+}
+
+START_TEST(a_paused_pool_gives_no_leases)
+{
+    char text[256];
+    snprintf(text, sizeof(text), "[pool other]\nworkers = 1\n%spool = other\n", conf);
+    struct server *s = server_new(text, NULL); /* `once` is in the other pool */
+    answer_free(post(s, "/v1/pools/default/pause", NULL, 200));
+    (void)submit(s, "{\"task\":\"far\"}");
+    ck_assert_uint_eq(leased(s), 0);
+    (void)submit(s, "{\"task\":\"once\"}");
+    ck_assert_uint_eq(leased(s), 1);
+    int fd = raw_open(s);
+    raw_send(fd, "POST /v1/leases HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\n\r\n"
+                 "{\"wait\":300}");
+    eventually(stat_of(s, "http.waiting") == 1, LONG_MS);
+    server_kill9(s); /* it is kept */
+    close(fd);
+    server_restart(s);
+    ck_assert_uint_eq(leased(s), 0);
+    fd = raw_open(s);
+    raw_send(fd, "POST /v1/leases HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\n\r\n"
+                 "{\"wait\":300}");
+    eventually(stat_of(s, "http.waiting") == 1, LONG_MS);
+    answer_free(post(s, "/v1/pools/default/resume", NULL, 200));
+    char *said = raw_read(fd, "\"far\"", LONG_MS); /* whoever waits gets it then */
+    ck_assert_msg(strstr(said, "\"far\"") != NULL, "%s", said);
+    free(said);
+    close(fd);
+    server_free(s);
+}
+END_TEST
+
+static void configure(struct server *s, const char *text)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "%s/conf", s->dir);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(text, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+/* The task is none of remote workers any more: who holds the job is told all the same. */
+START_TEST(what_is_leased_is_cancelled_as_that)
+{
+    static const char *const later[] = {"", "[task far]\ncommand = /bin/true\n"};
+    char path[128];
+    for (int i = 0; i < 2; i++) {
+        struct server *s = server_new(conf, NULL);
+        char *id = strdup(submit(s, "{\"task\":\"far\"}"));
+        char *lease = take_lease(s, "{\"duration\":600}", NULL);
+        server_kill9(s);
+        configure(s, later[i]);
+        server_restart(s);
+        snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", id);
+        struct answer *a = post(s, path, NULL, 200);
+        ck_assert_str_eq(jstr(a->json, "state"), "cancelled");
+        answer_free(a);
+        ck_assert_int_eq(end_lease(s, lease, "complete", "{\"result\":7}"), 409);
+        free(lease);
+        free(id);
+        server_free(s);
+    }
+}
+END_TEST
+
 /* The lease of the only job that is there, and the number `at` of its checkpoint; 0: it has none.
  */
 static char *next_lease(struct server *s, int *at)
@@ -378,6 +451,8 @@ int main(void)
         a_job_may_not_take_longer_than_its_timeout,
         who_waits_is_answered_at_the_end_of_the_service,
         a_client_that_left_gets_no_job,
+        a_paused_pool_gives_no_leases,
+        what_is_leased_is_cancelled_as_that,
         a_checkpoint_comes_with_the_next_lease,
         a_checkpoint_has_a_limit,
         large_inputs_and_bytes_come_too,

@@ -73,6 +73,51 @@ START_TEST(the_same_input_is_the_same_value)
 }
 END_TEST
 
+/* What such a job's input will be is known by what it is made of. */
+START_TEST(the_same_parents_are_the_same_input)
+{
+    char body[4][200];
+    struct server *s = server_new(NULL, NULL);
+    char *p = id_of(s, LATE "1}"), *q = id_of(s, LATE "2}");
+    const char *const of[4][2] = {{p, q}, {p, q}, {q, p}, {p, NULL}};
+    for (int i = 0; i < 4; i++)
+        snprintf(body[i], sizeof(body[i]),
+                 "{\"task\":\"echo\",\"depends_on\":[\"%s\"%s%s%s],\"unique\":{}}", of[i][0],
+                 of[i][1] ? ",\"" : "", of[i][1] ? of[i][1] : "", of[i][1] ? "\"" : "");
+    ck_assert(same(s, body[0], body[1]));
+    ck_assert(!same(s, body[0], body[2]));
+    ck_assert(!same(s, body[0], body[3]));
+    ck_assert(same(s, body[0], body[1]));
+    /* one with an input of its own does not gather: it is the same whatever it waits for */
+    for (int i = 0; i < 2; i++)
+        snprintf(body[i], sizeof(body[i]),
+                 "{\"task\":\"echo\",\"input\":9,\"depends_on\":[\"%s\"],\"unique\":{}}",
+                 of[i * 2][0]);
+    ck_assert(same(s, body[0], body[1]));
+    free(p);
+    free(q);
+    server_free(s);
+}
+END_TEST
+
+/* In a batch a parent may turn out to be there already, under another id. */
+START_TEST(a_batch_that_is_there_is_there_with_its_last)
+{
+    static const char body[] =
+        "{\"jobs\":[{\"task\":\"echo\",\"delay\":900,\"input\":1,\"unique\":{},"
+        "\"ref\":\"a\"},{\"task\":\"echo\",\"depends_on\":[\"a\"],\"unique\":{}}]}";
+    struct server *s = server_new(NULL, NULL);
+    struct answer *one = post(s, "/v1/jobs/batch", body, 202);
+    struct answer *two = post(s, "/v1/jobs/batch", body, 202);
+    ck_assert_str_eq(jstr(one->json, "jobs.0.id"), jstr(two->json, "jobs.0.id"));
+    ck_assert_str_eq(jstr(one->json, "jobs.1.id"), jstr(two->json, "jobs.1.id"));
+    answer_free(one);
+    answer_free(two);
+    ck_assert_int_eq(jobs_kept(s), 2);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(as_long_as_was_said_and_over_kills)
 {
     static const char unfinished[] = "{\"task\":\"sleep\",\"input\":{\"seconds\":600},"
@@ -104,6 +149,35 @@ START_TEST(as_long_as_was_said_and_over_kills)
     free(first);
     free(second);
     free(third);
+    server_free(s);
+}
+END_TEST
+
+/* A request that was refused made nothing, and asking again with its key cannot make it good. */
+START_TEST(a_refused_request_is_refused_again)
+{
+    static const char *const key[] = {"Idempotency-Key: order-1", NULL};
+    static const char body[] = LATE "1,\"unique\":{\"key\":\"r\",\"on_conflict\":\"reject\"}}";
+    char path[100], where[100], replayed[8];
+    struct server *s = server_new(NULL, NULL);
+    char *first = id_of(s, LATE "0,\"unique\":{\"key\":\"r\"}}");
+    for (int i = 0; i < 2; i++) {
+        struct answer *a = http(s, "POST", "/v1/jobs", body, key);
+        ck_assert_msg(a->status == 409, "%d: %s", a->status, a->body);
+        ck_assert_str_eq(jstr(a->json, "code"), "not_unique");
+        ck_assert(answer_header(a, "Location", where, sizeof(where)));
+        ck_assert_str_eq(where + strlen("/v1/jobs/"), first);
+        answer_free(a);
+    }
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", first);
+    answer_free(post(s, path, NULL, 200));
+    struct answer *made = http(s, "POST", "/v1/jobs", body, key);
+    ck_assert_int_eq(made->status, 202);
+    ck_assert(!answer_header(made, "Idempotency-Replayed", replayed, sizeof(replayed)));
+    ck_assert_str_ne(jstr(made->json, "id"), first);
+    answer_free(made);
+    ck_assert_int_eq(jobs_kept(s), 2);
+    free(first);
     server_free(s);
 }
 END_TEST
@@ -145,7 +219,10 @@ int main(void)
 {
     const TTest *const tests[] = {
         the_same_input_is_the_same_value,
+        the_same_parents_are_the_same_input,
+        a_batch_that_is_there_is_there_with_its_last,
         as_long_as_was_said_and_over_kills,
+        a_refused_request_is_refused_again,
         many_who_ask_at_once_get_one,
     };
     return run_suite("unique", tests, sizeof(tests) / sizeof(tests[0]));

@@ -198,6 +198,51 @@ START_TEST(it_is_tried_again_until_it_is_taken)
 }
 END_TEST
 
+/* The job runs again by the time at which its end is told. */
+START_TEST(the_end_is_told_that_it_was)
+{
+    char path[100];
+    receiver_start();
+    atomic_store(&rc.status, 503);
+    struct server *s =
+        server_new("[server]\nkill_grace = 50ms\nwebhook_delays = " MANY ", " MANY "\n" MAY, NULL);
+    char *id = submit_with(s, "127.0.0.1", "\"task\":\"sleep\",\"input\":{\"seconds\":600}");
+    answer_free(await_state(s, id, "running"));
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel?wait=60", id);
+    answer_free(post(s, path, NULL, 200));
+    eventually(atomic_load(&rc.calls) > 0, LONG_MS);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/retry", id);
+    answer_free(post(s, path, NULL, 202));
+    answer_free(await_state(s, id, "running"));
+    atomic_store(&rc.status, 200);
+    eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    char *got = last();
+    ck_assert_msg(strstr(got, "\"type\":\"dev.jobmill.job.cancelled\"") != NULL, "%s", got);
+    ck_assert_msg(strstr(got, "\"state\":\"running\"") != NULL, "%s", got);
+    free(got);
+    free(id);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
+START_TEST(a_call_that_is_forgotten_is_told_of)
+{
+    char words[200];
+    receiver_start();
+    atomic_store(&rc.status, 503);
+    struct server *s = server_new("[server]\nkeep_max = 1\nwebhook_delays = 1h\n" MAY, NULL);
+    char *id = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
+    answer_free(await_state(s, id, "succeeded"));
+    answer_free(run_job(s, "{\"task\":\"noop\"}"));
+    snprintf(words, sizeof(words), "job %s is forgotten before its callback_url was called", id);
+    eventually(log_has(s, words), LONG_MS);
+    free(id);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
 /* Its own look at the store fails, as it does for want of memory or descriptors: that is no job
  * that is gone. */
 START_TEST(what_cannot_be_read_now_is_told_later)
@@ -339,7 +384,7 @@ START_TEST(wrong_settings_are_refused)
 {
     static const char *const wrong[] = {"webhook_allow = here\n", "webhook_delays = soon\n",
                                         "webhook_secret_file = /nonexistent\n"};
-    char out[2048], conf[500];
+    char out[8192], conf[500];
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         const char *here = conf_file("");
         snprintf(conf, sizeof(conf), "[server]\nlisten = 127.0.0.1:0\ndata_dir = %.*s/d%zu\n%s",
@@ -356,6 +401,8 @@ int main(void)
     const TTest *const tests[] = {
         every_end_is_told,
         it_is_tried_again_until_it_is_taken,
+        the_end_is_told_that_it_was,
+        a_call_that_is_forgotten_is_told_of,
         what_cannot_be_read_now_is_told_later,
         it_is_given_up,
         addresses_that_are_not_public_are_refused,

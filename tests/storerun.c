@@ -23,7 +23,8 @@ static uint64_t pick(struct run *r, uint64_t below)
 static bool refused(int err)
 {
     return err == -ERR_KEY_REUSED || err == -ERR_NOT_UNIQUE || err == -ERR_UNKNOWN_DEPENDENCY ||
-           err == -ERR_CONFLICT || err == -ERR_NO_JOB || err == -ERR_NO_GROUP;
+           err == -ERR_CONFLICT || err == -ERR_NO_JOB || err == -ERR_NO_GROUP ||
+           err == -ERR_FORGOTTEN;
 }
 
 static void new_id(struct run *r, struct id *id)
@@ -74,7 +75,13 @@ static int add_parents(struct run *r, struct job *j)
     struct id *other = &r->m.job[pick(r, r->m.jobs)];
     if (!id_equal(other, j->parents))
         j->parents[j->parents_count++] = *other;
-    return 0;
+    for (size_t i = 0; i < j->parents_count; i++) { /* by these a retry finds them again */
+        char text[ID_TEXT];
+        id_format(&j->parents[i], text);
+        buf_addf(&j->depends_on, "%s\"%s\"", i ? "," : "[", text);
+    }
+    buf_addc(&j->depends_on, ']');
+    return j->depends_on.failed ? -ERR_NOMEM : 0;
 }
 
 static int insert(struct run *r, const struct id *group)
@@ -182,6 +189,7 @@ static int finish(struct run *r)
             : how == 7 ? ATTEMPT_CANCELLED
                        : ATTEMPT_FAILED;
     a.permanent = how == 8;
+    a.began = how == 6 && pick(r, 2) == 0;
     a.retry_now = pick(r, 2) == 0;
     if (a.end == ATTEMPT_FAILED)
         job_error_set(&a.error, "boom", "it broke");
@@ -219,6 +227,8 @@ static int sweep(struct run *r)
     int err = store_sweep_jobs(r->store, &rule, 20, &gone, &more);
     if (!err)
         err = store_sweep_keys(r->store, r->m.now_us, 5, &gone);
+    if (!err)
+        err = store_sweep_groups(r->store, r->m.now_us, 5, &gone);
     return err ? err : store_shrink(r->store, 8);
 }
 

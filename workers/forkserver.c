@@ -39,6 +39,7 @@
 #define CONTROL_TAG   UINT32_MAX
 #define SIGNAL_TAG    (UINT32_MAX - 1)
 #define CLEAR_MS      10000
+#define DRAIN_MS      500 /* the same in a drain, when others are to be killed and buried in time */
 #define END_MS        1500
 #define MAX_WAIT_MS   60000
 
@@ -55,6 +56,12 @@ static struct {
     int epoll_fd, signal_fd;
     char buf[MSG_MAX];
 } fs;
+
+/* How long what cannot be killed is waited for. */
+static int clear_ms(void)
+{
+    return atomic_load_explicit(&fs.h.board->draining, memory_order_acquire) ? DRAIN_MS : CLEAR_MS;
+}
 
 /* Nothing that was started here is left, nor a directory of it. */
 static _Noreturn void end_with_all(int status)
@@ -108,7 +115,7 @@ static void bury(uint32_t slot)
         .rss_bytes = (int64_t)u.ru_maxrss * 1024,
     };
     fd_close(&w->pid_fd); /* leaves the epoll set by that */
-    (void)reaper_clear(is_worker, NULL, CLEAR_MS);
+    (void)reaper_clear(is_worker, NULL, clear_ms());
     send_front(&m);
     *w = (struct known){.pid_fd = -1};
     workdir_remove_all((pid_t)m.u.DEATH.pid);
@@ -141,7 +148,7 @@ static void on_sigchld(void)
     siginfo_t dead = {0};
     if (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) == 0 && dead.si_pid &&
         !is_worker(dead.si_pid, NULL))
-        (void)reaper_clear(is_worker, NULL, CLEAR_MS);
+        (void)reaper_clear(is_worker, NULL, clear_ms());
 }
 
 /* ---- births ---- */

@@ -55,30 +55,32 @@ static bool read_id(struct request *rq)
 
 /* ---- submit ---- */
 
-static void head(struct request *rq, struct buf *out)
+static void head(struct request *rq, struct buf *out, size_t total)
 {
     buf_adds(out, "{\"id\":");
     json_id(out, &rq->id);
-    buf_addf(out, ",\"total\":%zu,\"jobs\":[", rq->change->items_count);
+    buf_addf(out, ",\"total\":%zu,\"jobs\":[", total);
 }
 
-/* The jobs that the first request made, in its order; items of this one say how they were asked. */
-static int replay_jobs(struct request *rq, struct buf *out)
+/* The jobs that the first request made and that are kept, in its order: `as_asked`, of whom this
+ * request says how they were asked, or as they are now. */
+static int tell_jobs(struct request *rq, bool as_asked, struct buf *out, size_t *told)
 {
     const struct change *c = rq->change;
     struct job_filter f = {.state = -1, .group = &rq->id, .upward = true, .limit = PAGE};
-    size_t at = 0;
+    buf_clear(out);
+    *told = 0;
     for (bool more = true; more;) {
         struct job_page page;
         int err = reader_list(&f, 0, 0, &page);
         if (err)
             return err;
-        for (size_t i = 0; i < page.count; i++, at++) {
-            buf_adds(out, at ? ",\n" : "\n");
-            if (at < c->items_count)
-                json_accepted(out, &c->items[at], &page.jobs[i], NULL, 0);
+        for (size_t i = 0; i < page.count; i++, (*told)++) {
+            buf_adds(out, *told ? ",\n" : "\n");
+            if (as_asked && *told < c->items_count)
+                json_accepted(out, &c->items[*told], &page.jobs[i], NULL, 0);
             else
-                json_job(out, &page.jobs[i], NULL);
+                json_job_now(out, &page.jobs[i]);
         }
         more = page.more;
         f.before = page.last;
@@ -88,12 +90,42 @@ static int replay_jobs(struct request *rq, struct buf *out)
     return 0;
 }
 
+/* Is each job of the request one of the group, and kept? Then the n-th is the n-th. */
+static bool is_whole(struct request *rq)
+{
+    struct group g;
+    uint64_t jobs = 0;
+    if (reader_group(&rq->id, &g) != 0)
+        return false;
+    for (int i = 0; i < JOB_STATES; i++)
+        jobs += g.state[i];
+    group_release(&g);
+    return jobs == rq->change->items_count;
+}
+
+static int replay(struct request *rq, struct buf *out)
+{
+    AUTO_BUF jobs = BUF_INIT;
+    size_t told;
+    int err = tell_jobs(rq, true, &jobs, &told);
+    if (!err && !is_whole(rq)) /* asked after they were read: none was missing then */
+        err = tell_jobs(rq, false, &jobs, &told);
+    if (err || jobs.failed)
+        return err ? err : -ERR_NOMEM;
+    head(rq, out, told);
+    buf_add(out, jobs.data, jobs.len);
+    return 0;
+}
+
 static void answer_submitted(struct request *rq)
 {
     const struct change *c = rq->change;
     struct buf *out = request_json(rq, 202);
-    head(rq, out);
-    int err = c->replayed_group ? replay_jobs(rq, out) : 0;
+    int err = 0;
+    if (c->replayed_group)
+        err = replay(rq, out);
+    else
+        head(rq, out, c->items_count);
     for (size_t i = 0; i < c->items_count && !c->replayed_group; i++) {
         buf_adds(out, i ? ",\n" : "\n");
         if (c->items[i].duplicate)

@@ -186,6 +186,9 @@ void refuse_change(struct request *rq)
                  "the Idempotency-Key `%.80s` came before with another request",
                  request_header(rq, "Idempotency-Key"));
         request_problem(rq, &p);
+    } else if (c->err == -ERR_FORGOTTEN) {
+        submit_forgotten(&p, c->work.kind == CHANGE_BATCH, &c->which);
+        request_problem(rq, &p);
     } else if (c->err == -ERR_UNKNOWN_DEPENDENCY) {
         problem_field(&p, c->err, PLACE_POINTER, "/depends_on", "the id of a job or group", id);
         request_problem(rq, &p);

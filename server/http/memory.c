@@ -60,13 +60,15 @@ void request_let_go(size_t bytes)
     request_discharge(bytes);
 }
 
-/* The only one there is may be of any size: it would never be given else. */
+/* The only one there is may be of any size, as it would never be given else; it counts as half of
+ * all, so that the other half is left to bodies. */
 void request_hold_answer(struct request *rq)
 {
-    size_t cap = rq->reply.body.cap, none = 0;
-    if (cap <= SMALL_ANSWER)
+    size_t cap = rq->reply.body.cap, none = 0, half = (size_t)http_conf->body_memory / 2;
+    if (rq->reply.status == 304 || cap <= SMALL_ANSWER)
         return;
-    if (atomic_compare_exchange_strong(&m.answers, &none, cap)) {
+    if (atomic_compare_exchange_strong(&m.answers, &none, cap < half ? cap : half)) {
+        cap = cap < half ? cap : half;
         atomic_fetch_add(&m.all, cap);
     } else if (!request_hold(cap)) {
         buf_release(&rq->reply.body);

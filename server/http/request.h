@@ -99,6 +99,7 @@ struct request {
     /* parked: held or suspended */
     void (*then)(struct request *rq);
     bool parked, waiting, left;
+    bool resumed; /* it was parked before: it has waited, or changed something */
     atomic_int pending; /* what must come before it goes on: the commit, the end of the wait */
     atomic_int hold;    /* how it is parked: enum hold of suspend.c */
     struct loop *loop;  /* of its connection, which may be gone */

@@ -234,6 +234,15 @@ static void take_line(struct request *rq, const char *line, size_t len)
     }
 }
 
+static bool is_kept(const struct id *group)
+{
+    struct group g;
+    int err = reader_group(group, &g);
+    if (!err)
+        group_release(&g);
+    return err != -ERR_NO_GROUP;
+}
+
 /* What came with the key before. */
 static int look_up_key(struct request *rq)
 {
@@ -252,6 +261,8 @@ static int look_up_key(struct request *rq)
                            "the Idempotency-Key came before with another request");
     if (!s->mark.known)
         return 0;
+    if (s->mark.whole && !is_kept(&s->mark.group))
+        return submit_forgotten(&s->problem, true, &s->mark.group);
     c->group = s->mark.group;
     c->begin = false;
     c->replayed_group = s->mark.whole;

@@ -100,6 +100,8 @@ static int make_unique(struct terms *t)
     if (t->unique.by == UNIQUE_BY_INPUT)
         sha256_update(&ctx, n->job.params.len, (const uint8_t *)n->job.params.data);
     sha256_digest(&ctx, sizeof(n->same.hash), n->same.hash);
+    n->same_parents =
+        t->unique.by == UNIQUE_BY_INPUT && n->job.gathers; /* its input is made of them */
     n->same.until_us = t->unique.period_us ? n->job.created_us + t->unique.period_us : 0;
     return err;
 }
@@ -324,6 +326,8 @@ static int take_member(struct terms *t, const struct jsonscan_member *m)
     char name[NAME_LOOK + 1];
     json_t *json = NULL;
     json_error_t e;
+    e.position = 0;
+    e.text[0] = 0;
     size_t cost = tree_cost(t->prefix, m->value, m->vlen);
     bool plain = m->value[0] == '"' && !memchr(m->value, '\\', m->vlen);
     memcpy(name, m->name, m->nlen);
@@ -418,6 +422,19 @@ int submit_part(struct new_job *n, const char *text, size_t len, const char *pre
 }
 
 /* ---- headers ---- */
+
+int submit_forgotten(struct problem *p, bool is_group, const struct id *which)
+{
+    char id[ID_TEXT];
+    id_format(which, id);
+    problem_field(p, ERR_FORGOTTEN, PLACE_HEADER, "Idempotency-Key", NULL, NULL);
+    snprintf(
+        p->detail, sizeof(p->detail),
+        "the Idempotency-Key was for the %s %s, which has ended and was forgotten; nothing was "
+        "submitted",
+        is_group ? "group" : "job", id);
+    return -ERR_FORGOTTEN;
+}
 
 int submit_key(struct change *c, const char *header, struct problem *p)
 {

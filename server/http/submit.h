@@ -49,6 +49,8 @@ int submit_line(struct submit_lines *l, struct change *c, const char *line, size
 
 /* The Idempotency-Key header, or NULL. */
 int submit_key(struct change *c, const char *header, struct problem *p);
+/* What the key named is gone. -ERR_FORGOTTEN. */
+int submit_forgotten(struct problem *p, bool is_group, const struct id *which);
 
 /* When a job that was asked for like this becomes due, and the state it starts in. */
 int64_t submit_due(const struct new_job *n, int64_t created_us);

@@ -429,10 +429,10 @@ static void answered_aside(struct request *rq)
 }
 
 /* Whoever asked may have left, and nobody waits so long for a page. But who is waiting anyway, or
- * being answered, is not refused. */
+ * being answered, is not refused, nor who has waited or changed something already. */
 static bool waited_too_long(const struct request *rq, int64_t waited_us)
 {
-    return waited_us > http_conf->slow_wait_us && !rq->waiting && !rq->answered;
+    return waited_us > http_conf->slow_wait_us && !rq->waiting && !rq->answered && !rq->resumed;
 }
 
 static void refuse_aside(struct request *rq, int64_t waited_us)
@@ -495,6 +495,7 @@ void request_unpark(struct request *rq)
     if (!rq->parked)
         return;
     rq->parked = false;
+    rq->resumed = true;
     if (rq->conn)
         deadline_phase(rq->conn, PHASE_HANDLING);
     many_leave(rq);

@@ -36,7 +36,7 @@
 #define ANSWER_MAX  65536 /* bytes of an answer that are read; they are dropped */
 #define SECRETS_MAX 2
 #define TURN_MS     1000
-#define WAITING_MAX 1000 /* calls that wait; the others wait in the store */
+#define WAITING_MAX 256 /* calls that wait here; the others wait in the store */
 #define WAITING_US                                                                                 \
     (DELIVERY_AGAIN_US - (TIMEOUT_S + 5) * US_PER_S) /* then the store gives it again */
 
@@ -285,7 +285,7 @@ static int make_body(struct call *c)
     if (!d->is_group) { /* job.succeeded, … */
         out->len -= strlen("\",\"datacontenttype\":\"application/json\",\"time\":");
         buf_addf(out, ".%s\",\"datacontenttype\":\"application/json\",\"time\":",
-                 job_state_name(job.state));
+                 job_state_name(d->ended >= 0 ? (enum job_state)d->ended : job.state));
     }
     json_time(out, d->created_us);
     buf_adds(out, ",\"data\":");
@@ -443,10 +443,16 @@ static void *webhook_main(void *arg)
     return NULL;
 }
 
+size_t webhook_room(void)
+{
+    size_t n = inbox_count(&k.inbox);
+    return n < WAITING_MAX ? WAITING_MAX - n : 0;
+}
+
 void webhook_call(const struct delivery *d, size_t n)
 {
     for (size_t i = 0; i < n && k.running; i++) {
-        struct call *c = inbox_count(&k.inbox) < WAITING_MAX ? calloc(1, sizeof(*c)) : NULL;
+        struct call *c = calloc(1, sizeof(*c));
         if (!c)
             return; /* it is taken from the store again */
         c->delivery = d[i];

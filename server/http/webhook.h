@@ -20,6 +20,7 @@ int webhook_start(const struct conf *conf, struct buf *why);
 void webhook_stop(void);
 
 /* Any thread. The deliveries are copied. */
+size_t webhook_room(void); /* how many more calls it takes now; any thread */
 void webhook_call(const struct delivery *d, size_t n);
 
 /* Pure: the value of webhook-signature for one secret's bytes (Standard Webhooks, v1). */

@@ -209,7 +209,11 @@ struct sqlite_store {
     struct ending *late; /* parents with more children than one transaction takes; kept over commits */
     size_t late_count, late_cap;
     uint64_t parents;    /* rows of dependencies */
+    bool began_again;    /* in the open transaction a job was retried: who ended in it may run again */
     bool delivery_hint;  /* a delivery was made */
+    bool sweeping;       /* in the open transaction something was forgotten that nobody named */
+    uint64_t unmade;     /* calls that were forgotten since that was last said, at unmade_said_us (mono) */
+    int64_t unmade_said_us;
     bool out_of_memory;  /* an end or a move could not be noted: the transaction must not be kept */
     int64_t due_hint_us; /* the earliest that became due or expires by the open transaction */
     sqlite3_stmt **head; /* cursors for store_claim, grown to the most tasks that were claimed from */
@@ -276,6 +280,9 @@ int sqlite_keep_key(struct store *s, const struct store_key *key, const struct i
                     bool is_group);
 int sqlite_check_parents(struct store *s, const struct id *parents, size_t n, struct id *which);
 int sqlite_insert(struct store *s, struct store_new *new);
+/* Of a job that is to run again: notes anew what of its depends_on has not ended, into job->waits. What has
+ * ended, however that was, or is forgotten holds it no more. */
+int wait_again(struct sqlite_store *s, struct job *job, int64_t now_us);
 int put_blob(struct sqlite_store *s, uint64_t key, enum blob_kind kind, const struct buf *b);
 /* What a row holds in place of a result, so that it does not grow later. */
 struct param row_room(const struct sqlite_store *s, uint32_t task_id, bool runs);
@@ -323,6 +330,7 @@ int gather_input(struct sqlite_store *s, struct job *job); /* replaces its input
 
 /* ---- sqlite_group.c ---- */
 int sqlite_group_add(struct store *s, const struct group *g);
+int sqlite_sweep_groups(struct store *s, int64_t before_us, size_t limit, size_t *gone);
 int sqlite_group_close(struct store *s, const struct id *id, int64_t now_us);
 int sqlite_settle(struct store *s, int64_t now_us, bool *more);
 int64_t sqlite_due_hint_us(const struct store *s);
@@ -365,6 +373,7 @@ int sqlite_lease_add(struct store *s, const struct lease *l);
 int sqlite_lease_get(struct store *s, const struct id *id, struct lease *out);
 int sqlite_lease_beat(struct store *s, const struct lease *l);
 int sqlite_lease_drop(struct store *s, const struct id *job);
+int sqlite_lease_held(struct store *s, const struct id *job, bool *held);
 int sqlite_leases_expired(struct store *s, int64_t now_us, struct lease *out, size_t most,
                           size_t *n);
 int sqlite_lease_next_us(struct store *s, int64_t *next_us);
@@ -372,9 +381,13 @@ int sqlite_read_lease(struct store_reader *r, const struct id *job, struct lease
 int sqlite_find_lease(struct store_reader *r, const struct id *id, struct lease *out);
 
 /* ---- sqlite_delivery.c ---- */
-/* The job or group ended, and its callback_url is to be called; len 0: it has none. */
-int note_callback(struct sqlite_store *s, int64_t key, uint64_t tail, bool is_group,
-                  const char *url, size_t len);
+/* The job or group ended, and its callback_url is to be called; len 0: it has none. `ended`: the job's state. */
+enum { ENDED_GROUP = -1 };
+int note_callback(struct sqlite_store *s, int64_t key, uint64_t tail, int ended, const char *url,
+                  size_t len);
+/* The job or group is forgotten. *unmade: one of its calls was still to be made. */
+int drop_callbacks(struct sqlite_store *s, int64_t key, bool *unmade);
+void warn_unmade(struct sqlite_store *s, const char *what, const struct id *id); /* now and then */
 bool sqlite_deliveries_new(struct store *s);
 int sqlite_deliveries_due(struct store *s, int64_t now_us, int64_t again_us,
                           struct delivery *out, size_t most, size_t *n);
@@ -404,6 +417,8 @@ int sqlite_read_stream(struct store_reader *r, const char *key, int64_t now_us,
                        struct stream_mark *out);
 int close_group(struct sqlite_store *s, int64_t key, int64_t now_us);
 int streams_expire(struct sqlite_store *s, int64_t now_us); /* closes groups whose lines come no more */
+/* The key of this group has expired and may become another's, which then nothing would close. */
+int stream_over(struct sqlite_store *s, int kind, const struct id *group, int64_t now_us);
 int sqlite_clock_set(struct store *s, int64_t step_us);
 int sqlite_state_of(struct store *s, const struct id *id, enum job_state *state);
 int sqlite_recover(struct store *s, int64_t now_us, struct recovery *out);

@@ -6,9 +6,12 @@
 
 #include "../../common/clock.h"
 #include "../../common/err.h"
+#include "../../common/log.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define UNMADE_EVERY_US (10 * US_PER_S)
 
 enum {
     C_KEY,
@@ -22,11 +25,12 @@ enum {
     C_CREATED_US,
     C_NEXT_US,
     C_LAST_STATUS,
-    C_LAST_ERROR
+    C_LAST_ERROR,
+    C_ENDED
 };
 
-int note_callback(struct sqlite_store *s, int64_t key, uint64_t tail, bool is_group,
-                  const char *url, size_t len)
+int note_callback(struct sqlite_store *s, int64_t key, uint64_t tail, int ended, const char *url,
+                  size_t len)
 {
     struct id id;
     int64_t now_us = clock_wall_us();
@@ -38,7 +42,8 @@ int note_callback(struct sqlite_store *s, int64_t key, uint64_t tail, bool is_gr
     s->delivery_hint = true;
     return db_run_one(s, STMT_DELIVERY_ADD,
                       PARAMS(P_INT(id_key(&id)), P_INT(id_tail(&id)), P_INT(key), P_INT(tail),
-                             P_INT(is_group), P_TEXT(url, len), P_INT(now_us), P_INT(now_us)));
+                             P_INT(ended == ENDED_GROUP), P_TEXT(url, len), P_INT(now_us),
+                             P_INT(now_us), P_INT(ended)));
 }
 
 bool sqlite_deliveries_new(struct store *base)
@@ -47,6 +52,35 @@ bool sqlite_deliveries_new(struct store *base)
     bool is_new = s->delivery_hint;
     s->delivery_hint = false;
     return is_new;
+}
+
+int drop_callbacks(struct sqlite_store *s, int64_t key, bool *unmade)
+{
+    *unmade = false;
+    int got = db_first(&s->db, STMT_DELIVERIES_DROP, PARAMS(P_INT(key)));
+    for (; got == 1; got = db_next(&s->db, STMT_DELIVERIES_DROP))
+        *unmade =
+            *unmade || sqlite3_column_int(s->db.stmt[STMT_DELIVERIES_DROP], 0) == DELIVERY_WAITING;
+    return got;
+}
+
+void warn_unmade(struct sqlite_store *s, const char *what, const struct id *id)
+{
+    char text[ID_TEXT], others[64] = "";
+    int64_t now_us = clock_mono_us();
+    if (s->unmade_said_us && now_us - s->unmade_said_us < UNMADE_EVERY_US) {
+        s->unmade++;
+        return;
+    }
+    id_format(id, text);
+    if (s->unmade)
+        snprintf(others, sizeof(others), ", as %llu others since the last that was told",
+                 (unsigned long long)s->unmade);
+    log_warn("%s %s is forgotten before its callback_url was called%s: keep_for, keep_max and "
+             "keep_bytes must outlast webhook_delays",
+             what, text, others);
+    s->unmade_said_us = now_us;
+    s->unmade = 0;
 }
 
 static void text(sqlite3_stmt *st, int col, char *out, size_t size)
@@ -62,6 +96,7 @@ static int take(const struct db *d, enum stmt which, int got, struct delivery *o
         sqlite3_stmt *st = d->stmt[which];
         struct delivery *v = &out[(*n)++];
         *v = (struct delivery){.is_group = sqlite3_column_int(st, C_IS_GROUP) != 0,
+                               .ended = sqlite3_column_int(st, C_ENDED),
                                .state = (enum delivery_state)sqlite3_column_int(st, C_STATE),
                                .attempts = (uint32_t)sqlite3_column_int64(st, C_ATTEMPTS),
                                .created_us = sqlite3_column_int64(st, C_CREATED_US),

@@ -84,10 +84,16 @@ static int add_by_key(struct gather *g, int64_t key)
     return 1;
 }
 
+/* Its jobs that are kept. 1: there is such a group; 0: none. */
 static int add_group(struct gather *g, const struct id *id)
 {
     int64_t keys[STORE_BATCH], after = 0;
     size_t n = STORE_BATCH;
+    struct group group;
+    int err = group_find(g->s, &g->s->db, id, &group);
+    if (err)
+        return err == -ERR_NO_GROUP ? 0 : err;
+    group_release(&group);
     while (n == STORE_BATCH) {
         n = 0;
         int got = db_first(&g->s->db, STMT_LIST_GROUP_UP, PARAMS(P_INT(after), P_INT(id_key(id))));
@@ -101,7 +107,16 @@ static int add_group(struct gather *g, const struct id *id)
             return got;
         after = n ? keys[n - 1] : after;
     }
-    return 0;
+    return 1;
+}
+
+/* Of which nothing is known any more but that it was named. */
+static void add_forgotten(struct gather *g, const struct id *id)
+{
+    char text[ID_TEXT];
+    id_format(id, text);
+    buf_addf(g->out, "%s{\"id\":\"%s\",\"state\":\"forgotten\"}", g->any ? "," : "", text);
+    g->any = true;
 }
 
 static bool each_parent(void *arg, size_t index, const char *value, size_t vlen)
@@ -115,7 +130,9 @@ static bool each_parent(void *arg, size_t index, const char *value, size_t vlen)
     }
     int got = add_by_key(g, (int64_t)id_key(&id));
     if (got == 0)
-        got = add_group(g, &id); /* what was forgotten since is left out */
+        got = add_group(g, &id);
+    if (got == 0)
+        add_forgotten(g, &id);
     g->err = got < 0 ? got : 0;
     return g->err == 0;
 }

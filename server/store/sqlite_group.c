@@ -74,13 +74,17 @@ static bool is_ended(const struct group *g)
     return g->finished_us > 0;
 }
 
+/* How a group ended of which so many failed or expired, and so many were cancelled. */
+static enum parent_end end_of(uint64_t failed, uint64_t cancelled)
+{
+    return failed > 0 ? PARENT_FAILED : cancelled > 0 ? PARENT_CANCELLED : PARENT_SUCCEEDED;
+}
+
 enum parent_end group_end(const struct group *g)
 {
-    if (!is_ended(g))
-        return PARENT_OPEN;
-    if (g->state[JOB_FAILED] + g->state[JOB_EXPIRED] > 0)
-        return PARENT_FAILED;
-    return g->state[JOB_CANCELLED] > 0 ? PARENT_CANCELLED : PARENT_SUCCEEDED;
+    return is_ended(g)
+               ? end_of(g->state[JOB_FAILED] + g->state[JOB_EXPIRED], g->state[JOB_CANCELLED])
+               : PARENT_OPEN;
 }
 
 enum parent_end parent_end_of(enum job_state state)
@@ -158,10 +162,15 @@ void count_move(struct sqlite_store *s, const struct who *who, int from, int to)
 }
 
 /* It goes with the calls that told of it, as a job does. */
-static int group_drop(struct sqlite_store *s, int64_t key)
+static int group_drop(struct sqlite_store *s, int64_t key, uint64_t tail)
 {
-    int n = db_run(&s->db, STMT_DELIVERIES_DROP, PARAMS(P_INT(key)));
-    return n < 0 ? n : db_run_one(s, STMT_GROUP_DROP, PARAMS(P_INT(key)));
+    struct id id;
+    bool unmade;
+    int err = drop_callbacks(s, key, &unmade);
+    id_make(&id, (uint64_t)key, tail);
+    if (!err && unmade && s->sweeping)
+        warn_unmade(s, "group", &id);
+    return err ? err : db_run_one(s, STMT_GROUP_DROP, PARAMS(P_INT(key)));
 }
 
 /* What an UPDATE of a group gives back: has it ended by it, or begun again? */
@@ -170,11 +179,12 @@ static int group_told(struct sqlite_store *s, enum stmt which, int64_t key, int6
     sqlite3_stmt *st = s->db.stmt[which];
     uint64_t tail = (uint64_t)sqlite3_column_int64(st, 0);
     int64_t unended = sqlite3_column_int64(st, 1), ended = sqlite3_column_int64(st, 2);
-    int64_t bad = sqlite3_column_int64(st, 3);
-    bool open = sqlite3_column_int(st, 4) != 0, finished = sqlite3_column_int64(st, 5) > 0;
+    enum parent_end end =
+        end_of((uint64_t)sqlite3_column_int64(st, 3), (uint64_t)sqlite3_column_int64(st, 4));
+    bool open = sqlite3_column_int(st, 5) != 0, finished = sqlite3_column_int64(st, 6) > 0;
     AUTO_BUF url = BUF_INIT;
     if (!open && unended == 0 && !finished)
-        buf_add(&url, sqlite3_column_text(st, 6), (size_t)sqlite3_column_bytes(st, 6));
+        buf_add(&url, sqlite3_column_text(st, 7), (size_t)sqlite3_column_bytes(st, 7));
     db_done(&s->db, which);
     if (url.failed)
         return -ERR_NOMEM;
@@ -183,16 +193,13 @@ static int group_told(struct sqlite_store *s, enum stmt which, int64_t key, int6
     if (unended > 0) /* a job of it was retried */
         return db_run_one(s, STMT_GROUP_FINISH, PARAMS(P_INT(key), P_INT(0)));
     if (finished && ended == 0) /* all were forgotten */
-        return group_drop(s, key);
+        return group_drop(s, key, tail);
     if (finished)
         return 0;
     int err = db_run_one(s, STMT_GROUP_FINISH, PARAMS(P_INT(key), P_INT(now_us)));
     if (!err)
-        err = note_callback(s, key, tail, true, url.data, url.len);
-    add_ended(s, (struct ending){.key = key,
-                                 .tail = tail,
-                                 .end = bad ? PARENT_FAILED : PARENT_SUCCEEDED,
-                                 .is_group = true});
+        err = note_callback(s, key, tail, ENDED_GROUP, url.data, url.len);
+    add_ended(s, (struct ending){.key = key, .tail = tail, .end = end, .is_group = true});
     return err;
 }
 
@@ -230,6 +237,28 @@ int sqlite_group_close(struct store *base, const struct id *id, int64_t now_us)
     return close_group(sqlite_of(base), (int64_t)id_key(id), now_us);
 }
 
+/* What the open transaction moved is of groups that have jobs, or have not ended. */
+int sqlite_sweep_groups(struct store *base, int64_t before_us, size_t limit, size_t *gone)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    struct {
+        int64_t key;
+        uint64_t tail;
+    } empty[CHILDREN_AT_ONCE];
+    size_t n = 0;
+    limit = limit < CHILDREN_AT_ONCE ? limit : CHILDREN_AT_ONCE;
+    int got = db_first(&s->db, STMT_GROUPS_EMPTY, PARAMS(P_INT(before_us), P_INT(limit)));
+    for (; got == 1; got = db_next(&s->db, STMT_GROUPS_EMPTY)) {
+        empty[n].key = sqlite3_column_int64(s->db.stmt[STMT_GROUPS_EMPTY], 0);
+        empty[n++].tail = (uint64_t)sqlite3_column_int64(s->db.stmt[STMT_GROUPS_EMPTY], 1);
+    }
+    s->sweeping = s->sweeping || n > 0;
+    for (size_t i = 0; i < n && got >= 0; i++)
+        got = group_drop(s, empty[i].key, empty[i].tail);
+    *gone = n;
+    return got < 0 ? got : 0;
+}
+
 /* ---- children ---- */
 
 int end_child(struct sqlite_store *s, const struct job *child, enum parent_end why,
@@ -250,7 +279,7 @@ int end_child(struct sqlite_store *s, const struct job *child, enum parent_end w
     if (!err)
         count_move(s, &who, (int)child->state, (int)to);
     return err ? err
-               : note_callback(s, who.key, who.tail, false, child->callback_url.data,
+               : note_callback(s, who.key, who.tail, (int)to, child->callback_url.data,
                                child->callback_url.len);
 }
 
@@ -328,86 +357,10 @@ static int tell_children(struct sqlite_store *s, const struct ending *parent, si
     }
 }
 
-static int keep_late(struct sqlite_store *s, const struct ending *e)
+/* How the parent of e->key stands now. One that is gone keeps the end that e names. */
+static int look_again(struct sqlite_store *s, struct ending *e)
 {
-    int err = grow_array((void **)&s->late, s->late_count, &s->late_cap, sizeof(*e));
-    if (!err)
-        s->late[s->late_count++] = *e;
-    return err;
-}
-
-/* Parents that were too much for earlier transactions. */
-static int settle_late(struct sqlite_store *s, size_t *budget, int64_t now_us)
-{
-    while (s->late_count > 0 && *budget > 0) {
-        bool all = false;
-        struct ending e = s->late[s->late_count - 1];
-        int err = tell_children(s, &e, budget, now_us, &all);
-        if (err)
-            return err;
-        if (all)
-            s->late_count--; /* a rollback finds its rows again: see settle_undo */
-    }
-    return 0;
-}
-
-int sqlite_settle(struct store *base, int64_t now_us, bool *more)
-{
-    struct sqlite_store *s = sqlite_of(base);
-    size_t budget = CHILDREN_MAX;
-    int err = settle_late(s, &budget, now_us);
-    while (!err) {
-        err = group_flush(s, now_us);
-        if (err || s->ended_settled == s->ended_count)
-            break;
-        for (; !err && s->ended_settled < s->ended_count; s->ended_settled++) {
-            struct ending e = s->ended[s->ended_settled];
-            bool all = true;
-            if (s->parents > 0)
-                err = tell_children(s, &e, &budget, now_us, &all);
-            if (!err && !all)
-                err = keep_late(s, &e);
-        }
-    }
-    *more = s->late_count > 0;
-    return err;
-}
-
-size_t sqlite_ended_count(const struct store *base)
-{
-    return ((const struct sqlite_store *)base)->ended_count;
-}
-
-void sqlite_ended_id(const struct store *base, size_t i, struct id *out)
-{
-    const struct ending *e = &((const struct sqlite_store *)base)->ended[i];
-    id_make(out, (uint64_t)e->key, e->tail);
-}
-
-void settle_reset(struct sqlite_store *s)
-{
-    s->ended_count = s->ended_settled = 0;
-    s->gone_count = 0;
-    s->moves_count = 0;
-    s->out_of_memory = false;
-}
-
-int parents_load(struct sqlite_store *s)
-{
-    int got = db_first(&s->db, STMT_PARENTS_COUNT, NULL, 0);
-    if (got != 1)
-        return got;
-    s->parents = (uint64_t)sqlite3_column_int64(s->db.stmt[STMT_PARENTS_COUNT], 0);
-    db_done(&s->db, STMT_PARENTS_COUNT);
-    return 0;
-}
-
-/* ---- recovery ---- */
-
-/* How the parent of that key ended; also when it is gone. */
-static int ended_parent(struct sqlite_store *s, int64_t key, struct ending *e)
-{
-    *e = (struct ending){.key = key, .end = PARENT_FAILED};
+    int64_t key = e->key;
     int got = db_first(&s->db, STMT_JOB_GET, PARAMS(P_INT(key)));
     if (got == 1) {
         sqlite3_stmt *st = s->db.stmt[STMT_JOB_GET];
@@ -434,6 +387,94 @@ static int ended_parent(struct sqlite_store *s, int64_t key, struct ending *e)
     return 0;
 }
 
+static int keep_late(struct sqlite_store *s, const struct ending *e)
+{
+    int err = grow_array((void **)&s->late, s->late_count, &s->late_cap, sizeof(*e));
+    if (!err)
+        s->late[s->late_count++] = *e;
+    return err;
+}
+
+/* Who was retried since it ended (`may_run`: it is possible) tells its children when it ends again.
+ */
+static int pass_on(struct sqlite_store *s, struct ending *e, bool may_run, size_t *budget,
+                   int64_t now_us, bool *all)
+{
+    int err = may_run ? look_again(s, e) : 0;
+    *all = true;
+    return err || e->end == PARENT_OPEN ? err : tell_children(s, e, budget, now_us, all);
+}
+
+/* Parents that were too much for earlier transactions. */
+static int settle_late(struct sqlite_store *s, size_t *budget, int64_t now_us)
+{
+    while (s->late_count > 0 && *budget > 0) {
+        bool all = false;
+        struct ending e = s->late[s->late_count - 1];
+        int err = pass_on(s, &e, true, budget, now_us, &all);
+        if (err)
+            return err;
+        if (all)
+            s->late_count--; /* a rollback finds its rows again: see settle_undo */
+    }
+    return 0;
+}
+
+int sqlite_settle(struct store *base, int64_t now_us, bool *more)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    size_t budget = CHILDREN_MAX;
+    int err = group_flush(s, now_us);
+    if (!err)
+        err = settle_late(s, &budget, now_us);
+    while (!err) {
+        err = group_flush(s, now_us);
+        if (err || s->ended_settled == s->ended_count)
+            break;
+        for (; !err && s->ended_settled < s->ended_count; s->ended_settled++) {
+            struct ending e = s->ended[s->ended_settled];
+            bool all = true;
+            if (s->parents > 0)
+                err = pass_on(s, &e, s->began_again, &budget, now_us, &all);
+            if (!err && !all)
+                err = keep_late(s, &e);
+        }
+    }
+    *more = s->late_count > 0;
+    return err;
+}
+
+size_t sqlite_ended_count(const struct store *base)
+{
+    return ((const struct sqlite_store *)base)->ended_count;
+}
+
+void sqlite_ended_id(const struct store *base, size_t i, struct id *out)
+{
+    const struct ending *e = &((const struct sqlite_store *)base)->ended[i];
+    id_make(out, (uint64_t)e->key, e->tail);
+}
+
+void settle_reset(struct sqlite_store *s)
+{
+    s->ended_count = s->ended_settled = 0;
+    s->gone_count = 0;
+    s->moves_count = 0;
+    s->out_of_memory = s->began_again = s->sweeping = false;
+}
+
+int parents_load(struct sqlite_store *s)
+{
+    int got = db_first(&s->db, STMT_PARENTS_COUNT, NULL, 0);
+    if (got != 1)
+        return got;
+    s->parents = (uint64_t)sqlite3_column_int64(s->db.stmt[STMT_PARENTS_COUNT], 0);
+    db_done(&s->db, STMT_PARENTS_COUNT);
+    return 0;
+}
+
+/* ---- recovery ---- */
+
 /* Finds the ends that were not passed on, into `late`. */
 static int collect_late(struct sqlite_store *s)
 {
@@ -450,9 +491,9 @@ static int collect_late(struct sqlite_store *s)
             key[n++] = sqlite3_column_int64(s->db.stmt[STMT_PARENTS_ENDED], 0);
         err = got;
         for (size_t i = 0; i < n && !err; i++) {
-            struct ending e;
+            struct ending e = {.key = key[i], .end = PARENT_FAILED};
             after = key[i];
-            err = ended_parent(s, key[i], &e);
+            err = look_again(s, &e);
             if (!err)
                 err = keep_late(s, &e);
         }

@@ -7,6 +7,7 @@
 #include "sqlite.h"
 
 #include "../../common/err.h"
+#include "../../common/jsonscan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,16 +17,28 @@
 int sqlite_replay(struct store *base, const struct store_key *key, struct id *id)
 {
     struct sqlite_store *s = sqlite_of(base);
-    int got = db_first(&s->db, STMT_REQUEST_GET, PARAMS(P_STR(key->key), P_INT(key->now_us)));
+    int got = db_first(&s->db, STMT_REQUEST_GET, PARAMS(P_STR(key->key)));
     if (got != 1)
         return got;
     sqlite3_stmt *st = s->db.stmt[STMT_REQUEST_GET];
+    bool over = sqlite3_column_int64(st, 4) <= key->now_us;
+    int kind = sqlite3_column_int(st, 3);
     bool same = sqlite3_column_bytes(st, 0) == 32 &&
                 memcmp(sqlite3_column_blob(st, 0), key->fingerprint, 32) == 0;
-    bool is_group = sqlite3_column_int(st, 3) != 0;
+    bool is_group = kind != 0;
     id_make(id, (uint64_t)sqlite3_column_int64(st, 1), (uint64_t)sqlite3_column_int64(st, 2));
     db_done(&s->db, STMT_REQUEST_GET);
-    return !same ? -ERR_KEY_REUSED : is_group ? STORE_REPLAYED_GROUP : STORE_REPLAYED;
+    if (over)
+        return stream_over(s, kind, id, key->now_us);
+    if (!same)
+        return -ERR_KEY_REUSED;
+    if (!is_group)
+        return STORE_REPLAYED;
+    struct group group;
+    int err = group_find(s, &s->db, id, &group);
+    if (!err)
+        group_release(&group);
+    return err == -ERR_NO_GROUP ? -ERR_FORGOTTEN : err ? err : STORE_REPLAYED_GROUP;
 }
 
 int sqlite_keep_key(struct store *base, const struct store_key *key, const struct id *id,
@@ -48,8 +61,10 @@ static int replay(struct sqlite_store *s, const struct store_key *key, struct jo
     if (got == STORE_REPLAYED_GROUP)
         return -ERR_KEY_REUSED;
     int err = row_find(s, &s->db, &id, 0, 0, &old);
-    if (err == -ERR_NO_JOB)
-        return 0; /* the job is gone: the key is free again */
+    if (err == -ERR_NO_JOB) { /* what was asked for was done: not twice */
+        job->id = id;
+        return -ERR_FORGOTTEN;
+    }
     if (err)
         return err;
     job_release(job);
@@ -249,6 +264,16 @@ int sqlite_check_parents(struct store *base, const struct id *parents, size_t n,
     return 0;
 }
 
+static int add_parent(struct sqlite_store *s, struct job *job, const struct id *parent)
+{
+    int n = db_run(&s->db, STMT_PARENT_ADD, PARAMS(P_INT(id_key(parent)), P_INT(id_key(&job->id))));
+    if (n < 0)
+        return n;
+    job->waits += (uint32_t)n;
+    s->parents += (uint64_t)n;
+    return 0;
+}
+
 /* Notes the parents that have not ended. *fate: how the child ends at once, if one is bad already.
  */
 static int add_parents(struct sqlite_store *s, struct job *job, enum parent_end *fate,
@@ -256,6 +281,9 @@ static int add_parents(struct sqlite_store *s, struct job *job, enum parent_end 
 {
     *fate = PARENT_OPEN;
     job->waits = 0;
+    int flushed = s->began_again ? group_flush(s, job->created_us) : 0; /* as in wait_again() */
+    if (flushed)
+        return flushed;
     for (size_t i = 0; i < job->parents_count; i++) {
         enum parent_end end = PARENT_OPEN;
         int err = parent_state(s, &job->parents[i], &end);
@@ -270,16 +298,58 @@ static int add_parents(struct sqlite_store *s, struct job *job, enum parent_end 
         }
         if (end != PARENT_OPEN)
             continue;
-        int n = db_run(&s->db, STMT_PARENT_ADD,
-                       PARAMS(P_INT(id_key(&job->parents[i])), P_INT(id_key(&job->id))));
-        if (n < 0)
-            return n;
-        job->waits += (uint32_t)n;
-        s->parents += (uint64_t)n;
+        err = add_parent(s, job, &job->parents[i]);
+        if (err)
+            return err;
     }
     if (job->waits > 0 || *fate != PARENT_OPEN)
         job->state = JOB_SCHEDULED;
     return 0;
+}
+
+static bool each_parent(void *arg, size_t index, const char *value, size_t vlen)
+{
+    struct job *job = arg;
+    (void)index;
+    return vlen == ID_TEXT + 1 &&
+           id_parse(&job->parents[job->parents_count++], value + 1, vlen - 2);
+}
+
+/* depends_on, as ids. */
+static int parse_parents(struct job *job)
+{
+    size_t most = job->depends_on.len / ID_TEXT; /* each has its quotes and a comma or bracket */
+    job->parents = calloc(most ? most : 1, sizeof(*job->parents));
+    if (!job->parents)
+        return -ERR_NOMEM;
+    bool ok = jsonscan_elements(job->depends_on.data, job->depends_on.len, each_parent, job);
+    return ok ? 0 : -ERR_STORE_CORRUPT;
+}
+
+int wait_again(struct sqlite_store *s, struct job *job, int64_t now_us)
+{
+    const struct param child = P_INT(id_key(&job->id));
+    job->waits = 0;
+    if (job->depends_on.len == 0)
+        return 0;
+    int err = parse_parents(job);
+    /* when one of several ended badly, the rows of the others were left */
+    for (size_t i = 0; i < job->parents_count && !err; i++) {
+        int n = db_run(&s->db, STMT_PARENT_DROP, PARAMS(P_INT(id_key(&job->parents[i])), child));
+        err = n < 0 ? n : 0;
+        s->parents -= n > 0;
+    }
+    if (!err)
+        err = group_flush(s, now_us); /* a group has begun again with a job that was retried */
+    for (size_t i = 0; i < job->parents_count && !err; i++) {
+        enum parent_end end = PARENT_SUCCEEDED;
+        err = parent_state(s, &job->parents[i], &end);
+        if (err == -ERR_UNKNOWN_DEPENDENCY)
+            err = 0;
+        if (!err && end == PARENT_OPEN)
+            err = add_parent(s, job, &job->parents[i]);
+    }
+    return err;
 }
 
 int sqlite_insert(struct store *base, struct store_new *new)
@@ -292,7 +362,7 @@ int sqlite_insert(struct store *base, struct store_new *new)
     int err = new->key ? replay(s, new->key, job) : 0;
     if (!err && new->unique)
         err = find_same(s, new->unique, job);
-    if (err == STORE_DUPLICATE && new->key) {
+    if (err == STORE_DUPLICATE && new->key && !new->reject) {
         int kept = sqlite_keep_key(base, new->key, &job->id, false);
         err = kept ? kept : err;
     }

@@ -28,10 +28,13 @@ static int drop_job(struct sqlite_store *s, const struct job *job)
         n = checkpoint_drop(s, &job->id);
     if (n >= 0)
         n = db_run(&s->db, STMT_UNIQUE_DROP, key, 1);
+    bool unmade = false;
     if (n >= 0 && job->callback_url.len)
-        n = db_run(&s->db, STMT_DELIVERIES_DROP, key, 1);
+        n = drop_callbacks(s, who.key, &unmade);
     if (n < 0)
         return n;
+    if (unmade && s->sweeping)
+        warn_unmade(s, "job", &job->id);
     int err = db_run_one(s, STMT_JOB_DROP, PARAMS(P_INT(who.key), P_INT(job->state)));
     if (err)
         return err;
@@ -92,6 +95,7 @@ int sqlite_sweep_jobs(struct store *base, const struct keep_rule *rule, size_t l
     if (!t)
         return 0;
     limit = limit < STORE_BATCH ? limit : STORE_BATCH;
+    s->sweeping = true;
     int got = db_first(&s->db, STMT_OLD_JOBS,
                        PARAMS(P_INT(rule->task_id), P_INT(t->swept_key), P_INT(limit)));
     for (; got == 1; got = db_next(&s->db, STMT_OLD_JOBS)) {
@@ -145,6 +149,7 @@ int sqlite_sweep_bytes(struct store *base, uint64_t bytes, size_t limit, size_t 
         return used < 0 ? (int)used : 0;
     }
     limit = limit < STORE_BATCH ? limit : STORE_BATCH;
+    s->sweeping = true;
     int got = db_first(&s->db, STMT_OLD_JOBS_ALL, PARAMS(P_INT(s->swept_key), P_INT(limit)));
     for (; got == 1; got = db_next(&s->db, STMT_OLD_JOBS_ALL)) {
         sqlite3_stmt *st = s->db.stmt[STMT_OLD_JOBS_ALL];

@@ -88,6 +88,16 @@ int sqlite_lease_drop(struct store *base, const struct id *job)
     return n < 0 ? n : 0;
 }
 
+int sqlite_lease_held(struct store *base, const struct id *job, bool *held)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    int got = db_first(&s->db, STMT_LEASE_OF, PARAMS(P_INT(id_key(job))));
+    *held = got == 1;
+    if (got == 1)
+        db_done(&s->db, STMT_LEASE_OF);
+    return got < 0 ? got : 0;
+}
+
 int sqlite_leases_expired(struct store *base, int64_t now_us, struct lease *out, size_t most,
                           size_t *n)
 {

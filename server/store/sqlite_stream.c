@@ -13,15 +13,18 @@
 
 enum { KIND_COMING = 2, KIND_WHOLE = 3 }; /* of idempotency.kind; less: no stream */
 
-static int get(const struct db *d, const char *key, int64_t now_us, struct stream_mark *out)
+/* *kind: of a row that has expired, too; -1: there is none. */
+static int get(const struct db *d, const char *key, int64_t now_us, struct stream_mark *out,
+               int *kind_out)
 {
     *out = (struct stream_mark){0};
-    int got = db_first(d, STMT_STREAM_GET, PARAMS(P_STR(key), P_INT(now_us)));
+    *kind_out = -1;
+    int got = db_first(d, STMT_STREAM_GET, PARAMS(P_STR(key)));
     if (got != 1)
         return got;
     sqlite3_stmt *st = d->stmt[STMT_STREAM_GET];
-    int kind = sqlite3_column_int(st, 0);
-    out->known = true;
+    int kind = *kind_out = sqlite3_column_int(st, 0);
+    out->known = sqlite3_column_int64(st, 5) > now_us;
     out->stream = kind >= KIND_COMING;
     out->whole = kind == KIND_WHOLE;
     id_make(&out->group, (uint64_t)sqlite3_column_int64(st, 1),
@@ -34,15 +37,29 @@ static int get(const struct db *d, const char *key, int64_t now_us, struct strea
     return ok ? 0 : -ERR_STORE_CORRUPT;
 }
 
+int stream_over(struct sqlite_store *s, int kind, const struct id *group, int64_t now_us)
+{
+    int err = kind == KIND_COMING ? close_group(s, (int64_t)id_key(group), now_us) : 0;
+    return err == -ERR_NO_GROUP ? 0 : err;
+}
+
 int sqlite_stream_get(struct store *base, const char *key, int64_t now_us, struct stream_mark *out)
 {
-    return get(&sqlite_of(base)->db, key, now_us, out);
+    int kind, err = get(&sqlite_of(base)->db, key, now_us, out, &kind);
+    if (err || out->known)
+        return err;
+    err = stream_over(sqlite_of(base), kind, &out->group, now_us);
+    *out = (struct stream_mark){0};
+    return err;
 }
 
 int sqlite_read_stream(struct store_reader *base, const char *key, int64_t now_us,
                        struct stream_mark *out)
 {
-    return get(&((struct sqlite_reader *)base)->db, key, now_us, out);
+    int kind, err = get(&((struct sqlite_reader *)base)->db, key, now_us, out, &kind);
+    if (!err && !out->known)
+        *out = (struct stream_mark){0};
+    return err;
 }
 
 int sqlite_stream_put(struct store *base, const struct store_key *key, const struct stream_mark *m)

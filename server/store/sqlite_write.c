@@ -94,7 +94,7 @@ static enum job_state follow_up(const struct job *job, const struct attempt *a)
     if (a->end == ATTEMPT_SUCCEEDED)
         return JOB_SUCCEEDED;
     if (a->end == ATTEMPT_RETURNED)
-        return JOB_QUEUED;
+        return a->began && job->attempt >= job->max_attempts ? JOB_FAILED : JOB_QUEUED;
     if (a->permanent || job->attempt >= job->max_attempts)
         return JOB_FAILED;
     return a->retry_now ? JOB_QUEUED : JOB_SCHEDULED;
@@ -206,7 +206,7 @@ static int finish(struct store *base, const struct attempt *a, const struct fini
     if (!err && job.concurrency_key[0])
         err = key_left(s, job.task_id, job.concurrency_key);
     if (!err && job_state_final(to))
-        err = note_callback(s, (int64_t)id_key(&job.id), id_tail(&job.id), false,
+        err = note_callback(s, (int64_t)id_key(&job.id), id_tail(&job.id), (int)to,
                             job.callback_url.data, job.callback_url.len);
     if (!err)
         *state = to;
@@ -247,7 +247,7 @@ static int end_unrun(struct sqlite_store *s, struct job *job, enum job_state to,
     job->held = false;
     job->waits = 0;
     job->finished_us = now_us;
-    return note_callback(s, who.key, who.tail, false, job->callback_url.data,
+    return note_callback(s, who.key, who.tail, (int)to, job->callback_url.data,
                          job->callback_url.len);
 }
 
@@ -295,34 +295,45 @@ static int expire(struct sqlite_store *s, int64_t key, int64_t now_us)
     return err;
 }
 
+static int run_again(struct sqlite_store *s, struct job *job, int64_t now_us)
+{
+    struct who who = who_of(job);
+    enum job_state from = job->state;
+    int err = 0;
+    if (job->attempt > 0)
+        err = keep_attempt(s, who.key, job->attempt, job->worker, job->started_us, job->finished_us,
+                           &job->error);
+    if (!err)
+        err = wait_again(s, job, now_us);
+    if (err)
+        return err;
+    if (job->max_attempts <= job->attempt)
+        job->max_attempts = job->attempt + 1;
+    job->run_at_us = job->run_at_us < now_us ? job->run_at_us : now_us;
+    job_move(job, job->waits > 0 ? JOB_SCHEDULED : JOB_QUEUED);
+    err = db_run_one(s, STMT_JOB_RETRY,
+                     PARAMS(P_INT(who.key), P_INT(from), P_INT(job->max_attempts),
+                            P_INT(job->state), P_INT(job->waits), P_INT(now_us)));
+    if (err)
+        return err;
+    count_move(s, &who, (int)from, (int)job->state);
+    s->began_again = true;
+    job->finished_us = job->started_us = job->expires_us = 0;
+    job->cancel_requested = false;
+    job->error = JOB_ERROR_NONE;
+    return 0;
+}
+
 int sqlite_retry(struct store *base, const struct id *id, int64_t now_us, struct job *job)
 {
     struct sqlite_store *s = sqlite_of(base);
     struct job now;
-    (void)now_us;
     int err = row_find(s, &s->db, id, 0, 0, &now);
     if (err)
         return err;
-    if (!job_state_may_move(now.state, JOB_QUEUED) || !job_state_final(now.state)) {
-        err = -ERR_CONFLICT;
-    } else {
-        struct who who = who_of(&now);
-        if (now.attempt > 0)
-            err = keep_attempt(s, who.key, now.attempt, now.worker, now.started_us, now.finished_us,
-                               &now.error);
-        if (now.max_attempts <= now.attempt)
-            now.max_attempts = now.attempt + 1;
-        if (!err)
-            err = db_run_one(s, STMT_JOB_RETRY,
-                             PARAMS(P_INT(who.key), P_INT(now.state), P_INT(now.max_attempts)));
-        if (!err) {
-            count_move(s, &who, (int)now.state, JOB_QUEUED);
-            job_move(&now, JOB_QUEUED);
-            now.finished_us = now.started_us = now.expires_us = 0;
-            now.cancel_requested = false;
-            now.error = JOB_ERROR_NONE;
-        }
-    }
+    err = job_state_final(now.state) && job_state_may_move(now.state, JOB_QUEUED)
+              ? run_again(s, &now, now_us)
+              : -ERR_CONFLICT;
     if (err && err != -ERR_CONFLICT) {
         job_release(&now);
         return err;
@@ -452,7 +463,7 @@ static int recovered_callback(struct sqlite_store *s, const struct leave *l)
             (size_t)sqlite3_column_bytes(st, COL_CALLBACK_URL));
     db_done(&s->db, STMT_JOB_GET);
     return url.failed ? -ERR_NOMEM
-                      : note_callback(s, l->who.key, l->who.tail, false, url.data, url.len);
+                      : note_callback(s, l->who.key, l->who.tail, (int)l->to, url.data, url.len);
 }
 
 static int recover_one(struct sqlite_store *s, struct orphan *o, int64_t now_us,

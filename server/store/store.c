@@ -300,6 +300,11 @@ int store_lease_drop(struct store *s, const struct id *job)
     return s->ops->lease_drop(s, job);
 }
 
+int store_lease_held(struct store *s, const struct id *job, bool *held)
+{
+    return s->ops->lease_held(s, job, held);
+}
+
 int store_leases_expired(struct store *s, int64_t now_us, struct lease *out, size_t most, size_t *n)
 {
     *n = 0;
@@ -395,6 +400,13 @@ int store_due(struct store *s, int64_t now_us, size_t limit, size_t *moved, int6
     *moved = 0;
     *next_us = INT64_MAX;
     return s->ops->due(s, now_us, limit, moved, next_us);
+}
+
+int store_sweep_groups(struct store *s, int64_t before_us, size_t limit, size_t *gone)
+{
+    assert(s->in_transaction);
+    *gone = 0;
+    return s->ops->sweep_groups(s, before_us, limit, gone);
 }
 
 int store_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone)

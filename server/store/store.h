@@ -86,6 +86,7 @@ struct store_new {
     struct job *job;
     const struct store_key *key;       /* NULL: none */
     const struct store_unique *unique; /* NULL: as many as one likes */
+    bool reject;                       /* a duplicate will be refused: the key is not kept for what is there */
     bool delayed;                      /* run_at_us is a while from now, not a time that was given */
     const struct attempt *ended;       /* of a RUNNING one: its first attempt succeeded already; NULL: it did not */
 };
@@ -95,13 +96,14 @@ enum { STORE_REPLAYED = 1, STORE_REPLAYED_GROUP = 2, STORE_DUPLICATE = 3, STORE_
  * them did not succeed. Its parents were checked by store_check_parents. With `ended`, which takes neither key
  * nor group, parents, callback or concurrency key, it is kept as SUCCEEDED, and `job` stays as it is.
  * STORE_REPLAYED: the key was used for the same request, STORE_DUPLICATE: the same is there; *job is
- * replaced by that job, without input and result. -ERR_KEY_REUSED: the key was for another request. */
+ * replaced by that job, without input and result. -ERR_KEY_REUSED: the key was for another request;
+ * -ERR_FORGOTTEN: for this one, but what it made is forgotten: job->id is its id. */
 int store_insert(struct store *s, struct store_new *new);
 /* 0, or -ERR_UNKNOWN_DEPENDENCY with *which: no such job or group. */
 int store_check_parents(struct store *s, const struct id *parents, size_t n, struct id *which);
 
 /* For what is more than one job: was the key used? 0 no; STORE_REPLAYED(_GROUP) with the job's or
- * group's id; -ERR_KEY_REUSED. store_keep_key keeps it. */
+ * group's id; -ERR_KEY_REUSED; -ERR_FORGOTTEN with the id of the group that is gone. store_keep_key keeps it. */
 int store_replay(struct store *s, const struct store_key *key, struct id *id);
 int store_keep_key(struct store *s, const struct store_key *key, const struct id *id,
                    bool is_group);
@@ -148,7 +150,8 @@ struct finish_policy {
 /* Ends an attempt. Returns 0 with *state the job's new state and *task_queued unset or set;
  * -ERR_CONFLICT when that attempt does not hold the job (fenced: nothing changes); -ERR_NO_JOB.
  * A job with cancel_requested ends cancelled whatever the attempt says. A failed one that has
- * attempts left becomes QUEUED (retry_now) or SCHEDULED (backoff). RETURNED: QUEUED, attempt - 1. */
+ * attempts left becomes QUEUED (retry_now) or SCHEDULED (backoff). RETURNED: QUEUED, attempt - 1; FAILED where it
+ * began as the last one. */
 int store_finish(struct store *s, const struct attempt *a, const struct finish_policy *p,
                  enum job_state *state);
 
@@ -162,8 +165,9 @@ int store_checkpoint_keep(struct store *s, const struct id *job, uint32_t attemp
  * left and 0; -ERR_CONFLICT for another final one (job filled); -ERR_NO_JOB. */
 int store_cancel(struct store *s, const struct id *id, int64_t now_us, struct job *job);
 
-/* Queues a failed, cancelled or expired job again, for at least one more attempt. Fills *job as it then
- * is. -ERR_CONFLICT (job filled) for another state; -ERR_NO_JOB. */
+/* Runs a failed, cancelled or expired job again, for at least one more attempt: QUEUED, or SCHEDULED while some
+ * of what it depends on has not ended (which was retried before it); what has ended, in whatever way, holds it no
+ * more. Fills *job as it then is. -ERR_CONFLICT (job filled) for another state; -ERR_NO_JOB. */
 int store_retry(struct store *s, const struct id *id, int64_t now_us, struct job *job);
 
 /* Forgets a job that has ended. -ERR_CONFLICT with *state: it has not; -ERR_NO_JOB. */
@@ -213,6 +217,7 @@ int store_lease_add(struct store *s, const struct lease *l);
 int store_lease_get(struct store *s, const struct id *id, struct lease *out);
 int store_lease_beat(struct store *s, const struct lease *l); /* its times and progress */
 int store_lease_drop(struct store *s, const struct id *job);
+int store_lease_held(struct store *s, const struct id *job, bool *held); /* is the job leased? */
 int store_leases_expired(struct store *s, int64_t now_us, struct lease *out, size_t most, size_t *n);
 int store_lease_next_us(struct store *s, int64_t *next_us); /* INT64_MAX: none */
 
@@ -241,6 +246,10 @@ bool store_task_paused_id(const struct store *s, uint32_t task_id); /* the same 
 /* Makes due SCHEDULED jobs QUEUED and ends those that expired, at most `limit` of each. *next_us: when
  * the next is due (INT64_MAX: none). */
 int store_due(struct store *s, int64_t now_us, size_t limit, size_t *moved, int64_t *next_us);
+
+/* Forgets groups that ended by before_us and have no jobs, at most `limit`: all that they were to have was there
+ * already. Those that had jobs go with their last one. */
+int store_sweep_groups(struct store *s, int64_t before_us, size_t limit, size_t *gone);
 
 /* Forgets expired idempotency keys, at most `limit`; inside a transaction. */
 int store_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone);

@@ -46,6 +46,7 @@ struct store_ops {
                            const struct buf *data);
     bool (*gone)(const struct store *s, size_t i, struct id *out);
     int (*due)(struct store *s, int64_t now_us, size_t limit, size_t *moved, int64_t *next_us);
+    int (*sweep_groups)(struct store *s, int64_t before_us, size_t limit, size_t *gone);
     int (*sweep_keys)(struct store *s, int64_t now_us, size_t limit, size_t *gone);
     int (*sweep_jobs)(struct store *s, const struct keep_rule *rule, size_t limit, size_t *gone,
                       bool *more);
@@ -66,6 +67,7 @@ struct store_ops {
     int (*lease_get)(struct store *s, const struct id *id, struct lease *out);
     int (*lease_beat)(struct store *s, const struct lease *l);
     int (*lease_drop)(struct store *s, const struct id *job);
+    int (*lease_held)(struct store *s, const struct id *job, bool *held);
     int (*leases_expired)(struct store *s, int64_t now_us, struct lease *out, size_t most,
                           size_t *n);
     int (*lease_next_us)(struct store *s, int64_t *next_us);

@@ -75,7 +75,7 @@ class Job:
 
     def __init__(self, ident, kind, parents=()):
         self.id, self.kind, self.parents = ident, kind, list(parents)
-        self.cancelled = self.gone = False
+        self.cancelled = self.gone = self.vague = False
         self.unsure = kind == 'brief'  # its children may have ended by an end that it has no more, or by either of two
         self.key = None
 
@@ -231,28 +231,44 @@ class Sequence:
             job.unsure = job.unsure or not job.cancelled
             job.cancelled = True
 
+    def open_parents(self, job):
+        return [p for p in job.parents if not p.gone and self.s.ask('GET', f'/v1/jobs/{p.id}')[1]['state'] not in FINAL]
+
+    def waits_again(self, job, before, told):
+        """It waits for those that have not ended; the others hold it no more, however they ended."""
+        must(before or told['state'] != 'scheduled', f'it waits for nothing: {told}')
+        job.parents = self.open_parents(job)
+        must(not job.parents or told['state'] == 'scheduled', f'it does not wait: {told}')
+        if job.parents != before:  # one ended at that moment: it decided, or came too early for that
+            job.vague = True
+        if not before:
+            job.kind = 'quick'
+
     def retry(self):
         job = self.some()
         if not job or job.kind == 'long' and self.longs > 0:  # two of these would hold both workers for ever
             return
         tag = self.s.polls.before(self.s.connection, job.id)
         _, now, _ = self.s.ask('GET', f'/v1/jobs/{job.id}')
+        before = self.open_parents(job)
         status, told, _ = self.s.ask('POST', f'/v1/jobs/{job.id}/retry')
+        if status != 409 and job.kind == 'child':
+            self.waits_again(job, before, told)
         if status != 409 and now['state'] in FINAL:
             self.s.polls.changed(self.s.connection, job.id, tag)
         job.unsure = job.unsure or status != 409
         if now['state'] in ('failed', 'cancelled', 'expired'):
             must(status in (200, 202), f'retry of one that is {now["state"]}: {status}')
-            if job.kind == 'late' or job.kind == 'child':
-                job.kind, job.parents = 'quick', []  # it runs at once, whatever it waited for
+            if job.kind == 'late':
+                job.kind = 'quick'  # it runs at once
             self.longs += job.kind == 'long' and job.cancelled
             job.cancelled = False
         else:
             must(status in (200, 202, 409), f'retry: {status} {told}')
             if status != 409:
                 job.cancelled = False
-                if job.kind in ('late', 'child'):
-                    job.kind, job.parents = 'quick', []
+                if job.kind == 'late':
+                    job.kind = 'quick'
                 self.longs += job.kind == 'long'
 
     def delete(self):
@@ -338,7 +354,7 @@ class Sequence:
         self.decide()
         for job in self.alive():
             state = seen[job.id]
-            if any(p.unsure for p in job.parents):
+            if job.vague or any(p.unsure for p in job.parents):
                 job.unsure = True  # and so those behind it
                 continue
             want = job.fate if isinstance(job.fate, set) else {job.fate}

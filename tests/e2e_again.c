@@ -1,0 +1,205 @@
+/*
+ * e2e_again.c - what is asked once more: jobs that are run again with those that they depend on,
+ * and requests that come again with their keys when what they made is gone.
+ */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ID_LEN 36
+
+struct ids {
+    char group[ID_LEN + 1], job[4][ID_LEN + 1];
+};
+
+/* Posts a batch; what it made. */
+static struct ids batch_of(struct server *s, const char *body, const char *const *headers)
+{
+    struct ids made = {0};
+    struct answer *a = http(s, "POST", "/v1/jobs/batch", body, headers);
+    ck_assert_msg(a->status == 202, "%d: %s", a->status, a->body);
+    snprintf(made.group, sizeof(made.group), "%s", jstr(a->json, "id"));
+    for (int i = 0; i < 4; i++) {
+        char path[20];
+        snprintf(path, sizeof(path), "jobs.%d.id", i);
+        snprintf(made.job[i], sizeof(made.job[i]), "%s", jstr(a->json, path));
+    }
+    answer_free(a);
+    return made;
+}
+
+static void act(struct server *s, const char *id, const char *what)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/jobs/%s/%s", id, what);
+    answer_free(post(s, path, NULL, 200));
+}
+
+/* ---- jobs that are run again ---- */
+
+START_TEST(all_of_a_chain_are_run_again_in_their_order)
+{
+    static const char chain[] =
+        "{\"jobs\":[{\"task\":\"sleep\",\"input\":{\"seconds\":600},\"ref\":\"a\"},"
+        "{\"task\":\"noop\",\"depends_on\":[\"a\"],\"ref\":\"b\"},"
+        "{\"task\":\"noop\",\"depends_on\":[\"b\"]}]}";
+    char path[120];
+    struct server *s = server_new("[server]\nkill_grace = 50ms\n", NULL);
+    struct ids made = batch_of(s, chain, NULL);
+    answer_free(await_state(s, made.job[0], "running"));
+    act(s, made.job[0], "cancel?wait=60");
+    answer_free(await_state(s, made.job[2], "cancelled"));
+    snprintf(path, sizeof(path), "/v1/jobs/retry?state=cancelled&group=%s", made.group);
+    struct answer *a = post(s, path, NULL, 200);
+    ck_assert_int_eq(jint(a->json, "changed"), 3);
+    answer_free(a);
+    answer_free(await_state(s, made.job[0], "running"));
+    answer_free(await_state(s, made.job[1], "scheduled"));
+    answer_free(await_state(s, made.job[2], "scheduled"));
+    server_kill9(s); /* what they wait for is on disk */
+    server_restart(s);
+    answer_free(await_state(s, made.job[0], "running"));
+    answer_free(await_state(s, made.job[1], "scheduled"));
+    act(s, made.job[0], "cancel?wait=60");
+    answer_free(await_state(s, made.job[2], "cancelled"));
+    act(s, made.job[2], "retry?wait=60"); /* that one alone: it runs */
+    answer_free(await_state(s, made.job[2], "succeeded"));
+    server_free(s);
+}
+END_TEST
+
+/* ---- requests that come again ---- */
+
+static const char *const key[] = {"Idempotency-Key: order-1", NULL};
+
+static void is_gone(struct server *s, const char *path, const char *body,
+                    const char *const *headers, const char *id)
+{
+    struct answer *a = http(s, "POST", path, body, headers);
+    ck_assert_msg(a->status == 410, "%d: %s", a->status, a->body);
+    ck_assert_str_eq(jstr(a->json, "code"), "job_forgotten");
+    ck_assert_msg(strstr(jstr(a->json, "detail"), id) != NULL, "%s", a->body);
+    ck_assert_str_eq(jstr(a->json, "errors.0.header"), "Idempotency-Key");
+    answer_free(a);
+}
+
+static void forget(struct server *s, const char *id)
+{
+    char path[100];
+    answer_free(await_state(s, id, "succeeded"));
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+    struct answer *a = http(s, "DELETE", path, NULL, NULL);
+    ck_assert_int_eq(a->status, 204);
+    answer_free(a);
+}
+
+START_TEST(what_was_forgotten_is_not_done_twice)
+{
+    static const char *const lines[] = {"Idempotency-Key: lines-1",
+                                        "Content-Type: application/x-ndjson", NULL};
+    static const char *const batch_key[] = {"Idempotency-Key: batch-1", NULL};
+    static const char one[] = "{\"task\":\"noop\"}", two[] = "{\"task\":\"noop\"}\n";
+    static const char many[] = "{\"jobs\":[{\"task\":\"noop\"}]}";
+    char path[100], id[ID_LEN + 1];
+    struct server *s = server_new(NULL, NULL);
+
+    struct answer *a = http(s, "POST", "/v1/jobs", one, key);
+    snprintf(id, sizeof(id), "%s", jstr(a->json, "id"));
+    answer_free(a);
+    forget(s, id);
+    is_gone(s, "/v1/jobs", one, key, id);
+    is_gone(s, "/v1/jobs?wait=10", one, key, id);
+
+    struct ids made = batch_of(s, many, batch_key);
+    forget(s, made.job[0]);
+    is_gone(s, "/v1/jobs/batch", many, batch_key, made.group);
+
+    a = http(s, "POST", "/v1/jobs/batch?wait=60", two, lines);
+    ck_assert_msg(a->status == 200, "%d: %s", a->status, a->body);
+    snprintf(id, sizeof(id), "%s", jstr(a->json, "id"));
+    answer_free(a);
+    snprintf(path, sizeof(path), "/v1/jobs?group=%s", id);
+    a = get(s, path, 200);
+    forget(s, jstr(a->json, "jobs.0.id"));
+    answer_free(a);
+    is_gone(s, "/v1/jobs/batch", two, lines, id);
+
+    ck_assert_int_eq(jobs_kept(s), 0);
+    server_free(s);
+}
+END_TEST
+
+static struct answer *again(struct server *s, const char *body)
+{
+    char replayed[8];
+    struct answer *a = http(s, "POST", "/v1/jobs/batch", body, key);
+    ck_assert_msg(a->status == 202, "%d: %s", a->status, a->body);
+    ck_assert(answer_header(a, "Idempotency-Replayed", replayed, sizeof(replayed)));
+    return a;
+}
+
+/* Which of its jobs are there still is not known by their number: none is told as another. */
+START_TEST(a_batch_is_told_again_by_its_own_jobs)
+{
+    static const char body[] =
+        "{\"jobs\":[{\"task\":\"noop\",\"input\":0},"
+        "{\"task\":\"noop\",\"delay\":900,\"input\":1,\"unique\":{\"key\":\"u\"}},"
+        "{\"task\":\"noop\",\"input\":2},"
+        "{\"task\":\"noop\",\"delay\":600,\"input\":3}]}";
+    struct server *s = server_new(NULL, NULL);
+    char *there = strdup(submit(s, "{\"task\":\"noop\",\"delay\":800,\"unique\":{\"key\":\"u\"}}"));
+    struct ids made = batch_of(s, body, key);
+    ck_assert_str_eq(made.job[1], there);
+    answer_free(await_state(s, made.job[0], "succeeded"));
+    answer_free(await_state(s, made.job[2], "succeeded"));
+    struct answer *a = again(s, body);
+    ck_assert_str_eq(jstr(a->json, "id"), made.group);
+    ck_assert_int_eq(jint(a->json, "total"), 3);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "jobs")), 3);
+    ck_assert_str_eq(jstr(a->json, "jobs.1.id"), made.job[2]);
+    ck_assert_str_eq(jstr(a->json, "jobs.1.state"), "succeeded");
+    ck_assert_str_eq(jstr(a->json, "jobs.2.state"), "scheduled");
+    answer_free(a);
+    forget(s, made.job[0]);
+    a = again(s, body);
+    ck_assert_int_eq(jint(a->json, "total"), 2);
+    ck_assert_str_eq(jstr(a->json, "jobs.0.id"), made.job[2]);
+    ck_assert_str_eq(jstr(a->json, "jobs.1.id"), made.job[3]);
+    ck_assert_str_eq(jstr(a->json, "jobs.1.state"), "scheduled");
+    answer_free(a);
+    free(there);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_group_of_nothing_is_forgotten)
+{
+    static const char there[] = "{\"task\":\"noop\",\"delay\":900,\"unique\":{\"key\":\"u\"}}";
+    char path[100], body[200];
+    struct server *s = server_new("[server]\nkeep_for = 1s\n", NULL);
+    (void)submit(s, there);
+    snprintf(body, sizeof(body), "{\"jobs\":[%s]}", there);
+    struct ids made = batch_of(s, body, key);
+    snprintf(path, sizeof(path), "/v1/groups/%s", made.group);
+    for (int status = 0; status != 404;) {
+        struct answer *a = http(s, "GET", path, NULL, NULL);
+        status = a->status;
+        answer_free(a);
+    }
+    is_gone(s, "/v1/jobs/batch", body, key, made.group);
+    server_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        all_of_a_chain_are_run_again_in_their_order,
+        what_was_forgotten_is_not_done_twice,
+        a_batch_is_told_again_by_its_own_jobs,
+        a_group_of_nothing_is_forgotten,
+    };
+    return run_suite("again", tests, sizeof(tests) / sizeof(tests[0]));
+}
