@@ -54,6 +54,7 @@ struct taskdef {
     uint32_t processes;                 /* and threads, of one program with all below it; 0 = no limit */
     enum sandbox_level sandbox;
     bool network;  /* may open sockets beyond this machine's own */
+    bool network_by_default; /* nobody said so: with SANDBOX_BEST it may where nothing can forbid it */
     char **read;   /* paths that a sandbox lets it read, NULL-terminated; NULL: none; owned */
     char **write;  /* and write; owned */
     /* for the front end alone: */

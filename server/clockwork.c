@@ -13,11 +13,20 @@
 
 #define DUE_AT_ONCE 16
 #define LATER_US    US_PER_S
+#define TELL_US     (60 * US_PER_S) /* between two words on what cannot be read */
 /* A run that is later than this was missed: the service was down, or the clock was set. */
 #define MISSED_US (60 * US_PER_S)
 /* A clock that was set back by less repeats no run; by more, it was wrong before. As cron has it.
  */
 #define BACK_US (INT64_C(10800) * US_PER_S)
+
+/* What a look at those that are due came to. */
+struct look {
+    size_t ran, stay;
+    bool tell, unread; /* the log may be told of those that cannot be read; there are such */
+};
+
+static int64_t told_us; /* wall: when it was; the writer's thread alone has it */
 
 static int task_index(const char *name)
 {
@@ -89,15 +98,23 @@ static int may_run(struct batch *b, const struct schedule *g, int64_t now_us, bo
     return runs && g->overlap == OVERLAP_REPLACE ? steps_cancel(b, &g->last_job, now_us) : 0;
 }
 
-/* *later: its next time cannot be found now, for want of memory or descriptors: it stays due. */
-static int run(struct batch *b, struct schedule *g, int64_t now_us, bool *later)
+/* It stays due where its next time cannot be found now, for want of memory or descriptors, or since
+ * its zone cannot be read. */
+static int run(struct batch *b, struct schedule *g, int64_t now_us, struct look *look)
 {
     bool may;
     int64_t next_us = 0;
-    if (schedule_next(g, now_us, &next_us, 1) < 0) {
-        *later = true;
+    AUTO_BUF why = BUF_INIT;
+    int found = schedule_next(g, now_us, &next_us, 1, &why);
+    if (found == -ERR_BAD_FIELD && look->tell)
+        log_warn("schedule %s: its next run cannot be found, and it waits until it can: %s",
+                 g->name, why.data ? why.data : "");
+    if (found < 0) {
+        look->unread = look->unread || found == -ERR_BAD_FIELD;
+        look->stay++;
         return 0;
     }
+    look->ran++;
     int err = may_run(b, g, now_us, &may);
     if (!err && may) {
         struct new_job n;
@@ -118,19 +135,24 @@ int clockwork_run(struct batch *b, int64_t now_us)
 {
     struct schedule due[DUE_AT_ONCE];
     size_t n = 0;
-    bool later = false;
+    struct look look = {.tell = now_us - told_us >= TELL_US || now_us < told_us};
+    int err = 0;
     if (now_us < w.next_schedule_us)
         return 0;
-    int err = store_schedule_due(w.store, now_us, due, DUE_AT_ONCE, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (!err)
-            err = run(b, &due[i], now_us, &later);
-        schedule_release(&due[i]);
-    }
-    b->more = b->more || n > 0;
+    do { /* those that stay due are in nobody's way */
+        err = store_schedule_due(w.store, now_us, look.stay, due, DUE_AT_ONCE, &n);
+        for (size_t i = 0; i < n; i++) {
+            if (!err)
+                err = run(b, &due[i], now_us, &look);
+            schedule_release(&due[i]);
+        }
+    } while (!err && n == DUE_AT_ONCE && look.ran < DUE_AT_ONCE);
+    if (look.tell && look.unread)
+        told_us = now_us;
+    b->more = b->more || look.ran > 0;
     if (!err)
         err = store_schedule_next_us(w.store, &w.next_schedule_us);
-    if (!err && later && w.next_schedule_us < now_us + LATER_US)
+    if (!err && look.stay > 0 && w.next_schedule_us < now_us + LATER_US)
         w.next_schedule_us = now_us + LATER_US;
     return err;
 }
@@ -138,7 +160,8 @@ int clockwork_run(struct batch *b, int64_t now_us)
 static int put_forward(struct schedule *g, int64_t now_us)
 {
     int64_t want;
-    if (schedule_next(g, now_us, &want, 1) <= 0 || g->next_us <= want + BACK_US)
+    AUTO_BUF why = BUF_INIT;
+    if (schedule_next(g, now_us, &want, 1, &why) <= 0 || g->next_us <= want + BACK_US)
         return 0;
     log_warn("schedule %s: its next run was put off by a clock that was %.0f s ahead", g->name,
              (double)(g->next_us - want) / (double)US_PER_S);
@@ -152,7 +175,7 @@ int clockwork_after_step(int64_t now_us)
     size_t n = 0;
     if (!all)
         return -ERR_NOMEM;
-    int err = store_schedule_due(w.store, INT64_MAX, all, SCHEDULES_MAX, &n);
+    int err = store_schedule_due(w.store, INT64_MAX, 0, all, SCHEDULES_MAX, &n);
     for (size_t i = 0; i < n; i++) {
         if (!err)
             err = put_forward(&all[i], now_us);
@@ -173,6 +196,26 @@ static int put(struct change *c)
     return err ? err : store_schedule_put(w.store, c->schedule);
 }
 
+/* By the row as it is now: what the client's thread read of it may be another's, or of another
+ * time. Where no next run can be found it keeps the one it has, and is due then. */
+static int hold(const struct schedule *asked, int64_t now_us)
+{
+    struct schedule g;
+    AUTO_BUF why = BUF_INIT;
+    int err = store_schedule_get(w.store, asked->name, &g);
+    if (err)
+        return err;
+    bool same = strcmp(g.job.owner, asked->job.owner) == 0;
+    int64_t next_us = 0;
+    int found = same ? schedule_next(&g, now_us, &next_us, 1, &why) : -ERR_NO_SCHEDULE;
+    if (found == -ERR_BAD_FIELD)
+        next_us = g.next_us ? g.next_us : now_us;
+    schedule_release(&g);
+    return found < 0 && found != -ERR_BAD_FIELD
+               ? found
+               : store_schedule_pause(w.store, asked->name, asked->paused, next_us);
+}
+
 int clockwork_change(struct batch *b, struct change *c, int64_t now_us)
 {
     struct schedule *g = c->schedule;
@@ -183,12 +226,7 @@ int clockwork_change(struct batch *b, struct change *c, int64_t now_us)
     } else if (c->schedule_act == SCHEDULE_DELETE) {
         c->err = store_schedule_delete(w.store, g->name);
     } else {
-        int found = schedule_next(g, now_us, &g->next_us, 1);
-        if (found < 0)
-            return c->err = found;
-        if (found == 0)
-            g->next_us = 0;
-        c->err = store_schedule_pause(w.store, g->name, g->paused, g->next_us);
+        c->err = hold(g, now_us);
     }
     return c->err == -ERR_NO_SCHEDULE || c->err == -ERR_CONFLICT ? 0 : c->err;
 }

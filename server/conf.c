@@ -330,12 +330,13 @@ static int check_words(const struct conf *c, struct buf *why)
     return 0;
 }
 
-/* `workers` of the flags or the environment is stronger than [pool default] of the file. */
-static uint32_t default_workers(const struct conf *c)
+/* `workers` of the flags or the environment is stronger than [pool default] of the file, also as 0,
+ * one for each core. */
+static void take_workers(struct conf *c)
 {
     size_t row = find_row("workers", 7);
-    bool strong = set_by[row] >= FROM_ENV || c->defs.pool[0].workers == 0;
-    return strong ? (uint32_t)c->workers : 0;
+    if (set_by[row] >= FROM_ENV || c->defs.pool[0].workers == 0)
+        c->defs.pool[0].workers = (uint32_t)c->workers;
 }
 
 int conf_load(struct conf *c, int argc, char **argv, struct buf *why)
@@ -360,7 +361,9 @@ int conf_load(struct conf *c, int argc, char **argv, struct buf *why)
     if (!err)
         err = check_words(c, why);
     if (!err)
-        err = sections_end(c, default_workers(c), why);
+        take_workers(c);
+    if (!err)
+        err = sections_end(c, why);
     if (!err)
         err = tokens_check(c->tokens, why);
     if (!err)

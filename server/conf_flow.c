@@ -100,13 +100,20 @@ void flow_begin(struct taskdef *t)
     t->keep_max = -1;
 }
 
-int flow_set(struct taskdef *t, const char *name, const char *value, struct buf *why)
+int flow_set(struct taskdef *t, const char *name, const char *value, uint64_t *seen,
+             struct buf *why)
 {
-    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-        if (strcmp(settings[i].name, name) == 0)
-            return settings[i].set(t, value) ? 0 : bad(why, name, value, settings[i].must);
+    size_t i = 0;
+    while (i < sizeof(settings) / sizeof(settings[0]) && strcmp(settings[i].name, name) != 0)
+        i++;
+    if (i == sizeof(settings) / sizeof(settings[0]))
+        return 1;
+    if (*seen & UINT64_C(1) << i) {
+        buf_addf(why, "%s is set twice", name);
+        return -ERR_CONFIG;
     }
-    return 1;
+    *seen |= UINT64_C(1) << i;
+    return settings[i].set(t, value) ? 0 : bad(why, name, value, settings[i].must);
 }
 
 static void print_backoff(const struct taskdef *t, FILE *out)

@@ -10,8 +10,9 @@
 #include <stdio.h>
 
 void flow_begin(struct taskdef *t); /* the defaults */
-/* Sets one setting. 0; -ERR_CONFIG with `why` (after the name of the section); 1: it is not one of these. */
-int flow_set(struct taskdef *t, const char *name, const char *value, struct buf *why);
+/* Sets one setting. *seen: those that the section has had, 0 at first. 0; -ERR_CONFIG with `why` (after the name
+ * of the section); 1: it is not one of these. */
+int flow_set(struct taskdef *t, const char *name, const char *value, uint64_t *seen, struct buf *why);
 void flow_print(const struct taskdef *t, FILE *out); /* those that are set, one a line */
 
 #endif

@@ -87,11 +87,13 @@ enum sandbox_level conf_strongest(const struct machine *m)
                                        : SANDBOX_BASIC;
 }
 
-static int settle_task(struct taskdef *t, const struct machine *m, struct buf *why)
+int conf_settle_task(struct taskdef *t, const struct machine *m, struct buf *why)
 {
     enum sandbox_level most = conf_strongest(m);
     if (t->kind == TASK_MODULE && most == SANDBOX_STRICT)
         most = SANDBOX_BASIC;
+    if (t->sandbox == SANDBOX_BEST && t->network_by_default && !m->seccomp)
+        t->network = true; /* the best there is does not forbid it */
     if (t->sandbox == SANDBOX_BEST)
         t->sandbox = most;
     if (t->sandbox > most)
@@ -135,7 +137,7 @@ int conf_settle(struct conf *c, struct buf *why)
     for (uint32_t i = 0; i < c->defs.tasks && !err; i++) {
         if (c->log_max > LOG_BYTES_LEAST)
             c->defs.task[i].log_bytes = c->log_max;
-        err = settle_task(&c->defs.task[i], &c->defs.machine, why);
+        err = conf_settle_task(&c->defs.task[i], &c->defs.machine, why);
     }
     if (err)
         conf_unsettle();

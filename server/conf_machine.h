@@ -11,6 +11,9 @@
  * here. 0; -ERR_CONFIG with *why when a task demands what this machine does not give; -ERR_NOMEM. */
 int conf_settle(struct conf *c, struct buf *why);
 
+/* What a task asks of the machine, for conf_settle and its test. 0, or -ERR_CONFIG with why. */
+int conf_settle_task(struct taskdef *t, const struct machine *m, struct buf *why);
+
 /* At the end of the process, when no program runs: gives back what conf_settle took of the machine (its cgroup). */
 void conf_unsettle(void);
 

@@ -181,11 +181,9 @@ static void share_slots(struct taskdefs *d, uint32_t left)
     }
 }
 
-int pools_end(struct taskdefs *d, uint32_t default_workers, struct buf *why)
+int pools_end(struct taskdefs *d, struct buf *why)
 {
     uint32_t sum = 0;
-    if (default_workers)
-        d->pool[0].workers = default_workers;
     for (uint32_t i = 0; i < d->pools; i++) {
         struct pooldef *p = &d->pool[i];
         if (p->workers == 0)

@@ -16,8 +16,8 @@ int pools_begin(struct taskdefs *d, struct buf *why); /* the pool `default` is t
 /* One setting; NULL as name: the section begins. */
 int pools_set(struct taskdefs *d, const char *pool, const char *name, const char *value, struct buf *why);
 int pools_find(const struct taskdefs *d, const char *name); /* index, or -1 */
-/* After the last setting: sizes and slots. default_workers: of the pool `default`, 0: as the file says. */
-int pools_end(struct taskdefs *d, uint32_t default_workers, struct buf *why);
+/* After the last setting: sizes and slots. */
+int pools_end(struct taskdefs *d, struct buf *why);
 /* May this process run on the CPUs that they name? `allowed`: where it may. */
 int pools_check(const struct taskdefs *d, const struct cpus *allowed, struct buf *why);
 void pools_print(const struct taskdefs *d, FILE *out);

@@ -25,8 +25,10 @@
  */
 struct extra {
     char wanted_pool[POOL_NAME_MAX + 1];
-    uint64_t seen; /* a bit for each row of its settings */
-    bool has_kind; /* `kind` was given: wanted_kind */
+    uint64_t seen;    /* a bit for each row of its settings */
+    uint64_t flow;    /* the same for those of conf_flow.c */
+    bool has_program; /* a module or a command was given: a shipped task's own does not count */
+    bool has_kind;    /* `kind` was given: wanted_kind */
     enum task_kind wanted_kind;
     bool persistent;
     bool has_sandbox, has_network;
@@ -281,17 +283,6 @@ static void task_begin(struct taskdef *t, const char *name)
     memcpy(t->name, name, strlen(name) + 1);
 }
 
-static void task_reset(struct taskdef *t)
-{
-    free(t->module);
-    value_words_free(t->argv);
-    char name[JOB_TASK_MAX + 1];
-    char **env = t->env;
-    memcpy(name, t->name, sizeof(name));
-    task_begin(t, name);
-    t->env = env;
-}
-
 static int task_add(struct taskdefs *d, const char *name, struct buf *why)
 {
     if (d->tasks == TASKS_MAX)
@@ -338,18 +329,16 @@ static int task_set(struct conf *c, const char *task, const char *name, const ch
             return bad(why, "%s is set twice", name);
         x->seen |= UINT64_C(1) << i;
         bool program = task_settings[i].set == task_module || task_settings[i].set == task_command;
-        if (program && t->module && strncmp(t->module, "builtin:", 8) == 0 &&
-            x->seen == UINT64_C(1) << i)
-            task_reset(t);
-        if (program && (t->module || t->argv)) {
-            if (!t->module || strncmp(t->module, "builtin:", 8) != 0)
-                return bad(why, "a task has either a module or a command");
+        if (program && x->has_program)
+            return bad(why, "a task has either a module or a command");
+        if (program) {
+            x->has_program = true;
             free(t->module);
             t->module = NULL;
         }
         return task_settings[i].set(&s);
     }
-    int err = flow_set(t, name, value, why);
+    int err = flow_set(t, name, value, &x->flow, why);
     return err == 1 ? bad(why, "%s: not a setting of a task", name) : err;
 }
 
@@ -382,11 +371,11 @@ int sections_set(struct conf *c, const char *section, const char *name, const ch
                section);
 }
 
-int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
+int sections_end(struct conf *c, struct buf *why)
 {
     struct taskdefs *d = &c->defs;
     d->kill_grace_us = c->kill_grace_us;
-    int err = pools_end(d, default_workers, why);
+    int err = pools_end(d, why);
     if (err)
         return err;
     for (uint32_t i = 0; i < d->tasks; i++) {
@@ -414,7 +403,8 @@ int sections_end(struct conf *c, uint32_t default_workers, struct buf *why)
         if (!task_extra[i].has_sandbox && t->kind != TASK_MODULE && !remote)
             (void)limits_level(c->sandbox, &t->sandbox);
         if (!task_extra[i].has_network)
-            t->network = t->sandbox == SANDBOX_NONE;
+            t->network = t->sandbox == SANDBOX_NONE; /* for best, see conf_settle_task */
+        t->network_by_default = !task_extra[i].has_network;
         if (t->max_attempts == 0)
             t->max_attempts = (uint32_t)c->max_attempts;
     }

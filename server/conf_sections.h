@@ -15,9 +15,8 @@ int sections_begin(struct conf *c);
  * its range, without file and line), -ERR_NOMEM. */
 int sections_set(struct conf *c, const char *section, const char *name, const char *value,
                  const char *base, struct buf *why);
-/* After the last setting: completeness, defaults, slots. default_workers: as the flags and
- * environment say, 0 when they do not. */
-int sections_end(struct conf *c, uint32_t default_workers, struct buf *why);
+/* After the last setting: completeness, defaults, slots. */
+int sections_end(struct conf *c, struct buf *why);
 void sections_print(const struct conf *c, FILE *out);
 
 #endif

@@ -62,7 +62,8 @@ bool joblog_has_more(const struct joblog_view *v); /* has it grown since no line
 /* ---- files of jobs that are gone ---- */
 
 /* A thread that looks at all files once, a few at a time, and removes those whose job the store does not
- * know. Stop it before reader_stop. */
+ * know. Start it before jobs can be submitted, for one that runs ahead of its commit is not known yet, and stop it
+ * before reader_stop. */
 int joblog_sweep_start(void);
 void joblog_sweep_stop(void);
 

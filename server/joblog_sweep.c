@@ -1,7 +1,8 @@
 /*
  * joblog_sweep.c - removes the logs of jobs that the store does not know: they were forgotten while
  * the service ended, or the store came from a backup. A thread of its own, which goes over all
- * files once after the start and ends.
+ * files once after the start and ends. Jobs that came since then are left alone: one that runs
+ * ahead of its commit is not in the store yet.
  */
 #include "joblog.h"
 
@@ -28,6 +29,7 @@ static struct {
     pthread_cond_t stopped;  /* stop is set */
     pthread_cond_t finished; /* running is false */
     bool stop, running;
+    uint64_t first; /* ids of this service's have greater keys */
     unsigned long long gone;
 } s = {.lock = PTHREAD_MUTEX_INITIALIZER,
        .stopped = PTHREAD_COND_INITIALIZER,
@@ -57,7 +59,7 @@ static void look_at(const char *name)
 {
     struct id id;
     struct job job;
-    if (!id_parse(&id, name, strlen(name)))
+    if (!id_parse(&id, name, strlen(name)) || id_key(&id) > s.first)
         return;
     int err = reader_job(&id, 0, 0, &job);
     if (!err) {
@@ -118,6 +120,10 @@ int joblog_sweep_start(void)
     s.gone = 0;
     if (joblog_dir() < 0)
         return 0;
+    struct id id;
+    if (id_new(&id) != 0)
+        return -ERR_SYSTEM;
+    s.first = id_key(&id);
     if (pthread_attr_init(&attr) != 0)
         return -ERR_SYSTEM;
     s.running = true;

@@ -54,6 +54,7 @@ void reload_end(void)
     r.settings = NULL;
 }
 
+/* c: whose tokens are asked for; it need not be whose address it is. */
 static int check_address(const struct conf *c, const char *setting, const char *address,
                          const char *may, struct buf *why)
 {
@@ -80,6 +81,16 @@ int reload_check_address(const struct conf *c, struct buf *why)
     return err || !c->admin_listen[0]
                ? err
                : check_address(c, "admin_listen", c->admin_listen, "read the figures", why);
+}
+
+/* The sockets are those of the start, whatever the file says now. */
+static int check_sockets(const struct conf *c, struct buf *why)
+{
+    int err = check_address(c, "until a restart listen", r.conf->listen, "run tasks", why);
+    return err || !r.conf->admin_listen[0]
+               ? err
+               : check_address(c, "until a restart admin_listen", r.conf->admin_listen,
+                               "read the figures", why);
 }
 
 /* ---- what changed ---- */
@@ -215,7 +226,8 @@ void reload_now(void)
         return;
     }
     size_t n = c.tokens ? c.tokens->count : 0;
-    if (reload_check_address(&c, &why) != 0 || tls_reload(&why) != 0 || auth_use(c.tokens) != 0) {
+    if (reload_check_address(&c, &why) != 0 || check_sockets(&c, &why) != 0 ||
+        tls_reload(&why) != 0 || auth_use(c.tokens) != 0) {
         fail(&why);
     } else {
         c.tokens = NULL;

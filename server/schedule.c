@@ -20,17 +20,17 @@ void schedule_release(struct schedule *s)
     job_release(&s->job);
 }
 
-int schedule_next(const struct schedule *s, int64_t after_us, int64_t *out_us, int n)
+int schedule_next(const struct schedule *s, int64_t after_us, int64_t *out_us, int n,
+                  struct buf *why)
 {
-    AUTO_BUF why = BUF_INIT;
     struct cron cron;
     struct zone *zone = NULL;
     int found = 0;
-    if (cron_parse(s->cron, strlen(s->cron), &cron, &why) != 0)
-        return why.failed ? -ERR_NOMEM : 0;
-    int err = zone_open(s->time_zone, &zone, &why);
+    int err = cron_parse(s->cron, strlen(s->cron), &cron, why);
+    if (!err)
+        err = zone_open(s->time_zone, &zone, why);
     if (err)
-        return err == -ERR_NOMEM || why.failed ? -ERR_NOMEM : 0;
+        return why->failed ? -ERR_NOMEM : err;
     while (found < n && cron_next(&cron, zone, after_us, &out_us[found]) == 0)
         after_us = out_us[found++];
     zone_free(zone);

@@ -28,9 +28,11 @@ struct schedule {
 void schedule_init(struct schedule *s);
 void schedule_release(struct schedule *s);
 
-/* The first moments after `after_us`, at most n of them; how many there are. 0 also when the expression or
- * the zone cannot be read any more; -ERR_NOMEM: not now, for want of memory or descriptors. */
-int schedule_next(const struct schedule *s, int64_t after_us, int64_t *out_us, int n);
+/* The first moments after `after_us`, at most n of them; how many there are. -ERR_BAD_FIELD, with a sentence in
+ * *why: the expression or the zone cannot be read (any more, or while its file is replaced); -ERR_NOMEM: not now,
+ * for want of memory or descriptors. */
+int schedule_next(const struct schedule *s, int64_t after_us, int64_t *out_us, int n,
+                  struct buf *why);
 
 const char *overlap_name(enum overlap o);
 bool overlap_parse(const char *name, enum overlap *out);

@@ -303,9 +303,9 @@ static int start_threads(struct service *s, uint16_t *port, uint16_t *admin_port
     if (!err)
         err = history_start();
     if (!err)
-        err = http_start(&s->conf, port, admin_port);
+        err = joblog_sweep_start(); /* before the first submission */
     if (!err)
-        err = joblog_sweep_start();
+        err = http_start(&s->conf, port, admin_port);
     return err;
 }
 

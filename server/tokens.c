@@ -115,7 +115,7 @@ static bool set_scopes(struct token *t, const char *v)
 
 static bool set_tasks(struct token *t, const char *v)
 {
-    return each_word(v, add_task, t);
+    return each_word(v, add_task, t) && t->tasks > 0; /* none would be all */
 }
 
 static bool set_read_all(struct token *t, const char *v)
@@ -137,7 +137,7 @@ static const struct {
     {"hash", set_hash,
      "sha256: and 64 hexadecimal digits, as `jobmill token` prints it; at most two"},
     {"scopes", set_scopes, "some of read, submit, control, work, admin"},
-    {"tasks", set_tasks, "names of tasks, at most 64"},
+    {"tasks", set_tasks, "names of tasks, 1 to 64"},
     {"read_all", set_read_all, "yes or no"},
     {"expires", set_expires, "a time such as 2027-01-01T00:00:00Z"},
 };
@@ -183,10 +183,16 @@ int tokens_set(struct tokens **all, const char *token, const char *name, const c
     if (!t)
         return -ERR_NOMEM;
     for (size_t i = 0; name && i < sizeof(settings) / sizeof(settings[0]); i++) {
-        if (strcmp(settings[i].name, name) == 0)
-            return settings[i].set(t, value)
-                       ? 0
-                       : bad(why, name, strcmp(name, "hash") == 0 ? "…" : value, settings[i].must);
+        if (strcmp(settings[i].name, name) != 0)
+            continue;
+        if (t->seen & 1u << i) { /* two secrets of one name would have the scopes of both */
+            buf_addf(why, "%s is set twice", name);
+            return -ERR_CONFIG;
+        }
+        if (!settings[i].set(t, value))
+            return bad(why, name, strcmp(name, "hash") == 0 ? "…" : value, settings[i].must);
+        t->seen |= 1u << i;
+        return 0;
     }
     if (!name)
         return 0;

@@ -32,6 +32,7 @@ struct token {
     int64_t expires_us; /* wall; 0: never */
     char task[TOKEN_TASKS_MAX][JOB_TASK_MAX + 1];
     size_t tasks; /* 0: all */
+    unsigned seen; /* a bit for each setting that was given */
 };
 
 struct tokens {

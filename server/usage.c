@@ -40,6 +40,15 @@ static size_t read_file(const char *path, char *out, size_t size)
     return n > 0 ? (size_t)n : 0;
 }
 
+size_t usage_children(const char *text, pid_t *out, size_t most)
+{
+    size_t n = 0;
+    char *end;
+    for (long child; n < most && (child = strtol(text, &end, 10)) > 0 && *end == ' '; text = end)
+        out[n++] = (pid_t)child;
+    return n;
+}
+
 static void add_children(struct tree *t, pid_t pid)
 {
     char path[64], text[8192];
@@ -51,10 +60,7 @@ static void add_children(struct tree *t, pid_t pid)
         char file[384];
         snprintf(file, sizeof(file), "%s/%s/children", path, e->d_name);
         (void)read_file(file, text, sizeof(text));
-        char *at = text, *end;
-        for (long child; t->n < TREE_MAX && (child = strtol(at, &end, 10)) > 0 && end != at;
-             at = end)
-            t->pid[t->n++] = (pid_t)child;
+        t->n += usage_children(text, t->pid + t->n, TREE_MAX - t->n);
     }
     if (dir)
         closedir(dir);

@@ -8,7 +8,9 @@
 #include "../common/board.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct usage {
     int32_t pid;        /* the worker's; 0: it could not be read */
@@ -19,5 +21,9 @@ struct usage {
 
 /* Fills out[slots] of the board. Waits for nobody: while another thread reads, it gives what was known. */
 void usage_read(const struct board *board, struct usage *out);
+
+/* The process ids of a list of the kernel's, which ends each with a blank; at most `most`. One that the end of the text
+ * cuts off would be a stranger's: it is left out. How many there are. For usage_read, and its test. */
+size_t usage_children(const char *text, pid_t *out, size_t most);
 
 #endif

@@ -227,6 +227,14 @@ START_TEST(workers_of_the_default_pool)
     setenv("JOBMILL_WORKERS", "4", 1);
     ck_loads("[pool default]\nworkers = 2\n");
     ck_assert_uint_eq(c.defs.pool[0].workers, 4);
+    struct cpus mine; /* one for each core is a word, too */
+    ck_assert_int_eq(cpus_allowed(&mine), 0);
+    ck_loads("[pool default]\nworkers = 511\n");
+    ck_assert_int_eq(load(FLAGS(W("--config"), file, W("--workers=0"))), 0);
+    ck_assert_uint_eq(c.defs.pool[0].workers, cpus_count(&mine));
+    setenv("JOBMILL_WORKERS", "0", 1);
+    ck_loads("[server]\nworkers = 5\n[pool default]\nworkers = 511\n");
+    ck_assert_uint_eq(c.defs.pool[0].workers, cpus_count(&mine));
 }
 END_TEST
 

@@ -3,6 +3,7 @@
  * wrong with them, and how they travel to another process.
  */
 #include "../common/err.h"
+#include "../server/conf_machine.h"
 #include "../server/schema.h"
 #include "confkit.h"
 #include "suite.h"
@@ -100,7 +101,9 @@ END_TEST
 START_TEST(shipped_tasks_may_be_changed)
 {
     ck_loads("[pool one]\n[task primes]\ntimeout = 5\npool = one\n[task echo]\ncommand = cat\n"
-             "[task noop]\ntimeout = 7\nmodule = /x/noop.so\n");
+             "[task noop]\ntimeout = 7\nmodule = /x/noop.so\n"
+             "[task sleep]\nconcurrency = 1\nkey_concurrency = 2\nrate = 3\nburst = 4\n"
+             "backoff = fixed 5s\nkeep_for = 6\nkeep_max = 7\ncommand = sleep 1\n");
     ck_assert_uint_eq(c.defs.tasks, 6);
     ck_assert_str_eq(task("primes")->module, "builtin:primes");
     ck_assert_int_eq(task("primes")->timeout_us, 5000000);
@@ -109,6 +112,13 @@ START_TEST(shipped_tasks_may_be_changed)
     ck_assert_int_eq(task("echo")->kind, TASK_COMMAND);
     ck_assert_str_eq(task("noop")->module, "/x/noop.so");
     ck_assert_int_eq(task("noop")->timeout_us, 7000000);
+    const struct taskdef *t = task("sleep"); /* what stands before its command counts, too */
+    ck_assert_uint_eq(t->concurrency, 1);
+    ck_assert_uint_eq(t->key_concurrency, 2);
+    ck_assert(t->rate > 2.9 && t->burst > 3.9);
+    ck_assert_str_ne(t->backoff, "");
+    ck_assert_int_eq(t->keep_for_us, 6000000);
+    ck_assert_int_eq(t->keep_max, 7);
 }
 END_TEST
 
@@ -163,6 +173,9 @@ START_TEST(sections_that_are_wrong)
         {"[task x]\ncommand = a\nmodule = b\n", ":3: a task has either a module or a command"},
         {"[task x]\nmodule = a\ncommand = b\n", ":3: a task has either a module or a command"},
         {"[task x]\ncommand = a\ncommand = b\n", ":3: command is set twice"},
+        {"[task echo]\nmodule = builtin:noop\ncommand = b\n", ":3: a task has either a module or"},
+        {"[task x]\nrate = 1\nrate = 2\n", ":3: rate is set twice"},
+        {"[task x]\nkeep_for = 1\ncommand = a\nkeep_for = 1\n", ":4: keep_for is set twice"},
         {"[task x]\ncommand =\n", ":2: command = : no words"},
         {"[task x]\ncommand = ''\n", ":2: command = '': no words"},
         {"[task x]\ncommand = a 'b\n", ":2: command = a 'b: no words, or a quote"},
@@ -297,9 +310,40 @@ START_TEST(definitions_travel)
 }
 END_TEST
 
+static int settle(const char *task_name, const char *text, bool seccomp)
+{
+    struct machine m = {.probed = true, .seccomp = seccomp, .why = "it lacks something"};
+    ck_loads(text);
+    buf_clear(&why);
+    return conf_settle_task(&c.defs.task[taskdefs_find(&c.defs, task_name)], &m, &why);
+}
+
+static void refuses(const char *setting, const char *text)
+{
+    char words[100];
+    snprintf(words, sizeof(words), "[task x]: %s: this machine does not offer it: it lacks",
+             setting);
+    ck_assert_int_eq(settle("x", text, false), -ERR_CONFIG);
+    ck_assert_msg(strstr(why.data, words) != NULL, "%s", why.data);
+}
+
+/* `best` takes what there is, also of what it forbids by default. */
+START_TEST(the_best_of_a_poor_machine)
+{
+    static const char best[] = "[task x]\ncommand = a\nsandbox = best\n";
+    ck_assert_int_eq(settle("x", best, false), 0);
+    ck_assert_int_eq(task("x")->sandbox, SANDBOX_NONE);
+    ck_assert(task("x")->network);
+    ck_assert_int_eq(settle("x", best, true), 0);
+    ck_assert(!task("x")->network); /* that can be had */
+    refuses("network = no", "[task x]\ncommand = a\nsandbox = best\nnetwork = no\n");
+    refuses("sandbox = basic", "[task x]\ncommand = a\nsandbox = basic\n");
+}
+END_TEST
+
 int main(void)
 {
     return SUITE("conf_sections", kit_setup, kit_teardown, pools_and_tasks,
                  shipped_tasks_may_be_changed, room_for_more_workers, sections_that_are_wrong,
-                 schemas_of_inputs, definitions_travel);
+                 schemas_of_inputs, definitions_travel, the_best_of_a_poor_machine);
 }

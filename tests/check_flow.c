@@ -11,14 +11,16 @@
 static void taken(struct taskdef *t, const char *name, const char *value)
 {
     AUTO_BUF why = BUF_INIT;
-    ck_assert_msg(flow_set(t, name, value, &why) == 0, "%s = %s: %s", name, value, why.data);
+    ck_assert_msg(flow_set(t, name, value, &(uint64_t){0}, &why) == 0, "%s = %s: %s", name, value,
+                  why.data);
 }
 
 static void refused(const char *name, const char *value, const char *words)
 {
     static struct taskdef t;
     AUTO_BUF why = BUF_INIT;
-    ck_assert_msg(flow_set(&t, name, value, &why) == -ERR_CONFIG, "%s = %s", name, value);
+    ck_assert_msg(flow_set(&t, name, value, &(uint64_t){0}, &why) == -ERR_CONFIG, "%s = %s", name,
+                  value);
     ck_assert_msg(strstr(why.data, words), "%s", why.data);
 }
 
@@ -70,7 +72,7 @@ START_TEST(values_that_are_refused)
         refused(rows[i].name, rows[i].value, rows[i].words);
     static struct taskdef t;
     AUTO_BUF why = BUF_INIT;
-    ck_assert_int_eq(flow_set(&t, "colour", "1", &why), 1); /* of somebody else */
+    ck_assert_int_eq(flow_set(&t, "colour", "1", &(uint64_t){0}, &why), 1); /* of somebody else */
     ck_assert_uint_eq(why.len, 0);
 }
 END_TEST

@@ -55,6 +55,29 @@ START_TEST(parts_are_found)
 }
 END_TEST
 
+/* As programs write quotes and backslashes in a file's name. */
+START_TEST(names_of_files_have_backslashes)
+{
+    static const char *const names[] = {"a\\\"b.png", "a\\\\", "\\\"; name=\\\"x",
+                                        "C:\\dir\\a.png"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char text[200];
+        for (int last = 0; last < 2; last++) {
+            snprintf(
+                text, sizeof(text),
+                last ? "--XyZ\r\nContent-Disposition: form-data; name=f; filename=\"%s\"\r\n\r\n"
+                       "x\r\n--XyZ--"
+                     : "--XyZ\r\nContent-Disposition: form-data; filename=\"%s\"; name=f\r\n\r\n"
+                       "x\r\n--XyZ--",
+                names[i]);
+            ck_assert_msg(parse(TYPE, text, strlen(text)) == 0, "%s: %s", text, why);
+            ck_assert_msg(part[0].file, "%s", text);
+            ck_assert_str_eq(part[0].name, "f");
+        }
+    }
+}
+END_TEST
+
 START_TEST(every_cut_is_refused)
 {
     static const char text[] =
@@ -93,6 +116,8 @@ START_TEST(what_is_wrong_is_said)
         PART("Content-Disposition: form-data; name=\"\"", "x"),
         PART("Content-Disposition: form-data; name=\"a", "x"),
         PART("Content-Disposition: form-data", "x"),
+        PART("Content-Disposition: form-data; name=\"a\\b\"", "x"),
+        PART("Content-Disposition: form-data; name=\"a\\\"", "x"),
         PART(NAME "\r\nContent-Transfer-Encoding: base64", "x"),
         PART(NAME "\r\nno header", "x"),
         PART(NAME "\r\nX: \x01", "x"),
@@ -130,6 +155,6 @@ END_TEST
 
 int main(void)
 {
-    return SUITE("multipart", NULL, NULL, parts_are_found, every_cut_is_refused,
-                 what_is_wrong_is_said, there_are_limits);
+    return SUITE("multipart", NULL, NULL, parts_are_found, names_of_files_have_backslashes,
+                 every_cut_is_refused, what_is_wrong_is_said, there_are_limits);
 }

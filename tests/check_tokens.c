@@ -57,8 +57,8 @@ START_TEST(values_that_are_taken)
     ck_assert(token_may_task(t, "echo"));
     ck_assert(!token_may_task(t, "sleep"));
     ck_assert_int_eq(tokens_check(all, &why), 0);
-    ck_assert_int_eq(set("read_all", "no"), 0);
-    ck_assert(!all->token[0].read_all);
+    ck_assert_int_eq(tokens_set(&all, "other", "read_all", "no", &why), 0);
+    ck_assert(!all->token[1].read_all);
 }
 END_TEST
 
@@ -86,8 +86,9 @@ START_TEST(values_that_are_refused)
     refused("expires", "1960-01-01T00:00:00Z", "a time such as");
     refused("colour", "1", "not a setting of a token");
     ck_assert_int_eq(tokens_set(&all, "A b", NULL, NULL, &why), -ERR_CONFIG);
-    ck_assert_int_eq(set("hash", HASH), 0);
-    refused("hash", HASH " " HASH, "at most two");
+    refused("hash", HASH " " HASH " " HASH, "at most two");
+    refused("tasks", "", "1 to 64");
+    refused("tasks", " , ", "1 to 64");
     char many[5000];
     memset(many, 'a', sizeof(many));
     many[sizeof(many) - 1] = '\0';
@@ -95,7 +96,23 @@ START_TEST(values_that_are_refused)
     many[0] = '\0';
     for (int i = 0; i <= TOKEN_TASKS_MAX; i++)
         snprintf(many + strlen(many), sizeof(many) - strlen(many), "t%d ", i);
-    refused("tasks", many, "at most 64");
+    refused("tasks", many, "1 to 64");
+}
+END_TEST
+
+START_TEST(each_is_said_once)
+{
+    static const char *const twice[][2] = {{"hash", HASH},
+                                           {"scopes", "read"},
+                                           {"tasks", "noop"},
+                                           {"read_all", "no"},
+                                           {"expires", "2027-01-01T00:00:00Z"}};
+    for (size_t i = 0; i < sizeof(twice) / sizeof(twice[0]); i++) {
+        ck_assert_int_eq(set(twice[i][0], twice[i][1]), 0);
+        refused(twice[i][0], twice[i][1], "is set twice");
+        ck_assert_int_eq(tokens_set(&all, "other", twice[i][0], twice[i][1], &why), 0);
+    }
+    ck_assert_uint_eq(all->token[0].hashes, 1);
 }
 END_TEST
 
@@ -152,5 +169,6 @@ END_TEST
 int main(void)
 {
     return SUITE("tokens", begin, end, values_that_are_taken, values_that_are_refused,
-                 what_is_missing_is_named, as_many_as_there_may_be, none_is_printed);
+                 each_is_said_once, what_is_missing_is_named, as_many_as_there_may_be,
+                 none_is_printed);
 }

@@ -548,6 +548,24 @@ START_TEST(the_outside_needs_tokens)
 }
 END_TEST
 
+/* A file may say another address and no tokens; the socket is the one of the start. */
+START_TEST(the_outside_keeps_its_tokens)
+{
+    char *conf = strdup("[server]\nadmin_listen = 0.0.0.0:0\n");
+    add_token(&conf, "admin", A_ADMIN, "scopes = admin");
+    struct server *s = server_new(conf, NULL);
+    s->errors_ok = true;
+    rewrite(s, "[server]\nadmin_listen = 127.0.0.1:0\n");
+    TOLD("\"act\":\"reload\"", "\"result\":\"failed\"", "until a restart admin_listen = 0.0.0.0:0");
+    ck_assert_int_eq(status_of(s, NULL, "GET", "/v1/jobs", NULL), 401);
+    rewrite(s, "[server]\nadmin_listen = 127.0.0.1:0\ninsecure = yes\n");
+    TOLD("\"act\":\"reload\"", "\"result\":\"ok\"");
+    ck_assert_int_eq(status_of(s, NULL, "GET", "/v1/jobs", NULL), 200);
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
 static bool file_holds(const char *path, const char *word)
 {
     FILE *f = fopen(path, "rb");
@@ -599,6 +617,7 @@ int main(void)
         every_act_of_control_is_told,
         every_answer_tells_browsers_what_it_is,
         the_outside_needs_tokens,
+        the_outside_keeps_its_tokens,
         no_token_shows_anywhere,
         figures_are_of_all_and_tell_of_no_job,
         who_asks_is_told_what_it_may_and_admins_alone_the_rest,

@@ -44,6 +44,12 @@ static char *large_batch(void)
     return body;
 }
 
+static void stop(struct server *s)
+{
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+}
+
 /* A service with jobs, stopped; good: a copy of its store. */
 static struct server *stopped(char good[300])
 {
@@ -52,8 +58,7 @@ static struct server *stopped(char good[300])
     answer_free(post(s, "/v1/jobs/batch", body, 202));
     free(body);
     eventually(stat_of(s, "jobs.succeeded") == JOBS, LONG_MS);
-    server_signal(s, SIGTERM);
-    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    stop(s);
     snprintf(good, 300, "%s/good.db", s->dir);
     shell("cp %s/data/jobmill.db %s", s->dir, good);
     return s;
@@ -150,6 +155,36 @@ START_TEST(what_was_not_hit_is_there)
 }
 END_TEST
 
+/* The first and the last page of a table: the keys of all that is between are close together, and
+ * far from where one looks for them. */
+START_TEST(both_ends_of_a_table_are_hit)
+{
+    static const char *const tables[] = {"jobs", "blobs"};
+    static const char *const order[] = {"ASC", "DESC"};
+    char good[300], db[300], file[300], sql[200];
+    struct server *s = stopped(good);
+    snprintf(db, sizeof(db), "%s/data/jobmill.db", s->dir);
+    int64_t stake = 0;
+    for (int i = 0; i < 4; i++) {
+        snprintf(
+            sql, sizeof(sql),
+            "SELECT pageno FROM dbstat WHERE name = '%s' AND pagetype = 'leaf' ORDER BY path %s"
+            " LIMIT 1",
+            tables[i / 2], order[i % 2]);
+        unsigned page = (unsigned)ask(good, sql);
+        stake += at_stake(good, page);
+        overwrite(db, page);
+    }
+    ck_assert_int_lt(stake, 40);
+    int64_t n = recovered(s, file);
+    ck_assert_int_ge(n, JOBS - stake);
+    ck_assert_int_lt(n, JOBS);
+    shell("cp %s %s", good, db);
+    server_restart(s);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(a_service_goes_on_from_it)
 {
     char good[300], db[300], file[300];
@@ -176,13 +211,145 @@ START_TEST(a_service_goes_on_from_it)
 }
 END_TEST
 
+/* What is recovered takes the damaged store's place, and a service starts on it. */
+static void go_on(struct server *s)
+{
+    char db[300], file[300];
+    ck_assert_int_ge(recovered(s, file), 0);
+    snprintf(db, sizeof(db), "%s/data/jobmill.db", s->dir);
+    shell("rm %s* && mv %s %s", db, file, db);
+    server_restart(s);
+}
+
+static const char *of(const char *kind, const char *id, const char *more)
+{
+    static char path[100];
+    snprintf(path, sizeof(path), "/v1/%s/%s%s", kind, id, more);
+    return path;
+}
+
+/* Jobs of a group whose row is lost are of none: they run, are retried and forgotten. */
+START_TEST(groups_are_lost)
+{
+    enum { BATCHES = 150 };
+    static char group[BATCHES][40], job[BATCHES][40];
+    char db[300];
+    struct server *s = server_new(NULL, NULL);
+    answer_free(post(s, "/v1/tasks/noop/pause", "", 200));
+    for (int i = 0; i < BATCHES; i++) {
+        struct answer *a =
+            post(s, "/v1/jobs/batch", "{\"jobs\":[{\"task\":\"noop\"},{\"task\":\"noop\"}]}", 202);
+        snprintf(group[i], sizeof(group[i]), "%s", jstr(a->json, "id"));
+        snprintf(job[i], sizeof(job[i]), "%s", jstr(a->json, "jobs.0.id"));
+        answer_free(a);
+    }
+    answer_free(post(s, of("jobs", job[0], "/cancel"), "", 200));
+    stop(s);
+    snprintf(db, sizeof(db), "%s/data/jobmill.db", s->dir);
+    overwrite(db, (unsigned)ask(db, "SELECT pageno FROM dbstat WHERE name = 'job_groups' AND "
+                                    "pagetype = 'leaf' ORDER BY path LIMIT 1"));
+    go_on(s);
+    answer_free(get(s, of("groups", group[0], ""), 404));
+    answer_free(get(s, of("groups", group[BATCHES - 1], ""), 200));
+    answer_free(post(s, "/v1/tasks/noop/resume", "", 200));
+    eventually(stat_of(s, "jobs.succeeded") == 2 * BATCHES - 1, LONG_MS);
+    answer_free(post(s, of("jobs", job[0], "/retry"), "", 202));
+    answer_free(await_state(s, job[0], "succeeded"));
+    struct answer *a = http(s, "DELETE", of("jobs", job[0], ""), NULL, NULL);
+    ck_assert_int_eq(a->status, 204);
+    answer_free(a);
+    a = get(s, of("groups", group[BATCHES - 1], "?wait=20"), 200);
+    ck_assert(json_is_true(jget(a->json, "done")));
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
+static void change(const char *file, const char *sql)
+{
+    sqlite3 *c;
+    ck_assert_int_eq(sqlite3_open(file, &c), SQLITE_OK);
+    ck_assert_msg(sqlite3_exec(c, sql, NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(c));
+    sqlite3_close(c);
+}
+
+/* A batch of the jobs, and a job that waits for its end. */
+static void batch(struct server *s, const char *jobs, char group[40], char after[40])
+{
+    char body[200];
+    snprintf(body, sizeof(body), "{\"jobs\":[%s]}", jobs);
+    struct answer *a = post(s, "/v1/jobs/batch", body, 202);
+    snprintf(group, 40, "%s", jstr(a->json, "id"));
+    answer_free(a);
+    snprintf(body, sizeof(body), "{\"task\":\"echo\",\"depends_on\":[\"%s\"]}", group);
+    snprintf(after, 40, "%s", submit(s, body));
+}
+
+/* What waits for a group of which jobs are lost: the group ends with those that are left, and one
+ * without any is lost, too. */
+START_TEST(jobs_of_groups_are_lost)
+{
+    char part[40], whole[40], after_part[40], after_whole[40], lost[40], after_lost[40];
+    char db[300], body[100];
+    struct server *s = server_new(NULL, NULL);
+    answer_free(post(s, "/v1/tasks/noop/pause", "", 200));
+    batch(s, "{\"task\":\"echo\"},{\"task\":\"noop\",\"priority\":7}", part, after_part);
+    batch(s, "{\"task\":\"noop\",\"priority\":7}", whole, after_whole);
+    snprintf(lost, sizeof(lost), "%s", submit(s, "{\"task\":\"noop\",\"priority\":7}"));
+    snprintf(body, sizeof(body), "{\"task\":\"echo\",\"depends_on\":[\"%s\"]}", lost);
+    snprintf(after_lost, sizeof(after_lost), "%s", submit(s, body));
+    eventually(stat_of(s, "jobs.succeeded") == 1, LONG_MS);
+    stop(s);
+    snprintf(db, sizeof(db), "%s/data/jobmill.db", s->dir);
+    change(db, "DELETE FROM jobs WHERE priority = 7");
+    go_on(s);
+    struct answer *a = get(s, of("groups", part, ""), 200);
+    ck_assert(json_is_true(jget(a->json, "done")));
+    ck_assert_int_eq(jint(a->json, "total"), 1);
+    answer_free(a);
+    answer_free(get(s, of("groups", whole, ""), 404));
+    answer_free(await_state(s, after_part, "succeeded"));
+    a = await_state(s, after_whole, "failed");
+    ck_assert_str_eq(jstr(a->json, "error.code"), "dependency_failed");
+    answer_free(a);
+    answer_free(await_state(s, after_lost, "failed"));
+    server_free(s);
+}
+END_TEST
+
+/* A task's number is a place in an array: one that a flipped bit made is none. */
+START_TEST(a_number_is_damaged)
+{
+    char db[300], good[40];
+    struct server *s = server_new(NULL, NULL);
+    struct answer *a = run_job(s, "{\"task\":\"noop\"}");
+    snprintf(good, sizeof(good), "%s", jstr(a->json, "id"));
+    answer_free(a);
+    for (int i = 1; i <= 3; i++) {
+        char body[60];
+        snprintf(body, sizeof(body), "{\"task\":\"noop\",\"priority\":%d}", i);
+        answer_free(run_job(s, body));
+    }
+    stop(s);
+    snprintf(db, sizeof(db), "%s/data/jobmill.db", s->dir);
+    change(db, "UPDATE jobs SET task_id = -127 WHERE priority = 1;"
+               "UPDATE jobs SET task_id = 4097 WHERE priority = 2;"
+               "UPDATE jobs SET task_id = task_id + (1 << 24) WHERE priority = 3;"
+               "INSERT INTO tasks (task_id, name) VALUES (-1, 'below'), (1 << 30, 'above')");
+    go_on(s);
+    ck_assert_int_eq(jobs_kept(s), 1);
+    answer_free(get(s, of("jobs", good, ""), 200));
+    answer_free(run_job(s, "{\"task\":\"noop\"}"));
+    server_free(s);
+}
+END_TEST
+
 /* Nothing is written beside what is asked for, and nothing over it. */
 START_TEST(what_cannot_be)
 {
     char out[1024], file[300], data[300];
     struct server *s = server_new(NULL, NULL);
-    server_signal(s, SIGTERM);
-    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    stop(s);
     snprintf(data, sizeof(data), "%s/data", s->dir);
     snprintf(file, sizeof(file), "%s/new.db", s->dir);
     const char *const args[] = {"recover", file, "--data-dir", data, NULL};
@@ -203,7 +370,12 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {what_was_not_hit_is_there, a_service_goes_on_from_it,
+    const TTest *const tests[] = {what_was_not_hit_is_there,
+                                  both_ends_of_a_table_are_hit,
+                                  a_service_goes_on_from_it,
+                                  groups_are_lost,
+                                  jobs_of_groups_are_lost,
+                                  a_number_is_damaged,
                                   what_cannot_be};
     return run_suite("recover", tests, sizeof(tests) / sizeof(tests[0]));
 }

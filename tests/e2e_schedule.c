@@ -7,6 +7,7 @@
  */
 #include "harness.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -24,10 +25,10 @@ static void put(struct server *s, const char *name, const char *more, const char
     answer_free(a);
 }
 
-/* Stops the service, makes the schedule due `seconds` ago, and starts it again. */
-static void make_due(struct server *s, const char *name, int seconds, bool kill)
+/* Stops the service, changes the store, and starts it again. */
+static void change(struct server *s, const char *sql, bool kill)
 {
-    char path[300], sql[200];
+    char path[300];
     sqlite3 *db;
     if (kill) {
         server_kill9(s);
@@ -36,12 +37,19 @@ static void make_due(struct server *s, const char *name, int seconds, bool kill)
         ck_assert_int_eq(server_wait(s, LONG_MS), 0);
     }
     snprintf(path, sizeof(path), "%s/data/jobmill.db", s->dir);
-    snprintf(sql, sizeof(sql), "UPDATE schedules SET next_us = %lld WHERE name = '%s'",
-             ((long long)time(NULL) - seconds) * 1000000, name);
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
     ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
     server_restart(s);
+}
+
+/* Makes the schedule due `seconds` ago. */
+static void make_due(struct server *s, const char *name, int seconds, bool kill)
+{
+    char sql[200];
+    snprintf(sql, sizeof(sql), "UPDATE schedules SET next_us = %lld WHERE name = '%s'",
+             ((long long)time(NULL) - seconds) * 1000000, name);
+    change(s, sql, kill);
 }
 
 static struct answer *schedule(struct server *s, const char *name)
@@ -128,6 +136,68 @@ START_TEST(a_paused_schedule_makes_nothing)
 }
 END_TEST
 
+/* A zone's file that is not there for a while: who needs it waits, in nobody's way. */
+START_TEST(a_zone_that_cannot_be_read_ends_no_schedule)
+{
+    struct server *s = server_new(NULL, NULL);
+    char name[20], sql[300];
+    for (int i = 0; i < 20; i++) { /* more than are looked at in one go */
+        snprintf(name, sizeof(name), "far-%d", i);
+        put(s, name, "", "{\"task\":\"noop\"}");
+    }
+    put(s, "near", "", "{\"task\":\"noop\"}");
+    snprintf(sql, sizeof(sql),
+             "UPDATE schedules SET next_us = %lld; UPDATE schedules SET time_zone = 'Far/Away',"
+             " next_us = next_us - 5000000 WHERE name <> 'near'",
+             ((long long)time(NULL) - 5) * 1000000);
+    change(s, sql, true);
+    free(last_job(s, "near"));
+    eventually(log_has(s, "schedule far-7: its next run cannot be found"), LONG_MS);
+    ck_assert(log_has(s, "there is no time zone `Far/Away`"));
+    ck_assert(!has_run(s, "far-7"));
+    answer_free(http(s, "POST", "/v1/schedules/far-7/pause", NULL, NULL));
+    struct answer *a = http(s, "POST", "/v1/schedules/far-7/resume", NULL, NULL);
+    ck_assert_int_eq(a->status, 200);
+    answer_free(a);
+    change(s, "UPDATE schedules SET time_zone = 'UTC'", false);
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "far-%d", i);
+        free(last_job(s, name));
+    }
+    server_free(s);
+}
+END_TEST
+
+static void *resume(void *arg)
+{
+    answer_free(http(arg, "POST", "/v1/schedules/both/resume", NULL, NULL));
+    return NULL;
+}
+
+/* Its next run is that of the schedule as it is when it is resumed, not when that was asked for. */
+START_TEST(a_schedule_is_changed_and_resumed_at_once)
+{
+    struct server *s = server_new(NULL, NULL);
+    for (int i = 0; i < 100; i++) {
+        char body[200], month[10];
+        pthread_t thread;
+        snprintf(body, sizeof(body),
+                 "{\"name\":\"both\",\"cron\":\"0 0 1 %d *\",\"job\":{\"task\":\"noop\"}}",
+                 i % 12 + 1);
+        snprintf(month, sizeof(month), "-%02d-01T", i % 12 + 1);
+        if (i > 0)
+            ck_assert_int_eq(pthread_create(&thread, NULL, resume, s), 0);
+        answer_free(post(s, "/v1/schedules", body, 200));
+        if (i > 0)
+            ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        struct answer *a = schedule(s, "both");
+        ck_assert_msg(strstr(jstr(a->json, "next.0"), month) != NULL, "%s", a->body);
+        answer_free(a);
+    }
+    server_free(s);
+}
+END_TEST
+
 /* What becomes of a run while the last one's job still runs. */
 static void overlap(const char *policy, const char *old_state, bool new_job)
 {
@@ -161,10 +231,9 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        a_due_schedule_makes_its_job_once,
-        missed_runs_are_made_up_for_once_or_not_at_all,
-        a_paused_schedule_makes_nothing,
-        overlapping_runs,
+        a_due_schedule_makes_its_job_once,         missed_runs_are_made_up_for_once_or_not_at_all,
+        a_paused_schedule_makes_nothing,           a_zone_that_cannot_be_read_ends_no_schedule,
+        a_schedule_is_changed_and_resumed_at_once, overlapping_runs,
     };
     return run_suite("schedule", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -35,11 +35,12 @@ static void answer_error(struct request *rq, int err, const char *name)
 static void add_schedule(struct buf *out, const struct schedule *g)
 {
     int64_t next[NEXT_TOLD], now_us = clock_wall_us();
+    AUTO_BUF why = BUF_INIT; /* the writer's log tells it */
     int n = 0, more = 0;
     if (g->next_us > now_us)
         next[n++] = g->next_us;
     if (g->next_us)
-        more = schedule_next(g, n ? next[0] : now_us, next + n, NEXT_TOLD - n);
+        more = schedule_next(g, n ? next[0] : now_us, next + n, NEXT_TOLD - n, &why);
     n += more > 0 ? more : 0;
     buf_adds(out, "{\"name\":");
     json_text(out, g->name);

@@ -33,8 +33,17 @@ bool multipart_is(const char *content_type)
 
 /* ---- parameters of a header ---- */
 
-/* Finds NAME=VALUE after a `;` in text; VALUE is a token or a quoted text without backslashes.
- * False: absent, or not as it should be. */
+/* Up to the quote that ends a text: a backslash takes the next byte along. */
+static size_t quoted_len(const char *text)
+{
+    size_t n = 0;
+    while (text[n] && text[n] != '"')
+        n += text[n] == '\\' && text[n + 1] ? 2 : 1;
+    return n;
+}
+
+/* Finds NAME=VALUE after a `;` in text; VALUE is a token or a quoted text, with the backslashes
+ * that are in it. False: absent, or not as it should be. */
 static bool parameter(char *text, const char *name, char **value, size_t *len)
 {
     size_t n = strlen(name);
@@ -48,7 +57,7 @@ static bool parameter(char *text, const char *name, char **value, size_t *len)
         p++;
         bool quoted = *p == '"';
         *value = quoted ? ++p : p;
-        *len = strcspn(p, quoted ? "\"\\" : "; \t\"\\");
+        *len = quoted ? quoted_len(p) : strcspn(p, "; \t\"\\");
         p += *len;
         if (quoted && *p++ != '"')
             return false;

@@ -133,7 +133,7 @@ static int check_times(struct schedule *g, struct problem *p)
     zone_free(zone);
     g->created_us = clock_wall_us();
     g->created_us -= g->created_us % US_PER_MS;
-    int found = schedule_next(g, g->created_us, &g->next_us, 1);
+    int found = schedule_next(g, g->created_us, &g->next_us, 1, &why);
     if (found < 0)
         return problem_set(p, ERR_NOMEM, "no memory for the schedule");
     if (found == 0)

@@ -412,6 +412,7 @@ static const struct store_ops sqlite_ops = {
     .schedule_delete = sqlite_schedule_delete,
     .schedule_pause = sqlite_schedule_pause,
     .schedule_ran = sqlite_schedule_ran,
+    .schedule_get = sqlite_schedule_get,
     .schedule_due = sqlite_schedule_due,
     .schedule_next_us = sqlite_schedule_next_us,
     .schedule_count = sqlite_schedule_count,

@@ -401,7 +401,8 @@ int sqlite_schedule_put(struct store *s, const struct schedule *g);
 int sqlite_schedule_delete(struct store *s, const char *name);
 int sqlite_schedule_pause(struct store *s, const char *name, bool paused, int64_t next_us);
 int sqlite_schedule_ran(struct store *s, const struct schedule *g);
-int sqlite_schedule_due(struct store *s, int64_t now_us, struct schedule *out, size_t most,
+int sqlite_schedule_get(struct store *s, const char *name, struct schedule *out);
+int sqlite_schedule_due(struct store *s, int64_t now_us, size_t skip, struct schedule *out, size_t most,
                         size_t *n);
 int sqlite_schedule_next_us(struct store *s, int64_t *next_us);
 int sqlite_schedule_count(struct store *s, const char *name, size_t *n);

@@ -3,9 +3,9 @@
  * recover`, in a process of its own.
  *
  * The damaged file is only read. Each table is walked from both ends; where a page cannot be read
- * the keys between are searched for what lies between two bad pages. A row without which another
- * makes no sense takes it along: a job whose input is lost is no job. What follows from rows
- * (counters, tags) is made anew.
+ * the keys between are searched for what lies between two bad pages, by steps and by what names
+ * rows elsewhere. A row without which another makes no sense takes it along: a job whose input is
+ * lost is no job. What follows from rows (counters, groups' counts, tags) is made anew.
  */
 #include "sqlite.h"
 
@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GAPS_MAX 1000 /* stretches between bad pages that are still to be looked at */
+#define NUMBER_(n) #n
+#define NUMBER(n)  NUMBER_(n)
+#define GAPS_MAX   1000 /* stretches between bad pages that are still to be looked at */
 
 struct range {
     int64_t from, to;
@@ -24,7 +26,8 @@ struct range {
 
 struct salvage {
     sqlite3 *from, *to;
-    int version; /* of the damaged store's schema */
+    int version;  /* of the damaged store's schema */
+    bool learned; /* the table `known` has the keys of jobs */
     struct store_salvage *out;
     struct buf *why;
 };
@@ -50,6 +53,7 @@ struct table {
     bool keyed;             /* it is a number */
     struct buf columns;     /* those that both stores have */
     sqlite3_stmt *up, *down, *put;
+    sqlite3_stmt *hint; /* keys of a range that it may have; NULL: nothing names them */
 };
 
 static void table_release(struct table *t)
@@ -57,6 +61,7 @@ static void table_release(struct table *t)
     sqlite3_finalize(t->up);
     sqlite3_finalize(t->down);
     sqlite3_finalize(t->put);
+    sqlite3_finalize(t->hint);
     buf_release(&t->columns);
 }
 
@@ -91,6 +96,30 @@ static int describe(struct salvage *s, struct table *t)
     return 0;
 }
 
+/* Where else the keys of a table are told: in the new store, and for jobs in an index of the
+ * damaged one. */
+static const struct {
+    const char *table, *sql;
+} hints[] = {
+    {"jobs", "SELECT key FROM temp.known WHERE key BETWEEN ?1 AND ?2"},
+    {"blobs", "SELECT key * 4 FROM jobs WHERE key BETWEEN ?1 / 4 AND ?2 / 4"},
+    {"attempts", "SELECT key FROM jobs WHERE key BETWEEN ?1 AND ?2"},
+    {"checkpoints", "SELECT key FROM jobs WHERE key BETWEEN ?1 AND ?2"},
+    {"dependencies", "SELECT key FROM jobs WHERE key BETWEEN ?1 AND ?2"},
+    {"job_groups", "SELECT DISTINCT group_key FROM jobs WHERE group_key > 0 AND group_key BETWEEN "
+                   "?1 AND ?2"},
+};
+
+static int prepare_hint(struct salvage *s, struct table *t)
+{
+    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+        if (strcmp(hints[i].table, t->name) == 0 &&
+            sqlite3_prepare_v2(s->to, hints[i].sql, -1, &t->hint, NULL) != SQLITE_OK)
+            return say(s, s->to, sqlite3_errcode(s->to), "read the new store");
+    }
+    return 0;
+}
+
 static int prepare(struct salvage *s, struct table *t)
 {
     char range[160] = "";
@@ -116,7 +145,7 @@ static int prepare(struct salvage *s, struct table *t)
     if (rc != SQLITE_OK)
         return say(s, s->from, rc, "read the damaged store");
     rc = sqlite3_prepare_v2(s->to, put.data, -1, &t->put, NULL);
-    return rc == SQLITE_OK ? 0 : say(s, s->to, rc, "write the new store");
+    return rc == SQLITE_OK ? prepare_hint(s, t) : say(s, s->to, rc, "write the new store");
 }
 
 /* A row whose values a column does not take is damaged too: it is left out. */
@@ -196,6 +225,54 @@ static int walk_from(struct salvage *s, struct table *t, struct range r, int64_t
     return 0;
 }
 
+/* The keys of jobs in the order of an index, as far as it can be read. */
+static int learn(struct salvage *s, const char *order)
+{
+    sqlite3_stmt *from = NULL, *to = NULL;
+    char sql[120];
+    snprintf(sql, sizeof(sql),
+             "SELECT key FROM jobs INDEXED BY jobs_task ORDER BY task_id%s, key%s", order, order);
+    int rc = sqlite3_prepare_v2(s->to, "INSERT OR IGNORE INTO temp.known (key) VALUES (?1)", -1,
+                                &to, NULL);
+    if (rc == SQLITE_OK && sqlite3_prepare_v2(s->from, sql, -1, &from, NULL) == SQLITE_OK) {
+        while ((rc == SQLITE_OK || rc == SQLITE_DONE) && sqlite3_step(from) == SQLITE_ROW) {
+            (void)sqlite3_bind_int64(to, 1, sqlite3_column_int64(from, 0));
+            rc = sqlite3_step(to);
+            sqlite3_reset(to);
+        }
+    }
+    sqlite3_finalize(from);
+    sqlite3_finalize(to);
+    return rc == SQLITE_OK || rc == SQLITE_DONE ? 0 : say(s, s->to, rc, "write the new store");
+}
+
+static int learn_jobs(struct salvage *s)
+{
+    int err = s->learned ? 0 : learn(s, "");
+    if (!err && !s->learned)
+        err = learn(s, " DESC");
+    s->learned = true;
+    return err;
+}
+
+/* A range of which no step came upon a good page: keys of one time lie close together, far from
+ * both ends. */
+static int follow_hints(struct salvage *s, struct table *t, struct range r, struct range rest[2],
+                        bool left[2], bool *found)
+{
+    int err = t->hint && strcmp(t->name, "jobs") == 0 ? learn_jobs(s) : 0;
+    if (!t->hint || err)
+        return err;
+    (void)sqlite3_bind_int64(t->hint, 1, r.from);
+    (void)sqlite3_bind_int64(t->hint, 2, r.to);
+    while (!err && !*found && sqlite3_step(t->hint) == SQLITE_ROW) {
+        int64_t at = sqlite3_column_int64(t->hint, 0);
+        err = walk_from(s, t, r, at < r.from ? r.from : at, rest, left, found);
+    }
+    sqlite3_reset(t->hint);
+    return err;
+}
+
 /* Neither end of the range can be read. Steps from both that double land between two bad pages,
  * wherever those are: what is good between two of them is as wide as the one before it, or wider.
  */
@@ -211,6 +288,8 @@ static int search(struct salvage *s, struct table *t, struct range r, struct ran
         if (!err && !found)
             err = walk_from(s, t, r, r.to - step, rest, left, &found);
     }
+    if (!found && !err)
+        err = follow_hints(s, t, r, rest, left, &found);
     if (!found)
         left[0] = left[1] = false; /* nothing of it can be reached */
     return err;
@@ -268,8 +347,14 @@ static const char *const tables[] = {
     "tasks",       "jobs",  "blobs",     "attempts", "job_groups", "dependencies", "uniques",
     "idempotency", "pools", "schedules", "leases",   "deliveries", "checkpoints",  "job_tags"};
 
-/* Large bytes are in `blobs`, which a job without its own cannot do without. */
+/* Large bytes are in `blobs`, which a job without its own cannot do without. Numbers of tasks are
+ * places in an array (STORE_TASKS_MAX). A job whose group is lost is one of none, for a move of it
+ * would be counted there. A group is made of the jobs that are left: without any it is gone, and
+ * where none of them is to run it is opened, for the next start closes what is open, tells its
+ * callback_url and passes its end on. */
 static const char *const mending[] = {
+    "DELETE FROM tasks WHERE task_id NOT BETWEEN 1 AND " NUMBER(STORE_TASKS_MAX),
+    "DELETE FROM jobs WHERE task_id NOT BETWEEN 1 AND " NUMBER(STORE_TASKS_MAX),
     "DELETE FROM jobs WHERE state NOT BETWEEN 0 AND 6 OR priority NOT BETWEEN -100 AND 100 OR "
     "attempt < 0 OR max_attempts < 1 OR input_size < 0 OR result_size < 0 OR timeout_us < 0",
     "DELETE FROM jobs WHERE input IS NULL AND input_size > 1024 AND NOT EXISTS (SELECT 1 FROM "
@@ -284,7 +369,19 @@ static const char *const mending[] = {
     "DELETE FROM checkpoints WHERE key NOT IN (SELECT key FROM jobs)",
     "DELETE FROM job_tags WHERE key NOT IN (SELECT key FROM jobs)",
     "DELETE FROM uniques WHERE key NOT IN (SELECT key FROM jobs)",
-    "DELETE FROM idempotency WHERE kind = 0 AND key NOT IN (SELECT key FROM jobs)",
+    "UPDATE jobs SET group_key = 0, group_tail = 0 WHERE group_key <> 0 AND group_key NOT IN "
+    "(SELECT key FROM job_groups)",
+    "DELETE FROM job_groups WHERE open = 0 AND key NOT IN (SELECT group_key FROM jobs)",
+    "UPDATE job_groups SET n0 = 0, n1 = 0, n2 = 0, n3 = 0, n4 = 0, n5 = 0, n6 = 0",
+    "UPDATE job_groups SET n0 = c.n0, n1 = c.n1, n2 = c.n2, n3 = c.n3, n4 = c.n4, n5 = c.n5, "
+    "n6 = c.n6 FROM (SELECT group_key, sum(state = 0) AS n0, sum(state = 1) AS n1, "
+    "sum(state = 2) AS n2, sum(state = 3) AS n3, sum(state = 4) AS n4, sum(state = 5) AS n5, "
+    "sum(state = 6) AS n6 FROM jobs WHERE group_key <> 0 GROUP BY group_key) AS c "
+    "WHERE c.group_key = job_groups.key",
+    "UPDATE job_groups SET finished_us = 0 WHERE n0 + n1 + n2 > 0",
+    "UPDATE job_groups SET open = 1 WHERE n0 + n1 + n2 = 0 AND finished_us = 0",
+    "DELETE FROM idempotency WHERE key NOT IN (SELECT key FROM jobs) AND kind = 0",
+    "DELETE FROM idempotency WHERE key NOT IN (SELECT key FROM job_groups) AND kind <> 0",
     "INSERT OR IGNORE INTO job_tags (tag, key) SELECT t.value, j.key FROM jobs j, "
     "json_each(j.tags) t WHERE j.tags <> '' AND json_valid(j.tags)",
     "DELETE FROM counters",
@@ -333,13 +430,14 @@ static int check_source(struct salvage *s)
 
 static int salvage(struct salvage *s)
 {
-    int err = run(s, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = MEMORY");
+    int err = run(s, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = MEMORY; "
+                     "PRAGMA temp_store = MEMORY");
     if (!err)
         err = migrate_run(s->to, &s->out->version, s->why);
     if (!err)
         err = check_source(s);
     if (!err)
-        err = run(s, "BEGIN");
+        err = run(s, "CREATE TEMP TABLE known (key INTEGER PRIMARY KEY); BEGIN");
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !err; i++)
         err = one_table(s, tables[i]);
     for (size_t i = 0; i < sizeof(mending) / sizeof(mending[0]) && !err; i++)

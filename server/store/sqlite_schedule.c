@@ -135,11 +135,24 @@ static int take(const struct db *d, enum stmt which, int got, size_t inline_max,
     return got < 0 ? got : 0;
 }
 
-int sqlite_schedule_due(struct store *base, int64_t now_us, struct schedule *out, size_t most,
-                        size_t *n)
+static int get(const struct db *d, const char *name, struct schedule *out)
+{
+    size_t n = 0;
+    int got = db_first(d, STMT_SCHEDULE_GET, PARAMS(P_STR(name)));
+    int err = take(d, STMT_SCHEDULE_GET, got, SIZE_MAX, out, 1, &n);
+    return err ? err : n == 0 ? -ERR_NO_SCHEDULE : 0;
+}
+
+int sqlite_schedule_get(struct store *base, const char *name, struct schedule *out)
+{
+    return get(&sqlite_of(base)->db, name, out);
+}
+
+int sqlite_schedule_due(struct store *base, int64_t now_us, size_t skip, struct schedule *out,
+                        size_t most, size_t *n)
 {
     struct sqlite_store *s = sqlite_of(base);
-    int got = db_first(&s->db, STMT_SCHEDULE_DUE, PARAMS(P_INT(now_us), P_INT(most)));
+    int got = db_first(&s->db, STMT_SCHEDULE_DUE, PARAMS(P_INT(now_us), P_INT(most), P_INT(skip)));
     return take(&s->db, STMT_SCHEDULE_DUE, got, SIZE_MAX, out, most, n);
 }
 
@@ -171,11 +184,7 @@ int sqlite_schedule_count(struct store *base, const char *name, size_t *n)
 
 int sqlite_read_schedule(struct store_reader *base, const char *name, struct schedule *out)
 {
-    struct sqlite_reader *r = (struct sqlite_reader *)base;
-    size_t n = 0;
-    int got = db_first(&r->db, STMT_SCHEDULE_GET, PARAMS(P_STR(name)));
-    int err = take(&r->db, STMT_SCHEDULE_GET, got, SIZE_MAX, out, 1, &n);
-    return err ? err : n == 0 ? -ERR_NO_SCHEDULE : 0;
+    return get(&((struct sqlite_reader *)base)->db, name, out);
 }
 
 int sqlite_read_schedules(struct store_reader *base, size_t inline_max, struct schedule *out,

@@ -340,11 +340,16 @@ int store_schedule_ran(struct store *s, const struct schedule *g)
     return s->ops->schedule_ran(s, g);
 }
 
-int store_schedule_due(struct store *s, int64_t now_us, struct schedule *out, size_t most,
-                       size_t *n)
+int store_schedule_get(struct store *s, const char *name, struct schedule *out)
+{
+    return s->ops->schedule_get(s, name, out);
+}
+
+int store_schedule_due(struct store *s, int64_t now_us, size_t skip, struct schedule *out,
+                       size_t most, size_t *n)
 {
     *n = 0;
-    return s->ops->schedule_due(s, now_us, out, most, n);
+    return s->ops->schedule_due(s, now_us, skip, out, most, n);
 }
 
 int store_schedule_next_us(struct store *s, int64_t *next_us)

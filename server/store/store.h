@@ -226,8 +226,10 @@ int store_schedule_put(struct store *s, const struct schedule *g);
 int store_schedule_delete(struct store *s, const char *name);
 int store_schedule_pause(struct store *s, const char *name, bool paused, int64_t next_us);
 int store_schedule_ran(struct store *s, const struct schedule *g); /* keeps next_us and last_* */
-/* Those due, at most `most`; the caller releases them. */
-int store_schedule_due(struct store *s, int64_t now_us, struct schedule *out, size_t most, size_t *n);
+/* Those due, the longest first, without the first `skip`, at most `most`; the caller releases them. */
+int store_schedule_due(struct store *s, int64_t now_us, size_t skip, struct schedule *out, size_t most,
+                       size_t *n);
+int store_schedule_get(struct store *s, const char *name, struct schedule *out); /* as store_read_schedule */
 int store_schedule_next_us(struct store *s, int64_t *next_us); /* INT64_MAX: none */
 int store_schedule_count(struct store *s, const char *name, size_t *n); /* of other names */
 

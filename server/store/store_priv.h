@@ -77,7 +77,8 @@ struct store_ops {
     int (*schedule_delete)(struct store *s, const char *name);
     int (*schedule_pause)(struct store *s, const char *name, bool paused, int64_t next_us);
     int (*schedule_ran)(struct store *s, const struct schedule *g);
-    int (*schedule_due)(struct store *s, int64_t now_us, struct schedule *out, size_t most,
+    int (*schedule_get)(struct store *s, const char *name, struct schedule *out);
+    int (*schedule_due)(struct store *s, int64_t now_us, size_t skip, struct schedule *out, size_t most,
                         size_t *n);
     int (*schedule_next_us)(struct store *s, int64_t *next_us);
     int (*schedule_count)(struct store *s, const char *name, size_t *n);
