@@ -291,15 +291,9 @@ START_TEST(who_asks_is_told_what_it_may_and_admins_alone_the_rest)
 }
 END_TEST
 
-/* The configuration is the server's file: see harness.c. */
 static void rewrite(struct server *s, const char *conf)
 {
-    char path[300];
-    snprintf(path, sizeof(path), "%s/conf", s->dir);
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(conf, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
+    server_configure(s, conf);
     server_signal(s, SIGHUP);
 }
 

@@ -65,16 +65,6 @@ START_TEST(so_many_of_a_task_are_kept)
 }
 END_TEST
 
-static void configure(struct server *s, const char *text)
-{
-    char path[300];
-    snprintf(path, sizeof(path), "%s/conf", s->dir);
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(text, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
 /* The service's own rule holds for what is left of a task that is not configured any more. */
 START_TEST(a_task_that_is_gone_is_forgotten_too)
 {
@@ -82,7 +72,7 @@ START_TEST(a_task_that_is_gone_is_forgotten_too)
     for (int i = 0; i < 4; i++)
         answer_free(run_job(s, "{\"task\":\"brief\"}"));
     server_kill9(s);
-    configure(s, "[server]\nkeep_max = 2\n");
+    server_configure(s, "[server]\nkeep_max = 2\n");
     server_restart(s);
     answer_free(run_job(s, "{\"task\":\"noop\"}"));
     eventually(jobs_kept(s) == 2 + 1, LONG_MS);

@@ -176,16 +176,6 @@ START_TEST(a_paused_pool_gives_no_leases)
 }
 END_TEST
 
-static void configure(struct server *s, const char *text)
-{
-    char path[300];
-    snprintf(path, sizeof(path), "%s/conf", s->dir);
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(text, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
 /* The task is none of remote workers any more: who holds the job is told all the same. */
 START_TEST(what_is_leased_is_cancelled_as_that)
 {
@@ -196,7 +186,7 @@ START_TEST(what_is_leased_is_cancelled_as_that)
         char *id = strdup(submit(s, "{\"task\":\"far\"}"));
         char *lease = take_lease(s, "{\"duration\":600}", NULL);
         server_kill9(s);
-        configure(s, later[i]);
+        server_configure(s, later[i]);
         server_restart(s);
         snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", id);
         struct answer *a = post(s, path, NULL, 200);

@@ -220,15 +220,9 @@ END_TEST
 
 /* ---- size ---- */
 
-/* The configuration is the server's file: see harness.c. */
 static void reload(struct server *s, const char *conf)
 {
-    char path[300];
-    snprintf(path, sizeof(path), "%s/conf", s->dir);
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(conf, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
+    server_configure(s, conf);
     server_signal(s, SIGHUP);
 }
 

@@ -180,6 +180,13 @@ long memory_peak_kib(pid_t pid)
     return kib;
 }
 
+void server_configure(struct server *s, const char *text)
+{
+    char path[PATH_LEN];
+    snprintf(path, sizeof(path), "%s/conf", s->dir);
+    write_file(path, text);
+}
+
 const char *server_binary(void)
 {
     const char *bin = getenv("JOBMILL_BIN");

@@ -69,6 +69,7 @@ void server_free(struct server *s);
  * another way. */
 char *server_log(struct server *s);
 /* Asked now: do the words stand in the log? For eventually(). */
+void server_configure(struct server *s, const char *text); /* its file, for its next start or SIGHUP */
 const char *server_binary(void); /* JOBMILL_BIN of the environment, or what was built */
 bool log_has(struct server *s, const char *words);
 
