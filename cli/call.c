@@ -30,6 +30,11 @@ static bool is_temporary(int status)
     return status == 429 || (status >= 500 && status != 501);
 }
 
+bool call_passes(int status)
+{
+    return is_temporary(status) && status != 500;
+}
+
 static int exit_of(int status)
 {
     return is_temporary(status) ? CLI_TEMPORARY : CLI_REFUSED;
@@ -110,7 +115,7 @@ static bool try_again(const struct http_call *call, enum http_end end, const str
     if (!safe || call->sink)
         return false;
     if (end == HTTP_ANSWERED)
-        return is_temporary(r->status) && r->status != 500;
+        return call_passes(r->status);
     return end == HTTP_BROKEN || (end == HTTP_UNREACHABLE && broke);
 }
 

@@ -31,6 +31,8 @@ double call_seconds(double deadline);
  */
 int call_refused(const char *about, const struct http_reply *r);
 
+bool call_passes(int status); /* an answer of this status may be another one soon */
+
 /* Says that a stream is no longer followed: CLI_TIMED_OUT. */
 int call_given_up(void);
 

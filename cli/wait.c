@@ -128,7 +128,7 @@ static int look(struct waiting *w, double seconds, json_t **job, struct http_rep
         return CLI_UNREACHABLE;
     }
     w->c->met = true;
-    if (r->status == 429 || r->status >= 500)
+    if (call_passes(r->status))
         return gone(w, "it is overloaded or not ready");
     is_back(w);
     if (r->status != 200) {

@@ -21,6 +21,8 @@ struct view {
     double finished, at;  /* jobs that had ended at the last look, and its time */
     double rate;          /* ended jobs a second between the last two looks; negative: not known */
     int columns, lines;
+    int refused;            /* the status of an answer that was a problem; 0: none was */
+    struct buf *refused_by; /* its body, one of `bodies` */
 };
 
 /* ---- what is shown ---- */
@@ -44,7 +46,7 @@ static json_t *fetch(struct view *v, const char *path, struct buf *body, const c
     if (end != HTTP_ANSWERED)
         *why = http_why(v->c->http);
     else if (r.status != 200 || !r.body.data)
-        *why = "it answers with an error";
+        v->refused = r.status, v->refused_by = body;
     else if (!(json = call_parse(r.body.data, r.body.len, JSON_ALLOW_NUL, NULL)))
         *why = "what answers is no jobmill";
     buf_move(body, &r.body);
@@ -56,6 +58,7 @@ static bool look(struct view *v, const char **why)
     char path[48];
     snprintf(path, sizeof(path), "/v1/jobs?limit=%d", v->lines < 1000 ? v->lines : 1000);
     forget(v);
+    v->refused = 0;
     v->stats = fetch(v, "/v1/stats", &v->bodies[0], why);
     v->workers = v->stats ? fetch(v, "/v1/workers", &v->bodies[1], why) : NULL;
     v->jobs = v->workers ? fetch(v, path, &v->bodies[2], why) : NULL;
@@ -172,6 +175,10 @@ static int live(struct view *v, double interval)
         term_size(&v->columns, &v->lines);
         if (look(v, &why))
             draw(v, &picture);
+        else if (v->refused)
+            buf_addf(&picture, "%s answers %d: %s\n", v->c->server, v->refused,
+                     v->refused == 401 || v->refused == 403 ? "it takes a token that may read"
+                                                            : "asked again");
         else
             buf_addf(&picture, "%s does not answer: %s\n", v->c->server, why);
         ok = !picture.failed && put_screen(&picture);
@@ -203,7 +210,13 @@ static int once(struct view *v)
 {
     AUTO_BUF picture = BUF_INIT;
     const char *why = "";
-    if (!look(v, &why)) {
+    bool looked = look(v, &why);
+    if (v->refused) {
+        AUTO_REPLY r = {.status = v->refused};
+        buf_move(&r.body, v->refused_by);
+        return call_refused(NULL, &r);
+    }
+    if (!looked) {
         fprintf(stderr, "jobmill: %s is not reachable: %s\n", v->c->server, why);
         return CLI_UNREACHABLE;
     }

@@ -311,7 +311,7 @@ int steps_finish(struct batch *b, const struct attempt *a, int64_t now_us, enum 
     struct finish_policy policy = {
         .now_us = now_us, .backoff_us = retry_delay, .arg = (void *)(uintptr_t)t};
     int err = store_finish(w.store, a, &policy, state);
-    if (!err && t && a->end == ATTEMPT_RETURNED)
+    if (!err && t && a->end == ATTEMPT_RETURNED && *state == JOB_QUEUED)
         claims_came_back(b, task);
     if (!err && *state == JOB_SCHEDULED)
         w.next_due_us = 0; /* look it up in the next round */

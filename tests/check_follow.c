@@ -242,6 +242,35 @@ START_TEST(what_is_undone_is_passed_on_later)
 }
 END_TEST
 
+/* Three changes of one commit: what the second will do to the group comes after the third. */
+START_TEST(a_group_that_is_being_forgotten_is_a_parent_yet)
+{
+    struct id jobs[1], g = group_of(1, jobs), failed = add(alpha, JOB_RUNNING, 0), which;
+    struct job j;
+    enum job_state state;
+    bool more;
+    ends_and_settles(&jobs[0], ATTEMPT_SUCCEEDED);
+    ends_and_settles(&failed, ATTEMPT_FAILED);
+    begin();
+    job_init(&j);
+    ck_assert_int_eq(store_retry(s, &failed, 9000, &j), 0);
+    job_release(&j);
+    ck_assert_int_eq(store_delete(s, &jobs[0], &state), 0);
+    ck_assert_int_eq(store_check_parents(s, &g, 1, &which), 0);
+    make(&j, beta, JOB_QUEUED, 0);
+    j.parents = malloc(sizeof(g));
+    ck_assert_ptr_nonnull(j.parents);
+    j.parents[0] = g;
+    j.parents_count = 1;
+    ck_assert_int_eq(insert(&j, NULL), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    commit();
+    ck_assert_int_eq(state_of(&j.id), JOB_QUEUED);
+    job_release(&j);
+    recount();
+}
+END_TEST
+
 START_TEST(a_failure_is_passed_on_or_not)
 {
     struct id p = add(alpha, JOB_RUNNING, 0);
@@ -526,7 +555,8 @@ int main(void)
                  a_failure_is_passed_on_or_not, a_cancelled_parent_decides_its_children,
                  a_group_of_cancelled_jobs_is_cancelled, a_group_is_a_parent,
                  many_children_take_several_transactions, a_child_has_its_own_time_too,
-                 what_is_undone_is_passed_on_later, a_forgotten_group_takes_its_calls_along,
+                 what_is_undone_is_passed_on_later, a_group_that_is_being_forgotten_is_a_parent_yet,
+                 a_forgotten_group_takes_its_calls_along,
                  what_was_forgotten_is_gathered_by_its_name,
                  a_retried_child_waits_for_its_retried_parents, a_retry_of_a_child_alone_runs_it,
                  a_group_begins_again_with_its_jobs, an_end_that_is_over_is_not_passed_on);

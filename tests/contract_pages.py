@@ -83,7 +83,8 @@ def live_doc_page(s, target):
     packed_headers, packed = s.call(200, 'GET', target, target, headers={'Accept-Encoding': 'gzip'})
     check(packed_headers['Content-Encoding'] == 'gzip' and gzip.decompress(packed) == plain, f'{target} compressed and not')
     check(packed_headers['ETag'] != headers['ETag'], f'{target}: a tag for each coding')
-    s.call(304, 'GET', target, target, headers={'If-None-Match': packed_headers['ETag'], 'Accept-Encoding': 'gzip'})
+    same, _ = s.call(304, 'GET', target, target, headers={'If-None-Match': packed_headers['ETag'], 'Accept-Encoding': 'gzip'})
+    check(same['Content-Length'] in (None, str(len(packed))), f'{target}: 304 says {same["Content-Length"]}, and 200 has {len(packed)} bytes')
     PAGES[target] = plain.decode()
     return re.findall(rb'/assets/([a-z0-9.-]+)', plain)
 

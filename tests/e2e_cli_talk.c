@@ -238,6 +238,26 @@ START_TEST(what_is_no_jobmill_is_told)
 }
 END_TEST
 
+/* A refusal is no outage, whatever asks. */
+START_TEST(a_refusal_is_told_as_that)
+{
+    static const char *const refused[] = {
+        PROBLEM("401 Unauthorized", "{\"title\":\"No token\",\"code\":\"unauthorized\"}"), NULL};
+    static const char *const damaged[] = {
+        PROBLEM("500 Internal Server Error", "{\"title\":\"Damaged\",\"code\":\"store_corrupt\"}"),
+        NULL};
+    struct canned c;
+    struct ran r = TALK(&c, 65, NULL, refused, "watch", "--json");
+    ck_assert_str_eq(r.err, "jobmill: No token\n");
+    ran_free(&r);
+    canned_end(&c);
+    r = TALK(&c, 75, NULL, damaged, "wait", ID);
+    ck_assert_ptr_nonnull(strstr(r.err, "Damaged"));
+    ran_free(&r);
+    canned_end(&c);
+}
+END_TEST
+
 START_TEST(silence_ends_when_it_was_said_to)
 {
     static const char *const none[] = {NULL}; /* connections are made and never answered */
@@ -407,6 +427,7 @@ int main(void)
         answers_cannot_harm_a_terminal,
         pages_of_other_places_are_not_followed,
         what_is_no_jobmill_is_told,
+        a_refusal_is_told_as_that,
         silence_ends_when_it_was_said_to,
         a_stream_that_is_cut_is_followed_in_peace,
         what_cannot_be_written_is_not_asked_for,

@@ -207,8 +207,10 @@ static void answer_page(struct request *rq, const char *name)
         return;
     }
     request_with_etag_of(rq, e->data, e->len);
-    if (rq->reply.status == 304)
+    if (rq->reply.status == 304) {
+        rq->reply.unsent = e->len;
         return;
+    }
     rq->reply.fixed = e->data;
     rq->reply.fixed_len = e->len;
     request_add_header(rq, "Content-Encoding", "gzip");

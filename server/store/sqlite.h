@@ -282,7 +282,7 @@ int sqlite_check_parents(struct store *s, const struct id *parents, size_t n, st
 int sqlite_insert(struct store *s, struct store_new *new);
 /* Of a job that is to run again: notes anew what of its depends_on has not ended, into job->waits. What has
  * ended, however that was, or is forgotten holds it no more. */
-int wait_again(struct sqlite_store *s, struct job *job, int64_t now_us);
+int wait_again(struct sqlite_store *s, struct job *job);
 int put_blob(struct sqlite_store *s, uint64_t key, enum blob_kind kind, const struct buf *b);
 /* What a row holds in place of a result, so that it does not grow later. */
 struct param row_room(const struct sqlite_store *s, uint32_t task_id, bool runs);

@@ -281,9 +281,6 @@ static int add_parents(struct sqlite_store *s, struct job *job, enum parent_end 
 {
     *fate = PARENT_OPEN;
     job->waits = 0;
-    int flushed = s->began_again ? group_flush(s, job->created_us) : 0; /* as in wait_again() */
-    if (flushed)
-        return flushed;
     for (size_t i = 0; i < job->parents_count; i++) {
         enum parent_end end = PARENT_OPEN;
         int err = parent_state(s, &job->parents[i], &end);
@@ -326,7 +323,7 @@ static int parse_parents(struct job *job)
     return ok ? 0 : -ERR_STORE_CORRUPT;
 }
 
-int wait_again(struct sqlite_store *s, struct job *job, int64_t now_us)
+int wait_again(struct sqlite_store *s, struct job *job)
 {
     const struct param child = P_INT(id_key(&job->id));
     job->waits = 0;
@@ -339,8 +336,6 @@ int wait_again(struct sqlite_store *s, struct job *job, int64_t now_us)
         err = n < 0 ? n : 0;
         s->parents -= n > 0;
     }
-    if (!err)
-        err = group_flush(s, now_us); /* a group has begun again with a job that was retried */
     for (size_t i = 0; i < job->parents_count && !err; i++) {
         enum parent_end end = PARENT_SUCCEEDED;
         err = parent_state(s, &job->parents[i], &end);

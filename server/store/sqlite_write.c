@@ -77,11 +77,13 @@ static int succeed(struct sqlite_store *s, const struct job *job, const struct a
     return err;
 }
 
-static int give_back(struct sqlite_store *s, const struct job *job)
+/* One that had begun was in time. */
+static int give_back(struct sqlite_store *s, const struct job *job, bool began)
 {
     struct who who = who_of(job);
-    int err = db_run_one(s, STMT_JOB_RETURN,
-                         PARAMS(P_INT(who.key), P_INT(job->attempt), P_INT(job->attempt - 1)));
+    int err = db_run_one(
+        s, STMT_JOB_RETURN,
+        PARAMS(P_INT(who.key), P_INT(job->attempt), P_INT(job->attempt - 1), P_INT(began)));
     if (!err)
         count_move(s, &who, JOB_RUNNING, JOB_QUEUED);
     return err;
@@ -108,7 +110,7 @@ static int end_attempt(struct sqlite_store *s, const struct job *job, const stru
     if (to == JOB_SUCCEEDED)
         return succeed(s, job, a, started, finished);
     if (to == JOB_QUEUED && a->end == ATTEMPT_RETURNED)
-        return give_back(s, job);
+        return give_back(s, job, a->began);
     struct job_error error = a->error;
     if (to == JOB_CANCELLED) {
         error = JOB_ERROR_NONE;
@@ -304,7 +306,7 @@ static int run_again(struct sqlite_store *s, struct job *job, int64_t now_us)
         err = keep_attempt(s, who.key, job->attempt, job->worker, job->started_us, job->finished_us,
                            &job->error);
     if (!err)
-        err = wait_again(s, job, now_us);
+        err = wait_again(s, job);
     if (err)
         return err;
     if (job->max_attempts <= job->attempt)
@@ -317,6 +319,10 @@ static int run_again(struct sqlite_store *s, struct job *job, int64_t now_us)
     if (err)
         return err;
     count_move(s, &who, (int)from, (int)job->state);
+    if (who.group_key) /* it has begun again, for whoever comes now and depends on it */
+        err = group_flush(s, now_us);
+    if (err)
+        return err;
     s->began_again = true;
     job->finished_us = job->started_us = job->expires_us = 0;
     job->cancel_requested = false;

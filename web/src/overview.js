@@ -17,11 +17,11 @@ export function Worker({ w }) {
 }
 
 /** Attempts that ended each second, between the last two looks at the figures. */
-function useRate(stats) {
+function useRate(poll) {
   const looks = useRef([]);
-  if (stats && looks.current.at(-1)?.of !== stats) looks.current = [...looks.current, { of: stats, at: stats.uptime, n: stats.writer.finished }].slice(-2);
+  if (poll.data && looks.current.at(-1)?.at !== poll.at) looks.current = [...looks.current, { at: poll.at, n: poll.data.writer.finished }].slice(-2);
   const [a, b] = looks.current;
-  return b && b.at > a.at ? Math.max(0, b.n - a.n) / (b.at - a.at) : 0;
+  return b && b.at > a.at ? (Math.max(0, b.n - a.n) * 1000) / (b.at - a.at) : 0;
 }
 
 function Figure({ name, value, unit, more, kind = '', href }) {
@@ -38,7 +38,7 @@ export function Overview() {
   const fine = useHistory(5, 5000, news);
   const metrics = useMetrics(news);
   const born = useRef({});
-  const rate = useRate(stats.data);
+  const rate = useRate(stats);
   const now = useNow();
   useEffect(() => fine.again(), [Boolean(stats.data)]);
   if (!stats.data) return stats.error ? html`<h1>Overview</h1><${Failure} error=${stats.error} />` : html`<${Loading} />`;

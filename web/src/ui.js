@@ -12,6 +12,7 @@ export const STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 
 export const FINAL = new Set(['succeeded', 'failed', 'cancelled', 'expired']);
 
 const SETTLE = 8000; // ms after a change in which what follows from it is still asked for
+const REST = 60000;
 
 /** Does nothing run, and does nothing wait? Only then does what follows from the service's figures stand as still as they do. */
 export const resting = (stats) => !stats.workers.busy && !['scheduled', 'queued', 'running'].some((state) => stats.jobs[state]);
@@ -22,7 +23,7 @@ const unanswered = (error) => !error.status || [502, 503, 504].includes(error.st
 /**
  * Polls a path while the tab is seen and nobody has stopped it. {data, at, error, again, fresh}: the last answer stays while one fails
  * (`at`: when it was known to hold), and while another path is asked for (fresh is false then). `news`: a ref to {stats, at}, the
- * service's figures and when they changed; while these stand still and it rests nothing is asked. `once`: no more after an
+ * service's figures and when they changed; while these stand still and it rests it is asked for once a minute, as what is past ages. `once`: no more after an
  * answer; `end`: nor after an error of this status.
  */
 export function usePoll(path, { ms = 2000, read = get, news = null, once = false, end = 0 } = {}) {
@@ -38,7 +39,7 @@ export function usePoll(path, { ms = 2000, read = get, news = null, once = false
     const later = () => {
       if (!paused) timer = setTimeout(ask, ms * pace);
     };
-    const still = () => news?.current.stats && resting(news.current.stats) && Date.now() - news.current.at > SETTLE;
+    const still = () => news?.current.stats && resting(news.current.stats) && Date.now() - news.current.at > SETTLE && Date.now() - good.current.at < REST;
     const ask = async () => {
       clearTimeout(timer);
       if (document.hidden) return;
