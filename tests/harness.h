@@ -68,9 +68,10 @@ void server_free(struct server *s);
 /* The whole log so far; heap. A job's end may be told before its last lines are in it: they come by
  * another way. */
 char *server_log(struct server *s);
-/* Asked now: do the words stand in the log? For eventually(). */
-void server_configure(struct server *s, const char *text); /* its file, for its next start or SIGHUP */
+/* Writes its configuration file, for its next start or SIGHUP. */
+void server_configure(struct server *s, const char *text);
 const char *server_binary(void); /* JOBMILL_BIN of the environment, or what was built */
+/* Asked now: do the words stand in the log? For eventually(). */
 bool log_has(struct server *s, const char *words);
 
 /* Runs the binary to its end, e.g. with a wrong configuration; what it says goes to out, its status

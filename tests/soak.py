@@ -44,7 +44,8 @@ KEEP, KEEP_MUCH = 300, 20000  # keep_max without and with LISTERS; besides that 
 KEPT_BESIDES = 60000  # ended jobs: two seconds of the most that a machine for tests does
 BATCH = json.dumps({'jobs': [{'task': 'noop'}] * 100})
 LISTS = ('/v1/jobs?limit=100', '/v1/jobs?limit=1000&state=succeeded')
-# what may grow from the middle third to the last: a factor, and so much besides
+# what may grow from the middle third to the last: a factor, and so much besides; data_kib is without the store's log, which is written
+# and cut all the time and has a bound of its own
 LIMITS = {'pss_kib': (1.10, 2048), 'fds': (1.0, 24), 'threads': (1.0, 0), 'data_kib': (1.15, 8192), 'processes': (1.0, 2)}
 
 
@@ -148,8 +149,7 @@ def sample(root, data):
         for name in names:
             try:
                 size = os.stat(os.path.join(path, name)).st_blocks // 2
-                now['data_kib'] += size
-                now['wal_kib'] += size if name == 'jobmill.db-wal' else 0
+                now['wal_kib' if name == 'jobmill.db-wal' else 'data_kib'] += size
             except OSError:
                 pass
     return now
