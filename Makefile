@@ -446,11 +446,14 @@ test: deps-test ## install what is missing, build, and pass the tests
 NONE_FAILED = [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 tests: $(BUILD)/jobmill $(UNIT_BIN) $(REPLAY_BIN) $(STORY_BIN) $(TEST_SOS) $(TEST_PROGRAMS)
 
+# Most of them wait most of the time; with a sanitizer they do not.
+TOGETHER = JOBS=$(if $(SAN),1,$(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))) ALONE="e2e_escape e2e_limits e2e_oom e2e_faults check_oom"
+
 check: $(UNIT_BIN) $(REPLAY_BIN) $(TEST_SOS) ## unit tests, and the kept inputs of the fuzzers
-	@JOBMILL_BUILD=$(BUILD) ./tests/each.sh $(UNIT_BIN) $(REPLAY_BIN)
+	@$(TOGETHER) JOBMILL_BUILD=$(BUILD) ./tests/each.sh $(UNIT_BIN) $(REPLAY_BIN)
 
 e2e: $(BUILD)/jobmill $(STORY_BIN) $(TEST_SOS) $(TEST_PROGRAMS) ## tests of the real binary over real HTTP
-	@RETRY=$(if $(CI),1,0) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill ./tests/each.sh $(STORY_BIN)
+	@$(TOGETHER) RETRY=$(if $(CI),1,0) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill ./tests/each.sh $(STORY_BIN)
 
 escape: $(BUILD)/jobmill $(BUILD)/tests/e2e_escape $(TEST_PROGRAMS) ## hostile programs in a sandbox, as this user, and of root also as an ordinary one
 	./tests/escape.sh $(BUILD)
