@@ -50,13 +50,14 @@ static inline bool buf_has_room(const struct buf *b, size_t len)
 
 static inline void buf_add(struct buf *b, const void *data, size_t len)
 {
-    if (len == 0 || !buf_has_room(b, len)) {
+    char *to = b->data;
+    if (len == 0 || !to || !buf_has_room(b, len)) {
         buf_add_grow(b, data, len);
         return;
     }
-    memcpy(b->data + b->len, data, len);
+    memcpy(to + b->len, data, len);
     b->len += len;
-    b->data[b->len] = '\0';
+    to[b->len] = '\0';
 }
 
 static inline void buf_adds(struct buf *b, const char *text)
