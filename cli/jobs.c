@@ -157,9 +157,7 @@ static int ask_ended(struct cli *c, double deadline, bool *ended)
                              .endless = deadline > 0}; /* then its end is that of the following */
     int status = call_do(c, &call, &r);
     json_t *job = status ? NULL : call_json(c, &r);
-    const char *state = show_string(job, "state");
-    *ended = strcmp(state, "scheduled") != 0 && strcmp(state, "queued") != 0 &&
-             strcmp(state, "running") != 0;
+    *ended = wait_has_ended(job) || !*show_string(job, "state");
     if (!status && !job)
         status = CLI_REFUSED;
     json_decref(job);

@@ -98,7 +98,7 @@ static void is_back(struct waiting *w)
 
 /* ---- the polls ---- */
 
-static bool has_ended(json_t *job)
+bool wait_has_ended(const json_t *job)
 {
     const char *state = json_string_value(json_object_get(job, "state"));
     return state && strcmp(state, "scheduled") != 0 && strcmp(state, "queued") != 0 &&
@@ -138,7 +138,7 @@ static int look(struct waiting *w, double seconds, json_t **job, struct http_rep
     json_t *now = call_json(w->c, r);
     if (!now)
         return CLI_REFUSED;
-    if (has_ended(now)) {
+    if (wait_has_ended(now)) {
         *job = now;
         return CLI_OK;
     }

@@ -13,6 +13,8 @@
  * for, one minute at most. */
 int wait_job(struct cli *c, const char *id, double deadline, json_t **job, struct buf *body);
 
+bool wait_has_ended(const json_t *job); /* by its state; false where it has none */
+
 /* The status that belongs to an ended job; with `tell`, an end that is no success is explained on
  * standard error. */
 int wait_outcome(const json_t *job, bool tell);

@@ -140,21 +140,34 @@ size_t claims_remote(const uint32_t *tasks, size_t n, uint32_t most, struct clai
     return any;
 }
 
+/* Tokens that the transaction takes; negative: that it gives back. */
+static void take_tokens(struct batch *b, uint32_t task, int32_t n)
+{
+    b->taken[task] += n;
+    if (w.defs->task[task].rate > 0)
+        bucket_take(&w.bucket[task], n);
+}
+
 void claims_came_back(struct batch *b, uint32_t task)
 {
-    b->taken[task]--;
-    if (w.defs->task[task].rate > 0)
-        bucket_take(&w.bucket[task], -1);
+    take_tokens(b, task, -1);
 }
 
 void claims_took(struct batch *b, uint32_t task_id)
 {
     uint32_t task = claims_task(task_id);
-    if (task == UINT32_MAX)
-        return;
-    b->taken[task]++;
-    if (w.defs->task[task].rate > 0)
-        bucket_take(&w.bucket[task], 1);
+    if (task != UINT32_MAX)
+        take_tokens(b, task, 1);
+}
+
+int claims_from_store(struct batch *b, const struct claim_quota *quota, size_t quotas, size_t want,
+                      int64_t now_us, struct job *out, size_t *n)
+{
+    int err = store_claim(w.store, quota, quotas, want, now_us, out, n);
+    if (err != STORE_HELD)
+        return err;
+    b->more = true;
+    return 0;
 }
 
 bool claims_wait(void)
@@ -227,9 +240,7 @@ int claims_add(struct batch *b, struct job *job, uint32_t task_index, bool copy_
     if (!c)
         return -ERR_NOMEM;
     b->credit[w.defs->task[task_index].pool]++;
-    b->taken[task_index]++;
-    if (w.defs->task[task_index].rate > 0)
-        bucket_take(&w.bucket[task_index], 1);
+    take_tokens(b, task_index, 1);
     *b->claims_end = &c->order.node;
     b->claims_end = &c->order.node.next;
     b->claimed++;
@@ -245,9 +256,7 @@ static int claim_for_pool(struct batch *b, uint32_t pool, int64_t now_us)
         size_t want = credit < CLAIM_MAX ? (size_t)credit : CLAIM_MAX, n = 0;
         if (!quotas(pool, (uint32_t)want))
             return 0;
-        int err = store_claim(w.store, q->quota, q->count, want, now_us, jobs, &n);
-        b->more = b->more || err == STORE_HELD;
-        err = err == STORE_HELD ? 0 : err;
+        int err = claims_from_store(b, q->quota, q->count, want, now_us, jobs, &n);
         for (size_t i = 0; i < n; i++) {
             uint32_t task = claims_task(jobs[i].task_id);
             int made = task == UINT32_MAX ? -ERR_INTERNAL : claims_add(b, &jobs[i], task, false);

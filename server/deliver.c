@@ -470,12 +470,11 @@ static void foresee_end(struct dispatcher *d, struct slot *s, int64_t now_us, in
 /* It holds nothing, so no DONE will tell that there is room: it is tried again. */
 static void full_timer(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
 {
-    int64_t due_us = s->full_us + FULL_US;
     if (!s->full || s->closed || s->state != SLOT_IDLE)
         return;
-    if (due_us <= now_us) {
+    if (s->full_us + FULL_US <= now_us) {
         s->full = false;
-        deliver_pending(d, s->pool);
+        deliver_pending(d, s->pool); /* it may be full again */
     }
     if (s->full && s->full_us + FULL_US < *next_us)
         *next_us = s->full_us + FULL_US;

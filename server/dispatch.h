@@ -31,7 +31,7 @@ void dispatch_cancel(const struct id *job, uint32_t attempt);
 void dispatch_resize(uint32_t pool, uint32_t workers);
 
 /* Running jobs get until `deadline_us` (monotonic) to end, then they are killed and returned to the
- * queue. Returns at once; dispatch_idle() tells when all is over. */
+ * queue. Returns at once; dispatch_wait_idle() tells when all is over. */
 void dispatch_drain(int64_t deadline_us);
 bool dispatch_wait_idle(int timeout_ms); /* true: no attempt is open */
 void dispatch_stop(void); /* closes the workers' sockets, ends the thread; what comes then is dropped */

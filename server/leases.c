@@ -62,9 +62,7 @@ static int take(struct batch *b, struct lease_ask *a, int64_t now_us)
     size_t n = 0;
     if (claims_remote(a->tasks, a->tasks_count, (uint32_t)a->most, quota) == 0)
         return 0;
-    int err = store_claim(w.store, quota, a->tasks_count, a->most, now_us, jobs, &n);
-    b->more = b->more || err == STORE_HELD;
-    err = err == STORE_HELD ? 0 : err;
+    int err = claims_from_store(b, quota, a->tasks_count, a->most, now_us, jobs, &n);
     for (size_t i = 0; i < n; i++) {
         claims_took(b, jobs[i].task_id);
         if (!err)

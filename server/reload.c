@@ -12,6 +12,7 @@
 #include "http/tls.h"
 #include "tokens.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,22 +76,28 @@ static int check_address(const struct conf *c, const char *setting, const char *
     return 0;
 }
 
+/* Those of `of`, by the tokens of `c`; `when`: before the name of a setting. */
+static int check_addresses(const struct conf *c, const struct conf *of, const char *when,
+                           struct buf *why)
+{
+    char listen[40], admin_listen[40];
+    snprintf(listen, sizeof(listen), "%slisten", when);
+    snprintf(admin_listen, sizeof(admin_listen), "%sadmin_listen", when);
+    int err = check_address(c, listen, of->listen, "run tasks", why);
+    return err || !of->admin_listen[0]
+               ? err
+               : check_address(c, admin_listen, of->admin_listen, "read the figures", why);
+}
+
 int reload_check_address(const struct conf *c, struct buf *why)
 {
-    int err = check_address(c, "listen", c->listen, "run tasks", why);
-    return err || !c->admin_listen[0]
-               ? err
-               : check_address(c, "admin_listen", c->admin_listen, "read the figures", why);
+    return check_addresses(c, c, "", why);
 }
 
 /* The sockets are those of the start, whatever the file says now. */
 static int check_sockets(const struct conf *c, struct buf *why)
 {
-    int err = check_address(c, "until a restart listen", r.conf->listen, "run tasks", why);
-    return err || !r.conf->admin_listen[0]
-               ? err
-               : check_address(c, "until a restart admin_listen", r.conf->admin_listen,
-                               "read the figures", why);
+    return check_addresses(c, r.conf, "until a restart ", why);
 }
 
 /* ---- what changed ---- */

@@ -96,6 +96,9 @@ void claims_undone(const struct batch *b); /* tokens of an undone transaction ar
 size_t claims_remote(const uint32_t *tasks, size_t n, uint32_t most, struct claim_quota *out);
 /* Since when it could run; 0: not known, for it was tried before or waited for others. */
 int64_t claims_could_run_us(const struct job *job);
+/* store_claim(); where it came to no end, the next transaction goes on. */
+int claims_from_store(struct batch *b, const struct claim_quota *quota, size_t quotas, size_t want,
+                      int64_t now_us, struct job *out, size_t *n);
 void claims_came_back(struct batch *b, uint32_t task); /* one did not run: its token is there again */
 void claims_took(struct batch *b, uint32_t task_id); /* one of a remote task began */
 void claims_learn_run(const struct attempt *a); /* how long it took */

@@ -5,8 +5,8 @@
 #ifndef JOBMILL_SERVER_HTTP_H
 #define JOBMILL_SERVER_HTTP_H
 
-#include <stddef.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct conf;
