@@ -315,15 +315,14 @@ int sqlite_claim(struct store *base, const struct claim_quota *quota, size_t quo
     want = want < STORE_BATCH ? want : STORE_BATCH;
     if (quotas == 0)
         return 0;
-    q.head = calloc(quotas, sizeof(*q.head));
-    q.open = calloc(quotas, sizeof(struct head *));
-    int err = q.head && q.open ? 0 : -ERR_NOMEM;
-    for (size_t i = 0; i < quotas && !err; i++)
+    q.head = calloc(quotas, sizeof(*q.head) + sizeof(struct head *));
+    if (!q.head)
+        return -ERR_NOMEM;
+    q.open = (struct head **)(void *)(q.head + quotas); /* behind them, in the same memory */
+    for (size_t i = 0; i < quotas; i++)
         q.head[i] = (struct head){.quota = &quota[i], .left = quota[i].most};
-    if (!err)
-        err = claim(sqlite_of(base), &q, want, now_us, out, n);
+    int err = claim(sqlite_of(base), &q, want, now_us, out, n);
     free(q.head);
-    free(q.open);
     if (err >= 0)
         return err;
     for (size_t i = 0; i < *n; i++)
