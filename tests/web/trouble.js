@@ -425,7 +425,8 @@ async function tokens() {
   await again(tab, there, job, secret.boss);
   await tab.getByRole('button', { name: 'Log out' }).click();
   await tab.getByLabel('Token').waitFor();
-  check((await refused.count()) === 0 && (await tab.title()) === 'Token · jobmill', 'who leaves is not refused');
+  check((await refused.count()) === 0, 'who leaves is not refused');
+  check((await tab.title()) === 'Token · jobmill', `the title of who has left: ${await tab.title()}`);
   await tab.context().close();
 }
 

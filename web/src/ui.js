@@ -1,6 +1,6 @@
 // ui.js - small parts that every page uses: html, polling, times, states, confirmation.
 import { h, render } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import htm from 'htm';
 import { clock, get, may, peek } from './api.js';
 import { prefs, usePrefs } from './prefs.js';
@@ -78,9 +78,9 @@ export function usePoll(path, { ms = 2000, read = get, news = null, once = false
   return { data: state.data, at: good.current.path === state.path ? good.current.at : 0, error: state.error, fresh: state.path === path, again: () => setTurn((n) => n + 1) };
 }
 
-/** What the browser calls the page. */
+/** What the browser calls the page; it changes together with the page. */
 export function useTitle(text) {
-  useEffect(() => void (text && (document.title = `${text} · jobmill`)), [text]);
+  useLayoutEffect(() => void (text && (document.title = `${text} · jobmill`)), [text]);
 }
 
 /** The service's time, which turns once a second while the tab is seen. */
