@@ -84,8 +84,6 @@ static void stamp(struct log_record *r, enum log_level level)
 static void emit(enum log_level level, const struct id *job, unsigned attempt, const char *text,
                  size_t len)
 {
-    if ((int)level < atomic_load_explicit(&least, memory_order_relaxed))
-        return;
     int keep = errno;
     int fd = atomic_load_explicit(&out_fd, memory_order_relaxed);
     if (fd < 0) {

@@ -28,7 +28,9 @@ const char *log_level_name(enum log_level level);
 
 /* `event` is a short constant word pair such as "worker died"; the rest is free text. */
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* A line written by or for a job (a task's own log, a command's stderr). */
+/* A line written by or for a job (a task's own log, a command's stderr). It goes to the collector whatever
+ * its level, for the job's own log has all of them; the collector leaves those below the least out of
+ * standard error. */
 void log_job(enum log_level level, const struct id *job, unsigned attempt, const char *text,
              size_t len);
 

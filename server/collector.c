@@ -1,7 +1,7 @@
 /*
  * collector.c - the sole reader of the log pipe. A thread of its own; it reads records as they were
  * written, joins those of one line, and writes whole lines to standard error, and those of a job to
- * its file too.
+ * its file too, which has all of them: the service's own log begins at log_level.
  *
  * When standard error takes nothing for STUCK_MS, lines are dropped and counted rather than that
  * the whole service waits for a terminal; the count is told once it flows again. A line whose rest
@@ -247,6 +247,8 @@ static void put_line(const struct log_record *r, const char *text, size_t len)
 {
     if (r->flags & LOG_HAS_JOB)
         joblog_add(r, text, len);
+    if (r->level < log_level())
+        return; /* of a job, whose own log has it */
     if (c.dropped > 0) {
         own_line("%llu log lines were dropped: standard error took nothing", c.dropped);
         if (c.line.failed || !write_line()) {

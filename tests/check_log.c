@@ -191,6 +191,7 @@ START_TEST(as_text)
     clock_fake(INT64_C(1700000000123) * US_PER_MS, -1);
     start(false);
     log_info("%s", "hello \x1b[31m\r\nred\x7f\t\xC3\xA4\xC2\x9B");
+    log_job(LOG_DEBUG, &job, 2, "quiet", 5); /* below the level: for the job's own log alone */
     log_job(LOG_ERROR, &job, 2, "words", 5);
     read_lines(2);
     ck_assert_str_eq(

@@ -126,6 +126,35 @@ START_TEST(a_module_logs_too)
 }
 END_TEST
 
+/* log_level is that of the service's own log. */
+START_TEST(all_levels_are_kept)
+{
+    static const char *const least[] = {"info", "error"};
+    for (size_t i = 0; i < 2; i++) {
+        char text[512];
+        snprintf(text, sizeof(text),
+                 "[server]\nlog_level = %s\n[task say]\ncommand = /bin/sh -c 'echo \"<7>low\" >&2; "
+                 "echo \"DEBUG: lower\" >&2; echo plain >&2; echo \"<3>high\" >&2; echo {}'\n",
+                 least[i]);
+        struct server *s = server_new(text, one_worker);
+        s->errors_ok = true; /* the job's */
+        struct answer *a = run_job(s, "{\"task\":\"say\"}");
+        char *lines = logs_of(s, jstr(a->json, "id"), ""), *rest = lines;
+        ck_assert_str_eq(next_line(&rest), "1 debug low");
+        ck_assert_str_eq(next_line(&rest), "1 debug DEBUG: lower");
+        ck_assert_str_eq(next_line(&rest), "1 info plain");
+        ck_assert_str_eq(next_line(&rest), "1 error high");
+        ck_assert_str_eq(rest, "");
+        free(lines);
+        answer_free(a);
+        eventually(log_has(s, "high"), LONG_MS);
+        ck_assert(!log_has(s, "low"));
+        ck_assert_int_eq(log_has(s, "plain"), i == 0);
+        server_free(s);
+    }
+}
+END_TEST
+
 START_TEST(a_part_of_it)
 {
     static const char *const ndjson[] = {"Accept: application/x-ndjson", NULL};
@@ -483,6 +512,7 @@ int main(void)
 {
     const TTest *const tests[] = {each_job_has_its_own_lines,
                                   a_module_logs_too,
+                                  all_levels_are_kept,
                                   a_part_of_it,
                                   a_follower_sees_lines_as_they_come,
                                   a_hundred_followers_hurt_nobody,
