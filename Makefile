@@ -101,6 +101,7 @@ SERVER := \
 	server/collector.c \
 	server/conf.c \
 	server/conf_command.c \
+	server/conf_doubts.c \
 	server/conf_file.c \
 	server/conf_schema.c \
 	server/conf_flow.c \

@@ -6,7 +6,9 @@ cat <<'TEXT'
 
 The configuration is an INI file, named by `--config` or `JOBMILL_CONFIG`; there need not be one. Each setting of `[server]` is also a flag
 (`max_body` is `--max-body 2MiB` or `--max-body=2MiB`) and a variable (`JOBMILL_MAX_BODY`). A flag overrides the variable, the variable the file, the
-file the default. `jobmill check-config` prints the values in force. An unknown name is an error.
+file the default. `jobmill check-config` prints the values in force, refuses what `serve` would refuse, and warns of
+programs, modules and tasks of tokens that are not there. An unknown name is an error; an unknown variable `JOBMILL_…` is ignored with a
+warning, as others set such.
 
 - **Times** are seconds, or have a unit: `500ms`, `30s`, `5m`, `1h`, `2d`.
 - **Sizes** are bytes, or have a unit: `64KiB`, `1MiB`, `2GiB`.

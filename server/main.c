@@ -3,10 +3,14 @@
 #include "../common/buf.h"
 #include "../common/err.h"
 #include "../workers/forkserver.h"
+#include "../workers/task.h"
 #include "backup.h"
 #include "conf.h"
+#include "conf_doubts.h"
 #include "conf_machine.h"
 #include "http/tls.h"
+#include "http/webhook.h"
+#include "reload.h"
 #include "serve.h"
 #include "store/store.h"
 #include "tokens.h"
@@ -35,6 +39,34 @@ static int load(struct conf *c, int argc, char **argv)
     return EXIT_CONFIG;
 }
 
+/* What it warns of does not keep the service from starting. */
+static void warn(const struct conf *c)
+{
+    AUTO_BUF doubts = BUF_INIT;
+    const struct task *tasks = tasks_load(&c->defs, NULL); /* until the end of the process */
+    for (uint32_t i = 0; tasks && i < c->defs.tasks; i++) {
+        if (tasks[i].broken)
+            buf_addf(&doubts, "[task %s]: %s\n", tasks[i].def->name, tasks[i].why);
+    }
+    conf_doubts(c, &doubts);
+    for (const char *line = doubts.data; line && *line; line += strcspn(line, "\n") + 1)
+        fprintf(stderr, "jobmill: warning: %.*s\n", (int)strcspn(line, "\n"), line);
+}
+
+/* All that makes `serve` end with EXIT_CONFIG before it opens the store. */
+static int check_all(struct conf *c, struct buf *why)
+{
+    int err = reload_check_address(c, why);
+    if (!err)
+        err = conf_settle(c, why);
+    if (!err)
+        err = webhook_check(c, why);
+    if (!err && c->tls_cert[0])
+        err = tls_start(c->tls_cert, c->tls_key, why);
+    tls_end();
+    return err;
+}
+
 static int check_config(int argc, char **argv)
 {
     struct conf c;
@@ -42,17 +74,13 @@ static int check_config(int argc, char **argv)
     if (status)
         return status;
     AUTO_BUF why = BUF_INIT;
-    if (conf_settle(&c, &why) != 0) {
+    if (check_all(&c, &why) != 0) {
         fprintf(stderr, "jobmill: %s\n", why.data ? why.data : "out of memory");
         status = EXIT_CONFIG;
     } else {
         conf_print(&c, stdout);
         conf_print_machine(&c, stdout);
-        if (c.tls_cert[0] && tls_start(c.tls_cert, c.tls_key, &why) != 0) {
-            fprintf(stderr, "jobmill: %s\n", why.data ? why.data : "out of memory");
-            status = EXIT_CONFIG;
-        }
-        tls_end();
+        warn(&c);
     }
     conf_unsettle();
     conf_release(&c);

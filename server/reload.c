@@ -7,6 +7,7 @@
 
 #include "../common/err.h"
 #include "../common/log.h"
+#include "conf_doubts.h"
 #include "dispatch.h"
 #include "http/auth.h"
 #include "http/tls.h"
@@ -233,6 +234,8 @@ void reload_now(void)
         return;
     }
     size_t n = c.tokens ? c.tokens->count : 0;
+    AUTO_BUF doubts = BUF_INIT;
+    conf_doubts(&c, &doubts);
     if (reload_check_address(&c, &why) != 0 || check_sockets(&c, &why) != 0 ||
         tls_reload(&why) != 0 || auth_use(c.tokens) != 0) {
         fail(&why);
@@ -243,6 +246,7 @@ void reload_now(void)
         resize_all(&c, &done);
         tell(LOG_INFO, "ok", done.data ? done.data : "");
         tell_restart(&c);
+        conf_doubts_log(&doubts);
     }
     conf_release(&c);
 }

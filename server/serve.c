@@ -17,6 +17,7 @@
 #include "../workers/forkserver.h"
 #include "collector.h"
 #include "conf.h"
+#include "conf_doubts.h"
 #include "conf_machine.h"
 #include "dispatch.h"
 #include "history.h"
@@ -438,11 +439,13 @@ int serve_main(int argc, char **argv)
 {
     static struct service s; /* threads point into it until the process ends */
     AUTO_BUF why = BUF_INIT;
+    AUTO_BUF doubts = BUF_INIT;
     s = (struct service){.board_fd = -1, .log_read_fd = -1, .log_write_fd = -1, .control_fd = -1};
     umask(077);
     if (conf_load(&s.conf, argc, argv, &why) != 0 || reload_check_address(&s.conf, &why) != 0 ||
         reload_begin(&s.conf, argc, argv) != 0 || conf_settle(&s.conf, &why) != 0)
         return fail(EXIT_CONFIG, why.data ? why.data : "out of memory");
+    conf_doubts(&s.conf, &doubts);
     if (auth_use(s.conf.tokens) != 0)
         return fail(EXIT_UNAVAILABLE, "out of memory");
     s.conf.tokens = NULL;
@@ -452,6 +455,7 @@ int serve_main(int argc, char **argv)
         return EXIT_UNAVAILABLE;
     if (block_signals(&s) != 0 || start_processes(&s) != 0)
         return fail(EXIT_UNAVAILABLE, strerror(errno));
+    conf_doubts_log(&doubts);
     int err = open_store(&s, &why);
     if (err)
         serve_die(err == -ERR_STORE_NEWER ? EXIT_CONFIG : EXIT_UNAVAILABLE, "%s",

@@ -89,17 +89,21 @@ START_TEST(a_command_gets_a_clean_place)
 END_TEST
 
 /* Both the check and the service itself end with the place and the reason. */
-static void refused(const char *conf, const char *words)
+static void refused_in(const char *data_dir, const char *conf, const char *words)
 {
     char out[4096];
     const char *path = conf_file(conf);
     const char *const check[] = {"check-config", "--config", path, NULL};
-    const char *const serve[] = {"serve",      "--config",           path,
-                                 "--data-dir", "/nonexistent/never", NULL};
+    const char *const serve[] = {"serve", "--config", path, "--data-dir", data_dir, NULL};
     int status = run_binary(check, out, sizeof(out));
     ck_assert_msg(status == 78 && strstr(out, words), "status %d for\n%s: %s", status, conf, out);
     status = run_binary(serve, out, sizeof(out));
     ck_assert_msg(status == 78 && strstr(out, words), "status %d for\n%s: %s", status, conf, out);
+}
+
+static void refused(const char *conf, const char *words)
+{
+    refused_in("/nonexistent/never", conf, words);
 }
 
 START_TEST(wrong_settings_are_refused_with_their_place)
@@ -117,6 +121,67 @@ START_TEST(wrong_settings_are_refused_with_their_place)
     refused("[pool p]\nworkers = 9999\n", "workers = 9999");
     refused("[task a]\ncommand = x\nspares = 1\n", "persistent = true");
     refused("a = b\n", "before any section");
+}
+END_TEST
+
+/* What needs more than the file to be seen. */
+START_TEST(a_check_refuses_what_the_service_does)
+{
+    char dir[300]; /* a secret is read by the service alone, after it has forked its workers */
+    const char *path = conf_file("");
+    snprintf(dir, sizeof(dir), "%.*s/data", (int)(strrchr(path, '/') - path), path);
+    refused_in(dir, "[server]\nwebhook_allow = 10.0.0.0/33\n",
+               "webhook_allow = 10.0.0.0/33: must be");
+    refused_in(dir, "[server]\nwebhook_allow = example.org\n",
+               "webhook_allow = example.org: must be");
+    refused_in(dir, "[server]\nwebhook_delays = 5x\n", "webhook_delays = 5x: must be times");
+    refused_in(dir, "[server]\nwebhook_delays = 5s, 5x\n",
+               "webhook_delays = 5s, 5x: must be times");
+    refused_in(dir, "[server]\nwebhook_delays =\n", "webhook_delays = : must be times");
+    refused_in(dir, "[server]\nwebhook_secret_file = /nonexist\n",
+               "webhook_secret_file = /nonexist");
+    refused("[server]\nlisten = 0.0.0.0:0\n", "listen = 0.0.0.0:0: not a loopback address");
+    refused("[server]\nadmin_listen = 0.0.0.0:0\n", "admin_listen = 0.0.0.0:0: not a loopback");
+    refused_in(dir, "[server]\ntls_cert = /nonexist\ntls_key = /nonexist\n", "/nonexist");
+}
+END_TEST
+
+#define A_TOKEN                                                                                    \
+    "[token t]\nscopes = read\n"                                                                   \
+    "hash = sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
+
+START_TEST(what_can_hardly_be_meant_is_told)
+{
+    static const char text[] = "[task lost]\ncommand = /nonexist/program {input.x}\n"
+                               "[task gone]\nmodule = /nonexist/task.so\n"
+                               "[task warm]\ncommand = no-such-program\npersistent = yes\n"
+                               "[task there]\ncommand = /bin/true\n"
+                               "[task far]\nkind = remote\n" A_TOKEN "tasks = there, nope\n";
+    static const char *const said[] = {
+        "jobmill: warning: [task lost]: /nonexist/program: No such file",
+        "jobmill: warning: [task gone]: /nonexist/task.so: cannot open",
+        "jobmill: warning: [task warm]: no-such-program: No such file",
+        "jobmill: warning: [token t]: tasks: there is no [task nope]\n",
+        "jobmill: warning: environment: JOBMILL_WORKRS: no setting has this name",
+    };
+    char out[65536];
+    const char *const args[] = {"check-config", "--config", conf_file(text), NULL};
+    const char *const others[] = {"JOBMILL_SERVER", "JOBMILL_PORT", "JOBMILL_SERVICE_HOST"};
+    setenv("JOBMILL_WORKRS", "3", 1);
+    setenv("JOBMILL_WORKERS", "3", 1);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        setenv(others[i], "tcp://10.0.0.1:80", 1);
+    ck_assert_int_eq(run_binary(args, out, sizeof(out)), 0);
+    for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+        ck_assert_msg(strstr(out, said[i]) != NULL, "`%s` is not in %s", said[i], out);
+    size_t n = 0;
+    for (const char *at = out; (at = strstr(at, "warning:")) != NULL; at++)
+        n++;
+    ck_assert_msg(n == sizeof(said) / sizeof(said[0]), "%s", out);
+    static const char *const one[] = {"--workers", "1", NULL};
+    struct server *s = server_new("[task there]\ncommand = /bin/true\n", one);
+    eventually(log_has(s, "environment: JOBMILL_WORKRS: no setting"), LONG_MS);
+    server_free(s);
 }
 END_TEST
 
@@ -246,6 +311,8 @@ int main(void)
         commands_do_what_the_file_says,
         a_command_gets_a_clean_place,
         wrong_settings_are_refused_with_their_place,
+        a_check_refuses_what_the_service_does,
+        what_can_hardly_be_meant_is_told,
         flags_over_environment_over_file,
         every_setting_is_in_the_help,
         the_document_is_what_the_table_says,

@@ -213,6 +213,15 @@ static void bind_to(pid_t parent)
         _exit(1);
 }
 
+/* What tells the tests how to run is no setting of the service, which would warn of it. */
+static void forget_own_variables(void)
+{
+    static const char *const names[] = {"JOBMILL_BIN",    "JOBMILL_BUILD",  "JOBMILL_FAULTS",
+                                        "JOBMILL_IMAGES", "JOBMILL_ROUNDS", "JOBMILL_SEED"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        unsetenv(names[i]);
+}
+
 /* ---- start ---- */
 
 static void start_child(struct server *s, int out, pid_t parent)
@@ -235,6 +244,7 @@ static void start_child(struct server *s, int out, pid_t parent)
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (err < 0 || null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
         _exit(1);
+    forget_own_variables();
     execv(argv[0], (char *const *)(uintptr_t)argv);
     _exit(127);
 }
@@ -432,6 +442,7 @@ int run_binary(const char *const *args, char *out, size_t out_size)
         bind_to(parent);
         if (dup2(fd[1], 1) < 0 || dup2(fd[1], 2) < 0)
             _exit(1);
+        forget_own_variables();
         execv(argv[0], (char *const *)(uintptr_t)argv);
         _exit(127);
     }

@@ -31,12 +31,13 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define AT_ONCE     32
-#define TIMEOUT_S   15
-#define ANSWER_MAX  65536 /* bytes of an answer that are read; they are dropped */
-#define SECRETS_MAX 2
-#define TURN_MS     1000
-#define WAITING_MAX 256 /* calls that wait here; the others wait in the store */
+#define AT_ONCE            32
+#define TIMEOUT_S          15
+#define ANSWER_MAX         65536 /* bytes of an answer that are read; they are dropped */
+#define SECRETS_MAX        2
+#define WEBHOOK_DELAYS_MAX 511 /* bytes of the setting */
+#define TURN_MS            1000
+#define WAITING_MAX        256 /* calls that wait here; the others wait in the store */
 #define WAITING_US                                                                                 \
     (DELIVERY_AGAIN_US - (TIMEOUT_S + 5) * US_PER_S) /* then the store gives it again */
 
@@ -132,7 +133,7 @@ void webhook_sign(const uint8_t *secret, size_t secret_len, const char *id, int6
 
 int64_t webhook_delay(const char *text, unsigned n)
 {
-    char words[512], *save = NULL;
+    char words[WEBHOOK_DELAYS_MAX + 1], *save = NULL;
     int64_t us = -1;
     if (strlen(text) >= sizeof(words))
         return -1;
@@ -167,6 +168,7 @@ static int read_secrets(const char *path, struct buf *why)
 {
     char text[512], *save = NULL;
     FILE *f = path[0] ? fopen(path, "re") : NULL;
+    k.secrets = 0;
     if (!path[0])
         return 0;
     size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
@@ -462,19 +464,37 @@ void webhook_call(const struct delivery *d, size_t n)
     }
 }
 
-int webhook_start(const struct conf *conf, struct buf *why)
+static bool delays_ok(const char *text)
 {
-    k.conf = conf;
+    char words[WEBHOOK_DELAYS_MAX + 1], *save = NULL;
+    int64_t us;
+    if (strlen(text) >= sizeof(words) || webhook_delay(text, 0) < 0)
+        return false;
+    memcpy(words, text, strlen(text) + 1);
+    char *w = strtok_r(words, ", \t", &save);
+    while (w && value_time(w, &us))
+        w = strtok_r(NULL, ", \t", &save);
+    return !w;
+}
+
+int webhook_check(const struct conf *conf, struct buf *why)
+{
     if (!address_list_parse(&k.allow, conf->webhook_allow)) {
         buf_addf(why, "webhook_allow = %s: must be addresses or networks, as 10.0.0.0/8, ::1",
                  conf->webhook_allow);
         return -ERR_CONFIG;
     }
-    if (webhook_delay(conf->webhook_delays, 0) < 0) {
+    if (!delays_ok(conf->webhook_delays)) {
         buf_addf(why, "webhook_delays = %s: must be times, as 5s, 5m, 1h", conf->webhook_delays);
         return -ERR_CONFIG;
     }
-    int err = read_secrets(conf->webhook_secret_file, why);
+    return read_secrets(conf->webhook_secret_file, why);
+}
+
+int webhook_start(const struct conf *conf, struct buf *why)
+{
+    k.conf = conf;
+    int err = webhook_check(conf, why);
     if (!err)
         err = inbox_init(&k.inbox, 0);
     if (!err && pthread_create(&k.thread, NULL, webhook_main, NULL) != 0)

@@ -15,7 +15,10 @@
 
 struct conf;
 
-/* Reads the secrets and the addresses that are allowed; 0, -ERR_CONFIG with *why, -ERR_SYSTEM. */
+/* Reads the secrets and the addresses that are allowed; 0, or -ERR_CONFIG with *why. webhook_start does it, too: this
+ * is for a process that makes no calls. */
+int webhook_check(const struct conf *conf, struct buf *why);
+/* 0, -ERR_CONFIG with *why, -ERR_SYSTEM. */
 int webhook_start(const struct conf *conf, struct buf *why);
 void webhook_stop(void);
 
