@@ -289,11 +289,37 @@ START_TEST(a_program_that_never_says_ready)
 {
     struct server *s = server_new(
         "[task warm]\ncommand = sleep 600\npersistent = true\nready_timeout = 0.2\n", one_worker);
-    eventually(is_available(s, false, "not ready within ready_timeout = 0.2 s"), LONG_MS);
+    eventually(is_available(s, false, "its program was not ready within ready_timeout (0.2 s)"),
+               LONG_MS);
     struct answer *a = run_job(s, "{\"task\":\"warm\",\"max_attempts\":1}");
     ck_assert_str_eq(jstr(a->json, "error.code"), "task_unavailable");
     answer_free(a);
     server_free(s);
+}
+END_TEST
+
+/* Its descriptors are closed before its end is heard of. */
+START_TEST(a_program_that_ends_slowly_before_it_is_ready)
+{
+    static const char *const end[] = {"sleep 0.2; exit 3", "exec sleep 600"};
+    static const char *const why[] = {
+        "the task cannot be run: its program ended with exit status 3 before it was ready: sorry",
+        "the task cannot be run: its program closed fd 4: sorry"};
+    for (size_t i = 0; i < 2; i++) {
+        char conf[300];
+        snprintf(conf, sizeof(conf),
+                 "[task slow]\ncommand = sh -c 'echo sorry >&2; exec 4>&-; %s'\npersistent = true\n"
+                 "spares = 0\n",
+                 end[i]);
+        struct server *s = server_new(conf, one_worker);
+        for (int k = 0; k < 2; k++) {
+            struct answer *a = run_job(s, "{\"task\":\"slow\",\"max_attempts\":1}");
+            ck_assert_str_eq(jstr(a->json, "error.code"), "task_unavailable");
+            ck_assert_str_eq(jstr(a->json, "error.message"), why[i]);
+            answer_free(a);
+        }
+        server_free(s);
+    }
 }
 END_TEST
 
@@ -552,6 +578,7 @@ int main(void)
         bytes_in_and_bytes_out,
         a_program_that_is_not_ready_is_told,
         a_program_that_never_says_ready,
+        a_program_that_ends_slowly_before_it_is_ready,
         one_that_ends_before_its_first_job_is_replaced_later,
         programs_are_recycled,
         a_death_between_jobs_is_noticed,

@@ -317,6 +317,14 @@ static const char *end_of(const struct warm *w, char *out, size_t size)
     return out;
 }
 
+/* As it goes on from "its program". */
+static const char *bad_of(const struct warm *w, char *out, size_t size)
+{
+    bool of_it = strncmp(w->bad, "it ", 3) == 0;
+    snprintf(out, size, "%s%.140s", of_it ? "" : "is of no use: ", of_it ? w->bad + 3 : w->bad);
+    return out;
+}
+
 static void failed_to_start(struct warm *w, const char *what)
 {
     does_not_work(keeping_of(w->task), "its program %s%s%s", what, w->log.last[0] ? ": " : "",
@@ -329,19 +337,20 @@ static void ended_idle(const struct warm *w)
 {
     struct keeping *k = keeping_of(w->task);
     int64_t pause = w->jobs ? 0 : pause_us(k->idle_ends++);
-    char words[96], later[32] = "";
+    char words[160], later[32] = "";
     if (pause) {
         k->again_us = clock_mono_us() + pause;
         snprintf(later, sizeof(later), " in %d s", (int)(pause / US_PER_S));
     }
     log_warn("task %s: its program %d %s between jobs: replaced%s", w->task->def->name,
-             w->child.pid, w->bad[0] ? w->bad : end_of(w, words, sizeof(words)), later);
+             w->child.pid,
+             w->bad[0] ? bad_of(w, words, sizeof(words)) : end_of(w, words, sizeof(words)), later);
 }
 
 /* A program that has no job: what happened to it, and what follows. True: it is forgotten. */
 static bool settle(struct warm *w, int64_t now)
 {
-    char words[96], all[128];
+    char words[96], all[160];
     if (w->state == WARM_BUSY)
         return false;
     if (!w->dead && w->deadline_us <= now && w->state == WARM_STARTING) {
@@ -349,7 +358,7 @@ static bool settle(struct warm *w, int64_t now)
         if (w->state == WARM_STARTING && !w->bad[0])
             is_bad(w,
                    w->child.msg_fd < 0 ? "it closed fd 4"
-                                       : "it was not ready within ready_timeout = %g s",
+                                       : "it was not ready within ready_timeout (%g s)",
                    (double)w->task->def->ready_timeout_us / (double)US_PER_S);
     } else if (!w->dead && w->deadline_us <= now && w->state == WARM_READY) {
         is_bad(w, "it closed fd 4");
@@ -365,8 +374,7 @@ static bool settle(struct warm *w, int64_t now)
         snprintf(all, sizeof(all), "%s before it was ready", end_of(w, words, sizeof(words)));
         failed_to_start(w, all);
     } else if (w->state == WARM_STARTING) {
-        snprintf(all, sizeof(all), "is of no use: %.100s", w->bad);
-        failed_to_start(w, all);
+        failed_to_start(w, bad_of(w, all, sizeof(all)));
     } else if (w->state == WARM_READY) {
         ended_idle(w);
     }
@@ -509,15 +517,26 @@ void warm_wait(int sock)
 
 /* ---- for a job ---- */
 
-static struct warm *choose(const struct task *t, enum warm_state state)
+static struct warm *choose(const struct task *t)
 {
     struct warm *best = NULL;
     for (struct warm *w = programs; w; w = w->next) {
-        if (w->task == t && w->state == state && !w->dead && !w->bad[0] && w->child.msg_fd >= 0 &&
-            (!best || w->born_us < best->born_us))
+        if (w->task == t && w->state == WARM_READY && !w->dead && !w->bad[0] &&
+            w->child.msg_fd >= 0 && (!best || w->born_us < best->born_us))
             best = w;
     }
     return best;
+}
+
+/* Is one of which it is not known yet what becomes of it? Also one that has closed fd 4 and is not
+ * dead: sweep() will say why it was none. */
+static bool is_starting(const struct task *t)
+{
+    for (const struct warm *w = programs; w; w = w->next) {
+        if (w->task == t && w->state == WARM_STARTING)
+            return true;
+    }
+    return false;
 }
 
 struct warm *warm_take(struct task *t, struct task_run *r)
@@ -528,12 +547,12 @@ struct warm *warm_take(struct task *t, struct task_run *r)
     if (listen_all(r->sock, 0)) /* what happened since the last job */
         r->on_socket(r->arg);
     (void)sweep();
-    while (!(w = choose(t, WARM_READY))) {
+    while (!(w = choose(t))) {
         if (slot_cancelled(r->slot)) {
             task_fail(r, false, JOB_ERROR_CANCELLED, "cancelled before it began");
             return NULL;
         }
-        if (!choose(t, WARM_STARTING) && (tried || !start(k))) {
+        if (!is_starting(t) && (tried || !start(k))) {
             task_fail(r, false, JOB_ERROR_NO_TASK, "the task cannot be run: %s", k->why);
             return NULL;
         }
