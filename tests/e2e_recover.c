@@ -344,6 +344,54 @@ START_TEST(a_number_is_damaged)
 }
 END_TEST
 
+/* A task whose name is lost gets one that no other has. */
+START_TEST(names_are_lost)
+{
+    char db[300], id[2][40];
+    struct server *s = server_new("[task recovered-1]\ncommand = /bin/true\n"
+                                  "[task recovered-1-2]\ncommand = /bin/true\n",
+                                  NULL);
+    static const char *const body[] = {"{\"task\":\"noop\"}", "{\"task\":\"echo\"}"};
+    for (int i = 0; i < 2; i++) {
+        struct answer *a = run_job(s, body[i]);
+        snprintf(id[i], sizeof(id[i]), "%s", jstr(a->json, "id"));
+        answer_free(a);
+    }
+    stop(s);
+    snprintf(db, sizeof(db), "%s/data/jobmill.db", s->dir);
+    change(db, "DELETE FROM tasks WHERE name IN ('noop', 'echo');"
+               "UPDATE tasks SET name = 'recovered-' || (SELECT min(task_id) FROM jobs) WHERE name "
+               "= 'recovered-1';"
+               "UPDATE tasks SET name = 'recovered-' || (SELECT min(task_id) FROM jobs) || '-2' "
+               "WHERE name = 'recovered-1-2'");
+    go_on(s);
+    for (int i = 0; i < 2; i++) {
+        struct answer *a = get(s, of("jobs", id[i], ""), 200);
+        ck_assert_int_eq(strncmp(jstr(a->json, "task"), "recovered-", 10), 0);
+        ck_assert_int_eq(strstr(jstr(a->json, "task"), "-3") != NULL, i == 0);
+        answer_free(a);
+    }
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_service_is_not_read_from)
+{
+    char out[1024], file[300], data[300];
+    struct server *s = server_new(NULL, NULL);
+    snprintf(data, sizeof(data), "%s/data", s->dir);
+    snprintf(file, sizeof(file), "%s/new.db", s->dir);
+    const char *const args[] = {"recover", file, "--data-dir", data, NULL};
+    ck_assert_int_eq(run_binary(args, out, sizeof(out)), 69);
+    ck_assert_msg(strstr(out, "a service runs in the data directory") != NULL, "%s", out);
+    shell("! test -e %s", file);
+    stop(s);
+    ck_assert_int_eq(run_binary(args, out, sizeof(out)), 0);
+    server_restart(s);
+    server_free(s);
+}
+END_TEST
+
 /* Nothing is written beside what is asked for, and nothing over it. */
 START_TEST(what_cannot_be)
 {
@@ -376,6 +424,8 @@ int main(void)
                                   groups_are_lost,
                                   jobs_of_groups_are_lost,
                                   a_number_is_damaged,
+                                  names_are_lost,
+                                  a_service_is_not_read_from,
                                   what_cannot_be};
     return run_suite("recover", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -10,8 +10,11 @@
 #include "sqlite.h"
 
 #include "../../common/err.h"
+#include "../../common/fdio.h"
 #include "migrate.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -361,8 +364,13 @@ static const char *const mending[] = {
     "blobs WHERE blob_id = key * 4)",
     "DELETE FROM jobs WHERE result IS NULL AND result_size > 1024 AND NOT EXISTS (SELECT 1 FROM "
     "blobs WHERE blob_id = key * 4 + 1)",
-    "INSERT INTO tasks (task_id, name) SELECT DISTINCT task_id, 'recovered-' || task_id FROM jobs "
-    "WHERE task_id NOT IN (SELECT task_id FROM tasks)",
+    /* recovered-5, or where a task has that name, recovered-5-2, and so on */
+    "INSERT INTO tasks (task_id, name) SELECT task_id, (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+    "SELECT i + 1 FROM n) SELECT 'recovered-' || d.task_id || iif(i = 1, '', '-' || i) FROM n "
+    "WHERE "
+    "'recovered-' || d.task_id || iif(i = 1, '', '-' || i) NOT IN (SELECT name FROM tasks) LIMIT "
+    "1) "
+    "FROM (SELECT DISTINCT task_id FROM jobs WHERE task_id NOT IN (SELECT task_id FROM tasks)) d",
     "DELETE FROM blobs WHERE blob_id / 4 NOT IN (SELECT key FROM jobs)",
     "DELETE FROM attempts WHERE key NOT IN (SELECT key FROM jobs)",
     "DELETE FROM leases WHERE job_key NOT IN (SELECT key FROM jobs)",
@@ -447,6 +455,24 @@ static int salvage(struct salvage *s)
     return err ? err : number(s, s->to, "SELECT count(*) FROM jobs", &s->out->jobs);
 }
 
+/* A store that is written to meanwhile would be read as it never was: a service, which locks the
+ * directory for itself, must have ended, and cannot start before this has. Nothing is made where
+ * there is no lock. */
+static int lock_out_services(const char *data_dir, int *fd, struct buf *why)
+{
+    AUTO_BUF path = BUF_INIT;
+    buf_addf(&path, "%s/jobmill.lock", data_dir);
+    if (path.failed)
+        return -ERR_NOMEM;
+    *fd = open(path.data, O_RDONLY | O_CLOEXEC);
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    if (*fd < 0 || fcntl(*fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES))
+        return 0;
+    buf_addf(why, "a service runs in the data directory %s: stop it first", data_dir);
+    fd_close(fd);
+    return -ERR_STORE_BUSY;
+}
+
 int sqlite_salvage(const char *data_dir, const char *file, struct store_salvage *out,
                    struct buf *why)
 {
@@ -456,7 +482,10 @@ int sqlite_salvage(const char *data_dir, const char *file, struct store_salvage 
     if (path.failed)
         return -ERR_NOMEM;
     const char *layer = NULL;
-    int err = 0, rc = files_layer(&layer);
+    int lock_fd = -1, err = lock_out_services(data_dir, &lock_fd, why);
+    if (err)
+        return err;
+    int rc = files_layer(&layer);
     if (rc == SQLITE_OK)
         rc = sqlite3_open_v2(path.data, &s.from, SQLITE_OPEN_READONLY, layer);
     if (rc == SQLITE_OK)
@@ -475,5 +504,6 @@ int sqlite_salvage(const char *data_dir, const char *file, struct store_salvage 
         err = salvage(&s);
     sqlite3_close(s.from);
     sqlite3_close(s.to);
+    fd_close(&lock_fd);
     return err;
 }
