@@ -63,6 +63,14 @@ int call_refused(const char *about, const struct http_reply *r)
     return exit_of(r->status);
 }
 
+bool call_has_detail(const struct http_reply *r)
+{
+    json_t *problem = call_parse(r->body.data, r->body.len, 0, NULL);
+    bool has = json_is_string(json_object_get(problem, "detail"));
+    json_decref(problem);
+    return has;
+}
+
 bool call_not_served(const struct http_reply *r)
 {
     if (r->status == 405 || r->status == 501)

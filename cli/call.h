@@ -36,6 +36,8 @@ bool call_passes(int status); /* an answer of this status may be another one soo
 /* Says that a stream is no longer followed: CLI_TIMED_OUT. */
 int call_given_up(void);
 
+/* The service says more of this case than what its error means. */
+bool call_has_detail(const struct http_reply *r);
 /* True when the service has no such address at all, so is of another version. */
 bool call_not_served(const struct http_reply *r);
 

@@ -79,8 +79,9 @@ static bool is_local(const char *url)
 struct http *http_new(const char *url, const char *token, const volatile sig_atomic_t *stop,
                       const char **why)
 {
+    bool bare = strstr(url, "://") == NULL; /* HOST:PORT */
     *why = "out of memory";
-    if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
+    if (!bare && strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
         *why = "the server must be http://HOST:PORT or https://HOST:PORT";
         return NULL;
     }
@@ -92,7 +93,8 @@ struct http *http_new(const char *url, const char *token, const volatile sig_ato
     if (!h)
         return NULL;
     h->curl = lib.easy_init();
-    h->url = strdup(url);
+    if (asprintf(&h->url, "%s%s", bare ? "http://" : "", url) < 0)
+        h->url = NULL;
     h->token = token ? strdup(token) : NULL;
     h->stop = stop;
     h->local = is_local(url);

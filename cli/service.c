@@ -62,8 +62,8 @@ static int act(struct cli *c, const char *tail, const char *done)
         if (path.failed)
             return CLI_SYSTEM;
         int status = call_any(c, &(struct http_call){.method = "POST", .path = path.data}, &r);
-        if (!status && r.status > 299 && call_not_served(&r)) {
-            fputs("jobmill: there is no such task, or this server cannot pause tasks\n", stderr);
+        if (!status && r.status > 299 && call_not_served(&r) && !call_has_detail(&r)) {
+            fputs("jobmill: this server cannot pause tasks\n", stderr);
             status = CLI_REFUSED;
         } else if (!status && r.status > 299) {
             status = call_refused(c->args[i], &r);

@@ -88,6 +88,7 @@ START_TEST(other_sites_change_nothing)
     answer_free(a);
     a = http(s, "POST", "/v1/jobs", "{\"task\":\"noop\"}", fetched);
     ck_assert_int_eq(a->status, 403);
+    ck_assert_str_eq(jstr(a->json, "detail"), "a page of another site asked for a change");
     answer_free(a);
     a = http(s, "GET", "/v1/jobs", NULL, rebound);
     ck_assert_int_eq(a->status, 421);

@@ -228,6 +228,9 @@ int guard_end(struct guard *g)
         const char *name = strstr(g->origin, "://");
         foreign |= !name || strcasecmp(name + 3, g->authority) != 0;
     }
+    if (foreign && !g->origin[0])
+        return problem_set(&g->problem, ERR_FORBIDDEN_ORIGIN,
+                           "a page of another site asked for a change");
     if (foreign)
         return problem_set(&g->problem, ERR_FORBIDDEN_ORIGIN,
                            "a page of another site (`%.100s`) asked for a change", g->origin);
