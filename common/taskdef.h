@@ -22,6 +22,7 @@
 #define SLOTS_MAX     512 /* workers of all pools together */
 #define SPARES_MAX    4
 #define FILE_NAME_MAX 64
+#define FIELD_NAME_MAX 127 /* bytes of NAME in a command's {input.NAME} */
 
 enum task_kind { TASK_MODULE, TASK_COMMAND, TASK_PERSISTENT, TASK_REMOTE, TASK_KINDS };
 

@@ -35,7 +35,7 @@ cat <<'TEXT'
 
 | setting | default | what it is |
 |---|---|---|
-| `workers` | one for each core | processes, 1 to 512; read again at SIGHUP |
+| `workers` | 0 | processes, 0 (one for each core) to 512; read again at SIGHUP |
 | `max_workers` | twice `workers`, at least 8 more | how far SIGHUP can enlarge it. All pools together have at most 512; pools that do not set it share what is left |
 | `start_method` | `forkserver` | `spawn`: a fresh process image for each worker, for libraries that do not survive fork |
 | `nice` | 0 | -20 to 19, for its workers and what they start; below 0 needs the privilege |
@@ -56,7 +56,7 @@ A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module`, a `command`, or `ki
 |---|---|---|
 | `kind` | from what it has | `remote`: workers elsewhere lease its jobs (`tasks.md`). `module` and `command` may be stated, but follow from those settings |
 | `module` | | path of a shared object that implements `include/jobmill_task.h`, relative to this file |
-| `command` | | words, with '…' and "…" where needed, never a shell; `{input.x}` is replaced by the field `x` of the input, `{config_dir}` by the directory of this file |
+| `command` | | words, with '…' and "…" where needed, never a shell; `{input.x}` is replaced by the field `x` of the input, `{config_dir}` by the directory of this file. What only looks like one of these, as `{inputx}`, is refused; other braces stay as they are |
 | `pool` | `default` | the pool that runs it |
 | `input` | `json` | `raw`: the submitted bytes as they are |
 | `result` | `json` | what standard output is: `json`, `text`, or a content type |
@@ -74,7 +74,7 @@ A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module`, a `command`, or `ki
 | `output_max` | 64MiB | a larger result fails the job with `bad_result` |
 | `concurrency` | 0 (no limit) | jobs of it that run at once |
 | `key_concurrency` | 1 | jobs of it with the same `concurrency_key` that run at once |
-| `rate` | 0 (no limit) | jobs that begin in a given time, as `10/s`, `100/m`, `5000/h` |
+| `rate` | 0 (no limit) | jobs that begin in a given time, as `10/s`, `100/m`, `5000/h`; `10` is `10/s` |
 | `burst` | 1 | how many of these may begin at once after a pause |
 | `backoff` | from `retry_delay` and `retry_delay_max` | pauses between attempts of a job that does not set them: `exponential 1s 1h`, `fixed 5s`, `list 1s 10s 1m` |
 | `keep_for`, `keep_max` | those of `[server]` | how long, and how many of, its ended jobs are kept |

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum type { TYPE_TEXT, TYPE_SIZE, TYPE_TIME, TYPE_INT, TYPE_BOOL };
 
@@ -61,13 +62,56 @@ static void *field(struct conf *c, const struct row *r)
     return (char *)c + r->offset;
 }
 
-static int out_of_range(const struct row *r, const char *value, struct buf *why)
+/* As the file may have it: in the greatest unit that divides it. */
+static void add_amount(struct buf *out, const struct row *r, double v)
 {
-    if (r->type == TYPE_BOOL)
-        buf_addf(why, "%s = %s: must be yes or no", r->name, value);
+    static const struct {
+        enum type type;
+        double factor;
+        const char *name;
+    } units[] = {{TYPE_SIZE, 1099511627776.0, "TiB"},
+                 {TYPE_SIZE, 1073741824.0, "GiB"},
+                 {TYPE_SIZE, 1048576.0, "MiB"},
+                 {TYPE_SIZE, 1024.0, "KiB"},
+                 {TYPE_SIZE, 1, ""},
+                 {TYPE_TIME, 86400e3, "d"},
+                 {TYPE_TIME, 3600e3, "h"},
+                 {TYPE_TIME, 60e3, "m"},
+                 {TYPE_TIME, 1e3, "s"},
+                 {TYPE_TIME, 1, "ms"}};
+    if (r->type == TYPE_TIME)
+        v = round(v * 1e3);
+    for (size_t i = 0; v > 0 && i < sizeof(units) / sizeof(units[0]); i++) {
+        if (units[i].type == r->type && fmod(v, units[i].factor) <= 0) {
+            buf_addf(out, "%.15g%s", v / units[i].factor, units[i].name);
+            return;
+        }
+    }
+    buf_addf(out, "%.15g", v);
+}
+
+/* `good`: it is a value of its kind, and out of range. */
+static int refuse(const struct row *r, const char *value, bool good, struct buf *why)
+{
+    static const char *const kinds[] = {
+        [TYPE_SIZE] = "a size: bytes, or a number with KiB, MiB or GiB",
+        [TYPE_TIME] = "a time: seconds, or a number with ms, s, m, h or d",
+        [TYPE_INT] = "a whole number",
+    };
+    buf_addf(why, "%s = %s: ", r->name, value);
+    if (r->type == TYPE_BOOL) {
+        buf_adds(why, "must be yes or no");
+        return -ERR_CONFIG;
+    }
+    if (good)
+        buf_adds(why, "must be ");
     else
-        buf_addf(why, "%s = %s: must be %.15g to %.15g %s", r->name, value, r->least, r->greatest,
-                 r->unit);
+        buf_addf(why, "`%s` is not %s; ", value, kinds[r->type]);
+    add_amount(why, r, r->least);
+    buf_adds(why, " to ");
+    add_amount(why, r, r->greatest);
+    if (r->type == TYPE_INT)
+        buf_addf(why, " %s", r->unit);
     return -ERR_CONFIG;
 }
 
@@ -75,7 +119,7 @@ static int assign(struct conf *c, const struct row *r, const char *value, struct
 {
     uint64_t size;
     int64_t number;
-    bool on;
+    bool on, good;
     switch (r->type) {
     case TYPE_TEXT: {
         char *copy = strdup(value);
@@ -86,24 +130,26 @@ static int assign(struct conf *c, const struct row *r, const char *value, struct
         return 0;
     }
     case TYPE_SIZE:
-        if (!value_size(value, &size) || (double)size < r->least || (double)size > r->greatest)
-            return out_of_range(r, value, why);
+        good = value_size(value, &size);
+        if (!good || (double)size < r->least || (double)size > r->greatest)
+            return refuse(r, value, good, why);
         *(uint64_t *)field(c, r) = size;
         return 0;
     case TYPE_TIME:
-        if (!value_time(value, &number) || (double)number < r->least * 1e6 ||
-            (double)number > r->greatest * 1e6)
-            return out_of_range(r, value, why);
+        good = value_time(value, &number);
+        if (!good || (double)number < r->least * 1e6 || (double)number > r->greatest * 1e6)
+            return refuse(r, value, good, why);
         *(int64_t *)field(c, r) = number;
         return 0;
     case TYPE_INT:
-        if (!value_int(value, &number) || (double)number < r->least || (double)number > r->greatest)
-            return out_of_range(r, value, why);
+        good = value_int(value, &number);
+        if (!good || (double)number < r->least || (double)number > r->greatest)
+            return refuse(r, value, good, why);
         *(int64_t *)field(c, r) = number;
         return 0;
     case TYPE_BOOL:
         if (!value_bool(value, &on))
-            return out_of_range(r, value, why);
+            return refuse(r, value, false, why);
         *(bool *)field(c, r) = on;
         return 0;
     }
@@ -273,6 +319,12 @@ static int read_flags(struct conf *c, int argc, char **argv, struct buf *why)
     return 0;
 }
 
+bool conf_flag_needs_value(const char *name)
+{
+    size_t row = find_row(name, strlen(name));
+    return strcmp(name, "config") == 0 || (row < ROWS && rows[row].type != TYPE_BOOL);
+}
+
 static const char *config_file(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -408,6 +460,8 @@ bool conf_split_address(const char *text, char *host, size_t host_len, uint16_t 
     host[len] = '\0';
     *port = (uint16_t)number;
     unsigned char address[sizeof(struct in6_addr)];
+    if (!v6 && strcasecmp(host, "localhost") == 0 && host_len > strlen("127.0.0.1"))
+        memcpy(host, "127.0.0.1", sizeof("127.0.0.1"));
     return inet_pton(v6 ? AF_INET6 : AF_INET, host, address) == 1;
 }
 
@@ -416,32 +470,11 @@ bool conf_is_loopback(const char *host)
     return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
 }
 
-/* As the file may have it: in the greatest unit that divides it. */
 static void print_amount(const struct row *r, double v, FILE *out)
 {
-    static const struct {
-        enum type type;
-        double factor;
-        const char *name;
-    } units[] = {{TYPE_SIZE, 1099511627776.0, "TiB"},
-                 {TYPE_SIZE, 1073741824.0, "GiB"},
-                 {TYPE_SIZE, 1048576.0, "MiB"},
-                 {TYPE_SIZE, 1024.0, "KiB"},
-                 {TYPE_SIZE, 1, ""},
-                 {TYPE_TIME, 86400e3, "d"},
-                 {TYPE_TIME, 3600e3, "h"},
-                 {TYPE_TIME, 60e3, "m"},
-                 {TYPE_TIME, 1e3, "s"},
-                 {TYPE_TIME, 1, "ms"}};
-    if (r->type == TYPE_TIME)
-        v = round(v * 1e3);
-    for (size_t i = 0; v > 0 && i < sizeof(units) / sizeof(units[0]); i++) {
-        if (units[i].type == r->type && fmod(v, units[i].factor) <= 0) {
-            fprintf(out, "%.15g%s", v / units[i].factor, units[i].name);
-            return;
-        }
-    }
-    fprintf(out, "%.15g", v);
+    AUTO_BUF text = BUF_INIT;
+    add_amount(&text, r, v);
+    fputs(text.data ? text.data : "", out);
 }
 
 static void print_default(const struct row *r, FILE *out)

@@ -36,8 +36,10 @@ struct conf {
  * and line, the setting, the range and the value; -ERR_NOMEM. */
 int conf_load(struct conf *c, int argc, char **argv, struct buf *why);
 void conf_release(struct conf *c);
+/* Does --NAME take the next word as its value? So for --config, and all settings but those of yes or no. */
+bool conf_flag_needs_value(const char *name);
 
-/* "127.0.0.1:8080", "[::1]:0" -> address and port; false: malformed. */
+/* "127.0.0.1:8080", "[::1]:0", "localhost:80" (127.0.0.1) -> address and port; false: malformed. */
 bool conf_split_address(const char *text, char *host, size_t host_len, uint16_t *port);
 bool conf_is_loopback(const char *host);
 

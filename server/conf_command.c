@@ -107,6 +107,27 @@ char *command_place(const char *text, const char *base)
     return out.failed ? NULL : buf_take(&out, NULL);
 }
 
+/* What begins as a placeholder and is none would reach the program as it stands. Other braces are
+ * its own. */
+int command_check_word(const char *word, struct buf *why)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    for (const char *at = word; (at = strchr(at, '{')); at++) {
+        bool input = strncmp(at, "{input", 6) == 0, config = strncmp(at, "{config", 7) == 0;
+        size_t n = strspn(at + 1, letters) + 1, len = strcspn(at, "}");
+        bool field = input && at[6] == '.';
+        if (field && at[len] && len > 7 && len - 7 <= FIELD_NAME_MAX)
+            continue;
+        if (field || ((input || config) && at[n] == '}' && strncmp(at, "{config_dir}", 12) != 0))
+            return bad(why,
+                       "command: `%.*s` is no placeholder: there are {input.NAME}, a name of 1 to "
+                       "%d bytes, and {config_dir}",
+                       (int)(at[len] ? len + 1 : len), at, FIELD_NAME_MAX);
+    }
+    return 0;
+}
+
 /* ---- variables ---- */
 
 static bool name_ok(const char *name)

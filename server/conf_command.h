@@ -19,6 +19,8 @@ int command_set_recycle_jobs(struct taskdef *t, const char *value, struct buf *w
 int command_set_recycle_after(struct taskdef *t, const char *value, struct buf *why);
 int command_set_recycle_memory(struct taskdef *t, const char *value, struct buf *why);
 
+/* Is all that looks like a placeholder one? 0, or -ERR_CONFIG with *why. Of a word before command_place(). */
+int command_check_word(const char *word, struct buf *why);
 /* A copy of a text with each {config_dir} replaced by the directory of the configuration, as an absolute
  * path. NULL: out of memory. */
 char *command_place(const char *text, const char *base);

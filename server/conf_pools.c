@@ -220,8 +220,12 @@ void pools_print(const struct taskdefs *d, FILE *out)
     char text[CPUS_TEXT];
     for (uint32_t i = 0; i < d->pools; i++) {
         const struct pooldef *p = &d->pool[i];
-        fprintf(out, "\n[pool %s]\nworkers = %u\nmax_workers = %u\nstart_method = %s\nnice = %d\n",
-                p->name, p->workers, p->max_workers,
+        fprintf(out, "\n[pool %s]\nworkers = %u\n", p->name, p->workers);
+        /* what is in force follows from `workers`, which SIGHUP changes: so no line of a setting */
+        fprintf(out,
+                p->max_workers ? "max_workers = %u\n" : "; max_workers: not set, %u in force\n",
+                p->max_workers ? p->max_workers : p->room);
+        fprintf(out, "start_method = %s\nnice = %d\n",
                 p->start == START_SPAWN ? "spawn" : "forkserver", p->nice);
         cpus_text(&p->affinity, text);
         if (text[0])

@@ -80,6 +80,9 @@ static int task_command(struct setting *s)
     if (!s->t->argv || !s->t->argv[0][0])
         return bad(s->why, "command = %s: no words, or a quote that is not closed", s->value);
     for (char **w = s->t->argv; *w; w++) {
+        int err = command_check_word(*w, s->why);
+        if (err)
+            return err;
         char *placed = command_place(*w, s->base);
         if (!placed)
             return -ERR_NOMEM;
@@ -417,6 +420,8 @@ void sections_print(const struct conf *c, FILE *out)
     for (uint32_t i = 0; i < c->defs.tasks; i++) {
         const struct taskdef *t = &c->defs.task[i];
         fprintf(out, "\n[task %s]\n", t->name);
+        if (t->kind == TASK_REMOTE)
+            fputs("kind = remote\n", out);
         if (t->module)
             fprintf(out, "module = %s\n", t->module);
         if (t->argv)

@@ -113,12 +113,23 @@ static int migrate(int argc, char **argv)
     return status;
 }
 
+/* Is the last word the value of the one before it, as in `--data-dir DIR`? A flag of yes or no does
+ * not take a file's name for its value: that is left to conf_load. */
+static bool is_value(int argc, char **argv)
+{
+    const char *before = argc > 2 ? argv[argc - 2] : "";
+    return strncmp(before, "--", 2) == 0 && !strchr(before, '=') &&
+           conf_flag_needs_value(before + 2);
+}
+
 /* `backup FILE [FLAG…]` or `backup [FLAG…] FILE`; and `recover` */
 static int into_file(int argc, char **argv, int (*run)(const char *data_dir, const char *file))
 {
     struct conf c;
     bool first = argc > 1 && strncmp(argv[1], "--", 2) != 0;
-    char *file = argc < 2 ? NULL : first ? argv[1] : argv[argc - 1];
+    char *file = argc < 2 || (!first && is_value(argc, argv)) ? NULL
+                 : first                                      ? argv[1]
+                                                              : argv[argc - 1];
     if (!file || strncmp(file, "--", 2) == 0) {
         fprintf(stderr, "usage: jobmill %s FILE [--config FILE] [--data-dir DIR]\n", argv[0]);
         return EXIT_USAGE;
@@ -192,9 +203,26 @@ static void list_commands(bool of_client)
     }
 }
 
+/* Its own line; what takes settings lists them below it. */
+static bool help_of_service(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) != 0 || !commands[i].help || commands[i].run == cli_main)
+            continue;
+        printf("usage: jobmill %s%s%s\n\n%s\n", name, *commands[i].arguments ? " " : "",
+               commands[i].arguments, commands[i].help);
+        if (strstr(commands[i].arguments, "SETTING")) {
+            puts("");
+            conf_help(stdout);
+        }
+        return true;
+    }
+    return false;
+}
+
 static int help(int argc, char **argv)
 {
-    if (argc > 1 && cli_help(argv[1]))
+    if (argc > 1 && (cli_help(argv[1]) || help_of_service(argv[1])))
         return 0;
     puts("usage: jobmill COMMAND [OPTION]...\n\nthe service:");
     list_commands(false);
@@ -223,7 +251,7 @@ int main(int argc, char **argv)
         if (strcmp(commands[i].name, name) != 0)
             continue;
         if (commands[i].run != cli_main && asks_for_help(argc, argv))
-            return help(0, NULL);
+            return help(2, argv);
         return commands[i].run(argc - 1, argv + 1);
     }
     if (asks_for_help(argc, argv))

@@ -115,11 +115,26 @@ START_TEST(addresses)
     ck_assert_str_eq(host, "::1");
     ck_assert_uint_eq(port, 0);
     ck_assert(conf_split_address("0.0.0.0:65535", host, sizeof(host), &port));
-    static const char *const bad[] = {
-        "",           ":80",          "127.0.0.1",     "127.0.0.1:",   "1.2.3.4:x",
-        "1.2.3.4:-1", "1.2.3.4:+80",  "1.2.3.4:65536", "::1:80",       "[::1:80",
-        "[]:80",      "localhost:80", "[1.2.3.4]:80",  "1.2.3.256:80", "1.2.3.4 :80",
-        "1.2.3.4: 80"};
+    ck_assert(conf_split_address("localhost:8080", host, sizeof(host), &port));
+    ck_assert_str_eq(host, "127.0.0.1");
+    ck_assert_uint_eq(port, 8080);
+    static const char *const bad[] = {"",
+                                      ":80",
+                                      "127.0.0.1",
+                                      "127.0.0.1:",
+                                      "1.2.3.4:x",
+                                      "1.2.3.4:-1",
+                                      "1.2.3.4:+80",
+                                      "1.2.3.4:65536",
+                                      "::1:80",
+                                      "[::1:80",
+                                      "[]:80",
+                                      "example.org:80",
+                                      "[localhost]:80",
+                                      "[1.2.3.4]:80",
+                                      "1.2.3.256:80",
+                                      "1.2.3.4 :80",
+                                      "1.2.3.4: 80"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         ck_assert_msg(!conf_split_address(bad[i], host, sizeof(host), &port), "%s", bad[i]);
     ck_assert(!conf_split_address("127.0.0.1:8080", host, 5, &port)); /* no room */
@@ -210,7 +225,7 @@ START_TEST(flags)
     ck_says(load(FLAGS(W("--log-format=xml"))), "log_format = xml: must be");
     ck_says(load(FLAGS(W("--max-waiting=500"), W("--max-connections=500"))), "max_waiting = 500");
     setenv("JOBMILL_MAX_BODY", "1", 1);
-    ck_says(load(NULL), "environment JOBMILL_MAX_BODY: max_body = 1: must be 1024 to");
+    ck_says(load(NULL), "environment JOBMILL_MAX_BODY: max_body = 1: must be 1KiB to 256MiB");
 }
 END_TEST
 
@@ -257,9 +272,9 @@ START_TEST(values_go_on_in_indented_lines)
     ck_assert_ptr_null(w[4]);
     ck_assert_int_eq(task("x")->timeout_us, 5000000);
     ck_says(load_text("[server]\nkill_grace = 1\n  2\nworkers = 1\n"),
-            ":2: kill_grace = 1 2: must");
+            ":2: kill_grace = 1 2: `1 2` is not");
     ck_says(load_text("[server]\nkill_grace = 1\n  [pool x]\n"),
-            ":2: kill_grace = 1 [pool x]: must");
+            ":2: kill_grace = 1 [pool x]: `1 [pool x]` is not");
     ck_says(load_text("[server]\n  [pool x]\nworkers = 1\n"), "must not be indented");
 }
 END_TEST

@@ -142,6 +142,9 @@ START_TEST(nothing_is_overwritten_or_left)
     ck_assert_ptr_nonnull(strstr(out, "/nowhere/jobmill.db"));
     shell("! ls %s/*.part-* 2>/dev/null && ! test -e %s", s->dir, file);
     ck_assert_int_eq(run_binary((const char *const[]){"backup", NULL}, out, sizeof(out)), 64);
+    const char *const forgotten[] = {"backup", "--data-dir", s->dir, NULL};
+    ck_assert_int_eq(run_binary(forgotten, out, sizeof(out)), 64);
+    ck_assert_ptr_nonnull(strstr(out, "usage: jobmill backup FILE"));
     server_free(s);
 }
 END_TEST

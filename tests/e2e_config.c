@@ -189,13 +189,17 @@ START_TEST(flags_over_environment_over_file)
 {
     char out[65536];
     const char *path = conf_file("[server]\nmax_wait = 11s ; a comment\nidle_timeout = 12s\n"
-                                 "[pool default]\nworkers = 3\n");
+                                 "[pool default]\nworkers = 3\n"
+                                 "[task far]\nkind = remote\n"
+                                 "[task braces]\ncommand = awk '{input=$1} {print}' {} ${x} "
+                                 "'{input.a b}' {config_dir}\n");
     setenv("JOBMILL_IDLE_TIMEOUT", "13", 1);
     const char *const args[] = {"check-config", "--config", path, "--workers=5", NULL};
     ck_assert_int_eq(run_binary(args, out, sizeof(out)), 0);
     ck_assert_ptr_nonnull(strstr(out, "max_wait = 11s\n"));
     ck_assert_ptr_nonnull(strstr(out, "idle_timeout = 13s\n"));
-    ck_assert_ptr_nonnull(strstr(out, "workers = 5\n"));
+    ck_assert_ptr_nonnull(strstr(out, "workers = 5\n; max_workers: not set, 13 in force\n"));
+    ck_assert_ptr_nonnull(strstr(out, "[task far]\nkind = remote\n"));
     unsetenv("JOBMILL_IDLE_TIMEOUT");
     /* what check-config prints is itself a configuration that means the same */
     char again[65536];
@@ -227,6 +231,18 @@ START_TEST(every_setting_is_in_the_help)
                 *c = *c == '_' ? '-' : *c;
             ck_assert_msg(strstr(out, flag) != NULL, "no %s in %s", flag, out);
         }
+    }
+    static const char *const usage[][2] = {{"backup", "usage: jobmill backup FILE [SETTING...]\n"},
+                                           {"token", "usage: jobmill token [NAME]\n"},
+                                           {"version", "usage: jobmill version\n"}};
+    for (size_t i = 0; i < 3; i++) {
+        const char *const ask[] = {usage[i][0], "--help", NULL}, *const name[] = {
+                                                                     "help", usage[i][0], NULL};
+        ck_assert_int_eq(run_binary(ask, out, sizeof(out)), 0);
+        ck_assert_msg(strncmp(out, usage[i][1], strlen(usage[i][1])) == 0, "%s", out);
+        ck_assert_int_eq(strstr(out, "--data-dir ") != NULL, i == 0);
+        ck_assert_int_eq(run_binary(name, out, sizeof(out)), 0);
+        ck_assert_msg(strncmp(out, usage[i][1], strlen(usage[i][1])) == 0, "%s", out);
     }
     const char *const serve[] = {"serve", "--help", NULL};
     ck_assert_int_eq(run_binary(serve, out, sizeof(out)), 0);

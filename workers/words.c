@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELD_NAME_MAX 128
-
 /* Appends the value of a field of the input as text. False: the run has failed. */
 static bool add_field(struct task_run *r, struct buf *out, const char *name)
 {
@@ -45,7 +43,7 @@ static char *make_word(struct task_run *r, const char *word)
             buf_adds(&out, p);
             break;
         }
-        char name[FIELD_NAME_MAX];
+        char name[FIELD_NAME_MAX + 1];
         size_t n = (size_t)(close - open) - 7;
         buf_add(&out, p, (size_t)(open - p));
         if (n >= sizeof(name)) {
