@@ -246,9 +246,25 @@ def reference(c, styles):
     return page('API reference · jobmill', styles, '/docs', ''.join(side), body + ''.join(parts))
 
 
+# of the answers that api.yaml has for several codes at once: whose each is, by the path
+WHOSE = {
+    'job_not_found': r'/v1/jobs/\{id\}',
+    'no_result': r'/v1/jobs/\{id\}/result$',
+    'group_not_found': r'/v1/groups/\{id\}',
+    'schedule_not_found': r'/v1/schedules/\{name\}',
+    'not_found': r'/v1/(tasks|pools)/|/assets/',
+}
+
+
 def given_by(c, code):
-    rows = [(m, p, op['operationId']) for m, p, _, op in c.operations()
-            if any(f'`{code}`' in r['description'] for _, r in c.problems(op))]
+    """The operations that give it, where that can be told; an answer that has several codes does not tell."""
+    codes = read_errors()
+
+    def has(path, response):
+        told = [word for word in re.findall('`([a-z_]+)`', response['description']) if word in codes]
+        return code in told and (bool(re.match(WHOSE[code], path)) if code in WHOSE else len(set(told)) == 1)
+
+    rows = [(m, p, op['operationId']) for m, p, _, op in c.operations() if any(has(p, r) for _, r in c.problems(op))]
     if len(rows) > 20:
         return ''  # any operation: nothing that would help
     return ', '.join(f'<a href="/docs#{anchor}">{m} <code>{html.escape(p)}</code></a>' for m, p, anchor in rows)
