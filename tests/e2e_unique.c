@@ -44,6 +44,9 @@ START_TEST(the_same_input_is_the_same_value)
         {LATE "{\"a\":1,\"b\":[2,{\"c\":3,\"d\":4}]},\"unique\":{}}",
          LATE " { \"b\" : [2, {\"d\":4,\"c\":3}], \"a\":1 } ,\"unique\":{\"by\":\"input\"}}"},
         {LATE "\"\\u00e4/\",\"unique\":{}}", LATE "\"\xc3\xa4\\/\",\"unique\":{}}"},
+        {LATE "{\"a\":[1.0,{\"b\":-0.0}],\"c\":2e2},\"unique\":{}}",
+         LATE "{\"a\":[1,{\"b\":0}],\"c\":200},\"unique\":{}}"},
+        {LATE "70.0,\"unique\":{}}", LATE "70,\"unique\":{}}"},
         {LATE "1.50,\"unique\":{}}", LATE "15e-1,\"unique\":{}}"},
         {"{\"task\":\"echo\",\"delay\":900,\"unique\":{}}", LATE "null,\"unique\":{}}"},
     };

@@ -21,6 +21,7 @@
 #include <jansson.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,7 +64,40 @@ static int64_t now_ms(void)
     return now_us - now_us % US_PER_MS;
 }
 
-/* The same value in another form (order of members, blanks, escapes) is the same input. */
+/* 1.0 and 1e0 are 1, as a schema takes them; `json` is replaced in its parent by what this returns,
+ * or NULL: it stays. */
+static json_t *plain_number(const json_t *json)
+{
+    double v = json_real_value(json);
+    return json_is_real(json) && v >= -0x1p63 && v < 0x1p63 && v == trunc(v)
+               ? json_integer((json_int_t)v)
+               : NULL;
+}
+
+/* No deeper than a body may be. */
+static void plain_numbers(json_t *json)
+{
+    const char *name;
+    json_t *at, *number;
+    size_t i;
+    json_array_foreach(json, i, at)
+    {
+        if ((number = plain_number(at)) != NULL)
+            (void)json_array_set_new(json, i, number);
+        else
+            plain_numbers(at);
+    }
+    json_object_foreach(json, name, at)
+    {
+        if ((number = plain_number(at)) != NULL)
+            (void)json_object_iter_set_new(json, json_object_key_to_iter(name), number);
+        else
+            plain_numbers(at);
+    }
+}
+
+/* The same value in another form (order of members, blanks, escapes, 1.0 for 1) is the same input.
+ */
 static int hash_input(struct terms *t, struct sha256_ctx *ctx)
 {
     const struct buf *in = &t->new->job.input;
@@ -71,6 +105,12 @@ static int hash_input(struct terms *t, struct sha256_ctx *ctx)
     if (!request_charge(cost))
         return problem_set(t->problem, ERR_OVERLOADED, "no memory for the input now");
     json_t *root = json_loadb(in->data, in->len, JSON_DECODE_ANY, NULL);
+    json_t *number = root ? plain_number(root) : NULL;
+    if (number) {
+        json_decref(root);
+        root = number;
+    }
+    plain_numbers(root);
     char *text = root ? json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     bool no_memory = root && !text;
     if (text)
