@@ -112,7 +112,7 @@ def check_pages(s):
     check(codes <= set(anchors['/docs/errors']), f'/docs/errors has {sorted(codes - set(anchors["/docs/errors"]))}')
     for code, want in (('schedule_not_found', '/v1/schedules/{name}'), ('job_not_found', '/v1/jobs/{id}'), ('unknown_dependency', None)):
         section = re.search(rf'<section [^>]*id="{code}".*?</section>', PAGES['/docs/errors'].source, re.S).group(0)
-        paths = re.findall(r'<a href="/docs#\w+">\w+ <code>([^<]*)</code>', section)
+        paths = re.findall(r'<a href="[^"]*docs#\w+">\w+ <code>([^<]*)</code>', section)
         check(all(want and p.startswith(want) for p in paths) and bool(paths) == bool(want), f'/docs/errors: {code} is given by {paths}')
     for target, page in PAGES.items():
         for link in sorted(page.links):
