@@ -295,7 +295,7 @@ START_TEST(words_of_remote_workers)
         {"heartbeat", "{\"duration\":0}", "/duration"},
         {"heartbeat", "{\"colour\":1}", "/colour"},
         {"complete", "{\"colour\":1}", "/colour"},
-        {"complete", "{\"result\":1,\"colour\":1}", "/result"},
+        {"complete", "{\"result\":1,\"colour\":1}", "/colour"},
         {"fail", "{}", "/error"},
         {"fail", "{\"error\":1}", "/error"},
         {"fail", "{\"error\":{\"code\":\"\"}}", "/error"},
@@ -379,8 +379,75 @@ START_TEST(borders)
 }
 END_TEST
 
+/* What is said: what is allowed, and what came, as it came. */
+START_TEST(sentences)
+{
+    static const struct {
+        const char *method, *path, *body, *detail;
+    } rows[] = {
+        {"POST", "/v1/jobs", "{}", "the field `task` is missing: the name of a task"},
+        {"POST", "/v1/jobs", "{\"task\":null}",
+         "the field `task` must be the name of a task, not `null`"},
+        {"POST", "/v1/jobs", "{\"task\":\"noop\",\"priority\":\"5\"}",
+         "the field `priority` must be a whole number from -100 to 100, not the text `\"5\"`"},
+        {"POST", "/v1/jobs", "{\"task\":\"noop\",\"priority\":101}",
+         "the field `priority` must be a whole number from -100 to 100, not `101`"},
+        {"POST", "/v1/jobs", "{\"task\":\"noop\",\"tags\":{}}",
+         "the field `tags` must be an array of texts, not `{…}`"},
+        {"POST", "/v1/jobs",
+         "{\"task\":\"noop\",\"tags\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\","
+         "\"10\","
+         "\"11\",\"12\",\"13\",\"14\",\"15\",\"16\",\"17\"]}",
+         "`tags` may have at most 16"},
+        {"POST", "/v1/jobs", "{\"task\":\"noop\",\"unique\":{\"colour\":1}}",
+         "the field `unique/colour` is not known; known are: by, key, while, period, on_conflict"},
+        {"POST", "/v1/jobs/batch", "{\"jobs\":[],\"tags\":[]}",
+         "the field `tags` is not known; known are: jobs, callback_url"},
+        {"POST", "/v1/jobs/batch",
+         "{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\",\"ref\":\"a\"}]}",
+         "`jobs/1/ref`: an earlier job of the batch has the `ref` `a` already"},
+        {"POST", "/v1/leases", "{\"tasks\":[\"far\"],\"max\":\"1\"}",
+         "the field `max` must be a whole number from 1 to 100, not the text `\"1\"`"},
+        {"POST", "/v1/leases", "{\"tasks\":[\"far\"],\"x\":1}",
+         "the field `x` is not known; known are: tasks, wait, duration, max, worker"},
+        {"POST", "/v1/schedules", "{\"x\":1}",
+         "the field `x` is not known; known are: name, cron, time_zone, overlap, missed, paused, "
+         "job"},
+        {"POST", "/v1/schedules", "{\"name\":\"a\",\"cron\":null}",
+         "the field `cron` must be a text of ordinary length, not `null`"},
+        {"POST", "/v1/schedules", "{\"name\":\"a\"}",
+         "the field `cron` is missing: when it runs, such as `30 3 * * *`"},
+        {"GET", "/v1/jobs?state=done", NULL,
+         "the query parameter `state` must be scheduled, queued, running, succeeded, failed, "
+         "cancelled or expired, not `done`"},
+        {"GET", "/v1/jobs?wait=1", NULL,
+         "the query parameter `wait` must be given together with `ids` only"},
+        {"GET", "/v1/jobs?ids=01a206c9-3464-7000-93c5-f3a31ec3a416&limit=5", NULL,
+         "the query parameter `limit` must be left out where `ids` is given"},
+        {"GET", "/v1/groups/01a206c9-3464-7000-93c5-f3a31ec3a416?colour=1", NULL,
+         "the query parameter `colour` is not known here; known are: wait"},
+        {"GET", "/v1/pools?colour=1", NULL,
+         "the query parameter `colour` is not known here, nor is any other"},
+        {"POST", "/v1/jobs/delete?state=running", NULL,
+         "the query parameter `state` must be failed, cancelled, expired or succeeded, not "
+         "`running`"},
+    };
+    struct server *s = server_new(conf, NULL);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct answer *a = http(s, rows[i].method, rows[i].path, rows[i].body, NULL);
+        ck_assert_int_eq(a->status / 100, 4);
+        ck_assert_str_eq(jstr(a->json, "detail"), rows[i].detail);
+        answer_free(a);
+    }
+    struct answer *a = post(s, "/v1/jobs", "{\"task\":\"\"}", 422);
+    ck_assert_ptr_null(strstr(a->body, "did you mean"));
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {fields, parameters, words_of_remote_workers, borders};
+    const TTest *const tests[] = {fields, parameters, words_of_remote_workers, borders, sentences};
     return run_suite("refused", tests, sizeof(tests) / sizeof(tests[0]));
 }

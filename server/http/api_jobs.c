@@ -193,7 +193,7 @@ void refuse_change(struct request *rq)
         problem_field(&p, c->err, PLACE_POINTER, "/depends_on", "the id of a job or group", id);
         request_problem(rq, &p);
     } else if (c->err == -ERR_NOT_UNIQUE) {
-        problem_set(&p, c->err, "the job %s is the same, and there already", id);
+        problem_set(&p, c->err, "the same job exists: %s", id);
         request_add_header(rq, "Location", "/v1/jobs/%s", id);
         request_problem(rq, &p);
     } else if (c->err == -ERR_NO_JOB) {

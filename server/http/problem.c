@@ -41,6 +41,12 @@ int problem_set(struct problem *p, int err, const char *fmt, ...)
     return -p->err;
 }
 
+/* As sentences name it. */
+static const char *field_name(const struct problem *p)
+{
+    return p->place == PLACE_POINTER && p->name[0] == '/' ? p->name + 1 : p->name;
+}
+
 int problem_field(struct problem *p, int err, enum problem_place place, const char *name,
                   const char *limit, const char *value)
 {
@@ -53,15 +59,39 @@ int problem_field(struct problem *p, int err, enum problem_place place, const ch
     snprintf(p->name, sizeof(p->name), "%s", name);
     snprintf(p->limit, sizeof(p->limit), "%s", limit ? limit : "");
     snprintf(p->value, sizeof(p->value), "%s", value ? value : "");
-    const char *shown = place == PLACE_POINTER && p->name[0] == '/' ? p->name + 1 : p->name;
+    const char *shown = field_name(p);
     if (p->limit[0] && value)
-        snprintf(p->detail, sizeof(p->detail), "%s `%s` must be %s, not `%s`", kind[place], shown,
-                 p->limit, p->value);
+        snprintf(p->detail, sizeof(p->detail), "%s `%s` must be %s, not %s`%s`", kind[place], shown,
+                 p->limit, place == PLACE_POINTER && value[0] == '"' ? "the text " : "", p->value);
     else if (p->limit[0])
         snprintf(p->detail, sizeof(p->detail), "%s `%s` must be %s", kind[place], shown, p->limit);
     else
         snprintf(p->detail, sizeof(p->detail), "%s `%s`: %s", kind[place], shown,
                  err_sentence(p->err));
+    return -p->err;
+}
+
+/* The beginning of what is said of a field of a body. */
+static void start_field(struct problem *p, int err, const char *pointer)
+{
+    start(p, err);
+    p->place = PLACE_POINTER;
+    snprintf(p->name, sizeof(p->name), "%s", pointer);
+}
+
+int problem_unknown(struct problem *p, const char *pointer, const char *known)
+{
+    start_field(p, ERR_UNKNOWN_FIELD, pointer);
+    snprintf(p->detail, sizeof(p->detail), "the field `%s` is not known; known are: %s",
+             field_name(p), known);
+    return -p->err;
+}
+
+int problem_missing(struct problem *p, const char *pointer, const char *what)
+{
+    start_field(p, ERR_MISSING_FIELD, pointer);
+    snprintf(p->limit, sizeof(p->limit), "%s", what);
+    snprintf(p->detail, sizeof(p->detail), "the field `%s` is missing: %s", field_name(p), what);
     return -p->err;
 }
 

@@ -26,9 +26,15 @@ struct problem {
 int problem_set(struct problem *p, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same for one field, parameter or header: `limit` and `value` may be NULL. The sentence is made of
- * them: "NAME must be LIMIT, not VALUE". */
+ * them: "NAME must be LIMIT, not VALUE". A value
+ * that begins with a quotation mark is a text where none belongs. */
 int problem_field(struct problem *p, int err, enum problem_place place, const char *name,
                   const char *limit, const char *value);
+
+/* A field that is not known: `known` lists those that are; and one that is not there, where `what` is to be
+ * given. The pointers are those of the fields. */
+int problem_unknown(struct problem *p, const char *pointer, const char *known);
+int problem_missing(struct problem *p, const char *pointer, const char *what);
 
 /* request_id: NULL where the request has none. */
 void problem_json(const struct problem *p, const char *request_id, struct buf *out);

@@ -46,7 +46,7 @@ bool query_unescape(char *text, bool plus_is_space)
 
 int query_parse(struct query *q, const char *raw)
 {
-    q->count = 0;
+    q->count = q->asked_count = 0;
     q->text = q->added = NULL;
     if (!raw || !*raw)
         return 0;
@@ -101,6 +101,8 @@ void query_release(struct query *q)
 
 const char *query_next(struct query *q, const char *name, size_t *at)
 {
+    if (*at == 0 && q->asked_count < QUERY_ASKED)
+        q->asked[q->asked_count++] = name;
     while (*at < q->count) {
         struct query_item *item = &q->item[(*at)++];
         if (strcmp(item->name, name) == 0) {
@@ -117,6 +119,15 @@ const char *query_one(struct query *q, const char *name, bool *twice)
     const char *value = query_next(q, name, &at);
     *twice = value && query_next(q, name, &at);
     return value;
+}
+
+bool query_has(const struct query *q, const char *name)
+{
+    for (size_t i = 0; i < q->count; i++) {
+        if (strcmp(q->item[i].name, name) == 0)
+            return true;
+    }
+    return false;
 }
 
 const char *query_unused(const struct query *q)

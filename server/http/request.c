@@ -85,6 +85,21 @@ const char *request_param(struct request *rq, const char *name, struct problem *
     return NULL;
 }
 
+/* What was asked for is what is known. */
+static void tell_known(const struct query *q, const char *name, struct problem *p)
+{
+    size_t room = sizeof(p->detail);
+    size_t at = (size_t)snprintf(p->detail, room, "the query parameter `%.80s` is not known here%s",
+                                 name, q->asked_count ? "; known are:" : ", nor is any other");
+    for (size_t i = 0; i < q->asked_count && at < room; i++) {
+        size_t before = 0;
+        while (before < i && strcmp(q->asked[before], q->asked[i]) != 0)
+            before++;
+        if (before == i)
+            at += (size_t)snprintf(p->detail + at, room - at, "%s %s", i ? "," : "", q->asked[i]);
+    }
+}
+
 int request_no_more_params(struct request *rq, struct problem *p)
 {
     if (p->err)
@@ -93,7 +108,7 @@ int request_no_more_params(struct request *rq, struct problem *p)
     if (!name)
         return 0;
     problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, name, NULL, NULL);
-    snprintf(p->detail, sizeof(p->detail), "the query parameter `%.80s` is not known here", name);
+    tell_known(rq->query, name, p);
     return -p->err;
 }
 

@@ -152,8 +152,7 @@ int submit_complete(struct terms *t)
     if (!t->has_task) {
         char field[64];
         snprintf(field, sizeof(field), "%s/task", t->prefix);
-        return problem_field(t->problem, ERR_MISSING_FIELD, PLACE_POINTER, field,
-                             "the name of a task", NULL);
+        return problem_missing(t->problem, field, "the name of a task");
     }
     if (n->asked_run_at_us && n->asked_delay_us >= 0)
         return problem_set(t->problem, ERR_BAD_FIELD,

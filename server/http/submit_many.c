@@ -35,8 +35,13 @@ bool refs_find(const struct refs *refs, const char *name, struct id *id)
 int refs_add(struct refs *refs, const char *name, const struct id *id, struct terms *t)
 {
     struct id ignored;
-    if (refs_find(refs, name, &ignored))
-        return fields_refuse(t, "ref", "the name of one job", name);
+    if (refs_find(refs, name, &ignored)) {
+        int err = fields_refuse(t, "ref", "the name of one job", name);
+        snprintf(t->problem->detail, sizeof(t->problem->detail),
+                 "`%s/ref`: an earlier job of the batch has the `ref` `%s` already", t->prefix + 1,
+                 name);
+        return err;
+    }
     struct id *more = realloc(refs->id, (refs->count + 1) * sizeof(*more));
     if (more)
         refs->id = more;
@@ -183,8 +188,7 @@ static bool each_member(void *arg, const char *name, size_t nlen, const char *va
     } else {
         char field[96];
         snprintf(field, sizeof(field), "/%.*s", (int)(nlen < 80 ? nlen : 80), name);
-        b->err = problem_field(b->problem, ERR_UNKNOWN_FIELD, PLACE_POINTER, field,
-                               "one of: jobs, callback_url", NULL);
+        b->err = problem_unknown(b->problem, field, "jobs, callback_url");
     }
     return b->err == 0;
 }
@@ -208,8 +212,7 @@ int submit_batch(struct change *c, const char *body, size_t len, struct problem 
     else if (!jsonscan_each(body, len, each_member, &b))
         b.err = problem_set(p, ERR_BAD_JSON, "the body must be an object");
     else if (!b.err && c->items_count == 0)
-        b.err = problem_field(p, ERR_MISSING_FIELD, PLACE_POINTER, "/jobs",
-                              "an array of at least one job", NULL);
+        b.err = problem_missing(p, "/jobs", "an array of at least one job");
     submit_lines_free(b.lines);
     request_discharge(cost);
     submit_fingerprint(c, "POST /v1/jobs/batch", body, len);

@@ -58,6 +58,10 @@ int submit_check_text(const char *body, size_t len, struct jsonscan_look *look, 
 /* Of a change with a key; others need none. */
 void submit_fingerprint(struct change *c, const char *what, const char *body, size_t len);
 
+/* A value that was refused, as a problem tells it: a text bare where one was wanted, else in quotation marks.
+ * `shown` is used where it is no text; NULL: there is no value. */
+#define FIELDS_SHOWN 104
+const char *fields_show(const json_t *value, bool text_wanted, char shown[FIELDS_SHOWN]);
 /* Fills the problem for a field of this submission. */
 int fields_refuse(struct terms *t, const char *name, const char *limit, const char *value);
 
