@@ -385,6 +385,17 @@ START_TEST(sentences)
     static const struct {
         const char *method, *path, *body, *detail;
     } rows[] = {
+        {"POST", "/v1/jobs", "", "the body is empty"},
+        {"POST", "/v1/jobs", "[{\"task\":\"noop\"}]",
+         "the body must be an object, not an array; many jobs at once go to /v1/jobs/batch, as "
+         "{\"jobs\":[…]}"},
+        {"POST", "/v1/jobs/batch", "[{\"task\":\"noop\"}]",
+         "the body must be an object with `jobs`"},
+        {"POST", "/v1/jobs/batch", "{\"jobs\":[7]}",
+         "the field `jobs/0` must be an object, not `7`"},
+        {"POST", "/v1/tasks/echo/pause", "{\"wait\":1}",
+         "this address takes no body, but an empty `{}`"},
+        {"GET", "/v1/tasks", "{}", "this address takes no body"},
         {"POST", "/v1/jobs", "{}", "the field `task` is missing: the name of a task"},
         {"POST", "/v1/jobs", "{\"task\":null}",
          "the field `task` must be the name of a task, not `null`"},
@@ -446,8 +457,38 @@ START_TEST(sentences)
 }
 END_TEST
 
+START_TEST(bodies)
+{
+    static const char *const packed[] = {"Content-Encoding: gzip", NULL};
+    static const char *const plain[] = {"Content-Encoding: identity", NULL};
+    static const char *const paths[] = {"/v1/jobs", "/v1/jobs/batch", "/v1/tasks/echo/jobs",
+                                        "/v1/leases", "/v1/schedules"};
+    static const char *const nothing[] = {"{}", "", " { } \r\n", "\n"};
+    char value[16];
+    struct server *s = server_new(conf, NULL);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        struct answer *a = http(s, "POST", paths[i], "{\"task\":\"noop\"}", packed);
+        ck_assert_int_eq(a->status, 415);
+        ck_assert_str_eq(jstr(a->json, "code"), "unsupported_encoding");
+        ck_assert(answer_header(a, "Accept-Encoding", value, sizeof(value)));
+        answer_free(a);
+    }
+    struct answer *a = http(s, "POST", "/v1/jobs", "{\"task\":\"noop\"}", plain);
+    ck_assert_int_eq(a->status, 202);
+    answer_free(a);
+    for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
+        a = post(s, "/v1/tasks/echo/pause", nothing[i], 200);
+        ck_assert(json_is_true(jget(a->json, "paused")));
+        answer_free(a);
+        answer_free(post(s, "/v1/tasks/echo/resume", nothing[i], 200));
+    }
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {fields, parameters, words_of_remote_workers, borders, sentences};
+    const TTest *const tests[] = {fields,  parameters, words_of_remote_workers,
+                                  borders, sentences,  bodies};
     return run_suite("refused", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -204,6 +204,8 @@ int submit_check_text(const char *body, size_t len, struct jsonscan_look *look, 
     size_t where = 0;
     const char *why = "", *text = body ? body : "";
     unsigned depth = (unsigned)http_conf->max_json_depth;
+    if (len == 0)
+        return problem_set(p, ERR_BAD_JSON, "the body is empty");
     int err = look ? jsonscan_look(text, len, depth, &where, &why, look)
                    : jsonscan(text, len, depth, &where, &why);
     if (err == -ERR_TOO_DEEP)
@@ -241,6 +243,18 @@ static size_t tree_cost(const char *prefix, const char *text, size_t len)
     return prefix[0] ? 0 : input_parse_cost(text, len);
 }
 
+static int not_an_object(struct problem *p, const json_t *root, const char *prefix)
+{
+    char shown[FIELDS_SHOWN];
+    if (prefix[0])
+        return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, prefix, "an object",
+                             fields_show(root, false, shown));
+    return problem_set(p, ERR_BAD_FIELD, "the body must be an object%s",
+                       json_is_array(root) ? ", not an array; many jobs at once go to "
+                                             "/v1/jobs/batch, as {\"jobs\":[…]}"
+                                           : "");
+}
+
 /* A checked text that must be an object; prefix: as in struct terms. */
 static int parse_checked(const char *text, size_t len, const char *prefix, json_t **root,
                          size_t *charged, struct problem *p)
@@ -254,8 +268,7 @@ static int parse_checked(const char *text, size_t len, const char *prefix, json_
     if (err)
         err = unparsed(p, err, &e, prefix);
     else if (!json_is_object(*root))
-        err = prefix[0] ? problem_set(p, ERR_BAD_JSON, "`%s` is not an object", prefix)
-                        : problem_set(p, ERR_BAD_JSON, "the body must be an object");
+        err = not_an_object(p, *root, prefix);
     if (err) {
         json_decref(*root);
         request_discharge(cost);

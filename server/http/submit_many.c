@@ -210,7 +210,7 @@ int submit_batch(struct change *c, const char *body, size_t len, struct problem 
     if (!b.lines)
         b.err = problem_set(p, ERR_NOMEM, "no memory for the batch");
     else if (!jsonscan_each(body, len, each_member, &b))
-        b.err = problem_set(p, ERR_BAD_JSON, "the body must be an object");
+        b.err = problem_set(p, ERR_BAD_FIELD, "the body must be an object with `jobs`");
     else if (!b.err && c->items_count == 0)
         b.err = problem_missing(p, "/jobs", "an array of at least one job");
     submit_lines_free(b.lines);
