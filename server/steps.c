@@ -114,12 +114,25 @@ static struct store_key key_of(const struct change *c, int64_t created_us)
                               .expires_us = created_us + w.conf->idempotency_ttl_us};
 }
 
+/* What was asked before is answered as it was then, whatever became of what it depends on. */
+static int check_parents_of(struct change *c, const struct store_key *key)
+{
+    const struct job *job = &c->one.job;
+    struct id id;
+    if (job->parents_count == 0)
+        return 0;
+    int err = c->key[0] ? store_replay(w.store, key, &id) : 0;
+    if (err) /* the insert says what; here only whether the store could be read */
+        return err > 0 || is_refusal(err) ? 0 : err;
+    return store_check_parents(w.store, job->parents, job->parents_count, &c->which);
+}
+
 static int submit(struct batch *b, struct change *c, int64_t now_us)
 {
     (void)now_us;
     struct job *job = &c->one.job;
     struct store_key key = key_of(c, job->created_us);
-    c->err = store_check_parents(w.store, job->parents, job->parents_count, &c->which);
+    c->err = check_parents_of(c, &key);
     if (!c->err)
         c->err = submit_one(b, &c->one, c->key[0] ? &key : NULL);
     if (c->err == -ERR_NOT_UNIQUE || c->err == -ERR_FORGOTTEN)

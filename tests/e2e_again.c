@@ -193,6 +193,38 @@ START_TEST(a_group_of_nothing_is_forgotten)
 }
 END_TEST
 
+/* Asks again by the same key: the same bytes as the first time. */
+static void told_again(struct server *s, const char *path, const char *body,
+                       const char *const *headers, const struct answer *first)
+{
+    char replayed[8];
+    struct answer *a = http(s, "POST", path, body, headers);
+    ck_assert_msg(a->status == first->status, "%d: %s", a->status, a->body);
+    ck_assert(answer_header(a, "Idempotency-Replayed", replayed, sizeof(replayed)));
+    ck_assert_str_eq(a->body, first->body);
+    answer_free(a);
+}
+
+START_TEST(what_it_depended_on_may_be_gone)
+{
+    static const char *const other[] = {"Idempotency-Key: order-2", NULL};
+    char id[ID_LEN + 1], body[200];
+    struct server *s = server_new(NULL, NULL);
+    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"noop\"}"));
+    answer_free(await_state(s, id, "succeeded"));
+    snprintf(body, sizeof(body), "{\"task\":\"noop\",\"depends_on\":[\"%s\"]}", id);
+    struct answer *first = http(s, "POST", "/v1/jobs", body, key);
+    ck_assert_int_eq(first->status, 202);
+    forget(s, id);
+    told_again(s, "/v1/jobs", body, key, first);
+    answer_free(first);
+    struct answer *a = http(s, "POST", "/v1/jobs", body, other);
+    ck_assert_str_eq(jstr(a->json, "code"), "unknown_dependency");
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -200,6 +232,7 @@ int main(void)
         what_was_forgotten_is_not_done_twice,
         a_batch_is_told_again_by_its_own_jobs,
         a_group_of_nothing_is_forgotten,
+        what_it_depended_on_may_be_gone,
     };
     return run_suite("again", tests, sizeof(tests) / sizeof(tests[0]));
 }
