@@ -161,7 +161,7 @@ int submit_complete(struct terms *t)
     const struct taskdef *task = &reader_tasks()->task[n->task_index];
     int err = check_rights(t, task);
     if (!err)
-        err = check_task(t, task);
+        err = submit_later(t, check_task(t, task));
     if (err)
         return err;
     _Static_assert(sizeof(job->owner) == sizeof(auth_caller->token->name), "a token's name");
@@ -181,7 +181,10 @@ int submit_complete(struct terms *t)
     job->state = submit_state(n, job->created_us);
     job->gathers = job->parents_count > 0 && !t->has_input && t->place == PLACE_POINTER;
     if (job->expires_us && job->expires_us <= job->run_at_us)
-        return fields_refuse(t, "expires_at", "after the time at which it is to run", NULL);
+        err = submit_later(
+            t, fields_refuse(t, "expires_at", "after the time at which it is to run", NULL));
+    if (err)
+        return err;
     job->input_size = job->input.len;
     if (n->unique && (err = make_unique(t)) != 0)
         return err;
@@ -196,6 +199,28 @@ void submit_begin(struct terms *t, struct new_job *n, struct problem *p, enum pr
     n->asked_run_at_us = 0;
     n->asked_delay_us = -1;
     p->err = 0;
+}
+
+int submit_later(struct terms *t, int err)
+{
+    if (!err || !t->late)
+        return err;
+    if (!t->late->err || t->problem->report) /* of reports there is but the last */
+        *t->late = *t->problem;
+    t->problem->err = 0;
+    return 0;
+}
+
+int submit_now(const struct change *c, const struct problem *late, struct problem *p)
+{
+    struct stream_mark m;
+    if (!late || !late->err)
+        return 0;
+    if (reader_stream(c->key, &m) == 0 && m.known && !m.stream &&
+        memcmp(m.prefix, c->fingerprint, sizeof(m.prefix)) == 0)
+        return 0;
+    *p = *late;
+    return -p->err;
 }
 
 /* ---- JSON ---- */
@@ -298,6 +323,8 @@ static int take_rest(struct terms *t, const char *text, const char *input, size_
         char pointer[48];
         snprintf(pointer, sizeof(pointer), "%s/input", t->prefix);
         int err = input_check(t->new->task_index, input, len, pointer, t->problem);
+        if (err == -ERR_INVALID_INPUT) /* the schema may be another one by now */
+            err = submit_later(t, err);
         if (err)
             return err;
     }
@@ -401,13 +428,16 @@ int submit_json(struct change *c, const char *body, size_t len, struct problem *
 {
     struct terms t;
     struct jsonscan_look look;
+    struct problem late;
     submit_begin(&t, &c->one, p, PLACE_POINTER);
     int err = submit_check_text(body, len, &look, p);
     if (err)
         return err;
+    late.err = 0;
+    t.late = c->key[0] ? &late : NULL;
     err = submit_text(&t, body, len, &look);
     submit_fingerprint(c, "POST /v1/jobs", body, len);
-    return err;
+    return err ? err : submit_now(c, t.late, p);
 }
 
 int submit_part(struct new_job *n, const char *text, size_t len, const char *prefix,

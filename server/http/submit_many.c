@@ -49,7 +49,8 @@ int refs_add(struct refs *refs, const char *name, const struct id *id, struct te
 
 struct submit_lines {
     struct refs refs;
-    size_t cap; /* of the change's items */
+    struct problem *late; /* of struct terms */
+    size_t cap;           /* of the change's items */
 };
 
 struct submit_lines *submit_lines_new(void)
@@ -120,6 +121,7 @@ static int submit_item(struct submit_lines *l, struct change *c, const char *tex
         return problem_set(p, ERR_NOMEM, "no memory for the batch");
     submit_begin(&t, n, p, PLACE_POINTER);
     t.refs = &l->refs;
+    t.late = l->late;
     snprintf(t.prefix, sizeof(t.prefix), "/jobs/%zu", number);
     n->job.group = c->group;
     return submit_text(&t, text, len, look);
@@ -192,6 +194,7 @@ static bool each_member(void *arg, const char *name, size_t nlen, const char *va
 int submit_batch(struct change *c, const char *body, size_t len, struct problem *p)
 {
     struct batch_walk b = {.change = c, .problem = p};
+    struct problem late;
     int err = submit_check_text(body, len, NULL, p);
     if (!err && id_new(&c->group) != 0)
         err = problem_set(p, ERR_SYSTEM, "no random bytes for an id");
@@ -203,6 +206,9 @@ int submit_batch(struct change *c, const char *body, size_t len, struct problem 
     c->begin = true;
     snprintf(c->owner, sizeof(c->owner), "%s", caller_owner(auth_caller));
     b.lines = submit_lines_new();
+    late.err = 0;
+    if (b.lines && c->key[0])
+        b.lines->late = &late;
     if (!b.lines)
         b.err = problem_set(p, ERR_NOMEM, "no memory for the batch");
     else if (!jsonscan_each(body, len, each_member, &b))
@@ -213,5 +219,5 @@ int submit_batch(struct change *c, const char *body, size_t len, struct problem 
     submit_lines_free(b.lines);
     request_discharge(cost);
     submit_fingerprint(c, "POST /v1/jobs/batch", body, len);
-    return b.err;
+    return b.err ? b.err : submit_now(c, &late, p);
 }
