@@ -79,9 +79,9 @@ static int submit_one(struct batch *b, struct new_job *n, const struct store_key
         job->started_us = clock_wall_us();
     }
     int err = store_insert(w.store, &new);
-    n->replayed = err == STORE_REPLAYED;
-    n->duplicate = err == STORE_DUPLICATE;
-    if (n->duplicate && n->reject)
+    n->replayed = err == STORE_REPLAYED || err == STORE_REPLAYED_DUPLICATE;
+    n->duplicate = err == STORE_DUPLICATE || err == STORE_REPLAYED_DUPLICATE;
+    if (err == STORE_DUPLICATE && n->reject)
         return -ERR_NOT_UNIQUE;
     if (err)
         return err < 0 ? err : 0;

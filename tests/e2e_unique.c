@@ -215,6 +215,33 @@ START_TEST(many_who_ask_at_once_get_one)
 }
 END_TEST
 
+START_TEST(a_key_remembers_that_it_was_there)
+{
+    static const char *const key[] = {"Idempotency-Key: w1", NULL};
+    static const char first[] = LATE "111,\"unique\":{\"key\":\"w\"}}";
+    static const char body[] = "{\"task\":\"echo\",\"input\":222,\"unique\":{\"key\":\"w\"}}";
+    char value[8];
+    struct server *s = server_new(NULL, NULL);
+    char *there = id_of(s, first);
+    for (int i = 0; i < 3; i++) {
+        struct answer *a = http(s, "POST", "/v1/jobs", body, key);
+        ck_assert_msg(a->status == 202, "%d: %s", a->status, a->body);
+        ck_assert_str_eq(jstr(a->json, "id"), there);
+        ck_assert_str_eq(jstr(a->json, "state"), "scheduled");
+        ck_assert_ptr_null(jget(a->json, "input"));
+        ck_assert(answer_header(a, "Jobmill-Duplicate", value, sizeof(value)));
+        ck_assert(answer_header(a, "Idempotency-Replayed", value, sizeof(value)) == (i > 0));
+        answer_free(a);
+        if (i == 1) {
+            server_kill9(s);
+            server_restart(s);
+        }
+    }
+    free(there);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -224,6 +251,7 @@ int main(void)
         as_long_as_was_said_and_over_kills,
         a_refused_request_is_refused_again,
         many_who_ask_at_once_get_one,
+        a_key_remembers_that_it_was_there,
     };
     return run_suite("unique", tests, sizeof(tests) / sizeof(tests[0]));
 }
