@@ -4,7 +4,6 @@
  */
 #include "stream.h"
 
-#include "input_check.h"
 #include "request.h"
 #include "submit.h"
 #include "trace.h"
@@ -22,7 +21,6 @@
 
 #define PART_JOBS  500
 #define PART_BYTES (4u << 20)
-#define LINE_LARGE (32u << 10) /* what its tree would take matters */
 
 struct stream {
     struct submit_lines *lines;
@@ -194,16 +192,6 @@ static void no_memory(struct stream *s, size_t line)
     problem_set(&s->problem, ERR_OVERLOADED, "no memory for line %zu now", line);
 }
 
-static void read_line(struct stream *s, struct change *c, const char *line, size_t len,
-                      size_t number)
-{
-    size_t cost = len > LINE_LARGE ? input_parse_cost(line, len) : 0;
-    if (submit_charge(cost, &s->problem))
-        return;
-    (void)submit_line(s->lines, c, line, len, number, &s->problem);
-    request_discharge(cost);
-}
-
 static void take_line(struct request *rq, const char *line, size_t len)
 {
     struct stream *s = rq->stream;
@@ -220,7 +208,7 @@ static void take_line(struct request *rq, const char *line, size_t len)
     }
     struct change *c = change_of(rq);
     if (c)
-        read_line(s, c, line, len, number);
+        (void)submit_line(s->lines, c, line, len, number, &s->problem);
     if (c && !s->problem.err && s->keyed && submit_lines_refs(s->lines))
         problem_field(&s->problem, ERR_BAD_FIELD, PLACE_POINTER, "/ref",
                       "left out in a stream with an Idempotency-Key", NULL);

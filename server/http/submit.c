@@ -68,8 +68,9 @@ static int hash_input(struct terms *t, struct sha256_ctx *ctx)
 {
     const struct buf *in = &t->new->job.input;
     size_t cost = input_parse_cost(in->data, in->len);
-    if (!request_charge(cost))
-        return problem_set(t->problem, ERR_OVERLOADED, "no memory for the input now");
+    int err = submit_charge(cost, t->problem);
+    if (err)
+        return err;
     json_t *root = json_loadb(in->data, in->len, JSON_DECODE_ANY, NULL);
     char *text = root ? json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     bool no_memory = root && !text;
@@ -261,19 +262,24 @@ int submit_charge(size_t cost, struct problem *p)
                : problem_set(p, ERR_OVERLOADED, "no memory for the body now");
 }
 
-/* Of a part of a body (its prefix says which): nothing, it was charged with all of it. */
-static size_t tree_cost(const char *prefix, const char *text, size_t len)
+/* The same for a part of a body, which is named; prefix: as in struct terms. */
+static int charge_part(size_t cost, const char *prefix, struct problem *p)
 {
-    return prefix[0] ? 0 : input_parse_cost(text, len);
+    int err = submit_charge(cost, p);
+    if (err == -ERR_TOO_LARGE && prefix[0]) {
+        p->place = PLACE_POINTER;
+        snprintf(p->name, sizeof(p->name), "%s", prefix);
+    }
+    return err;
 }
 
 /* A checked text that must be an object; prefix: as in struct terms. */
 static int parse_checked(const char *text, size_t len, const char *prefix, json_t **root,
                          size_t *charged, struct problem *p)
 {
-    size_t cost = tree_cost(prefix, text, len);
+    size_t cost = input_parse_cost(text, len);
     json_error_t e;
-    int err = submit_charge(cost, p);
+    int err = charge_part(cost, prefix, p);
     if (err)
         return err;
     err = tree_parse(text, len, JSON_DECODE_INT_AS_REAL, root, &e);
@@ -355,11 +361,11 @@ static int take_member(struct terms *t, const struct jsonscan_member *m)
     json_error_t e;
     e.position = 0;
     e.text[0] = 0;
-    size_t cost = tree_cost(t->prefix, m->value, m->vlen);
+    size_t cost = input_parse_cost(m->value, m->vlen);
     bool plain = m->value[0] == '"' && !memchr(m->value, '\\', m->vlen);
     memcpy(name, m->name, m->nlen);
     name[m->nlen] = 0;
-    int err = submit_charge(cost, t->problem);
+    int err = charge_part(cost, t->prefix, t->problem);
     if (err)
         return err;
     err = plain ? tree_string(m->value + 1, m->vlen - 2, &json)

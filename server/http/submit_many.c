@@ -7,7 +7,6 @@
 #include "../../common/err.h"
 #include "../../common/jsonscan.h"
 #include "../conf.h"
-#include "input_check.h"
 #include "request.h"
 
 #include <jansson.h>
@@ -200,9 +199,6 @@ int submit_batch(struct change *c, const char *body, size_t len, struct problem 
         err = problem_set(p, ERR_SYSTEM, "no random bytes for an id");
     if (err)
         return err;
-    size_t cost = input_parse_cost(body, len);
-    if (!request_charge(cost))
-        return problem_set(p, ERR_OVERLOADED, "no memory for the body now");
     c->begin = true;
     snprintf(c->owner, sizeof(c->owner), "%s", caller_owner(auth_caller));
     b.lines = submit_lines_new();
@@ -217,7 +213,6 @@ int submit_batch(struct change *c, const char *body, size_t len, struct problem 
         b.err = problem_field(p, ERR_MISSING_FIELD, PLACE_POINTER, "/jobs",
                               "an array of at least one job", NULL);
     submit_lines_free(b.lines);
-    request_discharge(cost);
     submit_fingerprint(c, "POST /v1/jobs/batch", body, len);
     return b.err ? b.err : submit_now(c, &late, p);
 }
