@@ -19,14 +19,16 @@
 #include <string.h>
 #include <strings.h>
 
-#define PART_JOBS  500
-#define PART_BYTES (4u << 20)
+#define PART_JOBS    500
+#define PART_BYTES   (4u << 20)
+#define PART_PARENTS 5000
 
 struct stream {
     struct submit_lines *lines;
     size_t line;       /* lines seen */
     size_t kept;       /* jobs that are on disk */
     size_t part_bytes; /* of the lines in the change */
+    size_t parents;    /* that its jobs depend on */
     size_t charged;    /* of body_memory, for what it holds but the line that has not ended */
     bool looked;       /* at the parameters */
     bool begun;        /* the group is there */
@@ -127,7 +129,7 @@ static void part_kept(struct request *rq)
         }
     }
     forget_items(c);
-    s->part_bytes = 0;
+    s->part_bytes = s->parents = 0;
     (void)charge(s, c); /* less than before */
     c->from = c->lines;
 }
@@ -213,6 +215,8 @@ static void take_line(struct request *rq, const char *line, size_t len)
         problem_field(&s->problem, ERR_BAD_FIELD, PLACE_POINTER, "/ref",
                       "left out in a stream with an Idempotency-Key", NULL);
     s->part_bytes += len;
+    if (c && !s->problem.err)
+        s->parents += c->items[c->items_count - 1].job.parents_count;
     if (!s->problem.err && !charge(s, c))
         no_memory(s, s->line);
     if (s->problem.err) {
@@ -302,7 +306,7 @@ void stream_take(struct request *rq, const char *data, size_t len)
         no_memory(s, s->line + 1);
     if (rq->change && !s->problem.err &&
         (rq->change->items_count >= PART_JOBS || s->part_bytes >= PART_BYTES ||
-         (rq->change->items_count > 0 && request_memory_short())))
+         s->parents >= PART_PARENTS || (rq->change->items_count > 0 && request_memory_short())))
         commit_part(rq, true, part_kept);
 }
 

@@ -50,6 +50,7 @@ struct submit_lines {
     struct refs refs;
     struct problem *late; /* of struct terms */
     size_t cap;           /* of the change's items */
+    size_t parents;       /* that the jobs of a batch depend on */
 };
 
 struct submit_lines *submit_lines_new(void)
@@ -147,6 +148,22 @@ struct batch_walk {
     int err;
 };
 
+/* Each takes the writer's time, in one transaction. */
+static int count_parents(struct submit_lines *l, const struct change *c, size_t index,
+                         struct problem *p)
+{
+    char field[64], limit[120], value[32];
+    l->parents += c->items[index].job.parents_count;
+    if (l->parents <= (size_t)http_conf->max_batch_depends_on)
+        return 0;
+    snprintf(field, sizeof(field), "/jobs/%zu/depends_on", index);
+    snprintf(limit, sizeof(limit),
+             "with those of the jobs before it at most %lld ids (`max_batch_depends_on`)",
+             (long long)http_conf->max_batch_depends_on);
+    snprintf(value, sizeof(value), "%zu", l->parents);
+    return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, field, limit, value);
+}
+
 static bool each_job(void *arg, size_t index, const char *value, size_t vlen)
 {
     struct batch_walk *b = arg;
@@ -159,6 +176,8 @@ static bool each_job(void *arg, size_t index, const char *value, size_t vlen)
         struct jsonscan_look look;
         submit_look(value, vlen, &look);
         b->err = submit_item(b->lines, b->change, value, vlen, &look, index, b->problem);
+        if (!b->err)
+            b->err = count_parents(b->lines, b->change, index, b->problem);
     }
     return b->err == 0;
 }

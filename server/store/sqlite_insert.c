@@ -240,17 +240,13 @@ static int add_ended_row(struct sqlite_store *s, const struct job *j, const stru
 
 /* ---- what it waits for ---- */
 
-/* How a job or group stands: its state's kind, or -ERR_UNKNOWN_DEPENDENCY. */
-static int parent_state(struct sqlite_store *s, const struct id *id, enum parent_end *end)
+static int read_parent(struct sqlite_store *s, const struct id *id, enum parent_end *end)
 {
-    struct job parent;
+    enum job_state state;
     struct group group;
-    int err = row_find(s, &s->db, id, 0, 0, &parent);
-    if (!err) {
-        *end = parent_end_of(parent.state);
-        job_release(&parent);
-        return 0;
-    }
+    int err = sqlite_state_of(&s->base, id, &state);
+    if (!err)
+        *end = parent_end_of(state);
     if (err != -ERR_NO_JOB)
         return err;
     err = group_find(s, &s->db, id, &group);
@@ -259,6 +255,25 @@ static int parent_state(struct sqlite_store *s, const struct id *id, enum parent
         group_release(&group);
     }
     return err == -ERR_NO_GROUP ? -ERR_UNKNOWN_DEPENDENCY : err;
+}
+
+/* How a job or group stands: its state's kind, or -ERR_UNKNOWN_DEPENDENCY. */
+static int parent_state(struct sqlite_store *s, const struct id *id, enum parent_end *end)
+{
+    uint64_t key = id_key(id), tail = id_tail(id); /* the tail is random */
+    struct seen *set = s->seen[tail % SEEN_SETS], *to = &set[tail / SEEN_SETS % SEEN_WAYS];
+    for (size_t i = 0; i < SEEN_WAYS; i++) {
+        if (set[i].when != s->seen_when) {
+            to = &set[i];
+        } else if (set[i].key == key && set[i].tail == tail) {
+            *end = set[i].end;
+            return 0;
+        }
+    }
+    int err = read_parent(s, id, end);
+    if (!err)
+        *to = (struct seen){.key = key, .tail = tail, .when = s->seen_when, .end = *end};
+    return err;
 }
 
 int sqlite_check_parents(struct store *base, const struct id *parents, size_t n, struct id *which)
