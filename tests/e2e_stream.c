@@ -471,6 +471,24 @@ START_TEST(what_it_holds_is_counted)
 }
 END_TEST
 
+START_TEST(a_line_has_a_length)
+{
+    static const char *const plain[] = {"Content-Type: application/x-ndjson", NULL};
+    char text[1200];
+    struct server *s = server_new("[server]\nmax_body = 1KiB\n", NULL);
+    for (int len = 1024; len <= 1025; len++) {
+        size_t at = (size_t)sprintf(text, "{\"task\":\"echo\",\"input\":\"");
+        memset(text + at, 'x', sizeof(text) - at);
+        strcpy(text + len - 2, "\"}\n{\"task\":\"noop\"}\n");
+        struct answer *a = http(s, "POST", "/v1/jobs/batch", text, plain);
+        ck_assert_msg(len > 1024 ? a->status == 413 : a->status / 100 == 2, "%d: %s", a->status,
+                      a->body);
+        answer_free(a);
+    }
+    server_free(s);
+}
+END_TEST
+
 START_TEST(a_batch_takes_what_is_parsed_of_it)
 {
     struct server *s = server_new("[server]\nbody_memory = 4MiB\n", NULL);
@@ -510,6 +528,7 @@ int main(void)
         where_too_many_wait_nothing_is_lost,
         names_of_earlier_parts_hold,
         what_it_holds_is_counted,
+        a_line_has_a_length,
         a_batch_takes_what_is_parsed_of_it,
     };
     return run_suite("stream", tests, sizeof(tests) / sizeof(tests[0]));

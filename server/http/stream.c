@@ -277,6 +277,13 @@ static void look(struct request *rq)
         (void)look_up_key(rq);
 }
 
+static void check_length(struct stream *s, size_t len)
+{
+    if (!s->problem.err && len > http_conf->max_body)
+        problem_set(&s->problem, ERR_TOO_LARGE, "line %zu has more than the %llu bytes allowed",
+                    s->line + 1, (unsigned long long)http_conf->max_body);
+}
+
 void stream_take(struct request *rq, const char *data, size_t len)
 {
     struct stream *s = rq->stream;
@@ -285,6 +292,7 @@ void stream_take(struct request *rq, const char *data, size_t len)
     const char *end;
     while (len > 0 && (end = memchr(data, '\n', len))) {
         size_t part = (size_t)(end - data);
+        check_length(s, rest->len + part);
         if (rest->len > 0) {
             buf_add(rest, data, part);
             take_line(rq, rest->data, rest->len);
@@ -295,9 +303,7 @@ void stream_take(struct request *rq, const char *data, size_t len)
         data = end + 1;
         len -= part + 1;
     }
-    if (!s->problem.err && rest->len + len > http_conf->max_body)
-        problem_set(&s->problem, ERR_TOO_LARGE, "line %zu has more than the %llu bytes allowed",
-                    s->line + 1, (unsigned long long)http_conf->max_body);
+    check_length(s, rest->len + len);
     if (!s->problem.err)
         buf_add(rest, data, len);
     else
