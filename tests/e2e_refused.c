@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char conf[] = "[task far]\nkind = remote\n[task other]\nkind = remote\n";
+static const char conf[] =
+    "[server]\nmax_batch_depends_on = 2\n[task far]\nkind = remote\n[task other]\nkind = remote\n";
 
 struct row {
     const char *body, *name; /* what is wrong, as `errors` names it */
@@ -135,6 +136,10 @@ static const struct row batches[] = {
     {"{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\",\"depends_on\":[\"a\",\"a\"]}"
      "]}",
      "/jobs/1/depends_on/1"},
+    {"{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\",\"ref\":\"b\"},"
+     "{\"task\":\"noop\",\"depends_on\":[\"a\",\"b\"]},{\"task\":\"noop\",\"depends_on\":[\"a\"]}]"
+     "}",
+     "/jobs/3/depends_on"},
     {"{\"jobs\":[{\"task\":\"noop\",\"unique\":{\"on_conflict\":\"reject\"}}]}",
      "/jobs/0/unique/on_conflict"},
 };

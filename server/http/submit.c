@@ -68,8 +68,9 @@ static int hash_input(struct terms *t, struct sha256_ctx *ctx)
 {
     const struct buf *in = &t->new->job.input;
     size_t cost = input_parse_cost(in->data, in->len);
-    if (!request_charge(cost))
-        return problem_set(t->problem, ERR_OVERLOADED, "no memory for the input now");
+    int err = submit_charge(cost, t->problem);
+    if (err)
+        return err;
     json_t *root = json_loadb(in->data, in->len, JSON_DECODE_ANY, NULL);
     char *text = root ? json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     bool no_memory = root && !text;
@@ -160,7 +161,7 @@ int submit_complete(struct terms *t)
     const struct taskdef *task = &reader_tasks()->task[n->task_index];
     int err = check_rights(t, task);
     if (!err)
-        err = check_task(t, task);
+        err = submit_later(t, check_task(t, task));
     if (err)
         return err;
     _Static_assert(sizeof(job->owner) == sizeof(auth_caller->token->name), "a token's name");
@@ -180,7 +181,10 @@ int submit_complete(struct terms *t)
     job->state = submit_state(n, job->created_us);
     job->gathers = job->parents_count > 0 && !t->has_input && t->place == PLACE_POINTER;
     if (job->expires_us && job->expires_us <= job->run_at_us)
-        return fields_refuse(t, "expires_at", "after the time at which it is to run", NULL);
+        err = submit_later(
+            t, fields_refuse(t, "expires_at", "after the time at which it is to run", NULL));
+    if (err)
+        return err;
     job->input_size = job->input.len;
     if (n->unique && (err = make_unique(t)) != 0)
         return err;
@@ -195,6 +199,28 @@ void submit_begin(struct terms *t, struct new_job *n, struct problem *p, enum pr
     n->asked_run_at_us = 0;
     n->asked_delay_us = -1;
     p->err = 0;
+}
+
+int submit_later(struct terms *t, int err)
+{
+    if (!err || !t->late)
+        return err;
+    if (!t->late->err || t->problem->report) /* of reports there is but the last */
+        *t->late = *t->problem;
+    t->problem->err = 0;
+    return 0;
+}
+
+int submit_now(const struct change *c, const struct problem *late, struct problem *p)
+{
+    struct stream_mark m;
+    if (!late || !late->err)
+        return 0;
+    if (reader_stream(c->key, &m) == 0 && m.known && !m.stream &&
+        memcmp(m.prefix, c->fingerprint, sizeof(m.prefix)) == 0)
+        return 0;
+    *p = *late;
+    return -p->err;
 }
 
 /* ---- JSON ---- */
@@ -237,10 +263,15 @@ int submit_charge(size_t cost, struct problem *p)
                : problem_set(p, ERR_OVERLOADED, "no memory for the body now");
 }
 
-/* Of a part of a body (its prefix says which): nothing, it was charged with all of it. */
-static size_t tree_cost(const char *prefix, const char *text, size_t len)
+/* The same for a part of a body, which is named; prefix: as in struct terms. */
+static int charge_part(size_t cost, const char *prefix, struct problem *p)
 {
-    return prefix[0] ? 0 : input_parse_cost(text, len);
+    int err = submit_charge(cost, p);
+    if (err == -ERR_TOO_LARGE && prefix[0]) {
+        p->place = PLACE_POINTER;
+        snprintf(p->name, sizeof(p->name), "%s", prefix);
+    }
+    return err;
 }
 
 static int not_an_object(struct problem *p, const json_t *root, const char *prefix)
@@ -259,9 +290,9 @@ static int not_an_object(struct problem *p, const json_t *root, const char *pref
 static int parse_checked(const char *text, size_t len, const char *prefix, json_t **root,
                          size_t *charged, struct problem *p)
 {
-    size_t cost = tree_cost(prefix, text, len);
+    size_t cost = input_parse_cost(text, len);
     json_error_t e;
-    int err = submit_charge(cost, p);
+    int err = charge_part(cost, prefix, p);
     if (err)
         return err;
     err = tree_parse(text, len, JSON_DECODE_INT_AS_REAL, root, &e);
@@ -310,6 +341,8 @@ static int take_rest(struct terms *t, const char *text, const char *input, size_
         char pointer[48];
         snprintf(pointer, sizeof(pointer), "%s/input", t->prefix);
         int err = input_check(t->new->task_index, input, len, pointer, t->problem);
+        if (err == -ERR_INVALID_INPUT) /* the schema may be another one by now */
+            err = submit_later(t, err);
         if (err)
             return err;
     }
@@ -340,11 +373,11 @@ static int take_member(struct terms *t, const struct jsonscan_member *m)
     json_error_t e;
     e.position = 0;
     e.text[0] = 0;
-    size_t cost = tree_cost(t->prefix, m->value, m->vlen);
+    size_t cost = input_parse_cost(m->value, m->vlen);
     bool plain = m->value[0] == '"' && !memchr(m->value, '\\', m->vlen);
     memcpy(name, m->name, m->nlen);
     name[m->nlen] = 0;
-    int err = submit_charge(cost, t->problem);
+    int err = charge_part(cost, t->prefix, t->problem);
     if (err)
         return err;
     err = plain ? tree_string(m->value + 1, m->vlen - 2, &json)
@@ -413,13 +446,16 @@ int submit_json(struct change *c, const char *body, size_t len, struct problem *
 {
     struct terms t;
     struct jsonscan_look look;
+    struct problem late;
     submit_begin(&t, &c->one, p, PLACE_POINTER);
     int err = submit_check_text(body, len, &look, p);
     if (err)
         return err;
+    late.err = 0;
+    t.late = c->key[0] ? &late : NULL;
     err = submit_text(&t, body, len, &look);
     submit_fingerprint(c, "POST /v1/jobs", body, len);
-    return err;
+    return err ? err : submit_now(c, t.late, p);
 }
 
 int submit_part(struct new_job *n, const char *text, size_t len, const char *prefix,

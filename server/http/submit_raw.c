@@ -158,6 +158,8 @@ static int take_type(struct terms *t, struct request *rq)
         int err = submit_check_text(rq->body.data, rq->body.len, NULL, t->problem);
         if (!err)
             err = input_check(t->new->task_index, rq->body.data, rq->body.len, "", t->problem);
+        if (err == -ERR_INVALID_INPUT)
+            err = submit_later(t, err);
         if (err)
             return err;
         if (json_type_is_plain(type))
@@ -184,7 +186,10 @@ static void raw_fingerprint(struct change *c, const struct request *rq)
 int submit_raw(struct change *c, struct request *rq, struct problem *p)
 {
     struct terms t;
+    struct problem late;
     submit_begin(&t, &c->one, p, PLACE_PARAMETER);
+    late.err = 0;
+    t.late = c->key[0] ? &late : NULL;
     t.has_task = true;
     int err = task_name_find(rq->part.text, rq->part.len, &c->one.task_index, PLACE_NONE, p);
     if (!err)
@@ -202,5 +207,6 @@ int submit_raw(struct change *c, struct request *rq, struct problem *p)
         buf_add(&c->one.job.input, rq->body.data, rq->body.len);
     else
         buf_move(&c->one.job.input, &rq->body);
-    return submit_complete(&t);
+    err = submit_complete(&t);
+    return err ? err : submit_now(c, t.late, p);
 }
