@@ -390,7 +390,7 @@ static int read_body(struct request *rq, struct lease_end *e, enum word word, st
     json_t *root = NULL;
     size_t charged = 0;
     const char *type = request_header(rq, "Content-Type");
-    bool form = type && strncmp(type, "application/x-www-form-urlencoded", 33) == 0; /* curl -d */
+    bool form = type && json_type_is_form(type);
     if (word == COMPLETE && type && !form && !json_type_is_plain(type))
         return read_bytes(rq, e, type, p);
     if (word != FAIL && rq->body.len == 0) {

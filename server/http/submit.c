@@ -24,7 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_LOOK 64 /* names that are longer are of no field: the tree tells which */
+#define FIELD_MAX 127 /* bytes of the name of a field that a command uses */
+#define NAME_LOOK 64  /* names that are longer are of no field: the tree tells which */
 
 /* ---- what all submissions share ---- */
 
@@ -146,6 +147,57 @@ static int check_rights(struct terms *t, const struct taskdef *task)
     return 0;
 }
 
+/* A field of the input that stands in the command's words; 0, or a problem: it is not there, or no
+ * word can be made of it. */
+static int check_word(struct terms *t, const char *name, size_t len)
+{
+    const struct job *job = &t->new->job;
+    AUTO_BUF word = BUF_INIT;
+    char field[FIELD_MAX + 1], pointer[FIELD_MAX + sizeof(t->prefix) + 8];
+    const char *value;
+    size_t n;
+    if (len > FIELD_MAX)
+        return 0; /* the worker tells */
+    memcpy(field, name, len);
+    field[len] = 0;
+    if (job->params.len > 0 &&
+        jsonscan_member(job->params.data, job->params.len, field, &value, &n))
+        return 0;
+    bool json = json_type_is_json(job->input_type), raw = t->place == PLACE_PARAMETER;
+    bool there = json && jsonscan_member(job->input.data, job->input.len, field, &value, &n);
+    if (there && jsonscan_text(&word, value, n))
+        return 0;
+    const struct taskdef *task = &reader_tasks()->task[t->new->task_index];
+    bool parameter = raw && task->input == TASK_INPUT_RAW && !there;
+    snprintf(pointer, sizeof(pointer), "%s%s/%s", t->prefix, raw ? "" : "/input", field);
+    problem_field(t->problem, ERR_INVALID_INPUT, parameter ? PLACE_PARAMETER : PLACE_POINTER,
+                  parameter ? field : pointer, NULL, NULL);
+    snprintf(t->problem->detail, sizeof(t->problem->detail),
+             there       ? "the field `%s` of the input must be a string, number or boolean"
+             : parameter ? "the query parameter `%s` is missing, of which the command is made"
+             : json      ? "the input lacks the field `%s`, of which the command is made"
+                         : "the input lacks the field `%s`, of which the command is made: send "
+                           "JSON, with Content-Type: application/json",
+             field);
+    return -ERR_INVALID_INPUT;
+}
+
+/* What a command is made of is known now; the input that is made of others' results is not. */
+static int check_words(struct terms *t, const struct taskdef *task)
+{
+    int err = 0;
+    const char *name;
+    size_t len;
+    if (task->kind != TASK_COMMAND || t->new->job.gathers)
+        return 0;
+    for (char *const *word = task->argv; *word && !err; word++) {
+        const char *at = *word;
+        while (!err && taskdef_field(&at, &name, &len))
+            err = check_word(t, name, len);
+    }
+    return err;
+}
+
 int submit_complete(struct terms *t)
 {
     struct new_job *n = t->new;
@@ -183,6 +235,8 @@ int submit_complete(struct terms *t)
     if (job->expires_us && job->expires_us <= job->run_at_us)
         err = submit_later(
             t, fields_refuse(t, "expires_at", "after the time at which it is to run", NULL));
+    if (!err)
+        err = submit_later(t, check_words(t, task));
     if (err)
         return err;
     job->input_size = job->input.len;

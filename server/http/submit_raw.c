@@ -84,15 +84,29 @@ int submit_multipart(struct request *rq, struct problem *p)
 
 static bool command_has(const struct taskdef *task, const char *name)
 {
-    char field[160];
-    int n = snprintf(field, sizeof(field), "{input.%s}", name);
-    if (n < 0 || (size_t)n >= sizeof(field))
-        return false;
+    const char *field;
     for (char *const *word = task->argv; word && *word; word++) {
-        if (strstr(*word, field))
-            return true;
+        const char *at = *word;
+        for (size_t len; taskdef_field(&at, &field, &len);) {
+            if (len == strlen(name) && memcmp(field, name, len) == 0)
+                return true;
+        }
     }
     return false;
+}
+
+/* Behind the parameters of a submission, which are known everywhere: those of the command. */
+static void tell_words(const struct taskdef *task, struct problem *p)
+{
+    const char *field;
+    size_t at = strlen(p->detail), room = sizeof(p->detail);
+    if (task->kind != TASK_COMMAND || task->input != TASK_INPUT_RAW)
+        return;
+    for (char *const *word = task->argv; *word; word++) {
+        const char *rest = *word;
+        for (size_t len; at < room && taskdef_field(&rest, &field, &len);)
+            at += (size_t)snprintf(p->detail + at, room - at, ", %.*s", (int)len, field);
+    }
 }
 
 static bool is_utf8(const char *text)
@@ -144,6 +158,20 @@ static int take_words(struct terms *t, struct request *rq)
 
 /* ---- the body ---- */
 
+/* Whether a body is JSON although it only says that it came of curl -d: a command says what it
+ * takes; who has a schema may take bytes, too, and gets what looks like none of an object as it is.
+ */
+static bool is_for_json(uint32_t index, const struct buf *body)
+{
+    const struct taskdef *task = &reader_tasks()->task[index];
+    if (task->kind == TASK_COMMAND || task->kind == TASK_PERSISTENT)
+        return task->input == TASK_INPUT_JSON;
+    size_t at = 0;
+    while (at < body->len && memchr(" \t\r\n", body->data[at], 4))
+        at++;
+    return input_is_checked(index) && at < body->len && body->data[at] == '{';
+}
+
 static int take_type(struct terms *t, struct request *rq)
 {
     struct job *job = &t->new->job;
@@ -154,7 +182,8 @@ static int take_type(struct terms *t, struct request *rq)
     if (len > JOB_TYPE_MAX || !strchr(type, '/'))
         return problem_field(t->problem, ERR_BAD_HEADER, PLACE_HEADER, "Content-Type",
                              "a media type of at most 127 bytes", type);
-    if (json_type_is_json(type)) {
+    bool form = json_type_is_form(type) && is_for_json(t->new->task_index, &rq->body);
+    if (form || json_type_is_json(type)) {
         int err = submit_check_text(rq->body.data, rq->body.len, NULL, t->problem);
         if (!err)
             err = input_check(t->new->task_index, rq->body.data, rq->body.len, "", t->problem);
@@ -162,7 +191,7 @@ static int take_type(struct terms *t, struct request *rq)
             err = submit_later(t, err);
         if (err)
             return err;
-        if (json_type_is_plain(type))
+        if (form || json_type_is_plain(type))
             return 0; /* the empty type */
     }
     memcpy(job->input_type, type, len + 1);
@@ -196,8 +225,11 @@ int submit_raw(struct change *c, struct request *rq, struct problem *p)
         err = fields_take_params(&t, rq);
     if (!err)
         err = take_words(&t, rq);
-    if (!err)
+    bool unknown = !err;
+    if (unknown)
         err = request_no_more_params(rq, p);
+    if (unknown && err == -ERR_BAD_PARAMETER)
+        tell_words(&reader_tasks()->task[c->one.task_index], p);
     if (!err)
         err = take_type(&t, rq);
     if (err)
