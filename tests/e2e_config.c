@@ -37,7 +37,7 @@ START_TEST(commands_do_what_the_file_says)
     answer_free(a);
     a = post(s, "/v1/jobs", "{\"task\":\"args\",\"input\":{\"a\":\"x\"}}", 422);
     ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), "/input/b");
-    ck_assert_ptr_nonnull(strstr(jstr(a->json, "error.message"), "`b`"));
+    ck_assert_ptr_nonnull(strstr(jstr(a->json, "detail"), "`b`"));
     answer_free(a);
     a = run_job(s, "{\"task\":\"upper\",\"input\":\"abc\"}");
     ck_assert_str_eq(jstr(a->json, "result"), "\"ABC\"");
