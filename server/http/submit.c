@@ -247,8 +247,9 @@ static int unparsed(struct problem *p, int err, const json_error_t *e, const cha
     if (err == -ERR_NOMEM)
         return problem_set(p, ERR_NOMEM, "no memory for the body");
     const char *quote = prefix[0] ? "`" : "", *colon = prefix[0] ? ": " : "";
+    bool range = json_error_code(e) == json_error_numeric_overflow;
     return problem_set(p, ERR_BAD_JSON, "%s%s%s%sat byte %d: %s", quote, prefix, quote, colon,
-                       e->position, e->text);
+                       e->position, range ? "a number outside the range of a double" : e->text);
 }
 
 int submit_charge(size_t cost, struct problem *p)
@@ -262,7 +263,25 @@ int submit_charge(size_t cost, struct problem *p)
                : problem_set(p, ERR_OVERLOADED, "no memory for the body now");
 }
 
-/* The same for a part of a body, which is named; prefix: as in struct terms. */
+int submit_check_whole(const char *body, size_t len, struct problem *p)
+{
+    struct jsonscan_look look;
+    json_error_t e;
+    json_t *root = NULL;
+    int err = submit_check_text(body, len, &look, p);
+    if (err || look.plain)
+        return err;
+    size_t cost = input_parse_cost(body, len);
+    err = submit_charge(cost, p);
+    if (err)
+        return err;
+    err = tree_parse(body, len, JSON_DECODE_INT_AS_REAL, &root, &e);
+    json_decref(root);
+    request_discharge(cost);
+    return err ? unparsed(p, err, &e, "") : 0;
+}
+
+/* submit_charge() for a part of a body, which is named; prefix: as in struct terms. */
 static int charge_part(size_t cost, const char *prefix, struct problem *p)
 {
     int err = submit_charge(cost, p);

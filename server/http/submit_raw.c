@@ -155,7 +155,7 @@ static int take_type(struct terms *t, struct request *rq)
         return problem_field(t->problem, ERR_BAD_HEADER, PLACE_HEADER, "Content-Type",
                              "a media type of at most 127 bytes", type);
     if (json_type_is_json(type)) {
-        int err = submit_check_text(rq->body.data, rq->body.len, NULL, t->problem);
+        int err = submit_check_whole(rq->body.data, rq->body.len, t->problem);
         if (!err)
             err = input_check(t->new->task_index, rq->body.data, rq->body.len, "", t->problem);
         if (err == -ERR_INVALID_INPUT)
