@@ -61,6 +61,7 @@ struct new_job {
     struct store_unique same;
     bool same_parents; /* and what it depends on, as the writer knows it, counts for `same`, too */
     uint32_t ref; /* the submitter's: 1 + its place among the names of a batch; 0: it has none */
+    size_t number; /* the submitter's: its place in a batch, or its line */
     bool replayed, duplicate; /* out: nothing was stored, `job` is the one that was there */
 };
 

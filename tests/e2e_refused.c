@@ -215,6 +215,29 @@ START_TEST(fields)
 }
 END_TEST
 
+/* What a job depends on, where nobody knows it: named in each way that it can be said. */
+START_TEST(unknown_dependencies)
+{
+    static const char *const lines[] = {"Content-Type: application/x-ndjson", NULL};
+    static const char body[] = "{\"task\":\"noop\",\"depends_on\":[" ID "]}", bare[] = ID;
+    static const char three[] = "{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\"},"
+                                "{\"task\":\"noop\",\"depends_on\":[" ID ",\"a\"]}]}";
+    static const char second[] =
+        "\n{\"task\":\"noop\"}\n{\"task\":\"noop\",\"depends_on\":[" ID "]}\n";
+    char raw[120], validated[160];
+    struct server *s = server_new(conf, NULL);
+    snprintf(raw, sizeof(raw), "/v1/tasks/echo/jobs?depends_on=%.36s", bare + 1);
+    snprintf(validated, sizeof(validated), "%s&validate_only=true", raw);
+    refused(s, "POST", "/v1/jobs", body, NULL, "/depends_on/0");
+    refused(s, "POST", "/v1/jobs?validate_only=true", body, NULL, "/depends_on/0");
+    refused(s, "POST", raw, "1", NULL, "depends_on");
+    refused(s, "POST", validated, "1", NULL, "depends_on");
+    refused(s, "POST", "/v1/jobs/batch", three, NULL, "/jobs/2/depends_on/0");
+    refused(s, "POST", "/v1/jobs/batch", second, lines, "/jobs/2/depends_on/0");
+    server_free(s);
+}
+END_TEST
+
 START_TEST(parameters)
 {
     static const struct {
@@ -386,6 +409,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {fields, parameters, words_of_remote_workers, borders};
+    const TTest *const tests[] = {fields, unknown_dependencies, parameters, words_of_remote_workers,
+                                  borders};
     return run_suite("refused", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -124,6 +124,7 @@ static int submit_item(struct submit_lines *l, struct change *c, const char *tex
     t.late = l->late;
     snprintf(t.prefix, sizeof(t.prefix), "/jobs/%zu", number);
     n->job.group = c->group;
+    n->number = number;
     return submit_text(&t, text, len, look);
 }
 
