@@ -122,7 +122,7 @@ static const struct row jobs[] = {
     {"{\"task\":\"noop\",\"unique\":{\"period\":\"1\"}}", "/unique/period"},
     {"{\"task\":\"noop\",\"unique\":{\"on_conflict\":\"wait\"}}", "/unique/on_conflict"},
     {"{\"task\":\"noop\",\"unique\":{\"colour\":1}}", "/unique/colour"},
-    {"{\"task\":\"noop\",\"run_at\":\"2030-01-01T00:00:00Z\",\"delay\":1}", ""}, /* it is of both */
+    {"{\"task\":\"noop\",\"run_at\":\"2030-01-01T00:00:00Z\",\"delay\":1}", "/delay"},
 };
 
 static const struct row batches[] = {
@@ -131,6 +131,9 @@ static const struct row batches[] = {
     {"{\"jobs\":[],\"colour\":1}", "/colour"},
     {"{\"jobs\":[{\"task\":\"noop\"},{\"task\":\"nobody\"}]}", "/jobs/1/task"},
     {"{\"jobs\":[{\"task\":\"noop\",\"colour\":1}]}", "/jobs/0/colour"},
+    {"{\"jobs\":[{\"task\":\"noop\"},{\"task\":\"noop\",\"run_at\":\"2030-01-01T00:00:00Z\","
+     "\"delay\":1}]}",
+     "/jobs/1/delay"},
     {"{\"jobs\":[{\"task\":\"noop\",\"ref\":\"\"}]}", "/jobs/0/ref"},
     {"{\"jobs\":[{\"task\":\"noop\",\"depends_on\":[\"a\"]}]}", "/jobs/0/depends_on/0"},
     {"{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\",\"depends_on\":[\"a\",\"a\"]}"
@@ -238,6 +241,20 @@ START_TEST(unknown_dependencies)
 }
 END_TEST
 
+START_TEST(limits_are_told)
+{
+    char body[400], *cron = calloc(1, 300);
+    struct server *s = server_new(conf, NULL);
+    memset(cron, '1', 257);
+    snprintf(body, sizeof(body), "{\"name\":\"a\",\"cron\":\"%s\"" JOB "}", cron);
+    struct answer *a = post(s, "/v1/schedules", body, 400);
+    ck_assert_str_eq(jstr(a->json, "errors.0.limit"), "a text of at most 256 bytes");
+    answer_free(a);
+    free(cron);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(parameters)
 {
     static const struct {
@@ -275,6 +292,7 @@ START_TEST(parameters)
         {"priority=x", "priority"},
         {"delay=-1", "delay"},
         {"run_at=soon", "run_at"},
+        {"run_at=2030-01-01T00:00:00Z&delay=1", "delay"},
         {"timeout=0", "timeout"},
         {"max_attempts=0", "max_attempts"},
         {"expires_at=x", "expires_at"},
@@ -409,7 +427,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {fields, unknown_dependencies, parameters, words_of_remote_workers,
-                                  borders};
+    const TTest *const tests[] = {fields,     unknown_dependencies,    limits_are_told,
+                                  parameters, words_of_remote_workers, borders};
     return run_suite("refused", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -175,8 +175,7 @@ int submit_complete(struct terms *t)
                              "the name of a task", NULL);
     }
     if (n->asked_run_at_us && n->asked_delay_us >= 0)
-        return problem_set(t->problem, ERR_BAD_FIELD,
-                           "`run_at` and `delay` exclude each other: give one");
+        return fields_refuse(t, "delay", "left out where `run_at` is given", NULL);
     const struct taskdef *task = &reader_tasks()->task[n->task_index];
     int err = check_rights(t, task);
     if (!err)
