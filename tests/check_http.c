@@ -236,7 +236,8 @@ END_TEST
 
 START_TEST(query_refuses)
 {
-    static const char *const bad[] = {"a=%", "a=%4", "a=%zz", "a=%00", "a=%0a", "%1f=1", "a=%7F"};
+    static const char *const bad[] = {"a=%",   "a=%4",  "a=%zz", "a=%00", "a=%0a",
+                                      "%1f=1", "a=%7F", "a=%ff", "%c3=1", "a=\xc3"};
     struct query q;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_int_eq(query_parse(&q, bad[i]), -ERR_BAD_PARAMETER);

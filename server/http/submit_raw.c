@@ -95,25 +95,12 @@ static bool command_has(const struct taskdef *task, const char *name)
     return false;
 }
 
-static bool is_utf8(const char *text)
-{
-    for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
-        n = buf_utf8(text, left);
-        if (n == 0)
-            return false;
-    }
-    return true;
-}
-
 static int add_word(struct terms *t, struct request *rq, const char *name)
 {
     struct buf *out = &t->new->job.params;
     const char *value = request_param(rq, name, t->problem);
     if (!value)
         return -t->problem->err; /* given twice */
-    if (!is_utf8(value))
-        return problem_field(t->problem, ERR_BAD_PARAMETER, PLACE_PARAMETER, name, "UTF-8 text",
-                             NULL);
     buf_addc(out, out->len ? ',' : '{');
     buf_add_json_string(out, name, strlen(name));
     buf_addc(out, ':');
