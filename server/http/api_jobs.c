@@ -69,8 +69,12 @@ void json_accepted(struct buf *out, const struct new_job *asked, const struct jo
     struct job job = *kept; /* owns nothing: for telling only */
     job.run_at_us = submit_due(asked, job.created_us);
     job.state = submit_state(asked, job.created_us);
+    job.expires_us = asked->asked_expires_us;
+    if (job.attempt >= asked->asked_attempts) /* else only the setting is another one by now */
+        job.max_attempts = asked->asked_attempts;
     job.attempt = 0;
     job.waits = 0;
+    job.held = false;
     job.started_us = job.finished_us = job.worker = 0;
     job.cancel_requested = job.has_result = false;
     job.result = BUF_INIT;

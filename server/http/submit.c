@@ -203,6 +203,8 @@ int submit_complete(struct terms *t)
             t, fields_refuse(t, "expires_at", "after the time at which it is to run", NULL));
     if (err)
         return err;
+    n->asked_expires_us = job->expires_us;
+    n->asked_attempts = job->max_attempts;
     job->input_size = job->input.len;
     if (n->unique && (err = make_unique(t)) != 0)
         return err;
