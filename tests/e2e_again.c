@@ -274,6 +274,59 @@ START_TEST(what_was_asked_in_time_is_told_later)
 }
 END_TEST
 
+/* A retry by hand gives it one more attempt, and no time at which it expires. */
+START_TEST(what_was_retried_is_told_as_it_was)
+{
+    static const char *const other[] = {"Idempotency-Key: order-2", NULL};
+    char body[200], many[240];
+    clock_own();
+    struct server *s = server_new("[task fails]\ncommand = /bin/false\n", NULL);
+    const char *when = in_an_hour();
+    snprintf(body, sizeof(body), "{\"task\":\"fails\",\"max_attempts\":1,\"expires_at\":\"%s\"}",
+             when);
+    snprintf(many, sizeof(many), "{\"jobs\":[%s]}", body);
+    struct answer *one = http(s, "POST", "/v1/jobs", body, key);
+    struct answer *two = http(s, "POST", "/v1/jobs/batch", many, other);
+    ck_assert_msg(two->status == 202, "%s", two->body);
+    const char *ids[] = {jstr(one->json, "id"), jstr(two->json, "jobs.0.id")};
+    for (int i = 0; i < 2; i++) {
+        answer_free(await_state(s, ids[i], "failed"));
+        act(s, ids[i], "retry?wait=60");
+        struct answer *a = await_state(s, ids[i], "failed");
+        ck_assert_int_eq(jint(a->json, "max_attempts"), 2);
+        answer_free(a);
+    }
+    told_again(s, "/v1/jobs", body, key, one);
+    told_again(s, "/v1/jobs/batch", many, other, two);
+    answer_free(one);
+    answer_free(two);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(what_is_held_is_told_as_it_was)
+{
+    static const char *const other[] = {"Idempotency-Key: order-2", NULL};
+    static const char body[] =
+        "{\"task\":\"sleep\",\"input\":{\"seconds\":600},\"concurrency_key\":\"k\"}";
+    char path[100];
+    struct server *s = server_new("[server]\nkill_grace = 50ms\n", NULL);
+    struct answer *one = http(s, "POST", "/v1/jobs", body, key);
+    answer_free(await_state(s, jstr(one->json, "id"), "running"));
+    struct answer *two = http(s, "POST", "/v1/jobs", body, other);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", jstr(two->json, "id"));
+    for (bool held = false; !held;) {
+        struct answer *a = get(s, path, 200);
+        held = jget(a->json, "held") != NULL;
+        answer_free(a);
+    }
+    told_again(s, "/v1/jobs", body, other, two);
+    answer_free(one);
+    answer_free(two);
+    server_free(s);
+}
+END_TEST
+
 /* Starts it again with a task whose inputs are of that type. */
 static void restart_with(struct server *s, const char *type)
 {
@@ -314,6 +367,8 @@ int main(void)
         what_it_depended_on_may_be_gone,
         what_was_asked_in_time_is_told_later,
         what_was_valid_is_told_later,
+        what_was_retried_is_told_as_it_was,
+        what_is_held_is_told_as_it_was,
     };
     return run_suite("again", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -122,10 +122,10 @@ static void part_kept(struct request *rq)
         problem_set(&s->problem, c->err, "the jobs of the lines up to %zu were not kept: %s",
                     s->line, err_sentence(c->err));
         if (c->err == -ERR_UNKNOWN_DEPENDENCY) {
-            char id[ID_TEXT];
-            id_format(&c->which, id);
-            problem_set(&s->problem, c->err, "a job of the lines up to %zu depends on %s", s->line,
-                        id);
+            submit_unknown(c, PLACE_POINTER, &s->problem);
+            size_t at = strlen(s->problem.detail);
+            snprintf(s->problem.detail + at, sizeof(s->problem.detail) - at,
+                     "; what came with it, up to line %zu, is not kept", s->line);
         }
     }
     forget_items(c);

@@ -118,6 +118,37 @@ static int check_task(struct terms *t, const struct taskdef *task)
                        task->name, state->why);
 }
 
+static int unknown_parent(struct problem *p, enum problem_place place, const char *prefix,
+                          const struct job *job, size_t at)
+{
+    char field[64], id[ID_TEXT];
+    id_format(&job->parents[at], id);
+    if (place == PLACE_POINTER)
+        snprintf(field, sizeof(field), "%s/depends_on/%zu", prefix, at);
+    return problem_field(p, ERR_UNKNOWN_DEPENDENCY, place,
+                         place == PLACE_POINTER ? field : "depends_on", "the id of a job or group",
+                         id);
+}
+
+/* Whose it is: 0 and if the caller sees it, or -ERR_NO_GROUP, … */
+static int find_parent(const struct id *id, bool *seen)
+{
+    struct job job;
+    struct group group;
+    int err = reader_job(id, 0, 0, &job);
+    if (!err) {
+        *seen = caller_sees(auth_caller, job.owner);
+        job_release(&job);
+        return 0;
+    }
+    err = err == -ERR_NO_JOB ? reader_group(id, &group) : err;
+    if (!err) {
+        *seen = caller_sees(auth_caller, group.owner);
+        group_release(&group);
+    }
+    return err;
+}
+
 /* May the caller use the task, and see what the job is to wait for? */
 static int check_rights(struct terms *t, const struct taskdef *task)
 {
@@ -127,22 +158,9 @@ static int check_rights(struct terms *t, const struct taskdef *task)
     if (caller_may_task(auth_caller, task->name, t->problem))
         return -ERR_FORBIDDEN;
     for (size_t i = 0; i < job->parents_count - t->new->known; i++) {
-        struct job parent;
-        struct group group;
-        bool seen = true;
-        if (reader_job(&job->parents[i], 0, 0, &parent) == 0) {
-            seen = caller_sees(auth_caller, parent.owner);
-            job_release(&parent);
-        } else if (reader_group(&job->parents[i], &group) == 0) {
-            seen = caller_sees(auth_caller, group.owner);
-            group_release(&group);
-        }
-        if (!seen) {
-            char id[ID_TEXT];
-            id_format(&job->parents[i], id);
-            return problem_field(t->problem, ERR_UNKNOWN_DEPENDENCY, PLACE_POINTER, "/depends_on",
-                                 "the id of a job or group", id);
-        }
+        bool seen;
+        if (find_parent(&job->parents[i], &seen) == 0 && !seen)
+            return unknown_parent(t->problem, t->place, t->prefix, job, i);
     }
     return 0;
 }
@@ -208,8 +226,7 @@ int submit_complete(struct terms *t)
         return problem_missing(t->problem, field, "the name of a task");
     }
     if (n->asked_run_at_us && n->asked_delay_us >= 0)
-        return problem_set(t->problem, ERR_BAD_FIELD,
-                           "`run_at` and `delay` exclude each other: give one");
+        return fields_refuse(t, "delay", "left out where `run_at` is given", NULL);
     const struct taskdef *task = &reader_tasks()->task[n->task_index];
     int err = check_rights(t, task);
     if (!err)
@@ -239,6 +256,8 @@ int submit_complete(struct terms *t)
         err = submit_later(t, check_words(t, task));
     if (err)
         return err;
+    n->asked_expires_us = job->expires_us;
+    n->asked_attempts = job->max_attempts;
     job->input_size = job->input.len;
     if (n->unique && (err = make_unique(t)) != 0)
         return err;
@@ -302,8 +321,9 @@ static int unparsed(struct problem *p, int err, const json_error_t *e, const cha
     if (err == -ERR_NOMEM)
         return problem_set(p, ERR_NOMEM, "no memory for the body");
     const char *quote = prefix[0] ? "`" : "", *colon = prefix[0] ? ": " : "";
+    bool range = json_error_code(e) == json_error_numeric_overflow;
     return problem_set(p, ERR_BAD_JSON, "%s%s%s%sat byte %d: %s", quote, prefix, quote, colon,
-                       e->position, e->text);
+                       e->position, range ? "a number outside the range of a double" : e->text);
 }
 
 int submit_charge(size_t cost, struct problem *p)
@@ -317,7 +337,25 @@ int submit_charge(size_t cost, struct problem *p)
                : problem_set(p, ERR_OVERLOADED, "no memory for the body now");
 }
 
-/* The same for a part of a body, which is named; prefix: as in struct terms. */
+int submit_check_whole(const char *body, size_t len, struct problem *p)
+{
+    struct jsonscan_look look;
+    json_error_t e;
+    json_t *root = NULL;
+    int err = submit_check_text(body, len, &look, p);
+    if (err || look.plain)
+        return err;
+    size_t cost = input_parse_cost(body, len);
+    err = submit_charge(cost, p);
+    if (err)
+        return err;
+    err = tree_parse(body, len, JSON_DECODE_INT_AS_REAL, &root, &e);
+    json_decref(root);
+    request_discharge(cost);
+    return err ? unparsed(p, err, &e, "") : 0;
+}
+
+/* submit_charge() for a part of a body, which is named; prefix: as in struct terms. */
 static int charge_part(size_t cost, const char *prefix, struct problem *p)
 {
     int err = submit_charge(cost, p);
@@ -521,6 +559,46 @@ int submit_part(struct new_job *n, const char *text, size_t len, const char *pre
     snprintf(t.prefix, sizeof(t.prefix), "%s", prefix);
     submit_look(text, len, &look);
     return submit_text(&t, text, len, &look);
+}
+
+/* ---- what it depends on ---- */
+
+int submit_check_parents(const struct change *c, enum problem_place place, struct problem *p)
+{
+    const struct job *job = &c->one.job;
+    for (size_t i = 0; i < job->parents_count; i++) {
+        bool seen;
+        int err = find_parent(&job->parents[i], &seen);
+        if (err == -ERR_NO_GROUP)
+            return unknown_parent(p, place, "", job, i);
+        if (err)
+            return problem_set(p, err, "%s", err_sentence(err));
+    }
+    return 0;
+}
+
+static bool find_which(const struct change *c, const struct job *job, size_t *at)
+{
+    for (*at = 0; *at < job->parents_count; (*at)++) {
+        if (id_equal(&job->parents[*at], &c->which))
+            return true;
+    }
+    return false;
+}
+
+int submit_unknown(const struct change *c, enum problem_place place, struct problem *p)
+{
+    char prefix[32];
+    size_t at;
+    if (find_which(c, &c->one.job, &at))
+        return unknown_parent(p, place, "", &c->one.job, at);
+    for (size_t i = 0; i < c->items_count; i++) {
+        if (find_which(c, &c->items[i].job, &at)) {
+            snprintf(prefix, sizeof(prefix), "/jobs/%zu", c->items[i].number);
+            return unknown_parent(p, PLACE_POINTER, prefix, &c->items[i].job, at);
+        }
+    }
+    return problem_set(p, ERR_UNKNOWN_DEPENDENCY, "%s", err_sentence(ERR_UNKNOWN_DEPENDENCY));
 }
 
 /* ---- headers ---- */

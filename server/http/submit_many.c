@@ -129,6 +129,7 @@ static int submit_item(struct submit_lines *l, struct change *c, const char *tex
     t.late = l->late;
     snprintf(t.prefix, sizeof(t.prefix), "/jobs/%zu", number);
     n->job.group = c->group;
+    n->number = number;
     return submit_text(&t, text, len, look);
 }
 
@@ -187,9 +188,9 @@ static bool each_job(void *arg, size_t index, const char *value, size_t vlen)
     return b->err == 0;
 }
 
-static bool each_member(void *arg, const char *name, size_t nlen, const char *value, size_t vlen)
+static bool take_batch_member(struct batch_walk *b, const char *name, size_t nlen,
+                              const char *value, size_t vlen)
 {
-    struct batch_walk *b = arg;
     bool jobs = nlen == 4 && memcmp(name, "jobs", 4) == 0;
     bool url = nlen == 12 && memcmp(name, "callback_url", 12) == 0;
     if (jobs && !b->has_jobs) {
@@ -211,6 +212,20 @@ static bool each_member(void *arg, const char *name, size_t nlen, const char *va
         b->err = problem_unknown(b->problem, field, "jobs, callback_url");
     }
     return b->err == 0;
+}
+
+static bool each_member(void *arg, const char *name, size_t nlen, const char *value, size_t vlen)
+{
+    struct batch_walk *b = arg;
+    AUTO_BUF plain = BUF_INIT;
+    if (memchr(name, '\\', nlen)) { /* with its quotes it is a value */
+        jsonscan_text(&plain, name - 1, nlen + 2);
+        if (plain.failed)
+            b->err = problem_set(b->problem, ERR_NOMEM, "no memory for the batch");
+        name = plain.data ? plain.data : "";
+        nlen = plain.len;
+    }
+    return !b->err && take_batch_member(b, name, nlen, value, vlen);
 }
 
 int submit_batch(struct change *c, const char *body, size_t len, struct problem *p)

@@ -62,6 +62,8 @@ int submit_later(struct terms *t, int err);
 int submit_now(const struct change *c, const struct problem *late, struct problem *p);
 /* Is it JSON, and of what form? `look` may be NULL. */
 int submit_check_text(const char *body, size_t len, struct jsonscan_look *look, struct problem *p);
+/* The same, and nothing that a tree could not hold: a name given twice, a number outside the range of a double. */
+int submit_check_whole(const char *body, size_t len, struct problem *p);
 /* Of a change with a key; others need none. */
 void submit_fingerprint(struct change *c, const char *what, const char *body, size_t len);
 

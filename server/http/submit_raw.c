@@ -109,25 +109,12 @@ static void tell_words(const struct taskdef *task, struct problem *p)
     }
 }
 
-static bool is_utf8(const char *text)
-{
-    for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
-        n = buf_utf8(text, left);
-        if (n == 0)
-            return false;
-    }
-    return true;
-}
-
 static int add_word(struct terms *t, struct request *rq, const char *name)
 {
     struct buf *out = &t->new->job.params;
     const char *value = request_param(rq, name, t->problem);
     if (!value)
         return -t->problem->err; /* given twice */
-    if (!is_utf8(value))
-        return problem_field(t->problem, ERR_BAD_PARAMETER, PLACE_PARAMETER, name, "UTF-8 text",
-                             NULL);
     buf_addc(out, out->len ? ',' : '{');
     buf_add_json_string(out, name, strlen(name));
     buf_addc(out, ':');
@@ -184,7 +171,7 @@ static int take_type(struct terms *t, struct request *rq)
                              "a media type of at most 127 bytes", type);
     bool form = json_type_is_form(type) && is_for_json(t->new->task_index, &rq->body);
     if (form || json_type_is_json(type)) {
-        int err = submit_check_text(rq->body.data, rq->body.len, NULL, t->problem);
+        int err = submit_check_whole(rq->body.data, rq->body.len, t->problem);
         if (!err)
             err = input_check(t->new->task_index, rq->body.data, rq->body.len, "", t->problem);
         if (err == -ERR_INVALID_INPUT)
