@@ -467,6 +467,9 @@ START_TEST(sentences)
         {"POST", "/v1/jobs/batch",
          "{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\",\"ref\":\"a\"}]}",
          "`jobs/1/ref`: an earlier job of the batch has the `ref` `a` already"},
+        {"POST", "/v1/jobs", "{\"task\":\"noop\",\"depends_on\":[" ID "]}",
+         "`depends_on/0`: there is no job or group `01a206c9-3464-7000-93c5-f3a31ec3a416`, or it "
+         "was forgotten"},
         {"POST", "/v1/leases", "{\"tasks\":[\"far\"],\"max\":\"1\"}",
          "the field `max` must be a whole number from 1 to 100, not the text `\"1\"`"},
         {"POST", "/v1/leases", "{\"tasks\":[\"far\"],\"x\":1}",

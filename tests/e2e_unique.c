@@ -189,6 +189,49 @@ static void *ask(void *arg)
     return strdup(submit(shared, arg));
 }
 
+START_TEST(what_has_ended_is_told_whole)
+{
+    static const char body[] =
+        "{\"task\":\"echo\",\"input\":7,\"unique\":{\"key\":\"k\",\"period\":3600}}";
+    char value[8];
+    struct server *s = server_new(NULL, NULL);
+    struct answer *a = post(s, "/v1/jobs?wait=60", body, 200);
+    char *id = strdup(jstr(a->json, "id"));
+    answer_free(a);
+    for (int wait = 0; wait < 2; wait++) {
+        a = post(s, wait ? "/v1/jobs?wait=60" : "/v1/jobs", body, 200);
+        ck_assert_str_eq(jstr(a->json, "id"), id);
+        ck_assert_str_eq(jstr(a->json, "state"), "succeeded");
+        ck_assert_int_eq(jint(a->json, "input"), 7);
+        ck_assert_int_eq(jint(a->json, "result"), 7);
+        ck_assert(answer_header(a, "Jobmill-Duplicate", value, sizeof(value)));
+        answer_free(a);
+    }
+    free(id);
+    server_free(s);
+}
+END_TEST
+
+/* The answer of a batch tells each job that was asked for, and counts the group's own. */
+START_TEST(a_batch_counts_its_own)
+{
+    static const char body[] =
+        "{\"jobs\":[" LATE "1,\"unique\":{}}," LATE "1,\"unique\":{}}," LATE "2}]}";
+    char path[100];
+    struct server *s = server_new(NULL, NULL);
+    struct answer *a = post(s, "/v1/jobs/batch", body, 202);
+    ck_assert_int_eq(jint(a->json, "total"), 2);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "jobs")), 3);
+    ck_assert_str_eq(jstr(a->json, "jobs.0.id"), jstr(a->json, "jobs.1.id"));
+    snprintf(path, sizeof(path), "/v1/groups/%s", jstr(a->json, "id"));
+    answer_free(a);
+    a = get(s, path, 200);
+    ck_assert_int_eq(jint(a->json, "total"), 2);
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(many_who_ask_at_once_get_one)
 {
     pthread_t thread[CLIENTS];
@@ -285,6 +328,8 @@ int main(void)
         as_long_as_was_said_and_over_kills,
         a_refused_request_is_refused_again,
         many_who_ask_at_once_get_one,
+        what_has_ended_is_told_whole,
+        a_batch_counts_its_own,
         what_was_there_is_depended_on_by_its_id,
         a_key_remembers_that_it_was_there,
     };

@@ -229,7 +229,8 @@ static void submitted(struct request *rq)
         request_add_header(rq, "Idempotency-Replayed", "true");
     if (c->one.duplicate)
         request_add_header(rq, "Jobmill-Duplicate", "true");
-    if (rq->wait_us == 0)
+    bool over = c->one.duplicate && job_state_final(c->one.job.state); /* then it is told whole */
+    if (rq->wait_us == 0 && !over)
         answer_accepted(rq);
     else if (c->one.replayed || c->one.duplicate)
         wait_or(rq, answer_waited);

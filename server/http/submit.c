@@ -125,9 +125,12 @@ static int unknown_parent(struct problem *p, enum problem_place place, const cha
     id_format(&job->parents[at], id);
     if (place == PLACE_POINTER)
         snprintf(field, sizeof(field), "%s/depends_on/%zu", prefix, at);
-    return problem_field(p, ERR_UNKNOWN_DEPENDENCY, place,
-                         place == PLACE_POINTER ? field : "depends_on", "the id of a job or group",
-                         id);
+    problem_field(p, ERR_UNKNOWN_DEPENDENCY, place, place == PLACE_POINTER ? field : "depends_on",
+                  NULL, id);
+    snprintf(p->detail, sizeof(p->detail),
+             "`%s`: there is no job or group `%s`, or it was forgotten",
+             place == PLACE_POINTER ? p->name + 1 : p->name, id);
+    return -p->err;
 }
 
 /* Whose it is: 0 and if the caller sees it, or -ERR_NO_GROUP, … */
