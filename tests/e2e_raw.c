@@ -82,7 +82,7 @@ START_TEST(a_command_gets_its_words)
         {"/v1/jobs/batch", "{\"jobs\":[{\"task\":\"noop\"},{\"task\":\"json\",\"input\":{}}]}",
          NULL, "/jobs/1/input/size"},
         {"/v1/jobs/batch", "{\"task\":\"json\",\"input\":{}}\n",
-         "Content-Type: application/x-ndjson", "/jobs/0/input/size"},
+         "Content-Type: application/x-ndjson", "/input/size"},
         {"/v1/schedules", "{\"name\":\"a\",\"cron\":\"@daily\",\"job\":{\"task\":\"json\"}}", NULL,
          "/job/input/size"},
         {"/v1/tasks/json/jobs", "{\"size\":{}}", "Content-Type: application/json", "/size"},

@@ -236,7 +236,21 @@ START_TEST(unknown_dependencies)
     refused(s, "POST", raw, "1", NULL, "depends_on");
     refused(s, "POST", validated, "1", NULL, "depends_on");
     refused(s, "POST", "/v1/jobs/batch", three, NULL, "/jobs/2/depends_on/0");
-    refused(s, "POST", "/v1/jobs/batch", second, lines, "/jobs/2/depends_on/0");
+    refused(s, "POST", "/v1/jobs/batch", second, lines, "/depends_on/0");
+    server_free(s);
+}
+END_TEST
+
+/* A later job that is right leaves what is said of it. */
+START_TEST(with_a_key_it_is_told_where)
+{
+    static const char *const key[] = {"Idempotency-Key: k", NULL};
+    struct server *s = server_new(conf, NULL);
+    refused(s, "POST", "/v1/jobs/batch",
+            "{\"jobs\":[{\"task\":\"primes\",\"input\":{\"limit\":1}},"
+            "{\"task\":\"primes\",\"input\":{\"limit\":-1}},"
+            "{\"task\":\"primes\",\"input\":{\"limit\":1}}]}",
+            key, "/jobs/1/input/limit");
     server_free(s);
 }
 END_TEST
@@ -543,6 +557,7 @@ int main(void)
 {
     const TTest *const tests[] = {fields,
                                   unknown_dependencies,
+                                  with_a_key_it_is_told_where,
                                   limits_are_told,
                                   parameters,
                                   words_of_remote_workers,

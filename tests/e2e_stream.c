@@ -215,6 +215,58 @@ START_TEST(a_wrong_line_can_be_mended)
 }
 END_TEST
 
+/* Where it is, and what is kept, also when it is asked again. */
+START_TEST(a_wrong_line_is_named)
+{
+    static const struct {
+        const char *line, *pointer, *detail;
+    } rows[] = {
+        {"{\"task\":\"noop\",\"priority\":\"5\"}", "/priority",
+         "line 3: the field `priority` must be a whole number from -100 to 100, not the text "
+         "`\"5\"`"},
+        {"{\"task\":\"nobody\"}", "/task", "line 3: there is no task `nobody`"},
+        {"{\"task\":\"primes\",\"input\":{\"limit\":-1}}", "/input/limit",
+         "line 3: `/input/limit` must be at least 0"},
+        {"{\"task\":\"noop\",\"ref\":\"a\"}", "/ref",
+         "line 3: `ref`: an earlier job of the batch has the `ref` `a` already"},
+        {"{\"task\":\"noop\",\"depends_on\":[\"01a206c9-3464-7000-93c5-f3a31ec3a416\"]}",
+         "/depends_on/0", "line 3: `depends_on/0`: there is no job or group"},
+        {"[]", "", "line 3: a job must be an object"},
+        {"{\"task\"", "", "line 3: at byte "},
+    };
+    const char *const plain[] = {keyed[0], NULL};
+    char text[400], group[40];
+    struct server *s = server_new(NULL, NULL);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(text, sizeof(text), "{\"task\":\"noop\",\"ref\":\"a\"}\n\n%s\n", rows[i].line);
+        struct answer *a = http(s, "POST", "/v1/jobs/batch", text, plain);
+        const char *detail = jstr(a->json, "detail");
+        ck_assert_msg(!strncmp(detail, rows[i].detail, strlen(rows[i].detail)), "%s", a->body);
+        ck_assert_ptr_nonnull(strstr(detail, "kept"));
+        ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), rows[i].pointer);
+        if (rows[i].pointer[0])
+            ck_assert_int_eq(jint(a->json, "errors.0.line"), 3);
+        answer_free(a);
+    }
+    ck_assert_int_eq(jobs_kept(s), 0);
+    char *all = lines(0, LINES), *broken = malloc(strlen(all) + 100), count[64];
+    snprintf(broken, strlen(all) + 100, "%s{\"task\":\"noop\",\"priority\":1000}\n", all);
+    for (int again = 0; again < 3; again++) {
+        struct answer *a = http(s, "POST", "/v1/jobs/batch", broken, keyed);
+        snprintf(count, sizeof(count), "; %lld jobs of the lines before are kept, as group ",
+                 (long long)jobs_kept(s));
+        const char *at = strstr(jstr(a->json, "detail"), count);
+        ck_assert_msg(at, "%s: %s", count, a->body);
+        ck_assert(again == 0 || !strncmp(group, at + strlen(count), 36));
+        snprintf(group, sizeof(group), "%.36s", at + strlen(count));
+        answer_free(a);
+    }
+    free(broken);
+    free(all);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(a_key_that_is_forgotten_ends_the_group)
 {
     clock_own();
@@ -522,6 +574,7 @@ int main(void)
         what_was_cut_off_goes_on,
         a_kill_costs_no_line_and_doubles_none,
         a_wrong_line_can_be_mended,
+        a_wrong_line_is_named,
         a_key_that_is_forgotten_ends_the_group,
         chunks_make_no_difference,
         a_client_that_leaves_while_it_waits_harms_nobody,

@@ -20,6 +20,8 @@ struct problem {
     char detail[480];
     const struct schema_report *report; /* several errors, instead of place and name; not owned */
     unsigned retry_after; /* seconds; 0: do not say */
+    size_t line;          /* of the body, from 1, whose field it is; 0: of none */
+    size_t skip;          /* bytes before the pointers of the report, which are not told */
 };
 
 /* Fills p and returns -err, so that a checker can `return problem_set(…)`. */
@@ -35,6 +37,9 @@ int problem_field(struct problem *p, int err, enum problem_place place, const ch
  * given. The pointers are those of the fields. */
 int problem_unknown(struct problem *p, const char *pointer, const char *known);
 int problem_missing(struct problem *p, const char *pointer, const char *what);
+
+/* Of a body of lines: what is said of `/jobs/N/x` is said of `x` in line N + 1. A problem that names no job stays as it is. */
+void problem_in_line(struct problem *p);
 
 /* request_id: NULL where the request has none. */
 void problem_json(const struct problem *p, const char *request_id, struct buf *out);

@@ -123,6 +123,7 @@ static void part_kept(struct request *rq)
                     s->line, err_sentence(c->err));
         if (c->err == -ERR_UNKNOWN_DEPENDENCY) {
             submit_unknown(c, PLACE_POINTER, &s->problem);
+            problem_in_line(&s->problem);
             size_t at = strlen(s->problem.detail);
             snprintf(s->problem.detail + at, sizeof(s->problem.detail) - at,
                      "; what came with it, up to line %zu, is not kept", s->line);
@@ -157,8 +158,7 @@ static void commit_part(struct request *rq, bool more, void (*then)(struct reque
 static int other_lines(struct stream *s)
 {
     return problem_set(&s->problem, ERR_KEY_REUSED,
-                       "the Idempotency-Key came before with other lines: %llu are kept, as they "
-                       "were then",
+                       "the Idempotency-Key came before with other lines, %llu of them",
                        (unsigned long long)s->mark.lines);
 }
 
@@ -194,6 +194,15 @@ static void no_memory(struct stream *s, size_t line)
     problem_set(&s->problem, ERR_OVERLOADED, "no memory for line %zu now", line);
 }
 
+static void refuse_ref(struct stream *s, size_t number)
+{
+    char field[48];
+    snprintf(field, sizeof(field), "/jobs/%zu/ref", number);
+    problem_field(&s->problem, ERR_BAD_FIELD, PLACE_POINTER, field,
+                  "left out in a stream with an Idempotency-Key", NULL);
+    problem_in_line(&s->problem);
+}
+
 static void take_line(struct request *rq, const char *line, size_t len)
 {
     struct stream *s = rq->stream;
@@ -212,8 +221,7 @@ static void take_line(struct request *rq, const char *line, size_t len)
     if (c)
         (void)submit_line(s->lines, c, line, len, number, &s->problem);
     if (c && !s->problem.err && s->keyed && submit_lines_refs(s->lines))
-        problem_field(&s->problem, ERR_BAD_FIELD, PLACE_POINTER, "/ref",
-                      "left out in a stream with an Idempotency-Key", NULL);
+        refuse_ref(s, number);
     s->part_bytes += len;
     if (c && !s->problem.err)
         s->parents += c->items[c->items_count - 1].job.parents_count;
@@ -316,17 +324,37 @@ void stream_take(struct request *rq, const char *data, size_t len)
         commit_part(rq, true, part_kept);
 }
 
+/* Of the group, by whichever request they came; 0, too, where that cannot be told. */
+static uint64_t jobs_of(const struct id *group)
+{
+    struct group g;
+    uint64_t n = 0;
+    if (reader_group(group, &g) != 0)
+        return 0;
+    for (int i = 0; i < JOB_STATES; i++)
+        n += g.state[i];
+    group_release(&g);
+    return n;
+}
+
+/* With what is wrong it says what is kept, as its sender must know whether to send it again. */
 static void refuse(struct request *rq)
 {
     struct stream *s = rq->stream;
     char id[ID_TEXT];
     struct problem *p = &s->problem;
     size_t at = strlen(p->detail);
-    if (s->kept > 0) {
+    uint64_t kept = s->kept;
+    if (s->keyed && s->begun && jobs_of(&rq->change->group) > kept)
+        kept = jobs_of(&rq->change->group);
+    if (kept > 0) {
         id_format(&rq->change->group, id);
         snprintf(p->detail + at, sizeof(p->detail) - at,
-                 "; %zu jobs of the lines before are kept, as group %s%s", s->kept, id,
-                 s->keyed ? ", and more may follow with the same key" : "");
+                 "; %llu jobs of %s are kept, as group %s%s", (unsigned long long)kept,
+                 p->err == ERR_KEY_REUSED ? "those" : "the lines before", id,
+                 s->keyed && !s->mark.whole ? ", and more may follow with the same key" : "");
+    } else if (err_status(p->err) / 100 == 4 && p->err != ERR_FORGOTTEN && !s->mark.known) {
+        snprintf(p->detail + at, sizeof(p->detail) - at, "; nothing is kept");
     }
     request_problem(rq, p);
 }

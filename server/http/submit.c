@@ -281,7 +281,7 @@ int submit_later(struct terms *t, int err)
 {
     if (!err || !t->late)
         return err;
-    if (!t->late->err || t->problem->report) /* of reports there is but the last */
+    if (!t->late->err) /* the first is told */
         *t->late = *t->problem;
     t->problem->err = 0;
     return 0;
@@ -432,7 +432,8 @@ static int take_rest(struct terms *t, const char *text, const char *input, size_
         len = 4;
     }
     bool gathers = !t->has_input && t->new->job.parents_count > 0;
-    if (t->has_task && !gathers && input_is_checked(t->new->task_index)) {
+    bool refused = t->late && t->late->err; /* it is in any case, and there is one report */
+    if (t->has_task && !gathers && !refused && input_is_checked(t->new->task_index)) {
         char pointer[48];
         snprintf(pointer, sizeof(pointer), "%s/input", t->prefix);
         int err = input_check(t->new->task_index, input, len, pointer, t->problem);

@@ -143,7 +143,12 @@ int submit_line(struct submit_lines *l, struct change *c, const char *line, size
     int err = jsonscan_look(line, len, depth, &where, &why, &look);
     if (err)
         return problem_set(p, err, "line %zu: at byte %zu: %s", number + 1, where, why);
-    return submit_item(l, c, line, len, &look, number, p);
+    if (line[strspn(line, " \t")] != '{')
+        return problem_set(p, ERR_BAD_FIELD, "line %zu: a job must be an object", number + 1);
+    err = submit_item(l, c, line, len, &look, number, p);
+    if (err)
+        problem_in_line(p);
+    return err;
 }
 
 struct batch_walk {
