@@ -328,9 +328,9 @@ START_TEST(what_is_held_is_told_as_it_was)
 END_TEST
 
 /* Starts it again with a task whose inputs are of that type. */
-static void restart_with(struct server *s, const char *type)
+static void restart_with(struct server *s, const char *type, const char *command)
 {
-    char path[300];
+    char path[300], text[200];
     server_signal(s, SIGTERM);
     ck_assert_int_eq(server_wait(s, LONG_MS), 0);
     snprintf(path, sizeof(path), "%s/schema.json", s->dir);
@@ -338,7 +338,9 @@ static void restart_with(struct server *s, const char *type)
     ck_assert_ptr_nonnull(f);
     fprintf(f, "{\"type\":\"%s\"}\n", type);
     ck_assert_int_eq(fclose(f), 0);
-    server_configure(s, "[task mine]\ncommand = /bin/cat\ninput_schema = schema.json\n");
+    snprintf(text, sizeof(text), "[task mine]\ncommand = %s\ninput_schema = schema.json\n",
+             command);
+    server_configure(s, text);
     server_restart(s);
 }
 
@@ -346,13 +348,17 @@ START_TEST(what_was_valid_is_told_later)
 {
     static const char body[] = "{\"task\":\"mine\",\"delay\":900,\"input\":1}";
     struct server *s = server_new("", NULL);
-    restart_with(s, "number");
+    restart_with(s, "number", "/bin/cat");
     struct answer *first = http(s, "POST", "/v1/jobs", body, key);
     ck_assert_msg(first->status == 202, "%s", first->body);
-    restart_with(s, "string");
+    restart_with(s, "string", "/bin/cat");
+    told_again(s, "/v1/jobs", body, key, first);
+    answer_free(post(s, "/v1/jobs", body, 422));
+    s->errors_ok = true;
+    restart_with(s, "number", "/nonexistent/program");
     told_again(s, "/v1/jobs", body, key, first);
     answer_free(first);
-    answer_free(post(s, "/v1/jobs", body, 422));
+    answer_free(post(s, "/v1/jobs", body, 503));
     server_free(s);
 }
 END_TEST

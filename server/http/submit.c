@@ -277,6 +277,12 @@ void submit_begin(struct terms *t, struct new_job *n, struct problem *p, enum pr
     p->err = 0;
 }
 
+struct problem *submit_begin_late(const struct change *c, struct problem *late)
+{
+    late->err = 0;
+    return c->key[0] ? late : NULL;
+}
+
 int submit_later(struct terms *t, int err)
 {
     if (!err || !t->late)
@@ -468,7 +474,7 @@ static int take_member(struct terms *t, const struct jsonscan_member *m)
     json_t *json = NULL;
     json_error_t e;
     e.position = 0;
-    e.text[0] = 0;
+    e.text[0] = e.text[JSON_ERROR_TEXT_LENGTH - 1] = 0;
     size_t cost = input_parse_cost(m->value, m->vlen);
     bool plain = m->value[0] == '"' && !memchr(m->value, '\\', m->vlen);
     memcpy(name, m->name, m->nlen);
@@ -547,8 +553,7 @@ int submit_json(struct change *c, const char *body, size_t len, struct problem *
     int err = submit_check_text(body, len, &look, p);
     if (err)
         return err;
-    late.err = 0;
-    t.late = c->key[0] ? &late : NULL;
+    t.late = submit_begin_late(c, &late);
     err = submit_text(&t, body, len, &look);
     submit_fingerprint(c, "POST /v1/jobs", body, len);
     return err ? err : submit_now(c, t.late, p);

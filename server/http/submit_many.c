@@ -245,9 +245,9 @@ int submit_batch(struct change *c, const char *body, size_t len, struct problem 
     c->begin = true;
     snprintf(c->owner, sizeof(c->owner), "%s", caller_owner(auth_caller));
     b.lines = submit_lines_new();
-    late.err = 0;
-    if (b.lines && c->key[0])
-        b.lines->late = &late;
+    struct problem *put_off = submit_begin_late(c, &late);
+    if (b.lines)
+        b.lines->late = put_off;
     if (!b.lines)
         b.err = problem_set(p, ERR_NOMEM, "no memory for the batch");
     else if (!jsonscan_each(body, len, each_member, &b))
@@ -256,5 +256,5 @@ int submit_batch(struct change *c, const char *body, size_t len, struct problem 
         b.err = problem_missing(p, "/jobs", "an array of at least one job");
     submit_lines_free(b.lines);
     submit_fingerprint(c, "POST /v1/jobs/batch", body, len);
-    return b.err ? b.err : submit_now(c, &late, p);
+    return b.err ? b.err : submit_now(c, put_off, p);
 }

@@ -58,6 +58,8 @@ int submit_complete(struct terms *t);
  * the request came first with its key, and then the answer of that time stands. `err`, of t->problem, is
  * put off into t->late where there is that, and 0. */
 int submit_later(struct terms *t, int err);
+/* For t->late: where that is kept, without anything yet; NULL for a change without a key. */
+struct problem *submit_begin_late(const struct change *c, struct problem *late);
 /* When all was read: 0, or what was put off, as nothing was kept for this request. */
 int submit_now(const struct change *c, const struct problem *late, struct problem *p);
 /* Is it JSON, and of what form? `look` may be NULL. */

@@ -204,8 +204,7 @@ int submit_raw(struct change *c, struct request *rq, struct problem *p)
     struct terms t;
     struct problem late;
     submit_begin(&t, &c->one, p, PLACE_PARAMETER);
-    late.err = 0;
-    t.late = c->key[0] ? &late : NULL;
+    t.late = submit_begin_late(c, &late);
     t.has_task = true;
     int err = task_name_find(rq->part.text, rq->part.len, &c->one.task_index, PLACE_NONE, p);
     if (!err)
