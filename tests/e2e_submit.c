@@ -472,7 +472,7 @@ START_TEST(many_jobs_in_one_question)
 {
     char url[512], one[64], two[64];
     struct server *s = server_new(NULL, two_workers);
-    struct answer *a = run_job(s, "{\"task\":\"noop\"}");
+    struct answer *a = run_job(s, "{\"task\":\"echo\",\"input\":[7]}");
     snprintf(one, sizeof(one), "%s", jstr(a->json, "id"));
     answer_free(a);
     snprintf(two, sizeof(two), "%s", submit(s, "{\"task\":\"noop\",\"delay\":3600}"));
@@ -487,7 +487,27 @@ START_TEST(many_jobs_in_one_question)
         found += !strcmp(jstr(job, "id"), two) && !strcmp(jstr(job, "state"), "scheduled");
     }
     ck_assert_uint_eq(found, 2);
+    ck_assert_int_eq(jint(a->json, "jobs.0.result.0"), 7);
     answer_free(a);
+    char *large = malloc(60100), *many = calloc(1, 40 * 40 + 100);
+    ck_assert(large && many);
+    strcpy(large, "{\"task\":\"echo\",\"input\":\"");
+    memset(large + strlen(large), 'x', 60000);
+    strcpy(large + 60000, "\"}");
+    strcpy(many, "/v1/jobs?ids=");
+    for (int k = 0; k < 40; k++) {
+        a = run_job(s, large);
+        sprintf(many + strlen(many), "%s%s", k ? "," : "", jstr(a->json, "id"));
+        answer_free(a);
+    }
+    a = get(s, many, 200); /* so many results as are not too large together */
+    ck_assert_ptr_nonnull(jget(a->json, "jobs.0.result"));
+    ck_assert_ptr_null(jget(a->json, "jobs.39.result"));
+    ck_assert_int_gt(jint(a->json, "jobs.39.result_size"), 50000);
+    ck_assert_uint_lt(a->len, 2u << 20);
+    answer_free(a);
+    free(large);
+    free(many);
     server_free(s);
 }
 END_TEST

@@ -18,8 +18,7 @@
 #include <string.h>
 
 #define PAGE          1000
-#define RESULTS_BYTES (1u << 20) /* of a page of results, about */
-#define ITEMS_AT_ONCE 2000       /* told without going aside: a millisecond or two */
+#define ITEMS_AT_ONCE 2000 /* told without going aside: a millisecond or two */
 
 static bool read_group(struct request *rq, struct group *g)
 {

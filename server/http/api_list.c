@@ -254,14 +254,17 @@ static int read_ids(const char *text, struct id *ids, size_t *count, struct prob
     }
 }
 
-/* Jobs that are not there are left out: the caller sees by the ids which those are. */
+/* Jobs that are not there are left out: the caller sees by the ids which those are. Results are
+ * told as long as they are not too large together. */
 static void answer_ids(struct request *rq)
 {
     struct buf *out = request_json(rq, 200);
+    size_t share = http_conf->body_memory / 8, left = share < RESULTS_BYTES ? share : RESULTS_BYTES;
     const char *before = "{\"jobs\":[\n";
     for (size_t i = 0; i < rq->ids_count; i++) {
         struct job job;
-        int err = reader_job(&rq->ids[i], 0, 0, &job);
+        size_t most = left < http_conf->inline_max ? left : http_conf->inline_max;
+        int err = reader_job(&rq->ids[i], most ? READ_RESULT : 0, most, &job);
         if (err == -ERR_NO_JOB)
             continue;
         if (err) {
@@ -274,6 +277,7 @@ static void answer_ids(struct request *rq)
         }
         buf_adds(out, before);
         json_job_now(out, &job);
+        left -= job.result.len < left ? job.result.len : left;
         job_release(&job);
         before = ",\n";
     }
