@@ -9,6 +9,7 @@
 #include "wait.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,10 +20,12 @@ enum {
 
 struct batch {
     struct cli *c;
-    struct buf jobs; /* submissions of the group with commas between them */
-    struct buf ids;  /* of all jobs so far, with their zeros */
-    size_t n, total; /* jobs of the group, and of all groups that were sent */
-    size_t parts;    /* calls made: each has its own key */
+    struct buf jobs;         /* submissions of the group with commas between them */
+    struct buf ids;          /* of all jobs so far, with their zeros */
+    size_t n, total;         /* jobs of the group, and of all groups that were sent */
+    size_t line[GROUP_JOBS]; /* of the input, where each job of the group stands */
+    size_t parts;            /* calls made: each has its own key */
+    size_t one;              /* one by one: which of the group */
     bool one_by_one;
 };
 
@@ -62,6 +65,36 @@ static int keep_answer(struct batch *b, const struct http_reply *r)
     return status;
 }
 
+/* In the service's words it is a job of the call; the user knows lines of the input. */
+static int refused(struct batch *b, struct http_reply *r)
+{
+    json_t *problem = call_parse(r->body.data, r->body.len, 0, NULL);
+    const char *pointer = json_string_value(
+        json_object_get(json_array_get(json_object_get(problem, "errors"), 0), "pointer"));
+    const char *detail = json_string_value(json_object_get(problem, "detail"));
+    char line[40], job[48];
+    size_t at = 0;
+    bool known = pointer && sscanf(pointer, "/jobs/%zu", &at) == 1 && at < b->n;
+    if (b->one_by_one && b->one < b->n) {
+        at = b->one;
+        known = true;
+    }
+    if (known && detail) {
+        AUTO_BUF text = BUF_INIT;
+        snprintf(job, sizeof(job), "jobs/%zu/", at);
+        const char *found = strstr(detail, job);
+        size_t before = found ? (size_t)(found - detail) : strlen(detail);
+        buf_add(&text, detail, before);
+        buf_adds(&text, found ? found + strlen(job) : "");
+        if (!text.failed)
+            json_object_set_new(problem, "detail", json_stringn(text.data, text.len));
+    }
+    snprintf(line, sizeof(line), "line %zu", known ? b->line[at] : 0);
+    int status = call_refused_by(known ? line : NULL, r->status, problem);
+    json_decref(problem);
+    return status;
+}
+
 /* CLI_OK with *served false: the service does not take groups, nothing was submitted. */
 static int post(struct batch *b, const char *path, const struct buf *body, bool *served)
 {
@@ -78,7 +111,7 @@ static int post(struct batch *b, const char *path, const struct buf *body, bool 
         *served = false;
         return CLI_OK;
     }
-    return r.status > 299 ? call_refused(NULL, &r) : keep_answer(b, &r);
+    return r.status > 299 ? refused(b, &r) : keep_answer(b, &r);
 }
 
 static int post_one(struct batch *b, const char *job, size_t len)
@@ -94,7 +127,8 @@ static int post_one(struct batch *b, const char *job, size_t len)
 static int post_each(struct batch *b)
 {
     int status = CLI_OK;
-    for (const char *at = b->jobs.data, *end; at && *at && !status; at = end + 1) {
+    b->one = 0;
+    for (const char *at = b->jobs.data, *end; at && *at && !status; at = end + 1, b->one++) {
         end = strchr(at, '\n');
         size_t len = (size_t)(end - at);
         status = post_one(b, at, len - (at[len - 1] == ','));
@@ -128,13 +162,14 @@ static int send_group(struct batch *b)
 
 /* ---- lines ---- */
 
-static int add_line(struct batch *b, const char *line, size_t len)
+static int add_line(struct batch *b, const char *line, size_t len, size_t number)
 {
     int status = CLI_OK;
     if (b->n == GROUP_JOBS || (b->n > 0 && b->jobs.len + len > GROUP_BYTES))
         status = send_group(b);
     if (status)
         return status;
+    b->line[b->n] = number;
     if (b->n++ > 0)
         buf_adds(&b->jobs, ",\n");
     input_submission(b->c, line, len, &b->jobs);
@@ -157,7 +192,7 @@ static int read_lines(struct batch *b, FILE *f)
             continue;
         snprintf(name, sizeof(name), "line %zu", number);
         if (input_is_json(name, line, len))
-            status = add_line(b, line, len);
+            status = add_line(b, line, len, number);
         else
             status = CLI_REFUSED;
     }

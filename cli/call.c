@@ -43,6 +43,13 @@ static int exit_of(int status)
 int call_refused(const char *about, const struct http_reply *r)
 {
     json_t *problem = call_parse(r->body.data, r->body.len, 0, NULL);
+    int status = call_refused_by(about, r->status, problem);
+    json_decref(problem);
+    return status;
+}
+
+int call_refused_by(const char *about, int status, const json_t *problem)
+{
     const char *title = json_string_value(json_object_get(problem, "title"));
     const char *detail = json_string_value(json_object_get(problem, "detail"));
     fputs("jobmill: ", stderr);
@@ -53,14 +60,13 @@ int call_refused(const char *about, const struct http_reply *r)
     if (title)
         term_text(stderr, title);
     else
-        fprintf(stderr, "the server answered %d, which is no problem document", r->status);
+        fprintf(stderr, "the server answered %d, which is no problem document", status);
     if (detail) {
         fputs(": ", stderr);
         term_text(stderr, detail);
     }
     fputc('\n', stderr);
-    json_decref(problem);
-    return exit_of(r->status);
+    return exit_of(status);
 }
 
 bool call_has_detail(const struct http_reply *r)

@@ -30,6 +30,8 @@ double call_seconds(double deadline);
 /* Says what a problem document says; `about` (an id; may be NULL) comes before it. The exit status.
  */
 int call_refused(const char *about, const struct http_reply *r);
+/* The same where its document was read; NULL: it is none. */
+int call_refused_by(const char *about, int status, const json_t *problem);
 
 bool call_passes(int status); /* an answer of this status may be another one soon */
 

@@ -42,6 +42,18 @@ int taskdefs_find(const struct taskdefs *d, const char *name)
     return -1;
 }
 
+const char *taskdef_field(const char **at, const char **name, size_t *len)
+{
+    static const char begin[] = "{input.";
+    const char *open = strstr(*at, begin), *close = open ? strchr(open, '}') : NULL;
+    if (!close)
+        return NULL;
+    *name = open + sizeof(begin) - 1;
+    *len = (size_t)(close - *name);
+    *at = close + 1;
+    return open;
+}
+
 /* ---- as bytes: the structs as they are (both ends are one binary), then the strings they own ----
  */
 

@@ -81,6 +81,10 @@ struct taskdef {
     uint64_t recycle_memory;  /* when it is found larger than this, in bytes resident; 0: never */
 };
 
+/* The next {input.x} of a command's word at or behind *at: *name and *len are x, *at is moved behind it. NULL:
+ * there is none; else where it begins. */
+const char *taskdef_field(const char **at, const char **name, size_t *len);
+
 struct pooldef {
     char name[POOL_NAME_MAX + 1];
     uint32_t workers;     /* >= 1; at the start, a reload can change it: board_pool.workers */

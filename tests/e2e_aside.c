@@ -182,7 +182,7 @@ START_TEST(a_large_submission_is_as_any_other)
     answer_free(post(s, "/v1/jobs", broken, 400));
     answer_free(post(s, "/v1/jobs?validate_only=true", good, 204));
     answer_free(post(s, "/v1/jobs?wait=many", good, 400));
-    a = post(s, "/v1/tasks/sha256/jobs?wait=30&priority=3", good, 200);
+    a = post(s, "/v1/tasks/echo/jobs?wait=30&priority=3", good, 200);
     ck_assert_int_eq(jint(a->json, "priority"), 3);
     answer_free(a);
     ck_assert_int_eq(jobs_kept(s), 2);

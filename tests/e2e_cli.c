@@ -350,6 +350,16 @@ START_TEST(lines_in_results_out_in_their_order)
     ck_assert_ptr_nonnull(strstr(r.err, "2 jobs were submitted"));
     ck_assert_uint_eq(r.out_len, 2 * 37);
     ran_free(&r);
+    char *many = calloc(1200, 16); /* more than a call takes, and one that the service refuses */
+    ck_assert_ptr_nonnull(many);
+    for (int i = 0; i < 1100; i++)
+        strcat(many, i == 1049 ? "{\"limit\":-1}\n" : i == 700 ? "\n" : "{\"limit\":1}\n");
+    r = CLIENT_IN(s, many, 65, "submit", "primes", "--ndjson", "-");
+    ck_assert_msg(strstr(r.err, "jobmill: line 1050: ") && strstr(r.err, "`/input/limit` must be"),
+                  "%s", r.err);
+    ck_assert_ptr_nonnull(strstr(r.err, "1000 jobs were submitted"));
+    ran_free(&r);
+    free(many);
     server_free(s);
 }
 END_TEST

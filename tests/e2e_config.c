@@ -35,9 +35,9 @@ START_TEST(commands_do_what_the_file_says)
     ck_assert_str_eq(jstr(a->json, "result"),
                      "[one; $(two) 'three'][x7y]"); /* whole words, no shell */
     answer_free(a);
-    a = run_job(s, "{\"task\":\"args\",\"input\":{\"a\":\"x\"}}");
-    ck_assert_str_eq(jstr(a->json, "error.code"), "bad_input");
-    ck_assert_ptr_nonnull(strstr(jstr(a->json, "error.message"), "`b`"));
+    a = post(s, "/v1/jobs", "{\"task\":\"args\",\"input\":{\"a\":\"x\"}}", 422);
+    ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), "/input/b");
+    ck_assert_ptr_nonnull(strstr(jstr(a->json, "detail"), "`b`"));
     answer_free(a);
     a = run_job(s, "{\"task\":\"upper\",\"input\":\"abc\"}");
     ck_assert_str_eq(jstr(a->json, "result"), "\"ABC\"");

@@ -45,8 +45,13 @@ START_TEST(parameters_are_words)
     expect(s, a, "|a--z|");
     a = post(s, "/v1/tasks/again/jobs?wait=60&size=7", "", 200); /* kept for the next attempt */
     expect(s, a, "7\n");
-    a = post(s, "/v1/tasks/words/jobs?wait=60&to=1", "", 200); /* one is missing */
-    ck_assert_str_eq(jstr(a->json, "error.code"), "bad_input");
+    a = post(s, "/v1/tasks/words/jobs?wait=60&to=1", "", 422); /* one is missing */
+    ck_assert_str_eq(jstr(a->json, "code"), "invalid_input");
+    ck_assert_str_eq(jstr(a->json, "errors.0.parameter"), "size");
+    answer_free(a);
+    a = post(s, "/v1/tasks/words/jobs?sise=1", "", 400);
+    ck_assert_ptr_nonnull(strstr(jstr(a->json, "detail"), "priority"));
+    ck_assert_ptr_nonnull(strstr(jstr(a->json, "detail"), "size, to"));
     answer_free(a);
     a = http(s, "POST", "/v1/tasks/words/jobs?to=1&size=2", "", key);
     ck_assert_int_eq(a->status, 202);
@@ -60,6 +65,76 @@ START_TEST(parameters_are_words)
         "/v1/tasks/noop/jobs?size=1",         "/v1/tasks/words/jobs?input.size=1"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         answer_free(post(s, bad[i], "", 400));
+    server_free(s);
+}
+END_TEST
+
+/* On whatever way it comes: a field without which no command can be made is missed at once. */
+START_TEST(a_command_gets_its_words)
+{
+    static const struct {
+        const char *path, *body, *type, *place;
+    } bad[] = {
+        {"/v1/jobs", "{\"task\":\"json\"}", NULL, "/input/size"},
+        {"/v1/jobs", "{\"task\":\"json\",\"input\":{\"sise\":1}}", NULL, "/input/size"},
+        {"/v1/jobs", "{\"task\":\"json\",\"input\":{\"size\":[]}}", NULL, "/input/size"},
+        {"/v1/jobs", "{\"task\":\"words\",\"input\":{\"size\":1}}", NULL, "/input/to"},
+        {"/v1/jobs/batch", "{\"jobs\":[{\"task\":\"noop\"},{\"task\":\"json\",\"input\":{}}]}",
+         NULL, "/jobs/1/input/size"},
+        {"/v1/jobs/batch", "{\"task\":\"json\",\"input\":{}}\n",
+         "Content-Type: application/x-ndjson", "/input/size"},
+        {"/v1/schedules", "{\"name\":\"a\",\"cron\":\"@daily\",\"job\":{\"task\":\"json\"}}", NULL,
+         "/job/input/size"},
+        {"/v1/tasks/json/jobs", "{\"size\":{}}", "Content-Type: application/json", "/size"},
+        {"/v1/tasks/json/jobs", "{}", "Content-Type: application/x-www-form-urlencoded", "/size"},
+        {"/v1/tasks/json/jobs", "size", "Content-Type: text/plain", "/size"},
+    };
+    struct server *s = server_new(conf, two_workers);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const char *const headers[] = {bad[i].type, NULL};
+        struct answer *a = http(s, "POST", bad[i].path, bad[i].body, headers);
+        ck_assert_msg(a->status == 422, "%zu: %d %s", i, a->status, a->body);
+        ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), bad[i].place);
+        answer_free(a);
+    }
+    ck_assert_int_eq(jobs_kept(s), 0);
+    expect(s, post(s, "/v1/jobs?wait=60", "{\"task\":\"json\",\"input\":{\"size\":null}}", 200),
+           "\n");
+    struct answer *a = post(s, "/v1/jobs/batch?wait=60", /* its input is made of their results */
+                            "{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},"
+                            "{\"task\":\"json\",\"depends_on\":[\"a\"]}]}",
+                            200);
+    ck_assert_int_eq(jint(a->json, "counts.failed"), 1);
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
+/* curl -d says application/x-www-form-urlencoded of whatever it sends. */
+START_TEST(curl_sends_json)
+{
+    static const char *const form_type[] = {"Content-Type: application/x-www-form-urlencoded",
+                                            NULL};
+    struct server *s = server_new(conf, two_workers);
+    struct answer *a = http(s, "POST", "/v1/tasks/json/jobs?wait=60", "{\"size\":7}", form_type);
+    ck_assert_int_eq(jint(a->json, "input.size"), 7);
+    expect(s, a, "7\n");
+    a = http(s, "POST", "/v1/tasks/json/jobs", "size=7", form_type);
+    ck_assert_int_eq(a->status, 400);
+    ck_assert_str_eq(jstr(a->json, "code"), "bad_json");
+    answer_free(a);
+    a = http(s, "POST", "/v1/tasks/words/jobs?wait=60&size=1&to=2", "{\"a\":1}", form_type);
+    ck_assert_str_eq(jstr(a->json, "input_type"), "application/x-www-form-urlencoded");
+    expect(s, a, "1|a-2-z|{\"a\":1}"); /* its bytes stay bytes */
+    a = http(s, "POST", "/v1/tasks/primes/jobs?wait=60", "{\"limit\":10}", form_type);
+    expect(s, a, "{\"count\":4}");
+    a = http(s, "POST", "/v1/tasks/primes/jobs", "{\"limit\":\"10\"}", form_type);
+    ck_assert_str_eq(jstr(a->json, "code"), "invalid_input");
+    answer_free(a);
+    a = http(s, "POST", "/v1/tasks/sha256/jobs?wait=60", "123", form_type);
+    ck_assert_str_eq(jstr(a->json, "state"), "succeeded");
+    ck_assert_str_eq(jstr(a->json, "input_type"), "application/x-www-form-urlencoded");
+    answer_free(a);
     server_free(s);
 }
 END_TEST
@@ -150,9 +225,60 @@ START_TEST(what_is_more_than_json_keeps_its_type)
 }
 END_TEST
 
+/* What is JSON, whichever way it comes. */
+START_TEST(all_ways_agree_what_is_json)
+{
+    static const struct {
+        const char *text;
+        bool ok;
+    } rows[] = {
+        {"{\"a\":1,\"b\":1}", true},
+        {"{\"a\":1,\"a\":2}", false},
+        {"{\"a\":1,\"\\u0061\":2}", false},
+        {"[{\"a\":{\"b\":[1e5,-2.5E-7],\"c\":1}}]", true},
+        {"1e308", true},
+        {"[1e-400]", true},
+        {"1e400", false},
+        {"[-1e309]", false},
+        {"{\"\\u0061\":1}", true},
+        {"\"\\ud800\"", false},
+        {"01", false},
+    };
+    static const char *const types[][2] = {{"Content-Type: application/json", NULL},
+                                           {"Content-Type: application/json", NULL},
+                                           {"Content-Type: application/x-ndjson", NULL},
+                                           {"Content-Type: application/json", NULL},
+                                           {"Content-Type: application/x+json", NULL}};
+    static const char *const paths[] = {"/v1/jobs", "/v1/jobs/batch", "/v1/jobs/batch",
+                                        "/v1/tasks/echo/jobs", "/v1/tasks/echo/jobs"};
+    static const char *const forms[] = {"{\"task\":\"echo\",\"input\":%s}",
+                                        "{\"jobs\":[{\"task\":\"echo\",\"input\":%s}]}",
+                                        "{\"task\":\"echo\",\"input\":%s}\n", "%s", "%s"};
+    struct server *s = server_new(NULL, two_workers);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (size_t k = 0; k < sizeof(paths) / sizeof(paths[0]); k++) {
+            char *body = NULL;
+            ck_assert_int_gt(asprintf(&body, forms[k], rows[i].text), 0);
+            struct answer *a = http(s, "POST", paths[k], body, types[k]);
+            ck_assert_msg(rows[i].ok ? a->status / 100 == 2
+                                     : !strcmp(jstr(a->json, "code"), "bad_json"),
+                          "%s %s: %d: %s", paths[k], body, a->status, a->body);
+            ck_assert_msg(!strchr(rows[i].text, 'e') || rows[i].ok ||
+                              strstr(jstr(a->json, "detail"), "the range of a double"),
+                          "%s", a->body);
+            answer_free(a);
+            free(body);
+        }
+    }
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {parameters_are_words, they_outlive_the_service,
-                                  a_form_is_the_same, what_is_more_than_json_keeps_its_type};
+    const TTest *const tests[] = {
+        parameters_are_words,       a_command_gets_its_words, curl_sends_json,
+        they_outlive_the_service,   a_form_is_the_same,       what_is_more_than_json_keeps_its_type,
+        all_ways_agree_what_is_json};
     return run_suite("raw", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char conf[] = "[task far]\nkind = remote\n[task other]\nkind = remote\n";
+static const char conf[] =
+    "[server]\nmax_batch_depends_on = 2\n[task far]\nkind = remote\n[task other]\nkind = remote\n";
 
 struct row {
     const char *body, *name; /* what is wrong, as `errors` names it */
@@ -121,7 +122,7 @@ static const struct row jobs[] = {
     {"{\"task\":\"noop\",\"unique\":{\"period\":\"1\"}}", "/unique/period"},
     {"{\"task\":\"noop\",\"unique\":{\"on_conflict\":\"wait\"}}", "/unique/on_conflict"},
     {"{\"task\":\"noop\",\"unique\":{\"colour\":1}}", "/unique/colour"},
-    {"{\"task\":\"noop\",\"run_at\":\"2030-01-01T00:00:00Z\",\"delay\":1}", ""}, /* it is of both */
+    {"{\"task\":\"noop\",\"run_at\":\"2030-01-01T00:00:00Z\",\"delay\":1}", "/delay"},
 };
 
 static const struct row batches[] = {
@@ -130,11 +131,18 @@ static const struct row batches[] = {
     {"{\"jobs\":[],\"colour\":1}", "/colour"},
     {"{\"jobs\":[{\"task\":\"noop\"},{\"task\":\"nobody\"}]}", "/jobs/1/task"},
     {"{\"jobs\":[{\"task\":\"noop\",\"colour\":1}]}", "/jobs/0/colour"},
+    {"{\"jobs\":[{\"task\":\"noop\"},{\"task\":\"noop\",\"run_at\":\"2030-01-01T00:00:00Z\","
+     "\"delay\":1}]}",
+     "/jobs/1/delay"},
     {"{\"jobs\":[{\"task\":\"noop\",\"ref\":\"\"}]}", "/jobs/0/ref"},
     {"{\"jobs\":[{\"task\":\"noop\",\"depends_on\":[\"a\"]}]}", "/jobs/0/depends_on/0"},
     {"{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\",\"depends_on\":[\"a\",\"a\"]}"
      "]}",
      "/jobs/1/depends_on/1"},
+    {"{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\",\"ref\":\"b\"},"
+     "{\"task\":\"noop\",\"depends_on\":[\"a\",\"b\"]},{\"task\":\"noop\",\"depends_on\":[\"a\"]}]"
+     "}",
+     "/jobs/3/depends_on"},
     {"{\"jobs\":[{\"task\":\"noop\",\"unique\":{\"on_conflict\":\"reject\"}}]}",
      "/jobs/0/unique/on_conflict"},
 };
@@ -210,6 +218,57 @@ START_TEST(fields)
 }
 END_TEST
 
+/* What a job depends on, where nobody knows it: named in each way that it can be said. */
+START_TEST(unknown_dependencies)
+{
+    static const char *const lines[] = {"Content-Type: application/x-ndjson", NULL};
+    static const char body[] = "{\"task\":\"noop\",\"depends_on\":[" ID "]}", bare[] = ID;
+    static const char three[] = "{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\"},"
+                                "{\"task\":\"noop\",\"depends_on\":[" ID ",\"a\"]}]}";
+    static const char second[] =
+        "\n{\"task\":\"noop\"}\n{\"task\":\"noop\",\"depends_on\":[" ID "]}\n";
+    char raw[120], validated[160];
+    struct server *s = server_new(conf, NULL);
+    snprintf(raw, sizeof(raw), "/v1/tasks/echo/jobs?depends_on=%.36s", bare + 1);
+    snprintf(validated, sizeof(validated), "%s&validate_only=true", raw);
+    refused(s, "POST", "/v1/jobs", body, NULL, "/depends_on/0");
+    refused(s, "POST", "/v1/jobs?validate_only=true", body, NULL, "/depends_on/0");
+    refused(s, "POST", raw, "1", NULL, "depends_on");
+    refused(s, "POST", validated, "1", NULL, "depends_on");
+    refused(s, "POST", "/v1/jobs/batch", three, NULL, "/jobs/2/depends_on/0");
+    refused(s, "POST", "/v1/jobs/batch", second, lines, "/depends_on/0");
+    server_free(s);
+}
+END_TEST
+
+/* A later job that is right leaves what is said of it. */
+START_TEST(with_a_key_it_is_told_where)
+{
+    static const char *const key[] = {"Idempotency-Key: k", NULL};
+    struct server *s = server_new(conf, NULL);
+    refused(s, "POST", "/v1/jobs/batch",
+            "{\"jobs\":[{\"task\":\"primes\",\"input\":{\"limit\":1}},"
+            "{\"task\":\"primes\",\"input\":{\"limit\":-1}},"
+            "{\"task\":\"primes\",\"input\":{\"limit\":1}}]}",
+            key, "/jobs/1/input/limit");
+    server_free(s);
+}
+END_TEST
+
+START_TEST(limits_are_told)
+{
+    char body[400], *cron = calloc(1, 300);
+    struct server *s = server_new(conf, NULL);
+    memset(cron, '1', 257);
+    snprintf(body, sizeof(body), "{\"name\":\"a\",\"cron\":\"%s\"" JOB "}", cron);
+    struct answer *a = post(s, "/v1/schedules", body, 400);
+    ck_assert_str_eq(jstr(a->json, "errors.0.limit"), "a text of at most 256 bytes");
+    answer_free(a);
+    free(cron);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(parameters)
 {
     static const struct {
@@ -223,6 +282,8 @@ START_TEST(parameters)
         {"/v1/jobs?limit=x", "limit"},
         {"/v1/jobs?task=A%20b", "task"},
         {"/v1/jobs?tag=", "tag"},
+        {"/v1/jobs?tag=%C3", "tag"},
+        {"/v1/jobs?text=a%ED%A0%80", "text"},
         {"/v1/jobs?group=x", "group"},
         {"/v1/jobs?group=01a206c9-3464-7000-93c5-f3a31ec3a416&tag=a", "group"},
         {"/v1/jobs?created_after=now", "created_after"},
@@ -247,10 +308,13 @@ START_TEST(parameters)
         {"priority=x", "priority"},
         {"delay=-1", "delay"},
         {"run_at=soon", "run_at"},
+        {"run_at=2030-01-01T00:00:00Z&delay=1", "delay"},
         {"timeout=0", "timeout"},
         {"max_attempts=0", "max_attempts"},
         {"expires_at=x", "expires_at"},
         {"tag=", "tag"},
+        {"tag=a&tag=%FF", "tag"},
+        {"concurrency_key=%FF", "concurrency_key"},
         {"depends_on=x", "depends_on"},
         {"on_dependency_failure=x", "on_dependency_failure"},
         {"callback_url=x", "callback_url"},
@@ -295,7 +359,7 @@ START_TEST(words_of_remote_workers)
         {"heartbeat", "{\"duration\":0}", "/duration"},
         {"heartbeat", "{\"colour\":1}", "/colour"},
         {"complete", "{\"colour\":1}", "/colour"},
-        {"complete", "{\"result\":1,\"colour\":1}", "/result"},
+        {"complete", "{\"result\":1,\"colour\":1}", "/colour"},
         {"fail", "{}", "/error"},
         {"fail", "{\"error\":1}", "/error"},
         {"fail", "{\"error\":{\"code\":\"\"}}", "/error"},
@@ -379,8 +443,126 @@ START_TEST(borders)
 }
 END_TEST
 
+/* What is said: what is allowed, and what came, as it came. */
+START_TEST(sentences)
+{
+    static const struct {
+        const char *method, *path, *body, *detail;
+    } rows[] = {
+        {"POST", "/v1/jobs", "", "the body is empty"},
+        {"POST", "/v1/jobs", "[{\"task\":\"noop\"}]",
+         "the body must be an object, not an array; many jobs at once go to /v1/jobs/batch, as "
+         "{\"jobs\":[…]}"},
+        {"POST", "/v1/jobs/batch", "[{\"task\":\"noop\"}]",
+         "the body must be an object with `jobs`"},
+        {"POST", "/v1/jobs/batch", "{\"jobs\":[7]}",
+         "the field `jobs/0` must be an object, not `7`"},
+        {"POST", "/v1/tasks/echo/pause", "{\"wait\":1}",
+         "this address takes no body, but an empty `{}`"},
+        {"GET", "/v1/tasks", "{}", "this address takes no body"},
+        {"POST", "/v1/jobs", "{}", "the field `task` is missing: the name of a task"},
+        {"POST", "/v1/jobs", "{\"task\":null}",
+         "the field `task` must be the name of a task, not `null`"},
+        {"POST", "/v1/jobs", "{\"task\":\"noop\",\"priority\":\"5\"}",
+         "the field `priority` must be a whole number from -100 to 100, not the text `\"5\"`"},
+        {"POST", "/v1/jobs", "{\"task\":\"noop\",\"priority\":101}",
+         "the field `priority` must be a whole number from -100 to 100, not `101`"},
+        {"POST", "/v1/jobs", "{\"task\":\"noop\",\"tags\":{}}",
+         "the field `tags` must be an array of texts, not `{…}`"},
+        {"POST", "/v1/jobs",
+         "{\"task\":\"noop\",\"tags\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\","
+         "\"10\","
+         "\"11\",\"12\",\"13\",\"14\",\"15\",\"16\",\"17\"]}",
+         "`tags` may have at most 16"},
+        {"POST", "/v1/jobs", "{\"task\":\"noop\",\"unique\":{\"colour\":1}}",
+         "the field `unique/colour` is not known; known are: by, key, while, period, on_conflict"},
+        {"POST", "/v1/jobs/batch", "{\"jobs\":[],\"tags\":[]}",
+         "the field `tags` is not known; known are: jobs, callback_url"},
+        {"POST", "/v1/jobs/batch",
+         "{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\",\"ref\":\"a\"}]}",
+         "`jobs/1/ref`: an earlier job of the batch has the `ref` `a` already"},
+        {"POST", "/v1/jobs", "{\"task\":\"noop\",\"depends_on\":[" ID "]}",
+         "`depends_on/0`: there is no job or group `01a206c9-3464-7000-93c5-f3a31ec3a416`, or it "
+         "was forgotten"},
+        {"POST", "/v1/leases", "{\"tasks\":[\"far\"],\"max\":\"1\"}",
+         "the field `max` must be a whole number from 1 to 100, not the text `\"1\"`"},
+        {"POST", "/v1/leases", "{\"tasks\":[\"far\"],\"x\":1}",
+         "the field `x` is not known; known are: tasks, wait, duration, max, worker"},
+        {"POST", "/v1/schedules", "{\"x\":1}",
+         "the field `x` is not known; known are: name, cron, time_zone, overlap, missed, paused, "
+         "job"},
+        {"POST", "/v1/schedules", "{\"name\":\"a\",\"cron\":null}",
+         "the field `cron` must be a text of at most 256 bytes, not `null`"},
+        {"POST", "/v1/schedules", "{\"name\":\"a\"}",
+         "the field `cron` is missing: when it runs, such as `30 3 * * *`"},
+        {"GET", "/v1/jobs?state=done", NULL,
+         "the query parameter `state` must be scheduled, queued, running, succeeded, failed, "
+         "cancelled or expired, not `done`"},
+        {"GET", "/v1/jobs?wait=1", NULL,
+         "the query parameter `wait` must be given together with `ids` only"},
+        {"GET", "/v1/jobs?ids=01a206c9-3464-7000-93c5-f3a31ec3a416&limit=5", NULL,
+         "the query parameter `limit` must be left out where `ids` is given"},
+        {"GET", "/v1/groups/01a206c9-3464-7000-93c5-f3a31ec3a416?colour=1", NULL,
+         "the query parameter `colour` is not known here; known are: wait"},
+        {"GET", "/v1/pools?colour=1", NULL,
+         "the query parameter `colour` is not known here, nor is any other"},
+        {"POST", "/v1/jobs/delete?state=running", NULL,
+         "the query parameter `state` must be failed, cancelled, expired or succeeded, not "
+         "`running`"},
+    };
+    struct server *s = server_new(conf, NULL);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct answer *a = http(s, rows[i].method, rows[i].path, rows[i].body, NULL);
+        ck_assert_int_eq(a->status / 100, 4);
+        ck_assert_str_eq(jstr(a->json, "detail"), rows[i].detail);
+        answer_free(a);
+    }
+    struct answer *a = post(s, "/v1/jobs", "{\"task\":\"\"}", 422);
+    ck_assert_ptr_null(strstr(a->body, "did you mean"));
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(bodies)
+{
+    static const char *const packed[] = {"Content-Encoding: gzip", NULL};
+    static const char *const plain[] = {"Content-Encoding: identity", NULL};
+    static const char *const paths[] = {"/v1/jobs", "/v1/jobs/batch", "/v1/tasks/echo/jobs",
+                                        "/v1/leases", "/v1/schedules"};
+    static const char *const nothing[] = {"{}", "", " { } \r\n", "\n"};
+    char value[16];
+    struct server *s = server_new(conf, NULL);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        struct answer *a = http(s, "POST", paths[i], "{\"task\":\"noop\"}", packed);
+        ck_assert_int_eq(a->status, 415);
+        ck_assert_str_eq(jstr(a->json, "code"), "unsupported_encoding");
+        ck_assert(answer_header(a, "Accept-Encoding", value, sizeof(value)));
+        answer_free(a);
+    }
+    struct answer *a = http(s, "POST", "/v1/jobs", "{\"task\":\"noop\"}", plain);
+    ck_assert_int_eq(a->status, 202);
+    answer_free(a);
+    for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
+        a = post(s, "/v1/tasks/echo/pause", nothing[i], 200);
+        ck_assert(json_is_true(jget(a->json, "paused")));
+        answer_free(a);
+        answer_free(post(s, "/v1/tasks/echo/resume", nothing[i], 200));
+    }
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {fields, parameters, words_of_remote_workers, borders};
+    const TTest *const tests[] = {fields,
+                                  unknown_dependencies,
+                                  with_a_key_it_is_told_where,
+                                  limits_are_told,
+                                  parameters,
+                                  words_of_remote_workers,
+                                  borders,
+                                  sentences,
+                                  bodies};
     return run_suite("refused", tests, sizeof(tests) / sizeof(tests[0]));
 }

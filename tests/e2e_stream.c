@@ -215,6 +215,58 @@ START_TEST(a_wrong_line_can_be_mended)
 }
 END_TEST
 
+/* Where it is, and what is kept, also when it is asked again. */
+START_TEST(a_wrong_line_is_named)
+{
+    static const struct {
+        const char *line, *pointer, *detail;
+    } rows[] = {
+        {"{\"task\":\"noop\",\"priority\":\"5\"}", "/priority",
+         "line 3: the field `priority` must be a whole number from -100 to 100, not the text "
+         "`\"5\"`"},
+        {"{\"task\":\"nobody\"}", "/task", "line 3: there is no task `nobody`"},
+        {"{\"task\":\"primes\",\"input\":{\"limit\":-1}}", "/input/limit",
+         "line 3: `/input/limit` must be at least 0"},
+        {"{\"task\":\"noop\",\"ref\":\"a\"}", "/ref",
+         "line 3: `ref`: an earlier job of the batch has the `ref` `a` already"},
+        {"{\"task\":\"noop\",\"depends_on\":[\"01a206c9-3464-7000-93c5-f3a31ec3a416\"]}",
+         "/depends_on/0", "line 3: `depends_on/0`: there is no job or group"},
+        {"[]", "", "line 3: a job must be an object"},
+        {"{\"task\"", "", "line 3: at byte "},
+    };
+    const char *const plain[] = {keyed[0], NULL};
+    char text[400], group[40];
+    struct server *s = server_new(NULL, NULL);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(text, sizeof(text), "{\"task\":\"noop\",\"ref\":\"a\"}\n\n%s\n", rows[i].line);
+        struct answer *a = http(s, "POST", "/v1/jobs/batch", text, plain);
+        const char *detail = jstr(a->json, "detail");
+        ck_assert_msg(!strncmp(detail, rows[i].detail, strlen(rows[i].detail)), "%s", a->body);
+        ck_assert_ptr_nonnull(strstr(detail, "kept"));
+        ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), rows[i].pointer);
+        if (rows[i].pointer[0])
+            ck_assert_int_eq(jint(a->json, "errors.0.line"), 3);
+        answer_free(a);
+    }
+    ck_assert_int_eq(jobs_kept(s), 0);
+    char *all = lines(0, LINES), *broken = malloc(strlen(all) + 100), count[64];
+    snprintf(broken, strlen(all) + 100, "%s{\"task\":\"noop\",\"priority\":1000}\n", all);
+    for (int again = 0; again < 3; again++) {
+        struct answer *a = http(s, "POST", "/v1/jobs/batch", broken, keyed);
+        snprintf(count, sizeof(count), "; %lld jobs of the lines before are kept, as group ",
+                 (long long)jobs_kept(s));
+        const char *at = strstr(jstr(a->json, "detail"), count);
+        ck_assert_msg(at, "%s: %s", count, a->body);
+        ck_assert(again == 0 || !strncmp(group, at + strlen(count), 36));
+        snprintf(group, sizeof(group), "%.36s", at + strlen(count));
+        answer_free(a);
+    }
+    free(broken);
+    free(all);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(a_key_that_is_forgotten_ends_the_group)
 {
     clock_own();
@@ -447,12 +499,15 @@ START_TEST(what_it_holds_is_counted)
     char *piece = malloc(900100), *text = malloc(8 * 900100), *at = text;
     ck_assert(piece && text);
     const char *const plain[] = {keyed[0], NULL};
-    for (int costly = 0; costly < 2; costly++) { /* of commas: so many values, or so it looks */
-        memset(piece, costly ? ',' : 'x', 900000);
-        piece[900000] = 0;
+    for (int costly = 0; costly < 2; costly++) { /* with an escape in a name it is read as a tree */
+        const char *name = costly ? "inp\\u0075t" : "input";
+        for (int i = 0; i < 900000; i += 2)
+            memcpy(piece + i, ",1", 2);
+        piece[0] = '[';
+        strcpy(piece + 900000, "]");
         at = text;
         for (int i = 0; i < 8; i++)
-            at += sprintf(at, "{\"task\":\"echo\",\"input\":\"%s\"}\n", piece);
+            at += sprintf(at, "{\"task\":\"echo\",\"%s\":%s}\n", name, piece);
         struct answer *a = http(s, "POST", "/v1/jobs/batch", text, plain);
         ck_assert_msg(costly ? a->status == 413 : a->status / 100 == 2, "%d: %.300s", a->status,
                       a->body);
@@ -469,6 +524,49 @@ START_TEST(what_it_holds_is_counted)
 }
 END_TEST
 
+START_TEST(a_line_has_a_length)
+{
+    static const char *const plain[] = {"Content-Type: application/x-ndjson", NULL};
+    char text[1200];
+    struct server *s = server_new("[server]\nmax_body = 1KiB\n", NULL);
+    for (int len = 1024; len <= 1025; len++) {
+        size_t at = (size_t)sprintf(text, "{\"task\":\"echo\",\"input\":\"");
+        memset(text + at, 'x', sizeof(text) - at);
+        strcpy(text + len - 2, "\"}\n{\"task\":\"noop\"}\n");
+        struct answer *a = http(s, "POST", "/v1/jobs/batch", text, plain);
+        ck_assert_msg(len > 1024 ? a->status == 413 : a->status / 100 == 2, "%d: %s", a->status,
+                      a->body);
+        answer_free(a);
+    }
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_batch_takes_what_is_parsed_of_it)
+{
+    struct server *s = server_new("[server]\nbody_memory = 4MiB\n", NULL);
+    char *body = malloc(1u << 20);
+    ck_assert_ptr_nonnull(body);
+    for (int costly = 0; costly < 2; costly++) {
+        size_t at = (size_t)sprintf(body, "{\"jobs\":[");
+        for (int i = 0; i < 4; i++) { /* each would take 4.8 MB as a tree */
+            at += (size_t)sprintf(body + at, "%s{\"task\":\"echo\",\"%s\":[1", i ? "," : "",
+                                  costly && i == 3 ? "inp\\u0075t" : "input");
+            for (int k = 0; k < 50000; k++, at += 2)
+                memcpy(body + at, ",1", 2);
+            at += (size_t)sprintf(body + at, "]}");
+        }
+        strcpy(body + at, "]}");
+        struct answer *a = http(s, "POST", "/v1/jobs/batch", body, NULL);
+        ck_assert_msg(a->status == (costly ? 413 : 202), "%d: %.300s", a->status, a->body);
+        ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), costly ? "/jobs/3" : "");
+        answer_free(a);
+    }
+    free(body);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -476,6 +574,7 @@ int main(void)
         what_was_cut_off_goes_on,
         a_kill_costs_no_line_and_doubles_none,
         a_wrong_line_can_be_mended,
+        a_wrong_line_is_named,
         a_key_that_is_forgotten_ends_the_group,
         chunks_make_no_difference,
         a_client_that_leaves_while_it_waits_harms_nobody,
@@ -484,6 +583,8 @@ int main(void)
         where_too_many_wait_nothing_is_lost,
         names_of_earlier_parts_hold,
         what_it_holds_is_counted,
+        a_line_has_a_length,
+        a_batch_takes_what_is_parsed_of_it,
     };
     return run_suite("stream", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -236,6 +236,26 @@ START_TEST(a_delayed_job_runs_when_it_is_due)
 }
 END_TEST
 
+START_TEST(names_are_what_they_say)
+{
+    static const char *const bodies[] = {"{\"t\\u0061sk\":\"noop\",\"\\u0069nput\":1}",
+                                         "{\"j\\u006fbs\":[{\"task\":\"noop\"}],"
+                                         "\"callback\\u005furl\":\"http://127.0.0.1:9/\"}"};
+    static const char twice[] =
+        "{\"jobs\":[{\"task\":\"noop\"}],\"j\\u006fbs\":[{\"task\":\"noop\"}]}";
+    struct server *s = server_new("[server]\nwebhook_allow = 127.0.0.1\n", two_workers);
+    answer_free(post(s, "/v1/jobs", bodies[0], 202));
+    answer_free(post(s, "/v1/jobs/batch", bodies[1], 202));
+    struct answer *a = post(s, "/v1/jobs/batch", twice, 400);
+    ck_assert_str_eq(jstr(a->json, "code"), "bad_json");
+    answer_free(a);
+    a = post(s, "/v1/jobs/batch", "{\"c\\u006flour\":1}", 400);
+    ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), "/colour");
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(bad_fields_are_named_with_limit_and_value)
 {
     static const struct {
@@ -252,7 +272,7 @@ START_TEST(bad_fields_are_named_with_limit_and_value)
         {"{\"task\":\"noop\",\"timeout\":-1}", "/timeout", "bad_field", 400, "seconds from 0.001",
          "-1"},
         {"{\"task\":\"noop\",\"timeout\":\"1\"}", "/timeout", "bad_field", 400,
-         "a number of seconds", "1"},
+         "a number of seconds", "\"1\""},
         {"{\"task\":\"noop\",\"tags\":[\"\"]}", "/tags/0", "bad_field", 400, "1 to 64 bytes", NULL},
         {"{\"task\":\"noop\",\"run_at\":\"tomorrow\"}", "/run_at", "bad_field", 400,
          "a time such as", "tomorrow"},
@@ -262,7 +282,7 @@ START_TEST(bad_fields_are_named_with_limit_and_value)
         {"{\"task\":\"nothing\"}", "/task", "unknown_task", 422, NULL, "nothing"},
         {"{\"task\":\"noop\",\"task\":\"noop\"}", NULL, "bad_json", 400, NULL, NULL},
         {"{\"task\":\"noop\"", NULL, "bad_json", 400, NULL, NULL},
-        {"[]", NULL, "bad_json", 400, NULL, NULL},
+        {"[]", NULL, "bad_field", 400, NULL, NULL},
         {"", NULL, "bad_json", 400, NULL, NULL},
         {"{\"task\":\"noop\",\"input\":\"\\ud800\"}", NULL, "bad_json", 400, NULL, NULL},
         {"{\"task\":\"noop\",\"input\":01}", NULL, "bad_json", 400, NULL, NULL},
@@ -452,7 +472,7 @@ START_TEST(many_jobs_in_one_question)
 {
     char url[512], one[64], two[64];
     struct server *s = server_new(NULL, two_workers);
-    struct answer *a = run_job(s, "{\"task\":\"noop\"}");
+    struct answer *a = run_job(s, "{\"task\":\"echo\",\"input\":[7]}");
     snprintf(one, sizeof(one), "%s", jstr(a->json, "id"));
     answer_free(a);
     snprintf(two, sizeof(two), "%s", submit(s, "{\"task\":\"noop\",\"delay\":3600}"));
@@ -467,7 +487,27 @@ START_TEST(many_jobs_in_one_question)
         found += !strcmp(jstr(job, "id"), two) && !strcmp(jstr(job, "state"), "scheduled");
     }
     ck_assert_uint_eq(found, 2);
+    ck_assert_int_eq(jint(a->json, "jobs.0.result.0"), 7);
     answer_free(a);
+    char *large = malloc(60100), *many = calloc(1, 40 * 40 + 100);
+    ck_assert(large && many);
+    strcpy(large, "{\"task\":\"echo\",\"input\":\"");
+    memset(large + strlen(large), 'x', 60000);
+    strcpy(large + 60000, "\"}");
+    strcpy(many, "/v1/jobs?ids=");
+    for (int k = 0; k < 40; k++) {
+        a = run_job(s, large);
+        sprintf(many + strlen(many), "%s%s", k ? "," : "", jstr(a->json, "id"));
+        answer_free(a);
+    }
+    a = get(s, many, 200); /* so many results as are not too large together */
+    ck_assert_ptr_nonnull(jget(a->json, "jobs.0.result"));
+    ck_assert_ptr_null(jget(a->json, "jobs.39.result"));
+    ck_assert_int_gt(jint(a->json, "jobs.39.result_size"), 50000);
+    ck_assert_uint_lt(a->len, 2u << 20);
+    answer_free(a);
+    free(large);
+    free(many);
     server_free(s);
 }
 END_TEST
@@ -509,6 +549,7 @@ int main(void)
         priority_then_age,
         lists_pages_and_filters,
         a_delayed_job_runs_when_it_is_due,
+        names_are_what_they_say,
         bad_fields_are_named_with_limit_and_value,
         addresses_that_are_not_there,
         the_same_key_is_the_same_job,

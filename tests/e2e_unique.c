@@ -192,6 +192,49 @@ static void *ask(void *arg)
     return strdup(submit(shared, arg));
 }
 
+START_TEST(what_has_ended_is_told_whole)
+{
+    static const char body[] =
+        "{\"task\":\"echo\",\"input\":7,\"unique\":{\"key\":\"k\",\"period\":3600}}";
+    char value[8];
+    struct server *s = server_new(NULL, NULL);
+    struct answer *a = post(s, "/v1/jobs?wait=60", body, 200);
+    char *id = strdup(jstr(a->json, "id"));
+    answer_free(a);
+    for (int wait = 0; wait < 2; wait++) {
+        a = post(s, wait ? "/v1/jobs?wait=60" : "/v1/jobs", body, 200);
+        ck_assert_str_eq(jstr(a->json, "id"), id);
+        ck_assert_str_eq(jstr(a->json, "state"), "succeeded");
+        ck_assert_int_eq(jint(a->json, "input"), 7);
+        ck_assert_int_eq(jint(a->json, "result"), 7);
+        ck_assert(answer_header(a, "Jobmill-Duplicate", value, sizeof(value)));
+        answer_free(a);
+    }
+    free(id);
+    server_free(s);
+}
+END_TEST
+
+/* The answer of a batch tells each job that was asked for, and counts the group's own. */
+START_TEST(a_batch_counts_its_own)
+{
+    static const char body[] =
+        "{\"jobs\":[" LATE "1,\"unique\":{}}," LATE "1,\"unique\":{}}," LATE "2}]}";
+    char path[100];
+    struct server *s = server_new(NULL, NULL);
+    struct answer *a = post(s, "/v1/jobs/batch", body, 202);
+    ck_assert_int_eq(jint(a->json, "total"), 2);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "jobs")), 3);
+    ck_assert_str_eq(jstr(a->json, "jobs.0.id"), jstr(a->json, "jobs.1.id"));
+    snprintf(path, sizeof(path), "/v1/groups/%s", jstr(a->json, "id"));
+    answer_free(a);
+    a = get(s, path, 200);
+    ck_assert_int_eq(jint(a->json, "total"), 2);
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(many_who_ask_at_once_get_one)
 {
     pthread_t thread[CLIENTS];
@@ -218,6 +261,67 @@ START_TEST(many_who_ask_at_once_get_one)
 }
 END_TEST
 
+/* Ids and the names of what is new and of what was there, in one list. */
+START_TEST(what_was_there_is_depended_on_by_its_id)
+{
+    char body[1000], path[100], want[200];
+    struct server *s = server_new(NULL, NULL);
+    char *first = id_of(s, LATE "1}"), *there[2];
+    for (int i = 0; i < 2; i++) {
+        snprintf(body, sizeof(body), LATE "0,\"unique\":{\"key\":\"%d\"}}", i);
+        there[i] = id_of(s, body);
+    }
+    snprintf(body, sizeof(body),
+             "{\"jobs\":[" LATE "0,\"ref\":\"x\",\"unique\":{\"key\":\"0\"}}," LATE
+             "2,\"ref\":\"y\"}," LATE "0,\"unique\":{\"key\":\"0\"}}," LATE
+             "0,\"ref\":\"z\",\"unique\":{\"key\":\"1\"}},"
+             "{\"task\":\"noop\",\"depends_on\":[\"%s\",\"z\",\"y\",\"x\"]}]}",
+             first);
+    struct answer *a = post(s, "/v1/jobs/batch", body, 202);
+    ck_assert_str_eq(jstr(a->json, "jobs.0.id"), there[0]);
+    ck_assert_str_eq(jstr(a->json, "jobs.2.id"), there[0]);
+    snprintf(want, sizeof(want), "\"depends_on\":[\"%s\",\"%s\",\"%s\",\"%s\"]", first, there[1],
+             jstr(a->json, "jobs.1.id"), there[0]);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", jstr(a->json, "jobs.4.id"));
+    struct answer *job = get(s, path, 200);
+    ck_assert_msg(strstr(job->body, want) != NULL, "%s, not %s", job->body, want);
+    ck_assert_int_eq(jint(job->json, "waiting_for"), 4);
+    answer_free(job);
+    answer_free(a);
+    free(first);
+    free(there[0]);
+    free(there[1]);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_key_remembers_that_it_was_there)
+{
+    static const char *const key[] = {"Idempotency-Key: w1", NULL};
+    static const char first[] = LATE "111,\"unique\":{\"key\":\"w\"}}";
+    static const char body[] = "{\"task\":\"echo\",\"input\":222,\"unique\":{\"key\":\"w\"}}";
+    char value[8];
+    struct server *s = server_new(NULL, NULL);
+    char *there = id_of(s, first);
+    for (int i = 0; i < 3; i++) {
+        struct answer *a = http(s, "POST", "/v1/jobs", body, key);
+        ck_assert_msg(a->status == 202, "%d: %s", a->status, a->body);
+        ck_assert_str_eq(jstr(a->json, "id"), there);
+        ck_assert_str_eq(jstr(a->json, "state"), "scheduled");
+        ck_assert_ptr_null(jget(a->json, "input"));
+        ck_assert(answer_header(a, "Jobmill-Duplicate", value, sizeof(value)));
+        ck_assert(answer_header(a, "Idempotency-Replayed", value, sizeof(value)) == (i > 0));
+        answer_free(a);
+        if (i == 1) {
+            server_kill9(s);
+            server_restart(s);
+        }
+    }
+    free(there);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -227,6 +331,10 @@ int main(void)
         as_long_as_was_said_and_over_kills,
         a_refused_request_is_refused_again,
         many_who_ask_at_once_get_one,
+        what_has_ended_is_told_whole,
+        a_batch_counts_its_own,
+        what_was_there_is_depended_on_by_its_id,
+        a_key_remembers_that_it_was_there,
     };
     return run_suite("unique", tests, sizeof(tests) / sizeof(tests[0]));
 }

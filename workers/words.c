@@ -37,25 +37,20 @@ static char *make_word(struct task_run *r, const char *word)
 {
     AUTO_BUF out = BUF_INIT;
     buf_adds(&out, "");
-    for (const char *p = word; *p;) {
-        const char *open = strstr(p, "{input."), *close = open ? strchr(open, '}') : NULL;
-        if (!close) {
-            buf_adds(&out, p);
-            break;
-        }
+    const char *rest = word, *from = word, *open, *field;
+    for (size_t n; (open = taskdef_field(&rest, &field, &n)); from = rest) {
         char name[FIELD_NAME_MAX + 1];
-        size_t n = (size_t)(close - open) - 7;
-        buf_add(&out, p, (size_t)(open - p));
+        buf_add(&out, from, (size_t)(open - from));
         if (n >= sizeof(name)) {
             task_fail(r, true, JOB_ERROR_BAD_INPUT, "a field's name in the command is too long");
             return NULL;
         }
-        memcpy(name, open + 7, n);
+        memcpy(name, field, n);
         name[n] = '\0';
         if (!add_field(r, &out, name))
             return NULL;
-        p = close + 1;
     }
+    buf_adds(&out, from);
     if (out.failed) {
         task_fail(r, false, JOB_ERROR_MEMORY, "no memory for the command");
         return NULL;

@@ -107,6 +107,21 @@ static void changed(struct request *rq)
     buf_adds(out, "}\n");
 }
 
+/* It can be done in others. */
+static int refuse_state(const struct look *l, enum job_state state, struct problem *p)
+{
+    char limit[sizeof(p->limit)];
+    size_t at = 0;
+    for (size_t i = 0; i < l->n && at < sizeof(limit); i++)
+        at += (size_t)snprintf(limit + at, sizeof(limit) - at, "%s%s",
+                               i == 0          ? ""
+                               : i + 1 == l->n ? " or "
+                                               : ", ",
+                               job_state_name(l->states[i]));
+    return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "state", limit,
+                         job_state_name(state));
+}
+
 /* The parameters; 0, or an error in p. */
 static int read_params(struct request *rq, struct job_filter *f, struct look *l, struct problem *p)
 {
@@ -126,9 +141,7 @@ static int read_params(struct request *rq, struct job_filter *f, struct look *l,
         }
     }
     if (f->state >= 0 && (int)l->states[0] != f->state)
-        return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "state",
-                             "a state in which this can be done",
-                             job_state_name((enum job_state)f->state));
+        return refuse_state(l, (enum job_state)f->state, p);
     if (cursor && !cursor_read(cursor, l))
         return problem_field(p, ERR_BAD_CURSOR, PLACE_PARAMETER, "cursor",
                              "what `next` of an earlier answer had", cursor);

@@ -18,8 +18,7 @@
 #include <string.h>
 
 #define PAGE          1000
-#define RESULTS_BYTES (1u << 20) /* of a page of results, about */
-#define ITEMS_AT_ONCE 2000       /* told without going aside: a millisecond or two */
+#define ITEMS_AT_ONCE 2000 /* told without going aside: a millisecond or two */
 
 static bool read_group(struct request *rq, struct group *g)
 {
@@ -117,6 +116,15 @@ static int replay(struct request *rq, struct buf *out)
     return 0;
 }
 
+/* Those that are the group's own: another job that `unique` found is told, and is none of them. */
+static size_t count_new(const struct change *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->items_count; i++)
+        n += !c->items[i].duplicate;
+    return n;
+}
+
 static void answer_submitted(struct request *rq)
 {
     const struct change *c = rq->change;
@@ -125,7 +133,7 @@ static void answer_submitted(struct request *rq)
     if (c->replayed_group)
         err = replay(rq, out);
     else
-        head(rq, out, c->items_count);
+        head(rq, out, count_new(c));
     for (size_t i = 0; i < c->items_count && !c->replayed_group; i++) {
         buf_adds(out, i ? ",\n" : "\n");
         if (c->items[i].duplicate)

@@ -25,7 +25,16 @@
 
 static int bad(struct problem *p, const char *pointer, const char *limit, json_t *v)
 {
-    return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, pointer, limit, json_string_value(v));
+    char shown[FIELDS_SHOWN];
+    return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, pointer, limit,
+                         fields_show(v, true, shown));
+}
+
+static int bad_number(struct problem *p, const char *pointer, const char *limit, json_t *v)
+{
+    char shown[FIELDS_SHOWN];
+    return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, pointer, limit,
+                         fields_show(v, false, shown));
 }
 
 static bool seconds(json_t *v, double least, double most, int64_t *us)
@@ -42,7 +51,7 @@ static int take_duration(json_t *v, int64_t *us, struct problem *p)
     char limit[64];
     double most = (double)http_conf->max_lease_us / (double)US_PER_S;
     snprintf(limit, sizeof(limit), "a number of seconds from 0.1 to %g", most);
-    return seconds(v, 0.1, most, us) ? 0 : bad(p, "/duration", limit, v);
+    return seconds(v, 0.1, most, us) ? 0 : bad_number(p, "/duration", limit, v);
 }
 
 static int take_tasks(struct lease_ask *a, json_t *v, struct problem *p)
@@ -79,14 +88,14 @@ static int take_wait(struct request *rq, json_t *v, struct problem *p)
     char limit[64];
     double most = (double)http_conf->max_wait_us / (double)US_PER_S;
     snprintf(limit, sizeof(limit), "a number of seconds from 0 to %g", most);
-    return seconds(v, 0, most, &rq->wait_us) ? 0 : bad(p, "/wait", limit, v);
+    return seconds(v, 0, most, &rq->wait_us) ? 0 : bad_number(p, "/wait", limit, v);
 }
 
 static int take_max(struct lease_ask *a, json_t *v, struct problem *p)
 {
     double n = json_number_value(v);
     if (!json_is_number(v) || n < 1 || n > LEASES_AT_ONCE || n != (double)(size_t)n)
-        return bad(p, "/max", "a whole number from 1 to 100", v);
+        return bad_number(p, "/max", "a whole number from 1 to 100", v);
     a->most = (size_t)n;
     return 0;
 }
@@ -108,7 +117,7 @@ static int unknown(struct problem *p, const char *name, const char *known)
 {
     char pointer[96];
     snprintf(pointer, sizeof(pointer), "/%s", name);
-    return problem_field(p, ERR_UNKNOWN_FIELD, PLACE_POINTER, pointer, known, NULL);
+    return problem_unknown(p, pointer, known);
 }
 
 static int read_ask(struct request *rq, struct lease_ask *a, json_t *root, struct problem *p)
@@ -129,7 +138,7 @@ static int read_ask(struct request *rq, struct lease_ask *a, json_t *root, struc
         else if (strcmp(name, "worker") == 0)
             err = take_worker(a, v, p);
         else
-            err = unknown(p, name, "tasks, wait, duration, max or worker");
+            err = unknown(p, name, "tasks, wait, duration, max, worker");
         if (err)
             return err;
     }
@@ -186,7 +195,7 @@ static int read_beat(struct request *rq, struct lease_end *e, json_t *root, stru
         else if (strcmp(name, "checkpoint") == 0)
             err = read_checkpoint(rq, e, p);
         else
-            err = unknown(p, name, "progress, checkpoint or duration");
+            err = unknown(p, name, "progress, checkpoint, duration");
         if (err)
             return err;
     }
@@ -218,8 +227,13 @@ static int read_result(struct request *rq, struct lease_end *e, json_t *root, st
 {
     const char *result = "null";
     size_t len = 4;
-    if (json_object_size(root) > (size_t)(json_object_get(root, "result") != NULL))
-        return unknown(p, json_object_iter_key(json_object_iter(root)), "result alone");
+    const char *name;
+    json_t *v;
+    json_object_foreach(root, name, v)
+    {
+        if (strcmp(name, "result") != 0)
+            return unknown(p, name, "result");
+    }
     jsonscan_member(rq->body.data, rq->body.len, "result", &result, &len);
     e->attempt.end = ATTEMPT_SUCCEEDED;
     buf_add(&e->attempt.result, result, len);
@@ -376,7 +390,7 @@ static int read_body(struct request *rq, struct lease_end *e, enum word word, st
     json_t *root = NULL;
     size_t charged = 0;
     const char *type = request_header(rq, "Content-Type");
-    bool form = type && strncmp(type, "application/x-www-form-urlencoded", 33) == 0; /* curl -d */
+    bool form = type && json_type_is_form(type);
     if (word == COMPLETE && type && !form && !json_type_is_plain(type))
         return read_bytes(rq, e, type, p);
     if (word != FAIL && rq->body.len == 0) {

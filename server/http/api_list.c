@@ -65,7 +65,8 @@ static int read_state(struct request *rq, struct job_filter *f, struct problem *
     if (f->state >= 0)
         return 0;
     return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "state",
-                         "scheduled, queued, running, succeeded, failed, …", text);
+                         "scheduled, queued, running, succeeded, failed, cancelled or expired",
+                         text);
 }
 
 static int read_limit(struct request *rq, struct job_filter *f, struct problem *p)
@@ -253,14 +254,17 @@ static int read_ids(const char *text, struct id *ids, size_t *count, struct prob
     }
 }
 
-/* Jobs that are not there are left out: the caller sees by the ids which those are. */
+/* Jobs that are not there are left out: the caller sees by the ids which those are. Results are
+ * told as long as they are not too large together. */
 static void answer_ids(struct request *rq)
 {
     struct buf *out = request_json(rq, 200);
+    size_t share = http_conf->body_memory / 8, left = share < RESULTS_BYTES ? share : RESULTS_BYTES;
     const char *before = "{\"jobs\":[\n";
     for (size_t i = 0; i < rq->ids_count; i++) {
         struct job job;
-        int err = reader_job(&rq->ids[i], 0, 0, &job);
+        size_t most = left < http_conf->inline_max ? left : http_conf->inline_max;
+        int err = reader_job(&rq->ids[i], most ? READ_RESULT : 0, most, &job);
         if (err == -ERR_NO_JOB)
             continue;
         if (err) {
@@ -273,6 +277,7 @@ static void answer_ids(struct request *rq)
         }
         buf_adds(out, before);
         json_job_now(out, &job);
+        left -= job.result.len < left ? job.result.len : left;
         job_release(&job);
         before = ",\n";
     }
@@ -327,8 +332,22 @@ static void look_at_ids(struct request *rq)
         request_then(rq, wait_for_ids);
 }
 
+/* What belongs to the other form of the list, pages or ids; 0, or an error in p. */
+static int refuse_other(const struct request *rq, const char *const *names, const char *limit,
+                        struct problem *p)
+{
+    for (; rq->query && *names; names++) {
+        if (query_has(rq->query, *names))
+            return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, *names, limit, NULL);
+    }
+    return 0;
+}
+
 static void list_ids(struct request *rq, const char *text)
 {
+    static const char *const of_pages[] = {
+        "state",          "task",          "tag",   "group",  "text",
+        "created_before", "created_after", "limit", "cursor", NULL};
     struct problem p = {0};
     rq->ids = calloc(IDS_MAX, sizeof(*rq->ids));
     if (!rq->ids) {
@@ -336,6 +355,7 @@ static void list_ids(struct request *rq, const char *text)
         return;
     }
     if (read_ids(text, rq->ids, &rq->ids_count, &p) || request_read_wait(rq, &p) ||
+        refuse_other(rq, of_pages, "left out where `ids` is given", &p) ||
         request_no_more_params(rq, &p)) {
         request_problem(rq, &p);
         return;
@@ -345,10 +365,12 @@ static void list_ids(struct request *rq, const char *text)
 
 static void list_page(struct request *rq)
 {
+    static const char *const of_ids[] = {"wait", NULL};
     struct job_filter f = {0};
     struct job_page page;
     struct problem p = {0};
-    if (list_filter(rq, &f, &p) || read_text(rq, &f, &p) || list_cursor(rq, &f, &p)) {
+    if (refuse_other(rq, of_ids, "given together with `ids` only", &p) || list_filter(rq, &f, &p) ||
+        read_text(rq, &f, &p) || list_cursor(rq, &f, &p)) {
         request_problem(rq, &p);
         return;
     }

@@ -13,6 +13,7 @@ struct request;
 int list_filter(struct request *rq, struct job_filter *f, struct problem *p);
 /* limit and cursor, and no other parameter. */
 int list_cursor(struct request *rq, struct job_filter *f, struct problem *p);
+#define RESULTS_BYTES (1u << 20) /* of the results in one answer, about */
 /* Where a look ended, as text that nobody builds on. False: it is none. */
 #define LIST_CURSOR_TEXT 23 /* bytes, with its zero */
 void list_cursor_format(const struct id *id, char out[LIST_CURSOR_TEXT]);

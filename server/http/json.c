@@ -73,6 +73,13 @@ bool json_type_is_plain(const char *type)
     return len == 0 || (len == 16 && strncasecmp(type, "application/json", 16) == 0);
 }
 
+bool json_type_is_form(const char *type)
+{
+    static const char form[] = "application/x-www-form-urlencoded";
+    return strcspn(type, "; \t") == sizeof(form) - 1 &&
+           strncasecmp(type, form, sizeof(form) - 1) == 0;
+}
+
 bool json_type_is_json(const char *type)
 {
     size_t len = strcspn(type, "; \t");

@@ -44,6 +44,7 @@ void json_progress(struct buf *out, const double *fraction, const char *message)
 void json_counts(struct buf *out, const uint64_t *count); /* {"scheduled":…} of JOB_STATES counts */
 
 bool json_type_is_plain(const char *type); /* "" and application/json with any parameters */
+bool json_type_is_form(const char *type);  /* what curl -d says of whatever it sends */
 bool json_type_is_json(const char *type);  /* these, and +json */
 
 #endif

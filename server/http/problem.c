@@ -8,6 +8,7 @@
 #include "../schema.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static unsigned retry_seconds(int err)
@@ -41,6 +42,12 @@ int problem_set(struct problem *p, int err, const char *fmt, ...)
     return -p->err;
 }
 
+/* As sentences name it. */
+static const char *field_name(const struct problem *p)
+{
+    return p->place == PLACE_POINTER && p->name[0] == '/' ? p->name + 1 : p->name;
+}
+
 int problem_field(struct problem *p, int err, enum problem_place place, const char *name,
                   const char *limit, const char *value)
 {
@@ -53,15 +60,39 @@ int problem_field(struct problem *p, int err, enum problem_place place, const ch
     snprintf(p->name, sizeof(p->name), "%s", name);
     snprintf(p->limit, sizeof(p->limit), "%s", limit ? limit : "");
     snprintf(p->value, sizeof(p->value), "%s", value ? value : "");
-    const char *shown = place == PLACE_POINTER && p->name[0] == '/' ? p->name + 1 : p->name;
+    const char *shown = field_name(p);
     if (p->limit[0] && value)
-        snprintf(p->detail, sizeof(p->detail), "%s `%s` must be %s, not `%s`", kind[place], shown,
-                 p->limit, p->value);
+        snprintf(p->detail, sizeof(p->detail), "%s `%s` must be %s, not %s`%s`", kind[place], shown,
+                 p->limit, place == PLACE_POINTER && value[0] == '"' ? "the text " : "", p->value);
     else if (p->limit[0])
         snprintf(p->detail, sizeof(p->detail), "%s `%s` must be %s", kind[place], shown, p->limit);
     else
         snprintf(p->detail, sizeof(p->detail), "%s `%s`: %s", kind[place], shown,
                  err_sentence(p->err));
+    return -p->err;
+}
+
+/* The beginning of what is said of a field of a body. */
+static void start_field(struct problem *p, int err, const char *pointer)
+{
+    start(p, err);
+    p->place = PLACE_POINTER;
+    snprintf(p->name, sizeof(p->name), "%s", pointer);
+}
+
+int problem_unknown(struct problem *p, const char *pointer, const char *known)
+{
+    start_field(p, ERR_UNKNOWN_FIELD, pointer);
+    snprintf(p->detail, sizeof(p->detail), "the field `%s` is not known; known are: %s",
+             field_name(p), known);
+    return -p->err;
+}
+
+int problem_missing(struct problem *p, const char *pointer, const char *what)
+{
+    start_field(p, ERR_MISSING_FIELD, pointer);
+    snprintf(p->limit, sizeof(p->limit), "%s", what);
+    snprintf(p->detail, sizeof(p->detail), "the field `%s` is missing: %s", field_name(p), what);
     return -p->err;
 }
 
@@ -73,11 +104,41 @@ static void add_member(struct buf *out, const char *name, const char *text)
     buf_add_json_string(out, text, strlen(text));
 }
 
-static void add_report(struct buf *out, const struct schema_report *r)
+void problem_in_line(struct problem *p)
 {
+    char *end, old[sizeof(p->detail)], *at;
+    const char begin[] = "/jobs/";
+    const char *name = p->report && p->report->count > 0 ? p->report->error[0].pointer : p->name;
+    if (strncmp(name, begin, sizeof(begin) - 1) != 0 || name[sizeof(begin) - 1] < '0' ||
+        name[sizeof(begin) - 1] > '9')
+        return;
+    p->line = strtoul(name + sizeof(begin) - 1, &end, 10) + 1;
+    p->skip = (size_t)(end - name);
+    char job[sizeof(p->name)]; /* as sentences have it, which may say more of it than its field */
+    snprintf(job, sizeof(job), "%.*s/", (int)p->skip - 1, name + 1);
+    if (strncmp(p->name, begin, sizeof(begin) - 1) == 0)
+        memmove(p->name, p->name + p->skip, strlen(p->name + p->skip) + 1);
+    memcpy(old, p->detail, sizeof(old));
+    at = strstr(old, job);
+    size_t before = at ? (size_t)(at - old) : strlen(old);
+    snprintf(p->detail, sizeof(p->detail), "line %zu: %.*s%s", p->line, (int)before, old,
+             at ? at + strlen(job) : "");
+}
+
+static void add_line(struct buf *out, const struct problem *p)
+{
+    if (p->line)
+        buf_addf(out, ",\"line\":%zu", p->line);
+}
+
+static void add_report(struct buf *out, const struct problem *p)
+{
+    const struct schema_report *r = p->report;
     for (unsigned i = 0; i < r->count; i++) {
+        const char *pointer = r->error[i].pointer + p->skip;
         buf_adds(out, i ? ",{\"pointer\":" : ",\"errors\":[{\"pointer\":");
-        buf_add_json_string(out, r->error[i].pointer, strlen(r->error[i].pointer));
+        buf_add_json_string(out, pointer, strlen(pointer));
+        add_line(out, p);
         add_member(out, "detail", r->error[i].detail);
         buf_addc(out, '}');
     }
@@ -96,10 +157,11 @@ void problem_json(const struct problem *p, const char *request_id, struct buf *o
     buf_addf(out, ",\"status\":%d,\"code\":\"%s\"", err_status(p->err), code);
     add_member(out, "detail", p->detail);
     if (p->report && p->report->count > 0) {
-        add_report(out, p->report);
+        add_report(out, p);
     } else if (p->place != PLACE_NONE) {
         buf_addf(out, ",\"errors\":[{\"%s\":", place[p->place]);
         buf_add_json_string(out, p->name, strlen(p->name));
+        add_line(out, p);
         add_member(out, "detail", p->detail);
         add_member(out, "limit", p->limit);
         add_member(out, "value", p->value);

@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define QUERY_MAX 64 /* parameters of one request */
+#define QUERY_MAX   64 /* parameters of one request */
+#define QUERY_ASKED 32 /* names that one address knows, about: more are not told */
 
 struct query_item {
     const char *name, *value; /* decoded; zero-terminated; no zero bytes inside */
@@ -18,12 +19,15 @@ struct query_item {
 
 struct query {
     char *text, *added; /* own the bytes that the items point into */
+    const char *wrong;  /* after a refusal: the name of the parameter whose value is not UTF-8; else NULL */
     size_t count;
     struct query_item item[QUERY_MAX];
+    const char *asked[QUERY_ASKED]; /* names that were asked for; not owned */
+    size_t asked_count;
 };
 
-/* `raw` is what follows the `?`; may be NULL. 0; -ERR_BAD_PARAMETER: a bad escape, a control byte or too
- * many; -ERR_NOMEM. */
+/* `raw` is what follows the `?`; may be NULL. 0; -ERR_BAD_PARAMETER: a bad escape, a control byte, what is
+ * not UTF-8, or too many; -ERR_NOMEM. */
 int query_parse(struct query *q, const char *raw);
 void query_release(struct query *q);
 
@@ -33,11 +37,12 @@ struct query_pair {
 };
 int query_add(struct query *q, const struct query_pair *pairs, size_t n);
 
-/* The value of the only parameter of this name, which counts as used. NULL: none; *twice is set when it
- * is given more than once. */
+/* The value of the only parameter of this name, which counts as used. NULL: none; *twice is set when it is
+ * given more than once. The name must live as long as q: it is told to who asks for another one. */
 const char *query_one(struct query *q, const char *name, bool *twice);
 /* The next parameter of this name at or after *at, which is moved on; NULL: none left. */
 const char *query_next(struct query *q, const char *name, size_t *at);
+bool query_has(const struct query *q, const char *name); /* it counts neither as asked for nor as used */
 const char *query_unused(const struct query *q); /* a name that no one asked for, or NULL */
 
 /* Decodes %XX of a path part in place. False: a bad escape, a zero or control byte. */

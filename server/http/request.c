@@ -27,7 +27,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define LARGE_BODY (32u << 10) /* takes long, whatever the body is for */
+#define LARGE_BODY  (32u << 10) /* takes long, whatever the body is for */
+#define NOTHING_MAX 64          /* bytes of a body where none belongs: clients send {} */
 #define DROP_MAX                                                                                   \
     (16u << 20) /* bytes of a refused body that are read so that its sender gets the answer */
 
@@ -85,6 +86,21 @@ const char *request_param(struct request *rq, const char *name, struct problem *
     return NULL;
 }
 
+/* What was asked for is what is known. */
+static void tell_known(const struct query *q, const char *name, struct problem *p)
+{
+    size_t room = sizeof(p->detail);
+    size_t at = (size_t)snprintf(p->detail, room, "the query parameter `%.80s` is not known here%s",
+                                 name, q->asked_count ? "; known are:" : ", nor is any other");
+    for (size_t i = 0; i < q->asked_count && at < room; i++) {
+        size_t before = 0;
+        while (before < i && strcmp(q->asked[before], q->asked[i]) != 0)
+            before++;
+        if (before == i)
+            at += (size_t)snprintf(p->detail + at, room - at, "%s %s", i ? "," : "", q->asked[i]);
+    }
+}
+
 int request_no_more_params(struct request *rq, struct problem *p)
 {
     if (p->err)
@@ -93,7 +109,7 @@ int request_no_more_params(struct request *rq, struct problem *p)
     if (!name)
         return 0;
     problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, name, NULL, NULL);
-    snprintf(p->detail, sizeof(p->detail), "the query parameter `%.80s` is not known here", name);
+    tell_known(rq->query, name, p);
     return -p->err;
 }
 
@@ -212,13 +228,34 @@ static void read_query(struct request *rq)
     int err = rq->query ? query_parse(rq->query, rq->query_text) : -ERR_NOMEM;
     struct problem p;
     if (err == -ERR_BAD_PARAMETER) {
-        problem_set(&p, err,
-                    "the query has a bad escape, a control byte, or more than %d parameters",
-                    QUERY_MAX);
+        if (rq->query->wrong)
+            problem_field(&p, err, PLACE_PARAMETER, rq->query->wrong, "UTF-8 text", NULL);
+        else
+            problem_set(&p, err,
+                        "the query has a bad escape, a control byte, bytes that are not UTF-8, or "
+                        "more than %d parameters",
+                        QUERY_MAX);
         request_problem(rq, &p);
     } else if (err) {
         request_error(rq, err);
     }
+}
+
+static void refuse_any_body(struct request *rq)
+{
+    struct problem p;
+    problem_set(&p, ERR_BAD_REQUEST,
+                rq->route->method == METHOD_POST ? "this address takes no body, but an empty `{}`"
+                                                 : "this address takes no body");
+    request_problem(rq, &p);
+}
+
+/* A body that no handler could read. */
+static bool is_encoded(const struct request *rq)
+{
+    const char *coding =
+        rq->route->body == BODY_NONE ? NULL : request_header(rq, "Content-Encoding");
+    return coding && *coding && strcasecmp(coding, "identity") != 0;
 }
 
 static void find_route(struct request *rq, const char *method, const struct guard *g)
@@ -257,9 +294,17 @@ static void find_route(struct request *rq, const char *method, const struct guar
             if (!rq->stream)
                 request_error(rq, -ERR_NOMEM);
         }
-        if (rq->route->body == BODY_NONE && (g->length > 0 || g->chunked)) {
-            problem_set(&p, ERR_BAD_REQUEST, "this address takes no body");
+        bool no_body = rq->route->body == BODY_NONE && (g->length > 0 || g->chunked);
+        if (no_body && (m != METHOD_POST || g->length > NOTHING_MAX)) {
+            refuse_any_body(rq);
+        } else if (no_body) {
+            rq->body_limit = NOTHING_MAX; /* handle() looks whether it says nothing */
+        } else if (is_encoded(rq)) {
+            problem_set(&p, ERR_ENCODING,
+                        "the body must come without a Content-Encoding, not `%.40s`",
+                        request_header(rq, "Content-Encoding"));
             request_problem(rq, &p);
+            request_add_header(rq, "Accept-Encoding", "identity");
         } else if (g->length > rq->body_limit) {
             problem_set(&p, ERR_TOO_LARGE, "the body has %llu bytes; at most %zu",
                         (unsigned long long)g->length, rq->body_limit);
@@ -439,10 +484,27 @@ static bool takes_long(const struct request *rq)
     return rq->route->where == WHERE_ASIDE || (!rq->stream && rq->body.len > LARGE_BODY);
 }
 
+/* Blanks, or an object without members. */
+static bool says_nothing(const struct buf *body)
+{
+    char marks[3] = "";
+    size_t n = 0;
+    for (size_t i = 0; i < body->len; i++) {
+        if (memchr(" \t\r\n", body->data[i], 4))
+            continue;
+        if (n == 2)
+            return false;
+        marks[n++] = body->data[i];
+    }
+    return n == 0 || strcmp(marks, "{}") == 0;
+}
+
 static void handle(struct request *rq)
 {
     deadline_phase(rq->conn, PHASE_HANDLING);
-    if (takes_long(rq))
+    if (rq->route->body == BODY_NONE && rq->body.len > 0 && !says_nothing(&rq->body))
+        refuse_any_body(rq);
+    else if (takes_long(rq))
         request_aside(rq, rq->route->handler);
     else
         rq->route->handler(rq);

@@ -37,9 +37,40 @@ int fields_refuse(struct terms *t, const char *name, const char *limit, const ch
     return problem_field(t->problem, err, t->place, field, limit, value);
 }
 
+const char *fields_show(const json_t *value, bool text_wanted, char shown[FIELDS_SHOWN])
+{
+    if (json_is_string(value) && text_wanted)
+        return json_string_value(value);
+    if (json_is_string(value))
+        snprintf(shown, FIELDS_SHOWN, "\"%s\"", json_string_value(value));
+    else if (json_is_number(value))
+        snprintf(shown, FIELDS_SHOWN, "%.15g", json_number_value(value));
+    else
+        snprintf(shown, FIELDS_SHOWN, "%s",
+                 json_is_null(value)    ? "null"
+                 : json_is_true(value)  ? "true"
+                 : json_is_false(value) ? "false"
+                 : json_is_array(value) ? "[…]"
+                                        : "{…}");
+    return value ? shown : NULL;
+}
+
 static int refuse(struct terms *t, const char *name, const char *limit, const struct value *v)
 {
-    return fields_refuse(t, name, limit, v ? v->text : NULL);
+    char shown[FIELDS_SHOWN];
+    const char *text = v && v->json && !v->text ? fields_show(v->json, true, shown)
+                       : v                      ? v->text
+                                                : NULL;
+    return fields_refuse(t, name, limit, text);
+}
+
+/* The same where a number was to be given: a text is told from it. */
+static int refuse_number(struct terms *t, const char *name, const char *limit,
+                         const struct value *v)
+{
+    char shown[FIELDS_SHOWN];
+    return v->json ? fields_refuse(t, name, limit, fields_show(v->json, false, shown))
+                   : refuse(t, name, limit, v);
 }
 
 static bool whole(const struct value *v, double least, double most)
@@ -95,7 +126,7 @@ static int take_task(struct terms *t, const char *name, const struct value *v)
 static int take_priority(struct terms *t, const char *name, const struct value *v)
 {
     if (!whole(v, JOB_PRIORITY_MIN, JOB_PRIORITY_MAX))
-        return refuse(t, name, "a whole number from -100 to 100", v);
+        return refuse_number(t, name, "a whole number from -100 to 100", v);
     t->new->job.priority = (int)v->number;
     return 0;
 }
@@ -115,22 +146,24 @@ static int take_run_at(struct terms *t, const char *name, const struct value *v)
 
 static int take_delay(struct terms *t, const char *name, const struct value *v)
 {
-    return seconds(v, &t->new->asked_delay_us) ? 0 : refuse(t, name, SECONDS_TEXT, v);
+    return seconds(v, &t->new->asked_delay_us) ? 0 : refuse_number(t, name, SECONDS_TEXT, v);
 }
 
 static int take_expires_at(struct terms *t, const char *name, const struct value *v)
 {
     int64_t *us = &t->new->job.expires_us;
-    if (!moment(v, us) || *us <= clock_wall_us())
-        return refuse(t, name, "a time to come, such as 2026-11-23T03:19:00Z", v);
-    return 0;
+    bool is = moment(v, us);
+    if (is && *us > clock_wall_us())
+        return 0;
+    int err = refuse(t, name, "a time to come, such as 2026-11-23T03:19:00Z", v);
+    return is ? submit_later(t, err) : err;
 }
 
 static int take_timeout(struct terms *t, const char *name, const struct value *v)
 {
     int64_t us;
     if (!seconds(v, &us) || us < US_PER_MS)
-        return refuse(t, name, "a number of seconds from 0.001 to 315360000", v);
+        return refuse_number(t, name, "a number of seconds from 0.001 to 315360000", v);
     t->has_timeout = true;
     t->new->job.timeout_us = us;
     return 0;
@@ -139,7 +172,7 @@ static int take_timeout(struct terms *t, const char *name, const struct value *v
 static int take_max_attempts(struct terms *t, const char *name, const struct value *v)
 {
     if (!whole(v, 1, JOB_ATTEMPTS_MAX))
-        return refuse(t, name, "a whole number from 1 to 1000", v);
+        return refuse_number(t, name, "a whole number from 1 to 1000", v);
     t->has_attempts = true;
     t->new->job.max_attempts = (uint32_t)v->number;
     return 0;
@@ -152,7 +185,7 @@ static int backoff_delay(struct terms *t, const char *name, json_t *json, struct
     char shown[64];
     struct value v = value_of(json, shown);
     if (b->count == BACKOFF_LIST_MAX || !json || !seconds(&v, &b->delay_us[b->count]))
-        return refuse(t, name, SECONDS_TEXT, json ? &v : NULL);
+        return refuse_number(t, name, SECONDS_TEXT, &v);
     b->count++;
     return 0;
 }
@@ -214,8 +247,12 @@ static int take_tag(struct terms *t, const char *name, const struct value *v)
     if (!plain(v, JOB_TAG_MAX))
         return refuse(t, name, "a text of 1 to 64 bytes without control characters", v);
     struct buf *tags = &t->new->job.tags;
-    if (++t->tags > JOB_TAGS_MAX)
-        return refuse(t, name, "at most 16 tags", NULL);
+    if (++t->tags > JOB_TAGS_MAX) {
+        int err = refuse(t, name, "one of at most 16 tags", NULL);
+        snprintf(t->problem->detail, sizeof(t->problem->detail), "`%s` may have at most %d",
+                 t->place == PLACE_POINTER ? "tags" : name, JOB_TAGS_MAX);
+        return err;
+    }
     if (tags->len > 0)
         tags->len--; /* the bracket */
     buf_addc(tags, t->tags == 1 ? '[' : ',');
@@ -326,14 +363,16 @@ static int unique_member(struct terms *t, const char *name, json_t *json)
     if (strcmp(name, "period") == 0)
         return seconds(&v, &u->period_us) && u->period_us > 0
                    ? 0
-                   : refuse(t, field, "a number of seconds above 0, at most 315360000", &v);
+                   : refuse_number(t, field, "a number of seconds above 0, at most 315360000", &v);
     if (strcmp(name, "on_conflict") == 0) {
         t->new->reject = strcmp(text, "reject") == 0;
         return t->new->reject || strcmp(text, "return") == 0
                    ? 0
                    : refuse(t, field, "`return` or `reject`", &v);
     }
-    return refuse(t, field, "one of by, key, while, period, on_conflict", NULL);
+    char pointer[96];
+    snprintf(pointer, sizeof(pointer), "%s/%s", t->prefix, field);
+    return problem_unknown(t->problem, pointer, "by, key, while, period, on_conflict");
 }
 
 static int take_unique(struct terms *t, const char *name, const struct value *v)
@@ -408,7 +447,7 @@ static const struct field {
 static int take_many(struct terms *t, const struct field *f, json_t *value)
 {
     if (!json_is_array(value))
-        return refuse(t, f->name, "an array of texts", NULL);
+        return refuse(t, f->name, "an array of texts", &(struct value){.json = value});
     size_t i;
     json_t *each;
     json_array_foreach(value, i, each)
@@ -425,16 +464,13 @@ static int take_many(struct terms *t, const struct field *f, json_t *value)
 
 static int unknown_field(struct terms *t, const char *name)
 {
-    char field[96];
-    struct problem *p = t->problem;
+    char field[96], known[320];
+    size_t at = 0;
     snprintf(field, sizeof(field), "%s/%s", t->prefix, name);
-    problem_field(p, ERR_UNKNOWN_FIELD, PLACE_POINTER, field, NULL, NULL);
-    size_t at = (size_t)snprintf(p->detail, sizeof(p->detail),
-                                 "the field `%.64s` is not known; known are:", name);
-    for (size_t i = 0; i < FIELDS && at < sizeof(p->detail); i++)
-        at += (size_t)snprintf(p->detail + at, sizeof(p->detail) - at, "%s %s", i ? "," : "",
-                               fields[i].name);
-    return -ERR_UNKNOWN_FIELD;
+    for (size_t i = 0; i < FIELDS && at < sizeof(known); i++)
+        at +=
+            (size_t)snprintf(known + at, sizeof(known) - at, "%s%s", i ? ", " : "", fields[i].name);
+    return problem_unknown(t->problem, field, known);
 }
 
 int fields_take_json(struct terms *t, const char *name, json_t *value)

@@ -84,25 +84,29 @@ int submit_multipart(struct request *rq, struct problem *p)
 
 static bool command_has(const struct taskdef *task, const char *name)
 {
-    char field[160];
-    int n = snprintf(field, sizeof(field), "{input.%s}", name);
-    if (n < 0 || (size_t)n >= sizeof(field))
-        return false;
+    const char *field;
     for (char *const *word = task->argv; word && *word; word++) {
-        if (strstr(*word, field))
-            return true;
+        const char *at = *word;
+        for (size_t len; taskdef_field(&at, &field, &len);) {
+            if (len == strlen(name) && memcmp(field, name, len) == 0)
+                return true;
+        }
     }
     return false;
 }
 
-static bool is_utf8(const char *text)
+/* Behind the parameters of a submission, which are known everywhere: those of the command. */
+static void tell_words(const struct taskdef *task, struct problem *p)
 {
-    for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
-        n = buf_utf8(text, left);
-        if (n == 0)
-            return false;
+    const char *field;
+    size_t at = strlen(p->detail), room = sizeof(p->detail);
+    if (task->kind != TASK_COMMAND || task->input != TASK_INPUT_RAW)
+        return;
+    for (char *const *word = task->argv; *word; word++) {
+        const char *rest = *word;
+        for (size_t len; at < room && taskdef_field(&rest, &field, &len);)
+            at += (size_t)snprintf(p->detail + at, room - at, ", %.*s", (int)len, field);
     }
-    return true;
 }
 
 static int add_word(struct terms *t, struct request *rq, const char *name)
@@ -111,9 +115,6 @@ static int add_word(struct terms *t, struct request *rq, const char *name)
     const char *value = request_param(rq, name, t->problem);
     if (!value)
         return -t->problem->err; /* given twice */
-    if (!is_utf8(value))
-        return problem_field(t->problem, ERR_BAD_PARAMETER, PLACE_PARAMETER, name, "UTF-8 text",
-                             NULL);
     buf_addc(out, out->len ? ',' : '{');
     buf_add_json_string(out, name, strlen(name));
     buf_addc(out, ':');
@@ -144,6 +145,20 @@ static int take_words(struct terms *t, struct request *rq)
 
 /* ---- the body ---- */
 
+/* Whether a body is JSON although it only says that it came of curl -d: a command says what it
+ * takes; who has a schema may take bytes, too, and gets what looks like none of an object as it is.
+ */
+static bool is_for_json(uint32_t index, const struct buf *body)
+{
+    const struct taskdef *task = &reader_tasks()->task[index];
+    if (task->kind == TASK_COMMAND || task->kind == TASK_PERSISTENT)
+        return task->input == TASK_INPUT_JSON;
+    size_t at = 0;
+    while (at < body->len && memchr(" \t\r\n", body->data[at], 4))
+        at++;
+    return input_is_checked(index) && at < body->len && body->data[at] == '{';
+}
+
 static int take_type(struct terms *t, struct request *rq)
 {
     struct job *job = &t->new->job;
@@ -154,13 +169,16 @@ static int take_type(struct terms *t, struct request *rq)
     if (len > JOB_TYPE_MAX || !strchr(type, '/'))
         return problem_field(t->problem, ERR_BAD_HEADER, PLACE_HEADER, "Content-Type",
                              "a media type of at most 127 bytes", type);
-    if (json_type_is_json(type)) {
-        int err = submit_check_text(rq->body.data, rq->body.len, NULL, t->problem);
+    bool form = json_type_is_form(type) && is_for_json(t->new->task_index, &rq->body);
+    if (form || json_type_is_json(type)) {
+        int err = submit_check_whole(rq->body.data, rq->body.len, t->problem);
         if (!err)
             err = input_check(t->new->task_index, rq->body.data, rq->body.len, "", t->problem);
+        if (err == -ERR_INVALID_INPUT)
+            err = submit_later(t, err);
         if (err)
             return err;
-        if (json_type_is_plain(type))
+        if (form || json_type_is_plain(type))
             return 0; /* the empty type */
     }
     memcpy(job->input_type, type, len + 1);
@@ -184,15 +202,20 @@ static void raw_fingerprint(struct change *c, const struct request *rq)
 int submit_raw(struct change *c, struct request *rq, struct problem *p)
 {
     struct terms t;
+    struct problem late;
     submit_begin(&t, &c->one, p, PLACE_PARAMETER);
+    t.late = submit_begin_late(c, &late);
     t.has_task = true;
     int err = task_name_find(rq->part.text, rq->part.len, &c->one.task_index, PLACE_NONE, p);
     if (!err)
         err = fields_take_params(&t, rq);
     if (!err)
         err = take_words(&t, rq);
-    if (!err)
+    bool unknown = !err;
+    if (unknown)
         err = request_no_more_params(rq, p);
+    if (unknown && err == -ERR_BAD_PARAMETER)
+        tell_words(&reader_tasks()->task[c->one.task_index], p);
     if (!err)
         err = take_type(&t, rq);
     if (err)
@@ -202,5 +225,6 @@ int submit_raw(struct change *c, struct request *rq, struct problem *p)
         buf_add(&c->one.job.input, rq->body.data, rq->body.len);
     else
         buf_move(&c->one.job.input, &rq->body);
-    return submit_complete(&t);
+    err = submit_complete(&t);
+    return err ? err : submit_now(c, t.late, p);
 }

@@ -16,14 +16,19 @@
 
 static int bad(struct problem *p, const char *pointer, const char *limit, json_t *value)
 {
-    return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, pointer, limit, json_string_value(value));
+    char shown[FIELDS_SHOWN];
+    return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, pointer, limit,
+                         fields_show(value, true, shown));
 }
 
 static int take_text(struct problem *p, const char *pointer, json_t *value, char *out, size_t size)
 {
     if (!json_is_string(value) || json_string_length(value) >= size ||
-        strlen(json_string_value(value)) != json_string_length(value))
-        return bad(p, pointer, "a text of ordinary length", value);
+        strlen(json_string_value(value)) != json_string_length(value)) {
+        char limit[64];
+        snprintf(limit, sizeof(limit), "a text of at most %zu bytes", size - 1);
+        return bad(p, pointer, limit, value);
+    }
     memcpy(out, json_string_value(value), json_string_length(value) + 1);
     return 0;
 }
@@ -96,19 +101,21 @@ static int take_fields(struct schedule *g, json_t *root, struct problem *p)
         if (i == FIELDS) {
             char pointer[96];
             snprintf(pointer, sizeof(pointer), "/%s", name);
-            return problem_field(p, ERR_UNKNOWN_FIELD, PLACE_POINTER, pointer,
-                                 "name, cron, time_zone, overlap, missed, paused or job", NULL);
+            return problem_unknown(p, pointer,
+                                   "name, cron, time_zone, overlap, missed, paused, job");
         }
         int err = fields[i].take(g, value, p);
         if (err)
             return err;
     }
     if (!g->name[0] || !g->cron[0] || !json_object_get(root, "job"))
-        return problem_field(p, ERR_MISSING_FIELD, PLACE_POINTER,
-                             !g->name[0]   ? "/name"
-                             : !g->cron[0] ? "/cron"
-                                           : "/job",
-                             "given", NULL);
+        return problem_missing(p,
+                               !g->name[0]   ? "/name"
+                               : !g->cron[0] ? "/cron"
+                                             : "/job",
+                               !g->name[0]   ? "the name of the schedule"
+                               : !g->cron[0] ? "when it runs, such as `30 3 * * *`"
+                                             : "what it runs, as POST /v1/jobs takes it");
     return 0;
 }
 

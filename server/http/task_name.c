@@ -51,7 +51,7 @@ static const char *nearest(const char *name)
 static void describe(const char *name, struct problem *p)
 {
     const struct taskdefs *defs = reader_tasks();
-    const char *like = nearest(name);
+    const char *like = name[0] ? nearest(name) : NULL;
     size_t room = sizeof(p->detail);
     size_t at = (size_t)snprintf(p->detail, room, "there is no task `%s`", name);
     if (like)
