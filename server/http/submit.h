@@ -19,6 +19,7 @@ bool refs_find(const struct refs *refs, const char *name, struct id *id);
 
 #define SUBMIT_URL_TEXT "an http or https URL of at most 2047 bytes, without a user name"
 bool submit_url_ok(const char *text, size_t len); /* text may be NULL */
+#define SUBMIT_HOST_TEXT "at an address that may be called: a public one, or one that `webhook_allow` names"
 
 /* Each fills c (from request_change) but its key; 0, or a negative enum err with p filled. */
 int submit_json(struct change *c, const char *body, size_t len, struct problem *p);
