@@ -350,6 +350,7 @@ def live_schemas(s):
     check(bad['errors'][0]['pointer'] == '/seconds', 'a raw body is the input')
     s.call(400, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/sleep/jobs', '{"seconds":1,"seconds":2}',
            {'Content-Type': 'application/json'})
+    s.call(204, 'POST', '/v1/jobs/batch', '/v1/jobs/batch?validate_only=true', '{"jobs":[{"task":"noop"}]}')
     s.call(204, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/sha256/jobs?validate_only=true', b'\x00')
     s.call(400, 'POST', '/v1/jobs', '/v1/jobs?validate_only=maybe', '{"task":"noop"}')
 

@@ -173,6 +173,19 @@ START_TEST(every_end_is_told)
     got = last();
     ck_assert_ptr_nonnull(strstr(got, "dev.jobmill.group.done"));
     free(got);
+    static const char *const lines[] = {"Content-Type: application/x-ndjson", NULL};
+    snprintf(body, sizeof(body), "/v1/jobs/batch?callback_url=http://127.0.0.1:%d/lines", rc.port);
+    answer_free(http(s, "POST", body, "{\"task\":\"noop\"}\n", lines));
+    eventually(atomic_load(&rc.calls) == before + 2, LONG_MS);
+    got = last();
+    ck_assert_ptr_nonnull(strstr(got, "POST /lines "));
+    ck_assert_ptr_nonnull(strstr(got, "dev.jobmill.group.done"));
+    free(got);
+    struct answer *a = http(s, "POST", "/v1/jobs/batch?callback_url=http://10.0.0.1/",
+                            "{\"task\":\"noop\"}\n", lines);
+    ck_assert_int_eq(a->status, 400);
+    ck_assert_str_eq(jstr(a->json, "errors.0.parameter"), "callback_url");
+    answer_free(a);
     server_free(s);
     receiver_stop();
 }

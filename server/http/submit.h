@@ -48,6 +48,8 @@ bool submit_lines_refs(const struct submit_lines *l); /* did one of them have a 
 int submit_line(struct submit_lines *l, struct change *c, const char *line, size_t len,
                 size_t number, struct problem *p);
 
+/* ?validate_only=: all checks of a submission, and nothing kept. */
+int submit_validate_only(struct request *rq, bool *on, struct problem *p);
 /* The Idempotency-Key header, or NULL. */
 int submit_key(struct change *c, const char *header, struct problem *p);
 /* Nothing is known of c->which, on which a job depends. -ERR_UNKNOWN_DEPENDENCY. */
