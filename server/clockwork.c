@@ -48,7 +48,7 @@ static int last_runs(const struct schedule *g, bool *runs)
 }
 
 /* The job of this run: a copy of the schedule's. */
-static int make_job(const struct schedule *g, struct new_job *n, int64_t now_us)
+static int make_job(const struct schedule *g, struct new_job *n, int64_t run_at_us, int64_t now_us)
 {
     struct job *job = &n->job;
     *n = (struct new_job){.asked_delay_us = -1, .task_index = (uint32_t)task_index(g->job.task)};
@@ -62,7 +62,7 @@ static int make_job(const struct schedule *g, struct new_job *n, int64_t now_us)
     job->max_attempts = g->job.max_attempts;
     job->timeout_us = g->job.timeout_us;
     job->created_us = now_us - now_us % US_PER_MS;
-    job->run_at_us = g->next_us;
+    job->run_at_us = run_at_us;
     memcpy(job->owner, g->job.owner, sizeof(job->owner));
     memcpy(job->backoff, g->job.backoff, sizeof(job->backoff));
     memcpy(job->concurrency_key, g->job.concurrency_key, sizeof(job->concurrency_key));
@@ -118,7 +118,7 @@ static int run(struct batch *b, struct schedule *g, int64_t now_us, struct look 
     int err = may_run(b, g, now_us, &may);
     if (!err && may) {
         struct new_job n;
-        err = make_job(g, &n, now_us);
+        err = make_job(g, &n, g->next_us, now_us);
         if (!err)
             err = steps_submit(b, &n);
         g->last_us = g->next_us;
@@ -216,17 +216,60 @@ static int hold(const struct schedule *asked, int64_t now_us)
                : store_schedule_pause(w.store, asked->name, asked->paused, next_us);
 }
 
+/* A job of it, which is its last one now. */
+static int run_once(struct batch *b, struct schedule *g, struct id *id, int64_t now_us)
+{
+    struct new_job n;
+    int64_t run_at_us = now_us - now_us % US_PER_MS;
+    int err = make_job(g, &n, run_at_us, now_us);
+    if (!err)
+        err = steps_submit(b, &n);
+    *id = g->last_job = n.job.id;
+    g->last_us = run_at_us;
+    job_release(&n.job);
+    return err ? err : store_schedule_ran(w.store, g);
+}
+
+/* Out of turn, also while it is paused: its next time stays, and `overlap` holds. */
+static int run_now(struct batch *b, struct change *c, int64_t now_us)
+{
+    struct schedule g;
+    bool runs = false;
+    int err = store_schedule_get(w.store, c->schedule->name, &g);
+    if (err)
+        return err;
+    if (strcmp(g.job.owner, c->schedule->job.owner) != 0)
+        err = -ERR_NO_SCHEDULE;
+    else if (task_index(g.job.task) < 0)
+        err = -ERR_UNKNOWN_TASK;
+    else
+        err = last_runs(&g, &runs);
+    if (!err && runs && g.overlap == OVERLAP_SKIP) {
+        c->which = g.last_job;
+        err = -ERR_CONFLICT;
+    } else if (!err && runs && g.overlap == OVERLAP_REPLACE) {
+        err = steps_cancel(b, &g.last_job, now_us);
+    }
+    if (!err)
+        err = run_once(b, &g, &c->one.job.id, now_us);
+    schedule_release(&g);
+    return err;
+}
+
 int clockwork_change(struct batch *b, struct change *c, int64_t now_us)
 {
     struct schedule *g = c->schedule;
-    (void)b;
     w.next_schedule_us = 0; /* looked up in this transaction */
     if (c->schedule_act == SCHEDULE_PUT) {
         c->err = put(c);
     } else if (c->schedule_act == SCHEDULE_DELETE) {
         c->err = store_schedule_delete(w.store, g->name);
+    } else if (c->schedule_act == SCHEDULE_RUN) {
+        c->err = run_now(b, c, now_us);
     } else {
         c->err = hold(g, now_us);
     }
-    return c->err == -ERR_NO_SCHEDULE || c->err == -ERR_CONFLICT ? 0 : c->err;
+    return c->err == -ERR_NO_SCHEDULE || c->err == -ERR_CONFLICT || c->err == -ERR_UNKNOWN_TASK
+               ? 0
+               : c->err;
 }

@@ -133,9 +133,9 @@ struct change {
     bool kept;                   /* the writer's: it waits there */
 
     /* CHANGE_SCHEDULE: `schedule` (heap) as it is to be, or only its name to be deleted; pause: read before,
-     * with `paused` as it is to be */
+     * with `paused` as it is to be; run: read before; out: one.job.id, or of -ERR_CONFLICT, which */
     struct schedule *schedule;
-    enum schedule_act { SCHEDULE_PUT, SCHEDULE_DELETE, SCHEDULE_PAUSE } schedule_act;
+    enum schedule_act { SCHEDULE_PUT, SCHEDULE_DELETE, SCHEDULE_PAUSE, SCHEDULE_RUN } schedule_act;
 
     /* CHANGE_SUBMIT and the first part of a CHANGE_BATCH with an Idempotency-Key; empty string: none */
     bool awaited; /* CHANGE_SUBMIT: who submits waits for the outcome, and is told nothing before it */

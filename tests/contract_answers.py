@@ -194,6 +194,15 @@ def live_schedules(s):
         _, held = s.call(200, 'POST', one + '/' + word, f'/v1/schedules/nightly/{word}')
         check(held['paused'] == paused, word)
         s.call(404, 'POST', one + '/' + word, f'/v1/schedules/nope/{word}')
+    headers, job = s.call(202, 'POST', one + '/run', '/v1/schedules/nightly/run')
+    check(headers['Location'] == '/v1/jobs/' + job['id'] and job['tags'] == ['t'] and job['input'] == 1, 'run now')
+    check(s.call(200, 'GET', one, '/v1/schedules/nightly')[1]['last_job'] == job['id'], 'the last job')
+    s.call(404, 'POST', one + '/run', '/v1/schedules/nope/run')
+    s.call(200, 'POST', all_, all_, json.dumps({**body, 'name': 'long', 'job': {'task': 'sleep', 'input': {'seconds': 600}}}))
+    _, job = s.call(202, 'POST', one + '/run', '/v1/schedules/long/run')
+    s.call(409, 'POST', one + '/run', '/v1/schedules/long/run')
+    s.call(200, 'POST', '/v1/jobs/{id}/cancel', f'/v1/jobs/{job["id"]}/cancel?wait=60')
+    s.call(204, 'DELETE', one, '/v1/schedules/long')
     for wrong in ({'cron': '* * *'}, {'cron': '61 * * * *'}, {'cron': '0 0 30 2 *'}, {'time_zone': 'Mars/Base'}, {'name': 'A'}, {'x': 1},
                   {'overlap': 'x'}, {'missed': 'x'}, {'paused': 1}, {'job': 1}, {'job': {'task': 'noop', 'delay': 1}}, {'job': {}},
                   {'job': {'task': 'noop', 'priority': 1000}}, {'job': {'task': 'noop', 'unique': {}}}):
@@ -341,6 +350,7 @@ def live_schemas(s):
     check(bad['errors'][0]['pointer'] == '/seconds', 'a raw body is the input')
     s.call(400, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/sleep/jobs', '{"seconds":1,"seconds":2}',
            {'Content-Type': 'application/json'})
+    s.call(204, 'POST', '/v1/jobs/batch', '/v1/jobs/batch?validate_only=true', '{"jobs":[{"task":"noop"}]}')
     s.call(204, 'POST', '/v1/tasks/{task}/jobs', '/v1/tasks/sha256/jobs?validate_only=true', b'\x00')
     s.call(400, 'POST', '/v1/jobs', '/v1/jobs?validate_only=maybe', '{"task":"noop"}')
 
@@ -439,6 +449,10 @@ def ask_again(s, path, target):
 
 
 def live_rest(s):
+    headers, pool = s.call(200, 'GET', '/v1/pools/{pool}', '/v1/pools/default')
+    check(pool['name'] == 'default', 'a pool')
+    s.call(304, 'GET', '/v1/pools/{pool}', '/v1/pools/default', headers={'If-None-Match': headers['ETag']})
+    s.call(404, 'GET', '/v1/pools/{pool}', '/v1/pools/none')
     for path in ('/v1/tasks', '/v1/pools', '/v1/workers', '/v1/stats', '/v1/history', '/v1/caller', '/v1/settings', '/v1/audit', '/healthz', '/readyz', '/', '/v1/tasks/{task}', '/v1/jobs'):
         target = path.replace('{task}', 'primes')
         headers, _ = s.call(200, 'GET', path, target)

@@ -236,6 +236,13 @@ START_TEST(unknown_dependencies)
     refused(s, "POST", raw, "1", NULL, "depends_on");
     refused(s, "POST", validated, "1", NULL, "depends_on");
     refused(s, "POST", "/v1/jobs/batch", three, NULL, "/jobs/2/depends_on/0");
+    refused(s, "POST", "/v1/jobs/batch?validate_only=true", three, NULL, "/jobs/2/depends_on/0");
+    refused(s, "POST", "/v1/jobs/batch?validate_only=true", second, lines, "validate_only");
+    answer_free(post(s, "/v1/jobs/batch?validate_only=true",
+                     "{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},"
+                     "{\"task\":\"noop\",\"depends_on\":[\"a\"]}]}",
+                     204));
+    ck_assert_int_eq(jobs_kept(s), 0);
     refused(s, "POST", "/v1/jobs/batch", second, lines, "/depends_on/0");
     server_free(s);
 }

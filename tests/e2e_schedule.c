@@ -137,6 +137,51 @@ START_TEST(a_paused_schedule_makes_nothing)
 END_TEST
 
 /* A zone's file that is not there for a while: who needs it waits, in nobody's way. */
+/* Out of turn: by hand, also while it is held back, and as `overlap` has it. */
+START_TEST(it_runs_by_hand)
+{
+    static const char *const late = "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}";
+    struct server *s = server_new(NULL, NULL);
+    put(s, "skip", ",\"paused\":true", late);
+    put(s, "queue", ",\"overlap\":\"queue\"", late);
+    put(s, "replace", ",\"overlap\":\"replace\"", late);
+    struct answer *g = schedule(s, "skip"), *a;
+    char *next = json_dumps(jget(g->json, "next"), JSON_COMPACT), location[100], want[100];
+    answer_free(g);
+    static const char *const names[] = {"skip", "queue", "replace"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[60], first[40];
+        snprintf(path, sizeof(path), "/v1/schedules/%s/run", names[i]);
+        a = http(s, "POST", path, NULL, NULL);
+        ck_assert_msg(a->status == 202, "%s", a->body);
+        snprintf(first, sizeof(first), "%s", jstr(a->json, "id"));
+        snprintf(want, sizeof(want), "/v1/jobs/%s", first);
+        ck_assert(answer_header(a, "Location", location, sizeof(location)));
+        ck_assert_str_eq(location, want);
+        answer_free(a);
+        char *last = last_job(s, names[i]);
+        ck_assert_str_eq(last, first);
+        free(last);
+        a = http(s, "POST", path, "{}", NULL);
+        ck_assert_int_eq(a->status, i == 0 ? 409 : 202);
+        if (i == 0)
+            ck_assert_ptr_nonnull(strstr(jstr(a->json, "detail"), first));
+        answer_free(a);
+        if (i == 2)
+            answer_free(await_state(s, first, "cancelled"));
+        answer_free(http(s, "POST", "/v1/jobs/cancel?task=sleep", NULL, NULL));
+    }
+    g = schedule(s, "skip");
+    char *then = json_dumps(jget(g->json, "next"), JSON_COMPACT);
+    ck_assert_str_eq(then, next);
+    ck_assert(json_is_true(jget(g->json, "paused")));
+    answer_free(g);
+    free(next);
+    free(then);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(a_zone_that_cannot_be_read_ends_no_schedule)
 {
     struct server *s = server_new(NULL, NULL);
@@ -231,9 +276,13 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        a_due_schedule_makes_its_job_once,         missed_runs_are_made_up_for_once_or_not_at_all,
-        a_paused_schedule_makes_nothing,           a_zone_that_cannot_be_read_ends_no_schedule,
-        a_schedule_is_changed_and_resumed_at_once, overlapping_runs,
+        a_due_schedule_makes_its_job_once,
+        missed_runs_are_made_up_for_once_or_not_at_all,
+        a_paused_schedule_makes_nothing,
+        it_runs_by_hand,
+        a_zone_that_cannot_be_read_ends_no_schedule,
+        a_schedule_is_changed_and_resumed_at_once,
+        overlapping_runs,
     };
     return run_suite("schedule", tests, sizeof(tests) / sizeof(tests[0]));
 }

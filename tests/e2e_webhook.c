@@ -173,6 +173,19 @@ START_TEST(every_end_is_told)
     got = last();
     ck_assert_ptr_nonnull(strstr(got, "dev.jobmill.group.done"));
     free(got);
+    static const char *const lines[] = {"Content-Type: application/x-ndjson", NULL};
+    snprintf(body, sizeof(body), "/v1/jobs/batch?callback_url=http://127.0.0.1:%d/lines", rc.port);
+    answer_free(http(s, "POST", body, "{\"task\":\"noop\"}\n", lines));
+    eventually(atomic_load(&rc.calls) == before + 2, LONG_MS);
+    got = last();
+    ck_assert_ptr_nonnull(strstr(got, "POST /lines "));
+    ck_assert_ptr_nonnull(strstr(got, "dev.jobmill.group.done"));
+    free(got);
+    struct answer *a = http(s, "POST", "/v1/jobs/batch?callback_url=http://10.0.0.1/",
+                            "{\"task\":\"noop\"}\n", lines);
+    ck_assert_int_eq(a->status, 400);
+    ck_assert_str_eq(jstr(a->json, "errors.0.parameter"), "callback_url");
+    answer_free(a);
     server_free(s);
     receiver_stop();
 }
@@ -290,11 +303,27 @@ END_TEST
 
 START_TEST(addresses_that_are_not_public_are_refused)
 {
-    static const char *const hosts[] = {"127.0.0.1",  "localhost",          "0.0.0.0",
-                                        "[::1]",      "[::ffff:127.0.0.1]", "127.1",
-                                        "2130706433", "0x7f000001"};
+    static const char *const hosts[] = {"localhost", "127.1", "2130706433", "0x7f000001",
+                                        "127.0.0.1."};
+    static const char *const plain[] = {"127.0.0.1", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]",
+                                        "10.0.0.1"};
+    static const char *const forms[][2] = {
+        {"/v1/jobs", "{\"task\":\"noop\",\"callback_url\":\"http://%s:%d/\"}"},
+        {"/v1/jobs/batch",
+         "{\"jobs\":[{\"task\":\"noop\"}],\"callback_url\":\"https:\\/\\/%s:%d?a\"}"}};
     receiver_start();
     struct server *s = server_new("[server]\nwebhook_delays = 10ms\n", NULL);
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) { /* known when it is submitted */
+        for (size_t k = 0; k < 2; k++) {
+            char body[200];
+            snprintf(body, sizeof(body), forms[k][1], plain[i], rc.port);
+            struct answer *a = http(s, "POST", forms[k][0], body, NULL);
+            ck_assert_msg(a->status == 400, "%s: %s", body, a->body);
+            ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), "/callback_url");
+            ck_assert_ptr_nonnull(strstr(jstr(a->json, "detail"), "webhook_allow"));
+            answer_free(a);
+        }
+    }
     for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
         char *id = submit_with(s, hosts[i], "\"task\":\"noop\"");
         eventually(delivery_is(s, id, "given_up"), LONG_MS);

@@ -236,15 +236,24 @@ static void submit_all(struct request *rq)
     struct change *c = request_change(rq, CHANGE_BATCH);
     if (!c)
         return;
+    bool validate_only = false;
     int err = request_read_wait(rq, &p);
+    if (!err)
+        err = submit_validate_only(rq, &validate_only, &p);
     if (!err)
         err = submit_key(c, request_header(rq, "Idempotency-Key"), &p);
     if (!err)
         err = request_no_more_params(rq, &p);
     if (!err)
         err = submit_batch(c, rq->body.data, rq->body.len, &p);
+    if (!err && validate_only)
+        err = submit_check_parents(c, PLACE_POINTER, &p);
     if (err) {
         request_problem(rq, &p);
+        return;
+    }
+    if (validate_only) {
+        rq->reply.status = 204;
         return;
     }
     trace_take(c, request_header(rq, "traceparent"));

@@ -238,17 +238,6 @@ static void submitted(struct request *rq)
         answer_waited(rq);
 }
 
-/* ?validate_only=: all checks of a submission, and nothing kept. */
-static int read_validate_only(struct request *rq, bool *on, struct problem *p)
-{
-    const char *text = request_param(rq, "validate_only", p);
-    *on = text && strcmp(text, "true") == 0;
-    if (p->err || !text || *on || strcmp(text, "false") == 0)
-        return -p->err;
-    return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "validate_only", "true or false",
-                         text);
-}
-
 void api_jobs_submit(struct request *rq)
 {
     bool raw = rq->route->body == BODY_RAW;
@@ -265,7 +254,7 @@ void api_jobs_submit(struct request *rq)
     if (!err)
         err = request_read_wait(rq, &p);
     if (!err)
-        err = read_validate_only(rq, &validate_only, &p);
+        err = submit_validate_only(rq, &validate_only, &p);
     if (!err)
         err = submit_key(c, request_header(rq, "Idempotency-Key"), &p);
     if (!err && !raw)

@@ -67,17 +67,41 @@ static void changed(struct request *rq)
     buf_addc(out, '\n');
 }
 
+/* The pool that the path names; 0, or an error in p. */
+static int find(const struct request *rq, uint32_t *index, struct problem *p)
+{
+    const struct taskdefs *defs = reader_tasks();
+    for (uint32_t i = 0; i < defs->pools; i++) {
+        if (strlen(defs->pool[i].name) == rq->part.len &&
+            memcmp(defs->pool[i].name, rq->part.text, rq->part.len) == 0) {
+            *index = i;
+            return 0;
+        }
+    }
+    return problem_set(p, ERR_NOT_FOUND, "there is no pool `%.*s`",
+                       (int)(rq->part.len < 80 ? rq->part.len : 80), rq->part.text);
+}
+
+void api_pools_get(struct request *rq)
+{
+    struct problem p = {0};
+    uint32_t i = 0;
+    if (find(rq, &i, &p) || request_no_more_params(rq, &p)) {
+        request_problem(rq, &p);
+        return;
+    }
+    struct buf *out = request_json(rq, 200);
+    add_pool(out, i);
+    buf_addc(out, '\n');
+    request_with_etag(rq);
+}
+
 static void pause(struct request *rq, bool paused)
 {
     const struct taskdefs *defs = reader_tasks();
     struct problem p = {0};
     uint32_t i = 0;
-    while (i < defs->pools && (strlen(defs->pool[i].name) != rq->part.len ||
-                               memcmp(defs->pool[i].name, rq->part.text, rq->part.len) != 0))
-        i++;
-    if (i == defs->pools)
-        problem_set(&p, ERR_NOT_FOUND, "there is no pool `%.*s`",
-                    (int)(rq->part.len < 80 ? rq->part.len : 80), rq->part.text);
+    (void)find(rq, &i, &p);
     for (uint32_t t = 0; t < defs->tasks && !p.err; t++) { /* a pool is held back with all in it */
         if (defs->task[t].pool == i)
             (void)caller_may_task(&rq->caller, defs->task[t].name, &p);

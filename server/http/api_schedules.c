@@ -3,6 +3,7 @@
  * threads.
  */
 #include "api.h"
+#include "api_jobs.h"
 #include "json.h"
 #include "request.h"
 #include "submit.h"
@@ -51,6 +52,10 @@ static void add_schedule(struct buf *out, const struct schedule *g)
     buf_addf(out, ",\"overlap\":\"%s\",\"missed\":\"%s\",\"paused\":%s,\"created_at\":",
              overlap_name(g->overlap), g->catch_up ? "once" : "none", g->paused ? "true" : "false");
     json_time(out, g->created_us);
+    if (g->job.owner[0]) {
+        buf_adds(out, ",\"owner\":");
+        json_text(out, g->job.owner);
+    }
     if (g->last_us) {
         buf_adds(out, ",\"last_run_at\":");
         json_time(out, g->last_us);
@@ -262,6 +267,55 @@ static void hold(struct request *rq, bool paused)
 void api_schedules_pause(struct request *rq)
 {
     hold(rq, true);
+}
+
+static void ran(struct request *rq)
+{
+    const struct change *c = rq->change;
+    char id[ID_TEXT];
+    struct problem p;
+    struct job job;
+    if (c->err == -ERR_CONFLICT) {
+        id_format(&c->which, id);
+        problem_set(&p, c->err, "its last job, %s, has not ended, and `overlap` is `skip`", id);
+        request_problem(rq, &p);
+        return;
+    }
+    if (c->err == -ERR_UNKNOWN_TASK) {
+        problem_set(&p, c->err, "there is no task `%s` any more", c->schedule->job.task);
+        request_problem(rq, &p);
+        return;
+    }
+    if (c->err) {
+        answer_error(rq, c->err, c->schedule->name);
+        return;
+    }
+    rq->id = c->one.job.id;
+    if (!jobs_read(rq, READ_INPUT, http_conf->inline_max, &job))
+        return;
+    id_format(&rq->id, id);
+    request_add_header(rq, "Location", "/v1/jobs/%s", id);
+    struct buf *out = request_json(rq, 202);
+    json_job_now(out, &job);
+    buf_addc(out, '\n');
+    job_release(&job);
+}
+
+void api_schedules_run(struct request *rq)
+{
+    char name[SCHEDULE_NAME_MAX + 1];
+    struct problem p = {0};
+    if (http_draining()) {
+        request_error(rq, -ERR_DRAINING);
+        return;
+    }
+    struct change *c = path_name(rq, name) ? change_new(rq, SCHEDULE_RUN) : NULL;
+    if (!c || !read_own(rq, name, c->schedule))
+        return;
+    if (caller_may_task(&rq->caller, c->schedule->job.task, &p))
+        request_problem(rq, &p);
+    else
+        request_commit(rq, NULL, ran);
 }
 
 void api_schedules_resume(struct request *rq)

@@ -7,6 +7,7 @@
 #include "request.h"
 #include "submit.h"
 #include "trace.h"
+#include "webhook.h"
 
 #include "../../common/err.h"
 #include "../conf.h"
@@ -271,6 +272,22 @@ static int look_up_key(struct request *rq)
     return 0;
 }
 
+/* ?callback_url=, as such a body has no place for it: of the group. */
+static int take_url(struct request *rq)
+{
+    struct stream *s = rq->stream;
+    const char *url = request_param(rq, "callback_url", &s->problem);
+    struct change *c = url ? change_of(rq) : NULL;
+    if (!url || !c)
+        return -s->problem.err;
+    if (!submit_url_ok(url, strlen(url)) || !webhook_host_ok(url))
+        return problem_field(&s->problem, ERR_BAD_PARAMETER, PLACE_PARAMETER, "callback_url",
+                             webhook_host_ok(url) ? SUBMIT_URL_TEXT : SUBMIT_HOST_TEXT, url);
+    buf_adds(&c->callback_url, url);
+    return c->callback_url.failed ? problem_set(&s->problem, ERR_NOMEM, "no memory for the URL")
+                                  : 0;
+}
+
 /* Before the first part is kept: a suspended request has no parameters any more. */
 static void look(struct request *rq)
 {
@@ -280,7 +297,7 @@ static void look(struct request *rq)
     s->looked = true;
     if (http_draining())
         problem_set(&s->problem, ERR_DRAINING, "%s", err_sentence(ERR_DRAINING));
-    else if (request_read_wait(rq, &s->problem) == 0 &&
+    else if (request_read_wait(rq, &s->problem) == 0 && take_url(rq) == 0 &&
              request_no_more_params(rq, &s->problem) == 0 && request_header(rq, "Idempotency-Key"))
         (void)look_up_key(rq);
 }

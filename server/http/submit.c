@@ -612,18 +612,41 @@ int submit_part(struct new_job *n, const char *text, size_t len, const char *pre
 
 /* ---- what it depends on ---- */
 
-int submit_check_parents(const struct change *c, enum problem_place place, struct problem *p)
+int submit_validate_only(struct request *rq, bool *on, struct problem *p)
 {
-    const struct job *job = &c->one.job;
-    for (size_t i = 0; i < job->parents_count; i++) {
+    const char *text = request_param(rq, "validate_only", p);
+    *on = text && strcmp(text, "true") == 0;
+    if (p->err || !text || *on || strcmp(text, "false") == 0)
+        return -p->err;
+    return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "validate_only", "true or false",
+                         text);
+}
+
+/* prefix: as in struct terms. */
+static int check_parents_of(const struct new_job *n, enum problem_place place, const char *prefix,
+                            struct problem *p)
+{
+    const struct job *job = &n->job;
+    for (size_t i = 0; i < job->parents_count - n->known; i++) {
         bool seen;
         int err = find_parent(&job->parents[i], &seen);
         if (err == -ERR_NO_GROUP)
-            return unknown_parent(p, place, "", job, i);
+            return unknown_parent(p, place, prefix, job, i);
         if (err)
             return problem_set(p, err, "%s", err_sentence(err));
     }
     return 0;
+}
+
+int submit_check_parents(const struct change *c, enum problem_place place, struct problem *p)
+{
+    char prefix[32];
+    int err = check_parents_of(&c->one, place, "", p);
+    for (size_t i = 0; i < c->items_count && !err; i++) {
+        snprintf(prefix, sizeof(prefix), "/jobs/%zu", c->items[i].number);
+        err = check_parents_of(&c->items[i], place, prefix, p);
+    }
+    return err;
 }
 
 static bool find_which(const struct change *c, const struct job *job, size_t *at)

@@ -19,6 +19,7 @@ bool refs_find(const struct refs *refs, const char *name, struct id *id);
 
 #define SUBMIT_URL_TEXT "an http or https URL of at most 2047 bytes, without a user name"
 bool submit_url_ok(const char *text, size_t len); /* text may be NULL */
+#define SUBMIT_HOST_TEXT "at an address that may be called: a public one, or one that `webhook_allow` names"
 
 /* Each fills c (from request_change) but its key; 0, or a negative enum err with p filled. */
 int submit_json(struct change *c, const char *body, size_t len, struct problem *p);
@@ -47,6 +48,8 @@ bool submit_lines_refs(const struct submit_lines *l); /* did one of them have a 
 int submit_line(struct submit_lines *l, struct change *c, const char *line, size_t len,
                 size_t number, struct problem *p);
 
+/* ?validate_only=: all checks of a submission, and nothing kept. */
+int submit_validate_only(struct request *rq, bool *on, struct problem *p);
 /* The Idempotency-Key header, or NULL. */
 int submit_key(struct change *c, const char *header, struct problem *p);
 /* Nothing is known of c->which, on which a job depends. -ERR_UNKNOWN_DEPENDENCY. */

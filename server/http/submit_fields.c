@@ -11,6 +11,7 @@
 #include "query.h"
 #include "request.h"
 #include "task_name.h"
+#include "webhook.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -273,6 +274,11 @@ static int take_callback_url(struct terms *t, const char *name, const struct val
 {
     if (!submit_url_ok(v->is_text ? v->text : NULL, v->len))
         return refuse(t, name, SUBMIT_URL_TEXT, v);
+    if (!webhook_host_ok(v->text)) { /* the list may be another one by now */
+        int err = submit_later(t, refuse(t, name, SUBMIT_HOST_TEXT, v));
+        if (err)
+            return err;
+    }
     buf_clear(&t->new->job.callback_url);
     buf_add(&t->new->job.callback_url, v->text, v->len);
     return 0;

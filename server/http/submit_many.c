@@ -8,6 +8,7 @@
 #include "../../common/jsonscan.h"
 #include "../conf.h"
 #include "request.h"
+#include "webhook.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -193,6 +194,22 @@ static bool each_job(void *arg, size_t index, const char *value, size_t vlen)
     return b->err == 0;
 }
 
+static int take_url(struct batch_walk *b, const char *value, size_t vlen)
+{
+    struct buf *out = &b->change->callback_url;
+    char url[JOB_URL_MAX + 1];
+    if (value[0] != '"' || !jsonscan_text(out, value, vlen) || !submit_url_ok(out->data, out->len))
+        return problem_field(b->problem, ERR_BAD_FIELD, PLACE_POINTER, "/callback_url",
+                             SUBMIT_URL_TEXT, NULL);
+    memcpy(url, out->data, out->len);
+    url[out->len] = 0;
+    struct terms t = {.problem = b->problem, .late = b->lines->late};
+    return webhook_host_ok(url)
+               ? 0
+               : submit_later(&t, problem_field(b->problem, ERR_BAD_FIELD, PLACE_POINTER,
+                                                "/callback_url", SUBMIT_HOST_TEXT, url));
+}
+
 static bool take_batch_member(struct batch_walk *b, const char *name, size_t nlen,
                               const char *value, size_t vlen)
 {
@@ -204,11 +221,7 @@ static bool take_batch_member(struct batch_walk *b, const char *name, size_t nle
             b->err = problem_field(b->problem, ERR_BAD_FIELD, PLACE_POINTER, "/jobs",
                                    "an array of jobs", NULL);
     } else if (url && b->change->callback_url.len == 0) {
-        struct buf *out = &b->change->callback_url;
-        if (!jsonscan_text(out, value, vlen) || value[0] != '"' ||
-            !submit_url_ok(out->data, out->len))
-            b->err = problem_field(b->problem, ERR_BAD_FIELD, PLACE_POINTER, "/callback_url",
-                                   SUBMIT_URL_TEXT, NULL);
+        b->err = take_url(b, value, vlen);
     } else if (jobs || url) {
         b->err = problem_set(b->problem, ERR_BAD_JSON, "`%.*s` is given twice", (int)nlen, name);
     } else {

@@ -19,9 +19,11 @@
 #include "address.h"
 #include "json.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <nettle/base64.h>
 #include <nettle/hmac.h>
 #include <stdatomic.h>
@@ -249,6 +251,29 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
         return CURL_SOCKET_BAD;
     }
     return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+bool webhook_host_ok(const char *url)
+{
+    const char *host = strstr(url, "://");
+    char text[INET6_ADDRSTRLEN];
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+    struct sockaddr_in four = {.sin_family = AF_INET};
+    if (!host)
+        return true;
+    host += 3;
+    bool bracket = *host == '[';
+    host += bracket;
+    size_t len = strcspn(host, bracket ? "]" : ":/?#");
+    if (len >= sizeof(text))
+        return true;
+    memcpy(text, host, len);
+    text[len] = 0;
+    if (bracket && inet_pton(AF_INET6, text, &six.sin6_addr) == 1)
+        return address_allowed((const struct sockaddr *)&six, &k.allow);
+    if (!bracket && inet_pton(AF_INET, text, &four.sin_addr) == 1)
+        return address_allowed((const struct sockaddr *)&four, &k.allow);
+    return true;
 }
 
 static bool add_header(struct call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -10,6 +10,7 @@
 #include "../../common/buf.h"
 #include "../delivery.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,10 @@ int webhook_check(const struct conf *conf, struct buf *why);
 /* 0, -ERR_CONFIG with *why, -ERR_SYSTEM. */
 int webhook_start(const struct conf *conf, struct buf *why);
 void webhook_stop(void);
+
+/* False: the URL's host is an address, written as such, that may not be called. Names are looked up, and judged, when
+ * they are called. Any thread, once started. */
+bool webhook_host_ok(const char *url);
 
 /* Any thread. The deliveries are copied. */
 size_t webhook_room(void); /* how many more calls it takes now; any thread */
