@@ -70,9 +70,8 @@ static int64_t now_ms(void)
 static json_t *plain_number(const json_t *json)
 {
     double v = json_real_value(json);
-    return json_is_real(json) && v >= -0x1p63 && v < 0x1p63 && v == trunc(v)
-               ? json_integer((json_int_t)v)
-               : NULL;
+    return json_is_real(json) && fabs(v) < 9e18 && v == trunc(v) ? json_integer((json_int_t)v)
+                                                                 : NULL;
 }
 
 /* No deeper than a body may be. */
@@ -388,7 +387,7 @@ int submit_charge(size_t cost, struct problem *p)
 
 int submit_check_whole(const char *body, size_t len, struct problem *p)
 {
-    struct jsonscan_look look;
+    struct jsonscan_look look = {0};
     json_error_t e;
     json_t *root = NULL;
     int err = submit_check_text(body, len, &look, p);
