@@ -177,6 +177,7 @@ HTTP := \
 	server/http/api_jobs.c \
 	server/http/api_leases.c \
 	server/http/api_list.c \
+	server/http/list_states.c \
 	server/http/api_logs.c \
 	server/http/api_meta.c \
 	server/http/api_metrics.c \

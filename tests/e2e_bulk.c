@@ -131,12 +131,102 @@ START_TEST(a_cursor_is_of_the_act_and_its_states)
 }
 END_TEST
 
+/* Appends the ids of all pages, each with a comma behind it. */
+static void walk(struct server *s, const char *first, char *out)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "%s", first);
+    *out = 0;
+    while (path[0]) {
+        struct answer *a = get(s, path, 200);
+        json_t *job;
+        size_t i;
+        json_array_foreach(jget(a->json, "jobs"), i, job)
+        {
+            strcat(out, jstr(job, "id"));
+            strcat(out, ",");
+        }
+        snprintf(path, sizeof(path), "%s", jstr(a->json, "next"));
+        answer_free(a);
+    }
+}
+
+START_TEST(several_states_are_one_list)
+{
+    char path[200], want[4000] = "", got[4000];
+    struct server *s = server_new(NULL, NULL);
+    for (int i = 0; i < 40; i++) {
+        char id[40];
+        snprintf(
+            id, sizeof(id), "%s",
+            submit(s, i % 4 == 1 ? "{\"task\":\"noop\"}" : "{\"task\":\"noop\",\"delay\":900}"));
+        if (i % 4 == 1)
+            answer_free(await_state(s, id, "succeeded"));
+        snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", id);
+        if (i % 4 == 2)
+            answer_free(post(s, path, "", 200));
+    }
+    struct answer *a = get(s, "/v1/jobs?limit=1000", 200);
+    json_t *job;
+    size_t i, n = 0;
+    json_array_foreach(jget(a->json, "jobs"), i, job)
+    {
+        if (!strcmp(jstr(job, "state"), "succeeded"))
+            continue;
+        strcat(want, jstr(job, "id"));
+        strcat(want, ",");
+        n++;
+    }
+    ck_assert_uint_eq(n, 30);
+    answer_free(a);
+    for (int limit = 1; limit < 40; limit += 3) {
+        snprintf(path, sizeof(path), "/v1/jobs?state=cancelled,running,scheduled&limit=%d", limit);
+        walk(s, path, got);
+        ck_assert_str_eq(got, want);
+    }
+    walk(s, "/v1/jobs?state=succeeded", got);
+    ck_assert_uint_eq(strlen(got), 10 * 37);
+    a = post(s, "/v1/jobs/delete?state=cancelled,succeeded", "", 200);
+    ck_assert_int_eq(jint(a->json, "changed"), 20);
+    answer_free(a);
+    ck_assert_int_eq(jobs_kept(s), 20);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(jobs_that_are_named)
+{
+    char path[300], id[3][40];
+    struct server *s = server_new(NULL, NULL);
+    for (int i = 0; i < 3; i++)
+        snprintf(id[i], sizeof(id[i]), "%s", submit(s, "{\"task\":\"noop\",\"delay\":900}"));
+    static const char *const acts[] = {"cancel", "retry", "cancel", "delete"};
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(path, sizeof(path), "/v1/jobs/%s?ids=%s,%s,01a206c9-3464-7000-93c5-f3a31ec3a416",
+                 acts[i], id[0], id[2]);
+        if (i == 2) /* retried, it may have ended */
+            answer_free(await_state(s, id[0], "succeeded"));
+        struct answer *a = post(s, path, "", 200);
+        ck_assert_int_eq(jint(a->json, "matched"), 2);
+        ck_assert_msg(jint(a->json, "changed") == (i == 2 ? 0 : 2), "%s: %s", path, a->body);
+        ck_assert(json_is_null(jget(a->json, "next")));
+        answer_free(a);
+        if (i == 1)
+            answer_free(await_state(s, id[2], "succeeded"));
+    }
+    ck_assert_int_eq(jobs_kept(s), 1);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
         what_fails_again_at_once_is_in_nobodys_way,
         it_goes_on_from_state_to_state,
         a_cursor_is_of_the_act_and_its_states,
+        several_states_are_one_list,
+        jobs_that_are_named,
     };
     return run_suite("bulk", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -504,7 +504,7 @@ START_TEST(sentences)
          "the field `cron` is missing: when it runs, such as `30 3 * * *`"},
         {"GET", "/v1/jobs?state=done", NULL,
          "the query parameter `state` must be scheduled, queued, running, succeeded, failed, "
-         "cancelled or expired, not `done`"},
+         "cancelled or expired, or several with commas between them, not `done`"},
         {"GET", "/v1/jobs?wait=1", NULL,
          "the query parameter `wait` must be given together with `ids` only"},
         {"GET", "/v1/jobs?ids=01a206c9-3464-7000-93c5-f3a31ec3a416&limit=5", NULL,
@@ -513,6 +513,13 @@ START_TEST(sentences)
          "the query parameter `colour` is not known here; known are: wait"},
         {"GET", "/v1/pools?colour=1", NULL,
          "the query parameter `colour` is not known here, nor is any other"},
+        {"POST", "/v1/jobs/delete", NULL,
+         "the query parameter `state` must be given (succeeded, failed, cancelled or expired), or "
+         "`ids`"},
+        {"POST", "/v1/jobs/cancel?state=queued,failed", NULL,
+         "the query parameter `state` must be scheduled, queued or running, not `failed`"},
+        {"POST", "/v1/jobs/cancel?ids=01a206c9-3464-7000-93c5-f3a31ec3a416&tag=a", NULL,
+         "the query parameter `tag` must be left out where `ids` is given"},
         {"POST", "/v1/jobs/delete?state=running", NULL,
          "the query parameter `state` must be failed, cancelled, expired or succeeded, not "
          "`running`"},

@@ -23,8 +23,9 @@
 /* Jobs in each of some states, one state after the other. */
 struct look {
     const enum job_state *states;
-    size_t n, at;    /* states[at] is looked at; at == n: all were */
-    bool has_before; /* in which so much was seen: */
+    size_t n, at;                    /* states[at] is looked at; at == n: all were */
+    enum job_state some[JOB_STATES]; /* `states`, where the filter names some of the act's */
+    bool has_before;                 /* in which so much was seen: */
     struct id before;
     struct id *ids; /* what was found; room for BULK_LIMIT */
     size_t count;
@@ -57,6 +58,7 @@ static int look_on(struct job_filter f, struct look *l)
 {
     struct job_page page;
     f.state = (int)l->states[l->at];
+    f.states = 0;
     f.has_before = l->has_before;
     f.before = l->before;
     f.limit = (unsigned)(BULK_LIMIT - l->count);
@@ -122,6 +124,27 @@ static int refuse_state(const struct look *l, enum job_state state, struct probl
                          job_state_name(state));
 }
 
+/* Of the act's those that the filter names; others are an error in p. */
+static int choose_states(const struct job_filter *f, struct look *l, struct problem *p)
+{
+    unsigned wanted = f->state >= 0 ? 1u << f->state : f->states;
+    size_t n = 0;
+    if (!wanted)
+        return 0;
+    for (size_t i = 0; i < l->n; i++) {
+        if (wanted >> l->states[i] & 1)
+            l->some[n++] = l->states[i];
+        wanted &= ~(1u << l->states[i]);
+    }
+    for (int i = 0; i < JOB_STATES; i++) {
+        if (wanted >> i & 1)
+            return refuse_state(l, (enum job_state)i, p);
+    }
+    l->states = l->some;
+    l->n = n;
+    return 0;
+}
+
 /* The parameters; 0, or an error in p. */
 static int read_params(struct request *rq, struct job_filter *f, struct look *l, struct problem *p)
 {
@@ -133,19 +156,58 @@ static int read_params(struct request *rq, struct job_filter *f, struct look *l,
         return err;
     if (!caller_changes(&rq->caller, "")) /* whatever it sees */
         f->owner = caller_owner(&rq->caller);
-    for (size_t i = 0; i < l->n; i++) {
-        if ((int)l->states[i] == f->state) { /* this one alone */
-            l->states += i;
-            l->n = 1;
-            break;
-        }
-    }
-    if (f->state >= 0 && (int)l->states[0] != f->state)
-        return refuse_state(l, (enum job_state)f->state, p);
+    err = choose_states(f, l, p);
+    if (err)
+        return err;
     if (cursor && !cursor_read(cursor, l))
         return problem_field(p, ERR_BAD_CURSOR, PLACE_PARAMETER, "cursor",
                              "what `next` of an earlier answer had", cursor);
     return 0;
+}
+
+/* Of jobs that are named: those that are there and the caller's, so many that all are of one
+ * request. */
+static int find_named(struct request *rq, const char *text, struct change *c, struct problem *p)
+{
+    static const char *const others[] = {"state",         "task",           "tag",    "group",
+                                         "created_after", "created_before", "cursor", NULL};
+    size_t n = 0;
+    struct id ids[LIST_IDS_MAX];
+    int err = list_ids_read(text, ids, &n, p);
+    if (!err)
+        err = list_refuse_other(rq, others, "left out where `ids` is given", p);
+    if (!err)
+        err = request_no_more_params(rq, p);
+    for (size_t i = 0; i < n && !err; i++) {
+        struct job job;
+        err = reader_job(&ids[i], 0, 0, &job);
+        if (err == -ERR_NO_JOB) {
+            err = 0;
+            continue;
+        }
+        if (err)
+            return problem_set(p, err, "%s", err_sentence(err));
+        if (caller_sees(&rq->caller, job.owner) && caller_changes(&rq->caller, job.owner))
+            c->ids[c->ids_count++] = ids[i];
+        job_release(&job);
+    }
+    return err;
+}
+
+static void bulk_named(struct request *rq, enum change_kind kind, const char *text)
+{
+    struct problem p = {0};
+    struct change *c = request_change(rq, CHANGE_BULK);
+    if (!c)
+        return;
+    c->bulk = kind;
+    c->ids = calloc(LIST_IDS_MAX, sizeof(*c->ids));
+    if (!c->ids)
+        request_error(rq, -ERR_NOMEM);
+    else if (find_named(rq, text, c, &p))
+        request_problem(rq, &p);
+    else
+        request_commit(rq, NULL, changed);
 }
 
 /* `states`: those that the act is for, the filter's own being one of them. */
@@ -154,7 +216,12 @@ static void bulk(struct request *rq, enum change_kind kind, const enum job_state
     struct job_filter f = {.state = -1};
     struct look l = {.states = states, .n = n};
     struct problem p = {0};
-    if (read_params(rq, &f, &l, &p)) {
+    const char *ids = request_param(rq, "ids", &p);
+    if (ids) {
+        bulk_named(rq, kind, ids);
+        return;
+    }
+    if (p.err || read_params(rq, &f, &l, &p)) {
         request_problem(rq, &p);
         return;
     }
@@ -190,9 +257,9 @@ void api_bulk_delete(struct request *rq)
 {
     static const enum job_state states[] = {JOB_FAILED, JOB_CANCELLED, JOB_EXPIRED, JOB_SUCCEEDED};
     struct problem p = {0};
-    if (!request_param(rq, "state", &p)) {
+    if (!request_param(rq, "state", &p) && !(rq->query && query_has(rq->query, "ids"))) {
         problem_field(&p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "state",
-                      "given: succeeded, failed, cancelled or expired", NULL);
+                      "given (succeeded, failed, cancelled or expired), or `ids`", NULL);
         request_problem(rq, &p);
         return;
     }

@@ -20,7 +20,6 @@
 
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX     1000
-#define IDS_MAX       100
 #define TEXT_MAX      100
 #define PADDED        BASE64_ENCODE_RAW_LENGTH(16) /* with two of = at its end */
 
@@ -61,12 +60,26 @@ static int read_state(struct request *rq, struct job_filter *f, struct problem *
     f->state = -1;
     if (!text)
         return -p->err;
-    f->state = job_state_parse(text, strlen(text));
-    if (f->state >= 0)
-        return 0;
-    return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "state",
-                         "scheduled, queued, running, succeeded, failed, cancelled or expired",
-                         text);
+    int one = -1;
+    for (const char *at = text;; at++) {
+        size_t len = strcspn(at, ",");
+        one = job_state_parse(at, len);
+        if (one < 0)
+            return problem_field(
+                p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "state",
+                "scheduled, queued, running, succeeded, failed, cancelled or expired, or several "
+                "with commas between them",
+                text);
+        f->states |= 1u << one;
+        at += len;
+        if (!*at)
+            break;
+    }
+    if (f->states == 1u << one) {
+        f->state = one;
+        f->states = 0;
+    }
+    return 0;
 }
 
 static int read_limit(struct request *rq, struct job_filter *f, struct problem *p)
@@ -181,6 +194,16 @@ static void add_time(struct buf *out, size_t begin, const char *name, int64_t wa
     add_param(out, begin, name, text);
 }
 
+static void add_states(struct buf *out, size_t begin, unsigned states)
+{
+    buf_addf(out, "%cstate=", out->len > begin ? '&' : '?');
+    for (int i = 0; i < JOB_STATES; i++) {
+        unsigned before = states & ((1u << i) - 1);
+        if (states >> i & 1)
+            buf_addf(out, "%s%s", before ? "," : "", job_state_name((enum job_state)i));
+    }
+}
+
 void list_address(const char *path, const struct job_filter *f, const char *cursor, struct buf *out)
 {
     char group[ID_TEXT], limit[16];
@@ -195,6 +218,8 @@ void list_address(const char *path, const struct job_filter *f, const char *curs
     }
     if (f->state >= 0)
         add_param(out, begin, "state", job_state_name((enum job_state)f->state));
+    else if (f->states)
+        add_states(out, begin, f->states);
     if (f->task)
         add_param(out, begin, "task", f->task);
     if (f->tag)
@@ -237,12 +262,12 @@ static void answer_page(struct request *rq, const struct job_filter *f, const st
 
 /* ---- by ids ---- */
 
-static int read_ids(const char *text, struct id *ids, size_t *count, struct problem *p)
+int list_ids_read(const char *text, struct id *ids, size_t *count, struct problem *p)
 {
     *count = 0;
     for (const char *at = text;; at++) {
         size_t len = strcspn(at, ",");
-        if (*count == IDS_MAX)
+        if (*count == LIST_IDS_MAX)
             return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "ids", "at most 100 ids",
                                  NULL);
         if (!id_parse(&ids[(*count)++], at, len))
@@ -333,8 +358,8 @@ static void look_at_ids(struct request *rq)
 }
 
 /* What belongs to the other form of the list, pages or ids; 0, or an error in p. */
-static int refuse_other(const struct request *rq, const char *const *names, const char *limit,
-                        struct problem *p)
+int list_refuse_other(const struct request *rq, const char *const *names, const char *limit,
+                      struct problem *p)
 {
     for (; rq->query && *names; names++) {
         if (query_has(rq->query, *names))
@@ -349,13 +374,13 @@ static void list_ids(struct request *rq, const char *text)
         "state",          "task",          "tag",   "group",  "text",
         "created_before", "created_after", "limit", "cursor", NULL};
     struct problem p = {0};
-    rq->ids = calloc(IDS_MAX, sizeof(*rq->ids));
+    rq->ids = calloc(LIST_IDS_MAX, sizeof(*rq->ids));
     if (!rq->ids) {
         request_error(rq, -ERR_NOMEM);
         return;
     }
-    if (read_ids(text, rq->ids, &rq->ids_count, &p) || request_read_wait(rq, &p) ||
-        refuse_other(rq, of_pages, "left out where `ids` is given", &p) ||
+    if (list_ids_read(text, rq->ids, &rq->ids_count, &p) || request_read_wait(rq, &p) ||
+        list_refuse_other(rq, of_pages, "left out where `ids` is given", &p) ||
         request_no_more_params(rq, &p)) {
         request_problem(rq, &p);
         return;
@@ -369,12 +394,12 @@ static void list_page(struct request *rq)
     struct job_filter f = {0};
     struct job_page page;
     struct problem p = {0};
-    if (refuse_other(rq, of_ids, "given together with `ids` only", &p) || list_filter(rq, &f, &p) ||
-        read_text(rq, &f, &p) || list_cursor(rq, &f, &p)) {
+    if (list_refuse_other(rq, of_ids, "given together with `ids` only", &p) ||
+        list_filter(rq, &f, &p) || read_text(rq, &f, &p) || list_cursor(rq, &f, &p)) {
         request_problem(rq, &p);
         return;
     }
-    int err = reader_list(&f, 0, 0, &page);
+    int err = list_read(&f, &page);
     if (err) {
         request_error(rq, err);
         return;

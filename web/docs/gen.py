@@ -185,7 +185,7 @@ def quoted(text):
 def curl(c, method, path, item, op):
     """A line for a shell that does the operation; what it needs of the path are variables or shipped names."""
     target = re.sub(r'{(\w+)}', lambda m: PARTS.get(m.group(1), f'${m.group(1)}'), path)
-    asked = [(p['name'], p['example']) for p in map(c.resolve, op.get('parameters', [])) if p['in'] == 'query' and 'example' in p]
+    asked = [(p['name'], ','.join(p['example']) if isinstance(p['example'], list) else p['example']) for p in map(c.resolve, op.get('parameters', [])) if p['in'] == 'query' and 'example' in p]
     target += '?' + urllib.parse.urlencode(asked) if asked else ''
     url = f'"{BASE}{target}"' if '$' in target or '?' in target else f'{BASE}{target}'
     words = ['curl -s', url]
