@@ -144,7 +144,8 @@ static bool string(struct scan *s)
 /* ---- what is noted on the way ---- */
 
 #define LOOK_LEVELS 32
-#define LOOK_DIGITS 300 /* so long a number is less than the greatest double */
+#define LOOK_DIGITS                                                                                \
+    300 /* so many digits, and zeros by an exponent, are less than the greatest double */
 
 struct look {
     struct jsonscan_look *out;
@@ -202,10 +203,23 @@ static void look_name(struct scan *s, const unsigned char *text, size_t len)
     }
 }
 
+/* A number's digits, about, and the zeros that its exponent adds; more than LOOK_DIGITS: more. */
+static size_t magnitude(const unsigned char *from, const unsigned char *end)
+{
+    const unsigned char *e = from;
+    size_t zeros = 0;
+    while (e < end && (*e | 32) != 'e')
+        e++;
+    if (e < end && e[1] != '-') {
+        for (const unsigned char *p = e + 1 + (e[1] == '+'); p < end && zeros <= LOOK_DIGITS; p++)
+            zeros = zeros * 10 + (size_t)(*p - '0');
+    }
+    return (size_t)(e - from) + zeros;
+}
+
 static void look_number(struct scan *s, const unsigned char *from)
 {
-    size_t len = (size_t)(s->at - from);
-    if (s->look && (len > LOOK_DIGITS || memchr(from, 'e', len) || memchr(from, 'E', len)))
+    if (s->look && magnitude(from, s->at) > LOOK_DIGITS)
         look_away(s);
 }
 
@@ -282,7 +296,8 @@ static bool scalar(struct scan *s)
         if (*s->at == '-' || (*s->at >= '0' && *s->at <= '9')) {
             const unsigned char *from = s->at;
             bool ok = number(s);
-            look_number(s, from);
+            if (ok)
+                look_number(s, from);
             return ok;
         }
         return bad(s, "not a JSON value");

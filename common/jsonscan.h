@@ -28,8 +28,8 @@ struct jsonscan_member { /* of an object: spans of its text */
 
 struct jsonscan_look {
     /* The text surely has no object with a name twice, no escape in a name and no number that could be too large for
-     * a double, so that it need not be parsed to be taken. With exponents, many names or many levels it is not
-     * looked at closer, and false. */
+     * a double, so that it need not be parsed to be taken. With large exponents, many names or many levels it is
+     * not looked at closer, and false. */
     bool plain;
     unsigned members; /* of the value, if that is an object: all of them where it is plain */
     struct jsonscan_member member[JSONSCAN_NAMES];

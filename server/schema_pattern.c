@@ -101,6 +101,19 @@ static int property(struct translation *t, char kind)
     return 0;
 }
 
+/* "{HEX}" after \u, the brace of which ends no quantifier. */
+static int code_point(struct translation *t)
+{
+    const char *p = t->at + 1;
+    while (p < t->end && strchr("0123456789abcdefABCDEF", *p))
+        p++;
+    if (p == t->at + 1 || p == t->end || *p != '}')
+        return refuse(t, "\\u{ without digits and }");
+    buf_add(t->out, t->at, (size_t)(p + 1 - t->at));
+    t->at = p + 1;
+    return 0;
+}
+
 static int escape(struct translation *t)
 {
     if (++t->at == t->end)
@@ -127,6 +140,8 @@ static int escape(struct translation *t)
     } else {
         buf_addc(t->out, '\\');
         buf_addc(t->out, c);
+        if (c == 'u' && t->at < t->end && *t->at == '{')
+            return code_point(t);
     }
     return 0;
 }

@@ -79,9 +79,9 @@ static int submit_one(struct batch *b, struct new_job *n, const struct store_key
         job->started_us = clock_wall_us();
     }
     int err = store_insert(w.store, &new);
-    n->replayed = err == STORE_REPLAYED;
-    n->duplicate = err == STORE_DUPLICATE;
-    if (n->duplicate && n->reject)
+    n->replayed = err == STORE_REPLAYED || err == STORE_REPLAYED_DUPLICATE;
+    n->duplicate = err == STORE_DUPLICATE || err == STORE_REPLAYED_DUPLICATE;
+    if (err == STORE_DUPLICATE && n->reject)
         return -ERR_NOT_UNIQUE;
     if (err)
         return err < 0 ? err : 0;
@@ -114,12 +114,25 @@ static struct store_key key_of(const struct change *c, int64_t created_us)
                               .expires_us = created_us + w.conf->idempotency_ttl_us};
 }
 
+/* What was asked before is answered as it was then, whatever became of what it depends on. */
+static int check_parents_of(struct change *c, const struct store_key *key)
+{
+    const struct job *job = &c->one.job;
+    struct id id;
+    if (job->parents_count == 0)
+        return 0;
+    int err = c->key[0] ? store_replay(w.store, key, &id) : 0;
+    if (err) /* the insert says what; here only whether the store could be read */
+        return err > 0 || is_refusal(err) ? 0 : err;
+    return store_check_parents(w.store, job->parents, job->parents_count, &c->which);
+}
+
 static int submit(struct batch *b, struct change *c, int64_t now_us)
 {
     (void)now_us;
     struct job *job = &c->one.job;
     struct store_key key = key_of(c, job->created_us);
-    c->err = store_check_parents(w.store, job->parents, job->parents_count, &c->which);
+    c->err = check_parents_of(c, &key);
     if (!c->err)
         c->err = submit_one(b, &c->one, c->key[0] ? &key : NULL);
     if (c->err == -ERR_NOT_UNIQUE || c->err == -ERR_FORGOTTEN)
@@ -168,22 +181,56 @@ static int check_batch(struct change *c, const struct store_key *key)
     return err;
 }
 
-/* The i-th item was there already, under another id: those behind it depend on that one. */
-static void rename_item(struct change *c, size_t i, const struct id *was)
+/* Items that were there already, under another id, and that have a name by which those behind them
+ * may depend on them. Their ids as they were made ascend. */
+struct renames {
+    struct rename {
+        struct id was, now;
+    } * item;
+    size_t count, cap;
+};
+
+static void renamed(struct renames *r, const struct id *was, const struct id *now)
 {
-    char old[ID_TEXT], now[ID_TEXT];
-    id_format(was, old);
-    id_format(&c->items[i].job.id, now);
-    for (size_t k = i + 1; k < c->items_count; k++) {
-        struct job *job = &c->items[k].job;
-        for (size_t p = 0; p < job->parents_count; p++) {
-            if (id_equal(&job->parents[p], was))
-                job->parents[p] = c->items[i].job.id;
-        }
-        char *at = job->depends_on.len ? strstr(job->depends_on.data, old) : NULL;
-        if (at)
-            memcpy(at, now, ID_TEXT - 1);
+    r->item = writer_grow(r->item, r->count, &r->cap, sizeof(*r->item));
+    r->item[r->count++] = (struct rename){.was = *was, .now = *now};
+}
+
+static int by_id(const void *id, const void *rename)
+{
+    return memcmp(id, ((const struct rename *)rename)->was.b, sizeof(struct id));
+}
+
+/* Its parents that are items before it, as ids and in its text: `["ID","ID",…]`. */
+static void rename_parents(const struct renames *r, struct new_job *n)
+{
+    struct job *job = &n->job;
+    for (size_t i = job->parents_count - n->known; i < job->parents_count && r->count; i++) {
+        const struct rename *to =
+            bsearch(job->parents[i].b, r->item, r->count, sizeof(*r->item), by_id);
+        if (!to)
+            continue;
+        char now[ID_TEXT];
+        job->parents[i] = to->now;
+        id_format(&to->now, now);
+        memcpy(job->depends_on.data + 2 + i * (ID_TEXT - 1 + 3), now, ID_TEXT - 1);
     }
+}
+
+static int add_items(struct batch *b, struct change *c)
+{
+    struct renames r = {0};
+    int err = 0;
+    for (size_t i = 0; i < c->items_count && !err; i++) {
+        struct new_job *n = &c->items[i];
+        struct id was = n->job.id;
+        rename_parents(&r, n);
+        err = submit_one(b, n, NULL);
+        if (n->duplicate && n->ref)
+            renamed(&r, &was, &n->job.id);
+    }
+    free(r.item);
+    return err;
 }
 
 static int batch(struct batch *b, struct change *c, int64_t now_us)
@@ -203,12 +250,8 @@ static int batch(struct batch *b, struct change *c, int64_t now_us)
         if (!c->err && c->key[0] && !c->by_lines)
             c->err = store_keep_key(w.store, &key, &c->group, true);
     }
-    for (size_t i = 0; i < c->items_count && !c->err; i++) {
-        struct id was = c->items[i].job.id;
-        c->err = submit_one(b, &c->items[i], NULL);
-        if (c->items[i].duplicate)
-            rename_item(c, i, &was);
-    }
+    if (!c->err)
+        c->err = add_items(b, c);
     if (!c->err && c->by_lines)
         c->err = mark_stream(c, &key);
     if (!c->err && !c->more)

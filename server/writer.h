@@ -53,6 +53,8 @@ struct work {
 struct new_job {
     struct job job;      /* as submitted; belongs to the change */
     int64_t asked_run_at_us, asked_delay_us; /* as the client said it: 0, and -1, where it did not */
+    int64_t asked_expires_us; /* as job.expires_us and job.max_attempts at first: a retry changes those */
+    uint32_t asked_attempts;
     size_t input_at, input_len; /* the input in the body of a single submission; 0, 0: none was given */
     size_t known; /* of job.parents so many, the last ones, are items before it in the same batch,
                    * in this part of it or an earlier one */
@@ -61,6 +63,7 @@ struct new_job {
     struct store_unique same;
     bool same_parents; /* and what it depends on, as the writer knows it, counts for `same`, too */
     uint32_t ref; /* the submitter's: 1 + its place among the names of a batch; 0: it has none */
+    size_t number; /* the submitter's: its place in a batch, or its line */
     bool replayed, duplicate; /* out: nothing was stored, `job` is the one that was there */
 };
 

@@ -53,7 +53,7 @@ static const struct {
     {{"GET", "HTTP/1.0", "/", ""}, 0},
     {{"GET", "HTTP/1.1", "http://localhost/x", "Host=localhost"}, 0},
     {{"OPTIONS", "HTTP/1.1", "*", "Host=localhost"}, 0},
-    {{"POST", "HTTP/1.1", "/", "Host=localhost;Content-Length=5"}, 0},
+    {{"POST", "HTTP/1.1", "/", "Host=localhost;Content-Length=5;Idempotency-Key=a"}, 0},
     {{"POST", "HTTP/1.1", "/", "Host=localhost;Transfer-Encoding=chunked"}, 0},
     {{"POST", "HTTP/1.1", "/", "Host=localhost;Transfer-Encoding=Chunked"}, 0},
     {{"POST", "HTTP/1.1", "/", "Host=localhost:9;Origin=http://localhost:9"}, 0},
@@ -91,6 +91,8 @@ static const struct {
     {{"GET", "HTTP/1.1", "https://localhost/", "Host=localhost"}, ERR_BAD_REQUEST},
     {{"POST", "HTTP/1.1", "/", "Host=localhost;Content-Length=5;Content-Length=5"},
      ERR_BAD_REQUEST},
+    {{"POST", "HTTP/1.1", "/", "Host=localhost;Idempotency-Key=a;idempotency-key=a"},
+     ERR_BAD_HEADER},
     {{"POST", "HTTP/1.1", "/", "Host=localhost;Content-Length=+5"}, ERR_BAD_REQUEST},
     {{"POST", "HTTP/1.1", "/", "Host=localhost;Content-Length=5, 5"}, ERR_BAD_REQUEST},
     {{"POST", "HTTP/1.1", "/", "Host=localhost;Content-Length="}, ERR_BAD_REQUEST},
@@ -236,7 +238,8 @@ END_TEST
 
 START_TEST(query_refuses)
 {
-    static const char *const bad[] = {"a=%", "a=%4", "a=%zz", "a=%00", "a=%0a", "%1f=1", "a=%7F"};
+    static const char *const bad[] = {"a=%",   "a=%4",  "a=%zz", "a=%00", "a=%0a",
+                                      "%1f=1", "a=%7F", "a=%ff", "%c3=1", "a=\xc3"};
     struct query q;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_int_eq(query_parse(&q, bad[i]), -ERR_BAD_PARAMETER);

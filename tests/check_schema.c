@@ -223,6 +223,10 @@ START_TEST(patterns_are_those_of_ecma)
     fits("{\"pattern\":\"^[\\\\s]$\"}", "\"\\u00a0\"");
     wrong("{\"pattern\":\"^\\\\S$\"}", "\"\\ufeff\"");
     fits("{\"pattern\":\"^\\\\u{1f600}\\\\v$\"}", "\"\\ud83d\\ude00\\u000b\"");
+    fits("{\"pattern\":\"^\\\\u{61}+\\\\u{1f600}{2}$\"}", "\"aaa\\ud83d\\ude00\\ud83d\\ude00\"");
+    fits("{\"pattern\":\"^[\\\\u{61}+]+$\"}", "\"a+\"");
+    ck_assert_ptr_nonnull(strstr(refused("{\"pattern\":\"^\\\\u{61}{2}+$\"}"), "a + after"));
+    ck_assert_uint_gt(strlen(refused("{\"pattern\":\"\\\\u{61\"}")), 0);
     fits("{\"pattern\":\"^\\\\p{Letter}\\\\p{gc=Nd}\\\\p{Script=Greek}$\"}", "\"\\u00e91\\u03b1\"");
     fits("{\"pattern\":\"^(?<y>a)\\\\k<y>$\"}", "\"aa\"");
     wrong("{\"pattern\":\"[]\"}", "\"a\"");

@@ -137,9 +137,58 @@ START_TEST(files_are_private)
 }
 END_TEST
 
+/* How a parent stands is remembered within a transaction, until it stands in another way. */
+START_TEST(parents_are_seen_as_they_are)
+{
+    AUTO_BUF why = BUF_INIT;
+    struct store *s;
+    struct job j[3]; /* the first is the others' parent */
+    struct id which;
+    enum job_state state;
+    ck_assert_int_eq(try_open(&s, &why), 0);
+    struct attempt a = {.number = 1, .end = ATTEMPT_SUCCEEDED};
+    struct finish_policy p = {.now_us = 5000};
+    struct store_new new[3];
+    for (int i = 0; i < 3; i++) {
+        job_init(&j[i]);
+        new[i] = (struct store_new){.job = &j[i]};
+        ck_assert_int_eq(id_new(&j[i].id), 0);
+        ck_assert_int_eq(store_task_id(s, "t", &j[i].task_id), 0);
+        j[i].state = i ? JOB_QUEUED : JOB_RUNNING;
+        j[i].attempt = i == 0;
+        j[i].max_attempts = 1;
+        if (i > 0) {
+            j[i].parents = malloc(sizeof(struct id));
+            ck_assert_ptr_nonnull(j[i].parents);
+            j[i].parents[j[i].parents_count++] = j[0].id;
+        }
+    }
+    ck_assert_int_eq(store_begin(s), 0);
+    ck_assert_int_eq(store_check_parents(s, j[1].parents, 1, &which), -ERR_UNKNOWN_DEPENDENCY);
+    ck_assert_int_eq(store_insert(s, &new[0]), 0);
+    ck_assert_int_eq(store_insert(s, &new[1]), 0);
+    ck_assert_uint_eq(j[1].waits, 1);
+    a.job = j[0].id;
+    a.error = JOB_ERROR_NONE;
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    ck_assert_int_eq(store_insert(s, &new[2]), 0);
+    ck_assert_uint_eq(j[2].waits, 0);
+    ck_assert_int_eq(store_delete(s, &j[0].id, &state), 0);
+    ck_assert_int_eq(store_check_parents(s, j[1].parents, 1, &which), -ERR_UNKNOWN_DEPENDENCY);
+    ck_assert_int_eq(store_rollback(s), 0);
+    ck_assert_int_eq(store_begin(s), 0); /* it never was */
+    ck_assert_int_eq(store_check_parents(s, j[1].parents, 1, &which), -ERR_UNKNOWN_DEPENDENCY);
+    ck_assert_int_eq(store_rollback(s), 0);
+    for (int i = 0; i < 3; i++)
+        job_release(&j[i]);
+    store_close(s);
+}
+END_TEST
+
 int main(void)
 {
     return SUITE("store_sqlite", setup, teardown, newer_is_refused, altered_step_is_refused,
                  a_step_that_was_left_out_is_made_up_for, a_step_that_nobody_knows_is_refused,
-                 foreign_is_refused, no_database_is_refused, files_are_private);
+                 foreign_is_refused, no_database_is_refused, files_are_private,
+                 parents_are_seen_as_they_are);
 }

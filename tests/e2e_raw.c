@@ -150,9 +150,59 @@ START_TEST(what_is_more_than_json_keeps_its_type)
 }
 END_TEST
 
+/* What is JSON, whichever way it comes. */
+START_TEST(all_ways_agree_what_is_json)
+{
+    static const struct {
+        const char *text;
+        bool ok;
+    } rows[] = {
+        {"{\"a\":1,\"b\":1}", true},
+        {"{\"a\":1,\"a\":2}", false},
+        {"{\"a\":1,\"\\u0061\":2}", false},
+        {"[{\"a\":{\"b\":[1e5,-2.5E-7],\"c\":1}}]", true},
+        {"1e308", true},
+        {"[1e-400]", true},
+        {"1e400", false},
+        {"[-1e309]", false},
+        {"{\"\\u0061\":1}", true},
+        {"\"\\ud800\"", false},
+        {"01", false},
+    };
+    static const char *const types[][2] = {{"Content-Type: application/json", NULL},
+                                           {"Content-Type: application/json", NULL},
+                                           {"Content-Type: application/x-ndjson", NULL},
+                                           {"Content-Type: application/json", NULL},
+                                           {"Content-Type: application/x+json", NULL}};
+    static const char *const paths[] = {"/v1/jobs", "/v1/jobs/batch", "/v1/jobs/batch",
+                                        "/v1/tasks/echo/jobs", "/v1/tasks/echo/jobs"};
+    static const char *const forms[] = {"{\"task\":\"echo\",\"input\":%s}",
+                                        "{\"jobs\":[{\"task\":\"echo\",\"input\":%s}]}",
+                                        "{\"task\":\"echo\",\"input\":%s}\n", "%s", "%s"};
+    struct server *s = server_new(NULL, two_workers);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (size_t k = 0; k < sizeof(paths) / sizeof(paths[0]); k++) {
+            char *body = NULL;
+            ck_assert_int_gt(asprintf(&body, forms[k], rows[i].text), 0);
+            struct answer *a = http(s, "POST", paths[k], body, types[k]);
+            ck_assert_msg(rows[i].ok ? a->status / 100 == 2
+                                     : !strcmp(jstr(a->json, "code"), "bad_json"),
+                          "%s %s: %d: %s", paths[k], body, a->status, a->body);
+            ck_assert_msg(!strchr(rows[i].text, 'e') || rows[i].ok ||
+                              strstr(jstr(a->json, "detail"), "the range of a double"),
+                          "%s", a->body);
+            answer_free(a);
+            free(body);
+        }
+    }
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {parameters_are_words, they_outlive_the_service,
-                                  a_form_is_the_same, what_is_more_than_json_keeps_its_type};
+                                  a_form_is_the_same, what_is_more_than_json_keeps_its_type,
+                                  all_ways_agree_what_is_json};
     return run_suite("raw", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char conf[] = "[task far]\nkind = remote\n[task other]\nkind = remote\n";
+static const char conf[] =
+    "[server]\nmax_batch_depends_on = 2\n[task far]\nkind = remote\n[task other]\nkind = remote\n";
 
 struct row {
     const char *body, *name; /* what is wrong, as `errors` names it */
@@ -121,7 +122,7 @@ static const struct row jobs[] = {
     {"{\"task\":\"noop\",\"unique\":{\"period\":\"1\"}}", "/unique/period"},
     {"{\"task\":\"noop\",\"unique\":{\"on_conflict\":\"wait\"}}", "/unique/on_conflict"},
     {"{\"task\":\"noop\",\"unique\":{\"colour\":1}}", "/unique/colour"},
-    {"{\"task\":\"noop\",\"run_at\":\"2030-01-01T00:00:00Z\",\"delay\":1}", ""}, /* it is of both */
+    {"{\"task\":\"noop\",\"run_at\":\"2030-01-01T00:00:00Z\",\"delay\":1}", "/delay"},
 };
 
 static const struct row batches[] = {
@@ -130,11 +131,18 @@ static const struct row batches[] = {
     {"{\"jobs\":[],\"colour\":1}", "/colour"},
     {"{\"jobs\":[{\"task\":\"noop\"},{\"task\":\"nobody\"}]}", "/jobs/1/task"},
     {"{\"jobs\":[{\"task\":\"noop\",\"colour\":1}]}", "/jobs/0/colour"},
+    {"{\"jobs\":[{\"task\":\"noop\"},{\"task\":\"noop\",\"run_at\":\"2030-01-01T00:00:00Z\","
+     "\"delay\":1}]}",
+     "/jobs/1/delay"},
     {"{\"jobs\":[{\"task\":\"noop\",\"ref\":\"\"}]}", "/jobs/0/ref"},
     {"{\"jobs\":[{\"task\":\"noop\",\"depends_on\":[\"a\"]}]}", "/jobs/0/depends_on/0"},
     {"{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\",\"depends_on\":[\"a\",\"a\"]}"
      "]}",
      "/jobs/1/depends_on/1"},
+    {"{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\",\"ref\":\"b\"},"
+     "{\"task\":\"noop\",\"depends_on\":[\"a\",\"b\"]},{\"task\":\"noop\",\"depends_on\":[\"a\"]}]"
+     "}",
+     "/jobs/3/depends_on"},
     {"{\"jobs\":[{\"task\":\"noop\",\"unique\":{\"on_conflict\":\"reject\"}}]}",
      "/jobs/0/unique/on_conflict"},
 };
@@ -210,6 +218,43 @@ START_TEST(fields)
 }
 END_TEST
 
+/* What a job depends on, where nobody knows it: named in each way that it can be said. */
+START_TEST(unknown_dependencies)
+{
+    static const char *const lines[] = {"Content-Type: application/x-ndjson", NULL};
+    static const char body[] = "{\"task\":\"noop\",\"depends_on\":[" ID "]}", bare[] = ID;
+    static const char three[] = "{\"jobs\":[{\"task\":\"noop\",\"ref\":\"a\"},{\"task\":\"noop\"},"
+                                "{\"task\":\"noop\",\"depends_on\":[" ID ",\"a\"]}]}";
+    static const char second[] =
+        "\n{\"task\":\"noop\"}\n{\"task\":\"noop\",\"depends_on\":[" ID "]}\n";
+    char raw[120], validated[160];
+    struct server *s = server_new(conf, NULL);
+    snprintf(raw, sizeof(raw), "/v1/tasks/echo/jobs?depends_on=%.36s", bare + 1);
+    snprintf(validated, sizeof(validated), "%s&validate_only=true", raw);
+    refused(s, "POST", "/v1/jobs", body, NULL, "/depends_on/0");
+    refused(s, "POST", "/v1/jobs?validate_only=true", body, NULL, "/depends_on/0");
+    refused(s, "POST", raw, "1", NULL, "depends_on");
+    refused(s, "POST", validated, "1", NULL, "depends_on");
+    refused(s, "POST", "/v1/jobs/batch", three, NULL, "/jobs/2/depends_on/0");
+    refused(s, "POST", "/v1/jobs/batch", second, lines, "/jobs/2/depends_on/0");
+    server_free(s);
+}
+END_TEST
+
+START_TEST(limits_are_told)
+{
+    char body[400], *cron = calloc(1, 300);
+    struct server *s = server_new(conf, NULL);
+    memset(cron, '1', 257);
+    snprintf(body, sizeof(body), "{\"name\":\"a\",\"cron\":\"%s\"" JOB "}", cron);
+    struct answer *a = post(s, "/v1/schedules", body, 400);
+    ck_assert_str_eq(jstr(a->json, "errors.0.limit"), "a text of at most 256 bytes");
+    answer_free(a);
+    free(cron);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(parameters)
 {
     static const struct {
@@ -223,6 +268,8 @@ START_TEST(parameters)
         {"/v1/jobs?limit=x", "limit"},
         {"/v1/jobs?task=A%20b", "task"},
         {"/v1/jobs?tag=", "tag"},
+        {"/v1/jobs?tag=%C3", "tag"},
+        {"/v1/jobs?text=a%ED%A0%80", "text"},
         {"/v1/jobs?group=x", "group"},
         {"/v1/jobs?group=01a206c9-3464-7000-93c5-f3a31ec3a416&tag=a", "group"},
         {"/v1/jobs?created_after=now", "created_after"},
@@ -247,10 +294,13 @@ START_TEST(parameters)
         {"priority=x", "priority"},
         {"delay=-1", "delay"},
         {"run_at=soon", "run_at"},
+        {"run_at=2030-01-01T00:00:00Z&delay=1", "delay"},
         {"timeout=0", "timeout"},
         {"max_attempts=0", "max_attempts"},
         {"expires_at=x", "expires_at"},
         {"tag=", "tag"},
+        {"tag=a&tag=%FF", "tag"},
+        {"concurrency_key=%FF", "concurrency_key"},
         {"depends_on=x", "depends_on"},
         {"on_dependency_failure=x", "on_dependency_failure"},
         {"callback_url=x", "callback_url"},
@@ -381,6 +431,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {fields, parameters, words_of_remote_workers, borders};
+    const TTest *const tests[] = {fields,     unknown_dependencies,    limits_are_told,
+                                  parameters, words_of_remote_workers, borders};
     return run_suite("refused", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -447,12 +447,15 @@ START_TEST(what_it_holds_is_counted)
     char *piece = malloc(900100), *text = malloc(8 * 900100), *at = text;
     ck_assert(piece && text);
     const char *const plain[] = {keyed[0], NULL};
-    for (int costly = 0; costly < 2; costly++) { /* of commas: so many values, or so it looks */
-        memset(piece, costly ? ',' : 'x', 900000);
-        piece[900000] = 0;
+    for (int costly = 0; costly < 2; costly++) { /* with an escape in a name it is read as a tree */
+        const char *name = costly ? "inp\\u0075t" : "input";
+        for (int i = 0; i < 900000; i += 2)
+            memcpy(piece + i, ",1", 2);
+        piece[0] = '[';
+        strcpy(piece + 900000, "]");
         at = text;
         for (int i = 0; i < 8; i++)
-            at += sprintf(at, "{\"task\":\"echo\",\"input\":\"%s\"}\n", piece);
+            at += sprintf(at, "{\"task\":\"echo\",\"%s\":%s}\n", name, piece);
         struct answer *a = http(s, "POST", "/v1/jobs/batch", text, plain);
         ck_assert_msg(costly ? a->status == 413 : a->status / 100 == 2, "%d: %.300s", a->status,
                       a->body);
@@ -465,6 +468,49 @@ START_TEST(what_it_holds_is_counted)
     free(small);
     free(piece);
     free(text);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_line_has_a_length)
+{
+    static const char *const plain[] = {"Content-Type: application/x-ndjson", NULL};
+    char text[1200];
+    struct server *s = server_new("[server]\nmax_body = 1KiB\n", NULL);
+    for (int len = 1024; len <= 1025; len++) {
+        size_t at = (size_t)sprintf(text, "{\"task\":\"echo\",\"input\":\"");
+        memset(text + at, 'x', sizeof(text) - at);
+        strcpy(text + len - 2, "\"}\n{\"task\":\"noop\"}\n");
+        struct answer *a = http(s, "POST", "/v1/jobs/batch", text, plain);
+        ck_assert_msg(len > 1024 ? a->status == 413 : a->status / 100 == 2, "%d: %s", a->status,
+                      a->body);
+        answer_free(a);
+    }
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_batch_takes_what_is_parsed_of_it)
+{
+    struct server *s = server_new("[server]\nbody_memory = 4MiB\n", NULL);
+    char *body = malloc(1u << 20);
+    ck_assert_ptr_nonnull(body);
+    for (int costly = 0; costly < 2; costly++) {
+        size_t at = (size_t)sprintf(body, "{\"jobs\":[");
+        for (int i = 0; i < 4; i++) { /* each would take 4.8 MB as a tree */
+            at += (size_t)sprintf(body + at, "%s{\"task\":\"echo\",\"%s\":[1", i ? "," : "",
+                                  costly && i == 3 ? "inp\\u0075t" : "input");
+            for (int k = 0; k < 50000; k++, at += 2)
+                memcpy(body + at, ",1", 2);
+            at += (size_t)sprintf(body + at, "]}");
+        }
+        strcpy(body + at, "]}");
+        struct answer *a = http(s, "POST", "/v1/jobs/batch", body, NULL);
+        ck_assert_msg(a->status == (costly ? 413 : 202), "%d: %.300s", a->status, a->body);
+        ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), costly ? "/jobs/3" : "");
+        answer_free(a);
+    }
+    free(body);
     server_free(s);
 }
 END_TEST
@@ -484,6 +530,8 @@ int main(void)
         where_too_many_wait_nothing_is_lost,
         names_of_earlier_parts_hold,
         what_it_holds_is_counted,
+        a_line_has_a_length,
+        a_batch_takes_what_is_parsed_of_it,
     };
     return run_suite("stream", tests, sizeof(tests) / sizeof(tests[0]));
 }

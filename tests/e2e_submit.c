@@ -236,6 +236,26 @@ START_TEST(a_delayed_job_runs_when_it_is_due)
 }
 END_TEST
 
+START_TEST(names_are_what_they_say)
+{
+    static const char *const bodies[] = {"{\"t\\u0061sk\":\"noop\",\"\\u0069nput\":1}",
+                                         "{\"j\\u006fbs\":[{\"task\":\"noop\"}],"
+                                         "\"callback\\u005furl\":\"http://127.0.0.1:9/\"}"};
+    static const char twice[] =
+        "{\"jobs\":[{\"task\":\"noop\"}],\"j\\u006fbs\":[{\"task\":\"noop\"}]}";
+    struct server *s = server_new("[server]\nwebhook_allow = 127.0.0.1\n", two_workers);
+    answer_free(post(s, "/v1/jobs", bodies[0], 202));
+    answer_free(post(s, "/v1/jobs/batch", bodies[1], 202));
+    struct answer *a = post(s, "/v1/jobs/batch", twice, 400);
+    ck_assert_str_eq(jstr(a->json, "code"), "bad_json");
+    answer_free(a);
+    a = post(s, "/v1/jobs/batch", "{\"c\\u006flour\":1}", 400);
+    ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), "/colour");
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(bad_fields_are_named_with_limit_and_value)
 {
     static const struct {
@@ -509,6 +529,7 @@ int main(void)
         priority_then_age,
         lists_pages_and_filters,
         a_delayed_job_runs_when_it_is_due,
+        names_are_what_they_say,
         bad_fields_are_named_with_limit_and_value,
         addresses_that_are_not_there,
         the_same_key_is_the_same_job,

@@ -215,6 +215,67 @@ START_TEST(many_who_ask_at_once_get_one)
 }
 END_TEST
 
+/* Ids and the names of what is new and of what was there, in one list. */
+START_TEST(what_was_there_is_depended_on_by_its_id)
+{
+    char body[1000], path[100], want[200];
+    struct server *s = server_new(NULL, NULL);
+    char *first = id_of(s, LATE "1}"), *there[2];
+    for (int i = 0; i < 2; i++) {
+        snprintf(body, sizeof(body), LATE "0,\"unique\":{\"key\":\"%d\"}}", i);
+        there[i] = id_of(s, body);
+    }
+    snprintf(body, sizeof(body),
+             "{\"jobs\":[" LATE "0,\"ref\":\"x\",\"unique\":{\"key\":\"0\"}}," LATE
+             "2,\"ref\":\"y\"}," LATE "0,\"unique\":{\"key\":\"0\"}}," LATE
+             "0,\"ref\":\"z\",\"unique\":{\"key\":\"1\"}},"
+             "{\"task\":\"noop\",\"depends_on\":[\"%s\",\"z\",\"y\",\"x\"]}]}",
+             first);
+    struct answer *a = post(s, "/v1/jobs/batch", body, 202);
+    ck_assert_str_eq(jstr(a->json, "jobs.0.id"), there[0]);
+    ck_assert_str_eq(jstr(a->json, "jobs.2.id"), there[0]);
+    snprintf(want, sizeof(want), "\"depends_on\":[\"%s\",\"%s\",\"%s\",\"%s\"]", first, there[1],
+             jstr(a->json, "jobs.1.id"), there[0]);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", jstr(a->json, "jobs.4.id"));
+    struct answer *job = get(s, path, 200);
+    ck_assert_msg(strstr(job->body, want) != NULL, "%s, not %s", job->body, want);
+    ck_assert_int_eq(jint(job->json, "waiting_for"), 4);
+    answer_free(job);
+    answer_free(a);
+    free(first);
+    free(there[0]);
+    free(there[1]);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_key_remembers_that_it_was_there)
+{
+    static const char *const key[] = {"Idempotency-Key: w1", NULL};
+    static const char first[] = LATE "111,\"unique\":{\"key\":\"w\"}}";
+    static const char body[] = "{\"task\":\"echo\",\"input\":222,\"unique\":{\"key\":\"w\"}}";
+    char value[8];
+    struct server *s = server_new(NULL, NULL);
+    char *there = id_of(s, first);
+    for (int i = 0; i < 3; i++) {
+        struct answer *a = http(s, "POST", "/v1/jobs", body, key);
+        ck_assert_msg(a->status == 202, "%d: %s", a->status, a->body);
+        ck_assert_str_eq(jstr(a->json, "id"), there);
+        ck_assert_str_eq(jstr(a->json, "state"), "scheduled");
+        ck_assert_ptr_null(jget(a->json, "input"));
+        ck_assert(answer_header(a, "Jobmill-Duplicate", value, sizeof(value)));
+        ck_assert(answer_header(a, "Idempotency-Replayed", value, sizeof(value)) == (i > 0));
+        answer_free(a);
+        if (i == 1) {
+            server_kill9(s);
+            server_restart(s);
+        }
+    }
+    free(there);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -224,6 +285,8 @@ int main(void)
         as_long_as_was_said_and_over_kills,
         a_refused_request_is_refused_again,
         many_who_ask_at_once_get_one,
+        what_was_there_is_depended_on_by_its_id,
+        a_key_remembers_that_it_was_there,
     };
     return run_suite("unique", tests, sizeof(tests) / sizeof(tests[0]));
 }

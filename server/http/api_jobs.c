@@ -69,8 +69,12 @@ void json_accepted(struct buf *out, const struct new_job *asked, const struct jo
     struct job job = *kept; /* owns nothing: for telling only */
     job.run_at_us = submit_due(asked, job.created_us);
     job.state = submit_state(asked, job.created_us);
+    job.expires_us = asked->asked_expires_us;
+    if (job.attempt >= asked->asked_attempts) /* else only the setting is another one by now */
+        job.max_attempts = asked->asked_attempts;
     job.attempt = 0;
     job.waits = 0;
+    job.held = false;
     job.started_us = job.finished_us = job.worker = 0;
     job.cancel_requested = job.has_result = false;
     job.result = BUF_INIT;
@@ -174,6 +178,11 @@ static void wait_or(struct request *rq, void (*then)(struct request *rq))
         request_wait_not(rq);
 }
 
+static enum problem_place place_of(const struct request *rq)
+{
+    return rq->route->body == BODY_RAW ? PLACE_PARAMETER : PLACE_POINTER;
+}
+
 void refuse_change(struct request *rq)
 {
     const struct change *c = rq->change;
@@ -190,7 +199,7 @@ void refuse_change(struct request *rq)
         submit_forgotten(&p, c->work.kind == CHANGE_BATCH, &c->which);
         request_problem(rq, &p);
     } else if (c->err == -ERR_UNKNOWN_DEPENDENCY) {
-        problem_field(&p, c->err, PLACE_POINTER, "/depends_on", "the id of a job or group", id);
+        submit_unknown(c, place_of(rq), &p);
         request_problem(rq, &p);
     } else if (c->err == -ERR_NOT_UNIQUE) {
         problem_set(&p, c->err, "the job %s is the same, and there already", id);
@@ -262,6 +271,8 @@ void api_jobs_submit(struct request *rq)
         err = request_no_more_params(rq, &p);
     if (!err)
         err = raw ? submit_raw(c, rq, &p) : submit_json(c, rq->body.data, rq->body.len, &p);
+    if (!err && validate_only)
+        err = submit_check_parents(c, place_of(rq), &p);
     if (err) {
         request_problem(rq, &p);
         return;

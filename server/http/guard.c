@@ -18,7 +18,7 @@ void guard_init(struct guard *g, bool loopback, const char *listen_host)
     g->old_version = g->changes = g->chunked = false;
     g->loopback = loopback;
     g->listen_host = listen_host;
-    g->headers = g->hosts = g->lengths = g->codings = g->authorizations = 0;
+    g->headers = g->hosts = g->lengths = g->codings = g->authorizations = g->keys = 0;
     g->length = 0;
     g->host[0] = g->authority[0] = g->origin[0] = g->site[0] = 0;
     g->problem.err = 0;
@@ -177,6 +177,10 @@ int guard_header(struct guard *g, const char *name, size_t nlen, const char *val
     } else if (is(name, nlen, "Authorization")) {
         if (++g->authorizations > 1)
             return problem_set(&g->problem, ERR_BAD_REQUEST, "more than one Authorization header");
+    } else if (is(name, nlen, "Idempotency-Key")) {
+        if (++g->keys > 1)
+            return problem_field(&g->problem, ERR_BAD_HEADER, PLACE_HEADER, "Idempotency-Key",
+                                 "given once", NULL);
     } else if (is(name, nlen, "Origin")) {
         keep(g->origin, sizeof(g->origin), value, vlen);
     } else if (is(name, nlen, "Sec-Fetch-Site")) {

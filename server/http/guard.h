@@ -23,7 +23,7 @@ struct guard {
     bool loopback;    /* listening on loopback only: names of other hosts are refused */
     const char *listen_host;
 
-    unsigned headers, hosts, lengths, codings, authorizations;
+    unsigned headers, hosts, lengths, codings, authorizations, keys;
     bool chunked;
     uint64_t length; /* Content-Length; 0 when none */
     char host[256];  /* name without port, brackets kept */

@@ -4,6 +4,7 @@
  */
 #include "query.h"
 
+#include "../../common/buf.h"
 #include "../../common/err.h"
 
 #include <math.h>
@@ -44,10 +45,21 @@ bool query_unescape(char *text, bool plus_is_space)
     return true;
 }
 
+static bool is_utf8(const char *text)
+{
+    for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
+        n = (unsigned char)*text < 0x80 ? 1 : buf_utf8(text, left);
+        if (n == 0)
+            return false;
+    }
+    return true;
+}
+
 int query_parse(struct query *q, const char *raw)
 {
     q->count = 0;
     q->text = q->added = NULL;
+    q->wrong = NULL;
     if (!raw || !*raw)
         return 0;
     q->text = strdup(raw);
@@ -66,6 +78,12 @@ int query_parse(struct query *q, const char *raw)
             value = part + strlen(part);
         if (!query_unescape(part, true) || !query_unescape(value, true))
             return -ERR_BAD_PARAMETER;
+        if (!is_utf8(part))
+            return -ERR_BAD_PARAMETER;
+        if (!is_utf8(value)) {
+            q->wrong = part;
+            return -ERR_BAD_PARAMETER;
+        }
         q->item[q->count++] = (struct query_item){.name = part, .value = value};
     }
     return 0;

@@ -18,12 +18,13 @@ struct query_item {
 
 struct query {
     char *text, *added; /* own the bytes that the items point into */
+    const char *wrong;  /* after a refusal: the name of the parameter whose value is not UTF-8; else NULL */
     size_t count;
     struct query_item item[QUERY_MAX];
 };
 
-/* `raw` is what follows the `?`; may be NULL. 0; -ERR_BAD_PARAMETER: a bad escape, a control byte or too
- * many; -ERR_NOMEM. */
+/* `raw` is what follows the `?`; may be NULL. 0; -ERR_BAD_PARAMETER: a bad escape, a control byte, what is
+ * not UTF-8, or too many; -ERR_NOMEM. */
 int query_parse(struct query *q, const char *raw);
 void query_release(struct query *q);
 

@@ -212,9 +212,13 @@ static void read_query(struct request *rq)
     int err = rq->query ? query_parse(rq->query, rq->query_text) : -ERR_NOMEM;
     struct problem p;
     if (err == -ERR_BAD_PARAMETER) {
-        problem_set(&p, err,
-                    "the query has a bad escape, a control byte, or more than %d parameters",
-                    QUERY_MAX);
+        if (rq->query->wrong)
+            problem_field(&p, err, PLACE_PARAMETER, rq->query->wrong, "UTF-8 text", NULL);
+        else
+            problem_set(&p, err,
+                        "the query has a bad escape, a control byte, bytes that are not UTF-8, or "
+                        "more than %d parameters",
+                        QUERY_MAX);
         request_problem(rq, &p);
     } else if (err) {
         request_error(rq, err);

@@ -4,7 +4,6 @@
  */
 #include "stream.h"
 
-#include "input_check.h"
 #include "request.h"
 #include "submit.h"
 #include "trace.h"
@@ -20,15 +19,16 @@
 #include <string.h>
 #include <strings.h>
 
-#define PART_JOBS  500
-#define PART_BYTES (4u << 20)
-#define LINE_LARGE (32u << 10) /* what its tree would take matters */
+#define PART_JOBS    500
+#define PART_BYTES   (4u << 20)
+#define PART_PARENTS 5000
 
 struct stream {
     struct submit_lines *lines;
     size_t line;       /* lines seen */
     size_t kept;       /* jobs that are on disk */
     size_t part_bytes; /* of the lines in the change */
+    size_t parents;    /* that its jobs depend on */
     size_t charged;    /* of body_memory, for what it holds but the line that has not ended */
     bool looked;       /* at the parameters */
     bool begun;        /* the group is there */
@@ -122,14 +122,14 @@ static void part_kept(struct request *rq)
         problem_set(&s->problem, c->err, "the jobs of the lines up to %zu were not kept: %s",
                     s->line, err_sentence(c->err));
         if (c->err == -ERR_UNKNOWN_DEPENDENCY) {
-            char id[ID_TEXT];
-            id_format(&c->which, id);
-            problem_set(&s->problem, c->err, "a job of the lines up to %zu depends on %s", s->line,
-                        id);
+            submit_unknown(c, PLACE_POINTER, &s->problem);
+            size_t at = strlen(s->problem.detail);
+            snprintf(s->problem.detail + at, sizeof(s->problem.detail) - at,
+                     "; what came with it, up to line %zu, is not kept", s->line);
         }
     }
     forget_items(c);
-    s->part_bytes = 0;
+    s->part_bytes = s->parents = 0;
     (void)charge(s, c); /* less than before */
     c->from = c->lines;
 }
@@ -194,16 +194,6 @@ static void no_memory(struct stream *s, size_t line)
     problem_set(&s->problem, ERR_OVERLOADED, "no memory for line %zu now", line);
 }
 
-static void read_line(struct stream *s, struct change *c, const char *line, size_t len,
-                      size_t number)
-{
-    size_t cost = len > LINE_LARGE ? input_parse_cost(line, len) : 0;
-    if (submit_charge(cost, &s->problem))
-        return;
-    (void)submit_line(s->lines, c, line, len, number, &s->problem);
-    request_discharge(cost);
-}
-
 static void take_line(struct request *rq, const char *line, size_t len)
 {
     struct stream *s = rq->stream;
@@ -220,11 +210,13 @@ static void take_line(struct request *rq, const char *line, size_t len)
     }
     struct change *c = change_of(rq);
     if (c)
-        read_line(s, c, line, len, number);
+        (void)submit_line(s->lines, c, line, len, number, &s->problem);
     if (c && !s->problem.err && s->keyed && submit_lines_refs(s->lines))
         problem_field(&s->problem, ERR_BAD_FIELD, PLACE_POINTER, "/ref",
                       "left out in a stream with an Idempotency-Key", NULL);
     s->part_bytes += len;
+    if (c && !s->problem.err)
+        s->parents += c->items[c->items_count - 1].job.parents_count;
     if (!s->problem.err && !charge(s, c))
         no_memory(s, s->line);
     if (s->problem.err) {
@@ -285,6 +277,13 @@ static void look(struct request *rq)
         (void)look_up_key(rq);
 }
 
+static void check_length(struct stream *s, size_t len)
+{
+    if (!s->problem.err && len > http_conf->max_body)
+        problem_set(&s->problem, ERR_TOO_LARGE, "line %zu has more than the %llu bytes allowed",
+                    s->line + 1, (unsigned long long)http_conf->max_body);
+}
+
 void stream_take(struct request *rq, const char *data, size_t len)
 {
     struct stream *s = rq->stream;
@@ -293,6 +292,7 @@ void stream_take(struct request *rq, const char *data, size_t len)
     const char *end;
     while (len > 0 && (end = memchr(data, '\n', len))) {
         size_t part = (size_t)(end - data);
+        check_length(s, rest->len + part);
         if (rest->len > 0) {
             buf_add(rest, data, part);
             take_line(rq, rest->data, rest->len);
@@ -303,9 +303,7 @@ void stream_take(struct request *rq, const char *data, size_t len)
         data = end + 1;
         len -= part + 1;
     }
-    if (!s->problem.err && rest->len + len > http_conf->max_body)
-        problem_set(&s->problem, ERR_TOO_LARGE, "line %zu has more than the %llu bytes allowed",
-                    s->line + 1, (unsigned long long)http_conf->max_body);
+    check_length(s, rest->len + len);
     if (!s->problem.err)
         buf_add(rest, data, len);
     else
@@ -314,7 +312,7 @@ void stream_take(struct request *rq, const char *data, size_t len)
         no_memory(s, s->line + 1);
     if (rq->change && !s->problem.err &&
         (rq->change->items_count >= PART_JOBS || s->part_bytes >= PART_BYTES ||
-         (rq->change->items_count > 0 && request_memory_short())))
+         s->parents >= PART_PARENTS || (rq->change->items_count > 0 && request_memory_short())))
         commit_part(rq, true, part_kept);
 }
 

@@ -68,8 +68,9 @@ static int hash_input(struct terms *t, struct sha256_ctx *ctx)
 {
     const struct buf *in = &t->new->job.input;
     size_t cost = input_parse_cost(in->data, in->len);
-    if (!request_charge(cost))
-        return problem_set(t->problem, ERR_OVERLOADED, "no memory for the input now");
+    int err = submit_charge(cost, t->problem);
+    if (err)
+        return err;
     json_t *root = json_loadb(in->data, in->len, JSON_DECODE_ANY, NULL);
     char *text = root ? json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     bool no_memory = root && !text;
@@ -116,6 +117,37 @@ static int check_task(struct terms *t, const struct taskdef *task)
                        task->name, state->why);
 }
 
+static int unknown_parent(struct problem *p, enum problem_place place, const char *prefix,
+                          const struct job *job, size_t at)
+{
+    char field[64], id[ID_TEXT];
+    id_format(&job->parents[at], id);
+    if (place == PLACE_POINTER)
+        snprintf(field, sizeof(field), "%s/depends_on/%zu", prefix, at);
+    return problem_field(p, ERR_UNKNOWN_DEPENDENCY, place,
+                         place == PLACE_POINTER ? field : "depends_on", "the id of a job or group",
+                         id);
+}
+
+/* Whose it is: 0 and if the caller sees it, or -ERR_NO_GROUP, … */
+static int find_parent(const struct id *id, bool *seen)
+{
+    struct job job;
+    struct group group;
+    int err = reader_job(id, 0, 0, &job);
+    if (!err) {
+        *seen = caller_sees(auth_caller, job.owner);
+        job_release(&job);
+        return 0;
+    }
+    err = err == -ERR_NO_JOB ? reader_group(id, &group) : err;
+    if (!err) {
+        *seen = caller_sees(auth_caller, group.owner);
+        group_release(&group);
+    }
+    return err;
+}
+
 /* May the caller use the task, and see what the job is to wait for? */
 static int check_rights(struct terms *t, const struct taskdef *task)
 {
@@ -125,22 +157,9 @@ static int check_rights(struct terms *t, const struct taskdef *task)
     if (caller_may_task(auth_caller, task->name, t->problem))
         return -ERR_FORBIDDEN;
     for (size_t i = 0; i < job->parents_count - t->new->known; i++) {
-        struct job parent;
-        struct group group;
-        bool seen = true;
-        if (reader_job(&job->parents[i], 0, 0, &parent) == 0) {
-            seen = caller_sees(auth_caller, parent.owner);
-            job_release(&parent);
-        } else if (reader_group(&job->parents[i], &group) == 0) {
-            seen = caller_sees(auth_caller, group.owner);
-            group_release(&group);
-        }
-        if (!seen) {
-            char id[ID_TEXT];
-            id_format(&job->parents[i], id);
-            return problem_field(t->problem, ERR_UNKNOWN_DEPENDENCY, PLACE_POINTER, "/depends_on",
-                                 "the id of a job or group", id);
-        }
+        bool seen;
+        if (find_parent(&job->parents[i], &seen) == 0 && !seen)
+            return unknown_parent(t->problem, t->place, t->prefix, job, i);
     }
     return 0;
 }
@@ -156,12 +175,11 @@ int submit_complete(struct terms *t)
                              "the name of a task", NULL);
     }
     if (n->asked_run_at_us && n->asked_delay_us >= 0)
-        return problem_set(t->problem, ERR_BAD_FIELD,
-                           "`run_at` and `delay` exclude each other: give one");
+        return fields_refuse(t, "delay", "left out where `run_at` is given", NULL);
     const struct taskdef *task = &reader_tasks()->task[n->task_index];
     int err = check_rights(t, task);
     if (!err)
-        err = check_task(t, task);
+        err = submit_later(t, check_task(t, task));
     if (err)
         return err;
     _Static_assert(sizeof(job->owner) == sizeof(auth_caller->token->name), "a token's name");
@@ -181,7 +199,12 @@ int submit_complete(struct terms *t)
     job->state = submit_state(n, job->created_us);
     job->gathers = job->parents_count > 0 && !t->has_input && t->place == PLACE_POINTER;
     if (job->expires_us && job->expires_us <= job->run_at_us)
-        return fields_refuse(t, "expires_at", "after the time at which it is to run", NULL);
+        err = submit_later(
+            t, fields_refuse(t, "expires_at", "after the time at which it is to run", NULL));
+    if (err)
+        return err;
+    n->asked_expires_us = job->expires_us;
+    n->asked_attempts = job->max_attempts;
     job->input_size = job->input.len;
     if (n->unique && (err = make_unique(t)) != 0)
         return err;
@@ -196,6 +219,34 @@ void submit_begin(struct terms *t, struct new_job *n, struct problem *p, enum pr
     n->asked_run_at_us = 0;
     n->asked_delay_us = -1;
     p->err = 0;
+}
+
+struct problem *submit_begin_late(const struct change *c, struct problem *late)
+{
+    late->err = 0;
+    return c->key[0] ? late : NULL;
+}
+
+int submit_later(struct terms *t, int err)
+{
+    if (!err || !t->late)
+        return err;
+    if (!t->late->err || t->problem->report) /* of reports there is but the last */
+        *t->late = *t->problem;
+    t->problem->err = 0;
+    return 0;
+}
+
+int submit_now(const struct change *c, const struct problem *late, struct problem *p)
+{
+    struct stream_mark m;
+    if (!late || !late->err)
+        return 0;
+    if (reader_stream(c->key, &m) == 0 && m.known && !m.stream &&
+        memcmp(m.prefix, c->fingerprint, sizeof(m.prefix)) == 0)
+        return 0;
+    *p = *late;
+    return -p->err;
 }
 
 /* ---- JSON ---- */
@@ -221,8 +272,9 @@ static int unparsed(struct problem *p, int err, const json_error_t *e, const cha
     if (err == -ERR_NOMEM)
         return problem_set(p, ERR_NOMEM, "no memory for the body");
     const char *quote = prefix[0] ? "`" : "", *colon = prefix[0] ? ": " : "";
+    bool range = json_error_code(e) == json_error_numeric_overflow;
     return problem_set(p, ERR_BAD_JSON, "%s%s%s%sat byte %d: %s", quote, prefix, quote, colon,
-                       e->position, e->text);
+                       e->position, range ? "a number outside the range of a double" : e->text);
 }
 
 int submit_charge(size_t cost, struct problem *p)
@@ -236,19 +288,42 @@ int submit_charge(size_t cost, struct problem *p)
                : problem_set(p, ERR_OVERLOADED, "no memory for the body now");
 }
 
-/* Of a part of a body (its prefix says which): nothing, it was charged with all of it. */
-static size_t tree_cost(const char *prefix, const char *text, size_t len)
+int submit_check_whole(const char *body, size_t len, struct problem *p)
 {
-    return prefix[0] ? 0 : input_parse_cost(text, len);
+    struct jsonscan_look look;
+    json_error_t e;
+    json_t *root = NULL;
+    int err = submit_check_text(body, len, &look, p);
+    if (err || look.plain)
+        return err;
+    size_t cost = input_parse_cost(body, len);
+    err = submit_charge(cost, p);
+    if (err)
+        return err;
+    err = tree_parse(body, len, JSON_DECODE_INT_AS_REAL, &root, &e);
+    json_decref(root);
+    request_discharge(cost);
+    return err ? unparsed(p, err, &e, "") : 0;
+}
+
+/* submit_charge() for a part of a body, which is named; prefix: as in struct terms. */
+static int charge_part(size_t cost, const char *prefix, struct problem *p)
+{
+    int err = submit_charge(cost, p);
+    if (err == -ERR_TOO_LARGE && prefix[0]) {
+        p->place = PLACE_POINTER;
+        snprintf(p->name, sizeof(p->name), "%s", prefix);
+    }
+    return err;
 }
 
 /* A checked text that must be an object; prefix: as in struct terms. */
 static int parse_checked(const char *text, size_t len, const char *prefix, json_t **root,
                          size_t *charged, struct problem *p)
 {
-    size_t cost = tree_cost(prefix, text, len);
+    size_t cost = input_parse_cost(text, len);
     json_error_t e;
-    int err = submit_charge(cost, p);
+    int err = charge_part(cost, prefix, p);
     if (err)
         return err;
     err = tree_parse(text, len, JSON_DECODE_INT_AS_REAL, root, &e);
@@ -298,6 +373,8 @@ static int take_rest(struct terms *t, const char *text, const char *input, size_
         char pointer[48];
         snprintf(pointer, sizeof(pointer), "%s/input", t->prefix);
         int err = input_check(t->new->task_index, input, len, pointer, t->problem);
+        if (err == -ERR_INVALID_INPUT) /* the schema may be another one by now */
+            err = submit_later(t, err);
         if (err)
             return err;
     }
@@ -327,12 +404,12 @@ static int take_member(struct terms *t, const struct jsonscan_member *m)
     json_t *json = NULL;
     json_error_t e;
     e.position = 0;
-    e.text[0] = 0;
-    size_t cost = tree_cost(t->prefix, m->value, m->vlen);
+    e.text[0] = e.text[JSON_ERROR_TEXT_LENGTH - 1] = 0;
+    size_t cost = input_parse_cost(m->value, m->vlen);
     bool plain = m->value[0] == '"' && !memchr(m->value, '\\', m->vlen);
     memcpy(name, m->name, m->nlen);
     name[m->nlen] = 0;
-    int err = submit_charge(cost, t->problem);
+    int err = charge_part(cost, t->prefix, t->problem);
     if (err)
         return err;
     err = plain ? tree_string(m->value + 1, m->vlen - 2, &json)
@@ -401,13 +478,15 @@ int submit_json(struct change *c, const char *body, size_t len, struct problem *
 {
     struct terms t;
     struct jsonscan_look look;
+    struct problem late;
     submit_begin(&t, &c->one, p, PLACE_POINTER);
     int err = submit_check_text(body, len, &look, p);
     if (err)
         return err;
+    t.late = submit_begin_late(c, &late);
     err = submit_text(&t, body, len, &look);
     submit_fingerprint(c, "POST /v1/jobs", body, len);
-    return err;
+    return err ? err : submit_now(c, t.late, p);
 }
 
 int submit_part(struct new_job *n, const char *text, size_t len, const char *prefix,
@@ -419,6 +498,46 @@ int submit_part(struct new_job *n, const char *text, size_t len, const char *pre
     snprintf(t.prefix, sizeof(t.prefix), "%s", prefix);
     submit_look(text, len, &look);
     return submit_text(&t, text, len, &look);
+}
+
+/* ---- what it depends on ---- */
+
+int submit_check_parents(const struct change *c, enum problem_place place, struct problem *p)
+{
+    const struct job *job = &c->one.job;
+    for (size_t i = 0; i < job->parents_count; i++) {
+        bool seen;
+        int err = find_parent(&job->parents[i], &seen);
+        if (err == -ERR_NO_GROUP)
+            return unknown_parent(p, place, "", job, i);
+        if (err)
+            return problem_set(p, err, "%s", err_sentence(err));
+    }
+    return 0;
+}
+
+static bool find_which(const struct change *c, const struct job *job, size_t *at)
+{
+    for (*at = 0; *at < job->parents_count; (*at)++) {
+        if (id_equal(&job->parents[*at], &c->which))
+            return true;
+    }
+    return false;
+}
+
+int submit_unknown(const struct change *c, enum problem_place place, struct problem *p)
+{
+    char prefix[32];
+    size_t at;
+    if (find_which(c, &c->one.job, &at))
+        return unknown_parent(p, place, "", &c->one.job, at);
+    for (size_t i = 0; i < c->items_count; i++) {
+        if (find_which(c, &c->items[i].job, &at)) {
+            snprintf(prefix, sizeof(prefix), "/jobs/%zu", c->items[i].number);
+            return unknown_parent(p, PLACE_POINTER, prefix, &c->items[i].job, at);
+        }
+    }
+    return problem_set(p, ERR_UNKNOWN_DEPENDENCY, "%s", err_sentence(ERR_UNKNOWN_DEPENDENCY));
 }
 
 /* ---- headers ---- */

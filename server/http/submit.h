@@ -49,6 +49,10 @@ int submit_line(struct submit_lines *l, struct change *c, const char *line, size
 
 /* The Idempotency-Key header, or NULL. */
 int submit_key(struct change *c, const char *header, struct problem *p);
+/* Nothing is known of c->which, on which a job depends. -ERR_UNKNOWN_DEPENDENCY. */
+int submit_unknown(const struct change *c, enum problem_place place, struct problem *p);
+/* Is all there that the one job depends on? The writer asks itself; this is for what is not kept. */
+int submit_check_parents(const struct change *c, enum problem_place place, struct problem *p);
 /* What the key named is gone. -ERR_FORGOTTEN. */
 int submit_forgotten(struct problem *p, bool is_group, const struct id *which);
 

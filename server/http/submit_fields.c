@@ -121,9 +121,11 @@ static int take_delay(struct terms *t, const char *name, const struct value *v)
 static int take_expires_at(struct terms *t, const char *name, const struct value *v)
 {
     int64_t *us = &t->new->job.expires_us;
-    if (!moment(v, us) || *us <= clock_wall_us())
-        return refuse(t, name, "a time to come, such as 2026-11-23T03:19:00Z", v);
-    return 0;
+    bool is = moment(v, us);
+    if (is && *us > clock_wall_us())
+        return 0;
+    int err = refuse(t, name, "a time to come, such as 2026-11-23T03:19:00Z", v);
+    return is ? submit_later(t, err) : err;
 }
 
 static int take_timeout(struct terms *t, const char *name, const struct value *v)

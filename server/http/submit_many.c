@@ -7,7 +7,6 @@
 #include "../../common/err.h"
 #include "../../common/jsonscan.h"
 #include "../conf.h"
-#include "input_check.h"
 #include "request.h"
 
 #include <jansson.h>
@@ -49,7 +48,9 @@ int refs_add(struct refs *refs, const char *name, const struct id *id, struct te
 
 struct submit_lines {
     struct refs refs;
-    size_t cap; /* of the change's items */
+    struct problem *late; /* of struct terms */
+    size_t cap;           /* of the change's items */
+    size_t parents;       /* that the jobs of a batch depend on */
 };
 
 struct submit_lines *submit_lines_new(void)
@@ -120,8 +121,10 @@ static int submit_item(struct submit_lines *l, struct change *c, const char *tex
         return problem_set(p, ERR_NOMEM, "no memory for the batch");
     submit_begin(&t, n, p, PLACE_POINTER);
     t.refs = &l->refs;
+    t.late = l->late;
     snprintf(t.prefix, sizeof(t.prefix), "/jobs/%zu", number);
     n->job.group = c->group;
+    n->number = number;
     return submit_text(&t, text, len, look);
 }
 
@@ -146,6 +149,22 @@ struct batch_walk {
     int err;
 };
 
+/* Each takes the writer's time, in one transaction. */
+static int count_parents(struct submit_lines *l, const struct change *c, size_t index,
+                         struct problem *p)
+{
+    char field[64], limit[120], value[32];
+    l->parents += c->items[index].job.parents_count;
+    if (l->parents <= (size_t)http_conf->max_batch_depends_on)
+        return 0;
+    snprintf(field, sizeof(field), "/jobs/%zu/depends_on", index);
+    snprintf(limit, sizeof(limit),
+             "with those of the jobs before it at most %lld ids (`max_batch_depends_on`)",
+             (long long)http_conf->max_batch_depends_on);
+    snprintf(value, sizeof(value), "%zu", l->parents);
+    return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, field, limit, value);
+}
+
 static bool each_job(void *arg, size_t index, const char *value, size_t vlen)
 {
     struct batch_walk *b = arg;
@@ -158,13 +177,15 @@ static bool each_job(void *arg, size_t index, const char *value, size_t vlen)
         struct jsonscan_look look;
         submit_look(value, vlen, &look);
         b->err = submit_item(b->lines, b->change, value, vlen, &look, index, b->problem);
+        if (!b->err)
+            b->err = count_parents(b->lines, b->change, index, b->problem);
     }
     return b->err == 0;
 }
 
-static bool each_member(void *arg, const char *name, size_t nlen, const char *value, size_t vlen)
+static bool take_batch_member(struct batch_walk *b, const char *name, size_t nlen,
+                              const char *value, size_t vlen)
 {
-    struct batch_walk *b = arg;
     bool jobs = nlen == 4 && memcmp(name, "jobs", 4) == 0;
     bool url = nlen == 12 && memcmp(name, "callback_url", 12) == 0;
     if (jobs && !b->has_jobs) {
@@ -189,20 +210,35 @@ static bool each_member(void *arg, const char *name, size_t nlen, const char *va
     return b->err == 0;
 }
 
+static bool each_member(void *arg, const char *name, size_t nlen, const char *value, size_t vlen)
+{
+    struct batch_walk *b = arg;
+    AUTO_BUF plain = BUF_INIT;
+    if (memchr(name, '\\', nlen)) { /* with its quotes it is a value */
+        jsonscan_text(&plain, name - 1, nlen + 2);
+        if (plain.failed)
+            b->err = problem_set(b->problem, ERR_NOMEM, "no memory for the batch");
+        name = plain.data ? plain.data : "";
+        nlen = plain.len;
+    }
+    return !b->err && take_batch_member(b, name, nlen, value, vlen);
+}
+
 int submit_batch(struct change *c, const char *body, size_t len, struct problem *p)
 {
     struct batch_walk b = {.change = c, .problem = p};
+    struct problem late;
     int err = submit_check_text(body, len, NULL, p);
     if (!err && id_new(&c->group) != 0)
         err = problem_set(p, ERR_SYSTEM, "no random bytes for an id");
     if (err)
         return err;
-    size_t cost = input_parse_cost(body, len);
-    if (!request_charge(cost))
-        return problem_set(p, ERR_OVERLOADED, "no memory for the body now");
     c->begin = true;
     snprintf(c->owner, sizeof(c->owner), "%s", caller_owner(auth_caller));
     b.lines = submit_lines_new();
+    struct problem *put_off = submit_begin_late(c, &late);
+    if (b.lines)
+        b.lines->late = put_off;
     if (!b.lines)
         b.err = problem_set(p, ERR_NOMEM, "no memory for the batch");
     else if (!jsonscan_each(body, len, each_member, &b))
@@ -211,7 +247,6 @@ int submit_batch(struct change *c, const char *body, size_t len, struct problem 
         b.err = problem_field(p, ERR_MISSING_FIELD, PLACE_POINTER, "/jobs",
                               "an array of at least one job", NULL);
     submit_lines_free(b.lines);
-    request_discharge(cost);
     submit_fingerprint(c, "POST /v1/jobs/batch", body, len);
-    return b.err;
+    return b.err ? b.err : submit_now(c, put_off, p);
 }

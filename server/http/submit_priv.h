@@ -25,6 +25,7 @@ struct terms {
     struct problem *problem;
     enum problem_place place;
     char prefix[32];      /* before a field's JSON pointer: "/jobs/17" in a batch */
+    struct problem *late; /* see submit_later(); NULL: there is no later */
     struct refs *refs;    /* names of earlier items of a batch; NULL: it is none */
     char ref[SUBMIT_REF_MAX + 1]; /* its own; "": none */
     struct unique_terms unique;
@@ -53,8 +54,18 @@ int submit_part(struct new_job *n, const char *text, size_t len, const char *pre
 /* The course of one submission: begun, its fields taken, its input put into the job, completed. */
 void submit_begin(struct terms *t, struct new_job *n, struct problem *p, enum problem_place place);
 int submit_complete(struct terms *t);
+/* What is refused only for the time that it is, or for how the service is now, was perhaps not refused when
+ * the request came first with its key, and then the answer of that time stands. `err`, of t->problem, is
+ * put off into t->late where there is that, and 0. */
+int submit_later(struct terms *t, int err);
+/* For t->late: where that is kept, without anything yet; NULL for a change without a key. */
+struct problem *submit_begin_late(const struct change *c, struct problem *late);
+/* When all was read: 0, or what was put off, as nothing was kept for this request. */
+int submit_now(const struct change *c, const struct problem *late, struct problem *p);
 /* Is it JSON, and of what form? `look` may be NULL. */
 int submit_check_text(const char *body, size_t len, struct jsonscan_look *look, struct problem *p);
+/* The same, and nothing that a tree could not hold: a name given twice, a number outside the range of a double. */
+int submit_check_whole(const char *body, size_t len, struct problem *p);
 /* Of a change with a key; others need none. */
 void submit_fingerprint(struct change *c, const char *what, const char *body, size_t len);
 

@@ -95,25 +95,12 @@ static bool command_has(const struct taskdef *task, const char *name)
     return false;
 }
 
-static bool is_utf8(const char *text)
-{
-    for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
-        n = buf_utf8(text, left);
-        if (n == 0)
-            return false;
-    }
-    return true;
-}
-
 static int add_word(struct terms *t, struct request *rq, const char *name)
 {
     struct buf *out = &t->new->job.params;
     const char *value = request_param(rq, name, t->problem);
     if (!value)
         return -t->problem->err; /* given twice */
-    if (!is_utf8(value))
-        return problem_field(t->problem, ERR_BAD_PARAMETER, PLACE_PARAMETER, name, "UTF-8 text",
-                             NULL);
     buf_addc(out, out->len ? ',' : '{');
     buf_add_json_string(out, name, strlen(name));
     buf_addc(out, ':');
@@ -155,9 +142,11 @@ static int take_type(struct terms *t, struct request *rq)
         return problem_field(t->problem, ERR_BAD_HEADER, PLACE_HEADER, "Content-Type",
                              "a media type of at most 127 bytes", type);
     if (json_type_is_json(type)) {
-        int err = submit_check_text(rq->body.data, rq->body.len, NULL, t->problem);
+        int err = submit_check_whole(rq->body.data, rq->body.len, t->problem);
         if (!err)
             err = input_check(t->new->task_index, rq->body.data, rq->body.len, "", t->problem);
+        if (err == -ERR_INVALID_INPUT)
+            err = submit_later(t, err);
         if (err)
             return err;
         if (json_type_is_plain(type))
@@ -184,7 +173,9 @@ static void raw_fingerprint(struct change *c, const struct request *rq)
 int submit_raw(struct change *c, struct request *rq, struct problem *p)
 {
     struct terms t;
+    struct problem late;
     submit_begin(&t, &c->one, p, PLACE_PARAMETER);
+    t.late = submit_begin_late(c, &late);
     t.has_task = true;
     int err = task_name_find(rq->part.text, rq->part.len, &c->one.task_index, PLACE_NONE, p);
     if (!err)
@@ -202,5 +193,6 @@ int submit_raw(struct change *c, struct request *rq, struct problem *p)
         buf_add(&c->one.job.input, rq->body.data, rq->body.len);
     else
         buf_move(&c->one.job.input, &rq->body);
-    return submit_complete(&t);
+    err = submit_complete(&t);
+    return err ? err : submit_now(c, t.late, p);
 }

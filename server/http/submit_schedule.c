@@ -22,8 +22,11 @@ static int bad(struct problem *p, const char *pointer, const char *limit, json_t
 static int take_text(struct problem *p, const char *pointer, json_t *value, char *out, size_t size)
 {
     if (!json_is_string(value) || json_string_length(value) >= size ||
-        strlen(json_string_value(value)) != json_string_length(value))
-        return bad(p, pointer, "a text of ordinary length", value);
+        strlen(json_string_value(value)) != json_string_length(value)) {
+        char limit[64];
+        snprintf(limit, sizeof(limit), "a text of at most %zu bytes", size - 1);
+        return bad(p, pointer, limit, value);
+    }
     memcpy(out, json_string_value(value), json_string_length(value) + 1);
     return 0;
 }

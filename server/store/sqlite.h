@@ -146,6 +146,15 @@ struct who {
 /* How something that others depend on stands. */
 enum parent_end { PARENT_OPEN, PARENT_SUCCEEDED, PARENT_FAILED, PARENT_CANCELLED };
 
+#define SEEN_SETS 1024
+#define SEEN_WAYS 4
+
+/* Those that were looked up as parents, as many jobs may wait for the same ones; see seen_forget. */
+struct seen {
+    uint64_t key, tail, when; /* it holds while `when` is the store's */
+    enum parent_end end;
+};
+
 /* An end in the open transaction, of a job or a group. */
 struct ending {
     int64_t key;
@@ -209,6 +218,8 @@ struct sqlite_store {
     struct ending *late; /* parents with more children than one transaction takes; kept over commits */
     size_t late_count, late_cap;
     uint64_t parents;    /* rows of dependencies */
+    uint64_t seen_when;  /* of struct seen */
+    struct seen seen[SEEN_SETS][SEEN_WAYS];
     bool began_again;    /* in the open transaction a job was retried: who ended in it may run again */
     bool delivery_hint;  /* a delivery was made */
     bool sweeping;       /* in the open transaction something was forgotten that nobody named */
@@ -344,6 +355,11 @@ struct who who_of(const struct job *job);
 /* Books a move (from: a state, or -1 for a new job; to: a state, or -1 for one that is forgotten). */
 void count_move(struct sqlite_store *s, const struct who *who, int from, int to);
 void note_due(struct sqlite_store *s, int64_t when_us);
+/* A job or a group is about to stand in another way. */
+static inline void seen_forget(struct sqlite_store *s)
+{
+    s->seen_when++;
+}
 /* Ends a job that waits for what did not succeed. */
 int end_child(struct sqlite_store *s, const struct job *child, enum parent_end why,
               const struct id *parent, int64_t now_us);
@@ -418,6 +434,8 @@ int sqlite_read_stream(struct store_reader *r, const char *key, int64_t now_us,
 int close_group(struct sqlite_store *s, int64_t key, int64_t now_us);
 int streams_expire(struct sqlite_store *s, int64_t now_us); /* closes groups whose lines come no more */
 /* The key of this group has expired and may become another's, which then nothing would close. */
+/* What a key is of: idempotency.kind. */
+enum key_kind { KEY_JOB, KEY_GROUP, KEY_COMING, KEY_WHOLE, /* of a stream */ KEY_DUPLICATE };
 int stream_over(struct sqlite_store *s, int kind, const struct id *group, int64_t now_us);
 int sqlite_clock_set(struct store *s, int64_t step_us);
 int sqlite_state_of(struct store *s, const struct id *id, enum job_state *state);

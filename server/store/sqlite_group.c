@@ -143,6 +143,7 @@ void count_move(struct sqlite_store *s, const struct who *who, int from, int to)
     assert(t);
     t->dirty = true;
     if (from >= 0) {
+        seen_forget(s);
         assert(to < 0 || job_state_may_move((enum job_state)from, (enum job_state)to));
         t->delta[from]--;
         if (m)
@@ -177,6 +178,7 @@ static int group_drop(struct sqlite_store *s, int64_t key, uint64_t tail)
 static int group_told(struct sqlite_store *s, enum stmt which, int64_t key, int64_t now_us)
 {
     sqlite3_stmt *st = s->db.stmt[which];
+    seen_forget(s);
     uint64_t tail = (uint64_t)sqlite3_column_int64(st, 0);
     int64_t unended = sqlite3_column_int64(st, 1), ended = sqlite3_column_int64(st, 2);
     enum parent_end end =

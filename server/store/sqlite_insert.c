@@ -14,22 +14,21 @@
 
 /* ---- asked before ---- */
 
-int sqlite_replay(struct store *base, const struct store_key *key, struct id *id)
+static int look(struct sqlite_store *s, const struct store_key *key, struct id *id, int *kind)
 {
-    struct sqlite_store *s = sqlite_of(base);
     int got = db_first(&s->db, STMT_REQUEST_GET, PARAMS(P_STR(key->key)));
     if (got != 1)
         return got;
     sqlite3_stmt *st = s->db.stmt[STMT_REQUEST_GET];
     bool over = sqlite3_column_int64(st, 4) <= key->now_us;
-    int kind = sqlite3_column_int(st, 3);
+    *kind = sqlite3_column_int(st, 3);
     bool same = sqlite3_column_bytes(st, 0) == 32 &&
                 memcmp(sqlite3_column_blob(st, 0), key->fingerprint, 32) == 0;
-    bool is_group = kind != 0;
+    bool is_group = *kind != KEY_JOB && *kind != KEY_DUPLICATE;
     id_make(id, (uint64_t)sqlite3_column_int64(st, 1), (uint64_t)sqlite3_column_int64(st, 2));
     db_done(&s->db, STMT_REQUEST_GET);
     if (over)
-        return stream_over(s, kind, id, key->now_us);
+        return stream_over(s, *kind, id, key->now_us);
     if (!same)
         return -ERR_KEY_REUSED;
     if (!is_group)
@@ -41,13 +40,24 @@ int sqlite_replay(struct store *base, const struct store_key *key, struct id *id
     return err == -ERR_NO_GROUP ? -ERR_FORGOTTEN : err ? err : STORE_REPLAYED_GROUP;
 }
 
+int sqlite_replay(struct store *base, const struct store_key *key, struct id *id)
+{
+    int kind;
+    return look(sqlite_of(base), key, id, &kind);
+}
+
+static int put_key(struct sqlite_store *s, const struct store_key *key, const struct id *id,
+                   enum key_kind kind)
+{
+    return db_run_one(s, STMT_REQUEST_PUT,
+                      PARAMS(P_STR(key->key), P_BLOB(key->fingerprint, 32), P_INT(id_key(id)),
+                             P_INT(id_tail(id)), P_INT(key->expires_us), P_INT(kind)));
+}
+
 int sqlite_keep_key(struct store *base, const struct store_key *key, const struct id *id,
                     bool is_group)
 {
-    struct sqlite_store *s = sqlite_of(base);
-    return db_run_one(s, STMT_REQUEST_PUT,
-                      PARAMS(P_STR(key->key), P_BLOB(key->fingerprint, 32), P_INT(id_key(id)),
-                             P_INT(id_tail(id)), P_INT(key->expires_us), P_INT(is_group)));
+    return put_key(sqlite_of(base), key, id, is_group ? KEY_GROUP : KEY_JOB);
 }
 
 /* The job that a key named before: *job becomes it. 0: the key is free. */
@@ -55,7 +65,7 @@ static int replay(struct sqlite_store *s, const struct store_key *key, struct jo
 {
     struct id id;
     struct job old;
-    int got = sqlite_replay(&s->base, key, &id);
+    int kind, got = look(s, key, &id, &kind);
     if (got <= 0)
         return got;
     if (got == STORE_REPLAYED_GROUP)
@@ -69,7 +79,7 @@ static int replay(struct sqlite_store *s, const struct store_key *key, struct jo
         return err;
     job_release(job);
     *job = old;
-    return STORE_REPLAYED;
+    return kind == KEY_DUPLICATE ? STORE_REPLAYED_DUPLICATE : STORE_REPLAYED;
 }
 
 /* ---- only once ---- */
@@ -230,17 +240,13 @@ static int add_ended_row(struct sqlite_store *s, const struct job *j, const stru
 
 /* ---- what it waits for ---- */
 
-/* How a job or group stands: its state's kind, or -ERR_UNKNOWN_DEPENDENCY. */
-static int parent_state(struct sqlite_store *s, const struct id *id, enum parent_end *end)
+static int read_parent(struct sqlite_store *s, const struct id *id, enum parent_end *end)
 {
-    struct job parent;
+    enum job_state state;
     struct group group;
-    int err = row_find(s, &s->db, id, 0, 0, &parent);
-    if (!err) {
-        *end = parent_end_of(parent.state);
-        job_release(&parent);
-        return 0;
-    }
+    int err = sqlite_state_of(&s->base, id, &state);
+    if (!err)
+        *end = parent_end_of(state);
     if (err != -ERR_NO_JOB)
         return err;
     err = group_find(s, &s->db, id, &group);
@@ -249,6 +255,25 @@ static int parent_state(struct sqlite_store *s, const struct id *id, enum parent
         group_release(&group);
     }
     return err == -ERR_NO_GROUP ? -ERR_UNKNOWN_DEPENDENCY : err;
+}
+
+/* How a job or group stands: its state's kind, or -ERR_UNKNOWN_DEPENDENCY. */
+static int parent_state(struct sqlite_store *s, const struct id *id, enum parent_end *end)
+{
+    uint64_t key = id_key(id), tail = id_tail(id); /* the tail is random */
+    struct seen *set = s->seen[tail % SEEN_SETS], *to = &set[tail / SEEN_SETS % SEEN_WAYS];
+    for (size_t i = 0; i < SEEN_WAYS; i++) {
+        if (set[i].when != s->seen_when) {
+            to = &set[i];
+        } else if (set[i].key == key && set[i].tail == tail) {
+            *end = set[i].end;
+            return 0;
+        }
+    }
+    int err = read_parent(s, id, end);
+    if (!err)
+        *to = (struct seen){.key = key, .tail = tail, .when = s->seen_when, .end = *end};
+    return err;
 }
 
 int sqlite_check_parents(struct store *base, const struct id *parents, size_t n, struct id *which)
@@ -358,7 +383,7 @@ int sqlite_insert(struct store *base, struct store_new *new)
     if (!err && new->unique)
         err = find_same(s, new->unique, job);
     if (err == STORE_DUPLICATE && new->key && !new->reject) {
-        int kept = sqlite_keep_key(base, new->key, &job->id, false);
+        int kept = put_key(s, new->key, &job->id, KEY_DUPLICATE);
         err = kept ? kept : err;
     }
     if (err)
@@ -379,7 +404,7 @@ int sqlite_insert(struct store *base, struct store_new *new)
         err = n < 0 ? n : 0;
     }
     if (!err && new->key)
-        err = sqlite_keep_key(base, new->key, &job->id, false);
+        err = put_key(s, new->key, &job->id, KEY_JOB);
     if (!err && new->unique)
         err = db_run_one(s, STMT_UNIQUE_PUT,
                          PARAMS(P_BLOB(new->unique->hash, 32), P_INT(k), P_INT(id_tail(&job->id)),

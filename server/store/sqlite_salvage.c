@@ -380,8 +380,8 @@ static const char *const mending[] = {
     "WHERE c.group_key = job_groups.key",
     "UPDATE job_groups SET finished_us = 0 WHERE n0 + n1 + n2 > 0",
     "UPDATE job_groups SET open = 1 WHERE n0 + n1 + n2 = 0 AND finished_us = 0",
-    "DELETE FROM idempotency WHERE key NOT IN (SELECT key FROM jobs) AND kind = 0",
-    "DELETE FROM idempotency WHERE key NOT IN (SELECT key FROM job_groups) AND kind <> 0",
+    "DELETE FROM idempotency WHERE key NOT IN (SELECT key FROM jobs) AND kind IN (0, 4)",
+    "DELETE FROM idempotency WHERE key NOT IN (SELECT key FROM job_groups) AND kind NOT IN (0, 4)",
     "INSERT OR IGNORE INTO job_tags (tag, key) SELECT t.value, j.key FROM jobs j, "
     "json_each(j.tags) t WHERE j.tags <> '' AND json_valid(j.tags)",
     "DELETE FROM counters",

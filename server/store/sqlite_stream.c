@@ -11,8 +11,6 @@
 
 #define CLOSE_AT_ONCE 64
 
-enum { KIND_COMING = 2, KIND_WHOLE = 3 }; /* of idempotency.kind; less: no stream */
-
 /* *kind: of a row that has expired, too; -1: there is none. */
 static int get(const struct db *d, const char *key, int64_t now_us, struct stream_mark *out,
                int *kind_out)
@@ -25,8 +23,8 @@ static int get(const struct db *d, const char *key, int64_t now_us, struct strea
     sqlite3_stmt *st = d->stmt[STMT_STREAM_GET];
     int kind = *kind_out = sqlite3_column_int(st, 0);
     out->known = sqlite3_column_int64(st, 5) > now_us;
-    out->stream = kind >= KIND_COMING;
-    out->whole = kind == KIND_WHOLE;
+    out->stream = kind == KEY_COMING || kind == KEY_WHOLE;
+    out->whole = kind == KEY_WHOLE;
     id_make(&out->group, (uint64_t)sqlite3_column_int64(st, 1),
             (uint64_t)sqlite3_column_int64(st, 2));
     out->lines = (uint64_t)sqlite3_column_int64(st, 3);
@@ -39,7 +37,7 @@ static int get(const struct db *d, const char *key, int64_t now_us, struct strea
 
 int stream_over(struct sqlite_store *s, int kind, const struct id *group, int64_t now_us)
 {
-    int err = kind == KIND_COMING ? close_group(s, (int64_t)id_key(group), now_us) : 0;
+    int err = kind == KEY_COMING ? close_group(s, (int64_t)id_key(group), now_us) : 0;
     return err == -ERR_NO_GROUP ? 0 : err;
 }
 
@@ -67,7 +65,7 @@ int sqlite_stream_put(struct store *base, const struct store_key *key, const str
     return db_run_one(sqlite_of(base), STMT_STREAM_PUT,
                       PARAMS(P_STR(key->key), P_BLOB(m->prefix, sizeof(m->prefix)),
                              P_INT(id_key(&m->group)), P_INT(id_tail(&m->group)),
-                             P_INT(key->expires_us), P_INT(m->whole ? KIND_WHOLE : KIND_COMING),
+                             P_INT(key->expires_us), P_INT(m->whole ? KEY_WHOLE : KEY_COMING),
                              P_INT(m->lines)));
 }
 

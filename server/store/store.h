@@ -90,13 +90,13 @@ struct store_new {
     bool delayed;                      /* run_at_us is a while from now, not a time that was given */
     const struct attempt *ended;       /* of a RUNNING one: its first attempt succeeded already; NULL: it did not */
 };
-enum { STORE_REPLAYED = 1, STORE_REPLAYED_GROUP = 2, STORE_DUPLICATE = 3, STORE_HELD = 4 };
+enum { STORE_REPLAYED = 1, STORE_REPLAYED_GROUP = 2, STORE_DUPLICATE = 3, STORE_HELD = 4, STORE_REPLAYED_DUPLICATE = 5 };
 /* Keeps a new job in the state it has (SCHEDULED, QUEUED, or RUNNING with attempt 1 when a worker is
  * waiting for it); SCHEDULED when it has parents that have not ended, and ended at once when one of
  * them did not succeed. Its parents were checked by store_check_parents. With `ended`, which takes neither key
  * nor group, parents, callback or concurrency key, it is kept as SUCCEEDED, and `job` stays as it is.
- * STORE_REPLAYED: the key was used for the same request, STORE_DUPLICATE: the same is there; *job is
- * replaced by that job, without input and result. -ERR_KEY_REUSED: the key was for another request;
+ * STORE_REPLAYED: the key was used for the same request, STORE_DUPLICATE: the same is there,
+ * STORE_REPLAYED_DUPLICATE: that was the answer when the key was used; *job is replaced by that job, without input and result. -ERR_KEY_REUSED: the key was for another request;
  * -ERR_FORGOTTEN: for this one, but what it made is forgotten: job->id is its id. */
 int store_insert(struct store *s, struct store_new *new);
 /* 0, or -ERR_UNKNOWN_DEPENDENCY with *which: no such job or group. */
