@@ -433,9 +433,9 @@ int sqlite_read_stream(struct store_reader *r, const char *key, int64_t now_us,
                        struct stream_mark *out);
 int close_group(struct sqlite_store *s, int64_t key, int64_t now_us);
 int streams_expire(struct sqlite_store *s, int64_t now_us); /* closes groups whose lines come no more */
+/* What a key is of: idempotency.kind. COMING and WHOLE are of a stream. */
+enum key_kind { KEY_JOB, KEY_GROUP, KEY_COMING, KEY_WHOLE, KEY_DUPLICATE };
 /* The key of this group has expired and may become another's, which then nothing would close. */
-/* What a key is of: idempotency.kind. */
-enum key_kind { KEY_JOB, KEY_GROUP, KEY_COMING, KEY_WHOLE, /* of a stream */ KEY_DUPLICATE };
 int stream_over(struct sqlite_store *s, int kind, const struct id *group, int64_t now_us);
 int sqlite_clock_set(struct store *s, int64_t step_us);
 int sqlite_state_of(struct store *s, const struct id *id, enum job_state *state);
