@@ -104,6 +104,7 @@ void outcome_stopped(const struct dispatcher *d, struct finish *f, const struct 
         break;
     case STOP_TIMEOUT:
         f->attempt.end = ATTEMPT_FAILED;
+        f->attempt.permanent = false; /* what it said when it was told to give up */
         f->attempt.retry_now = false;
         ran_too_long(d, &f->attempt.error, s, c, cpu_us);
         break;
