@@ -234,7 +234,7 @@ static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *sa
         return;
     }
     struct claim *c = s->held[i].claim;
-    struct finish *f = outcome_of_done(d, s, c, m);
+    struct finish *f = outcome_of_done(d, s, i, m);
     (void)slot_take(s, i);
     s->done++;
     s->full = false;
@@ -320,11 +320,16 @@ static void look(struct dispatcher *d, struct slot *s)
     deaf(d, s, err);
 }
 
-void deliver_last_words(struct dispatcher *d, struct slot *s)
+void deliver_hear_all(struct dispatcher *d, struct slot *s)
 {
     for (int i = 0; i < 2 * BOARD_DEPTH && receive(d, s); i++)
         ;
     look(d, s);
+}
+
+void deliver_last_words(struct dispatcher *d, struct slot *s)
+{
+    deliver_hear_all(d, s);
     ring_close(&s->ring);
 }
 
@@ -389,6 +394,7 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
             f->attempt.end = ATTEMPT_CANCELLED;
         atomic_fetch_add_explicit(&d->board->task[c->task_index].failed, 1, memory_order_relaxed);
         outcome_post(d, s->pool, f, c);
+        slot_head_starts(s); /* what stopped the first is not the next one's */
     }
     atomic_store_explicit(&s->board->cancel_seq, 0, memory_order_release);
     if (d->draining)
@@ -491,6 +497,8 @@ static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, in
     if (c->has_left && c->left_due_us < *next_us)
         *next_us = c->left_due_us;
     stop_timers(d, s, now_us, next_us);
+    if (s->state != SLOT_BUSY || s->count == 0)
+        return; /* it had ended */
     if (s->count > 1)
         long_head(d, s, now_us, next_us);
     else if (s->stop == STOP_NONE)

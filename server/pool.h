@@ -54,7 +54,7 @@ struct slot {
     } soon; /* of the first held job */
     int64_t head_since_us;  /* mono: since when the first held job may run */
     int64_t head_cpu_us;    /* CPU time that the worker and what it started had used then, as it told last */
-    enum stop_reason stop;  /* of the first held job */
+    enum stop_reason stop;  /* of the first held job; STOP_DRAIN: of all */
     int64_t kill_at_us;     /* mono: the end of its grace; INT64_MAX: none */
     int64_t spawn_at_us;    /* mono: when to ask for a worker; INT64_MAX: not now */
 };
