@@ -368,10 +368,12 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
             atomic_load_explicit(&s->board->job_started_us, memory_order_relaxed);
         struct job_error *e = &f->attempt.error;
         const char *sentence;
-        const char *code = WIFSIGNALED(st)
-                               ? limits_cause(&d->defs->task[c->task_index], WTERMSIG(st),
-                                              death->rss_bytes, 0, false, &sentence)
-                               : NULL;
+        const struct taskdef *task = &d->defs->task[c->task_index];
+        /* a program's limits are not its worker's, nor is its memory */
+        const char *code =
+            WIFSIGNALED(st) && task->kind == TASK_MODULE
+                ? limits_cause(task, WTERMSIG(st), death->rss_bytes, 0, false, &sentence)
+                : NULL;
         if (code) {
             job_error_set(e, code, "%s", sentence);
             e->signal = WTERMSIG(st);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define WALL_US (INT64_C(1700000000) * US_PER_S)
+#define MIB     (INT64_C(1) << 20)
 #define WORKERS 2
 
 enum { MODULE, COMMAND, WARM, TASKS };
@@ -80,6 +81,7 @@ static void setup(void)
     tasks[COMMAND] = (struct taskdef){.name = "command", .kind = TASK_COMMAND};
     tasks[WARM] = (struct taskdef){.name = "warm", .kind = TASK_PERSISTENT};
     for (int i = 0; i < TASKS; i++) {
+        tasks[i].memory = 64 * MIB;
         tasks[i].output_max = 1000;
     }
     conf.kill_grace_us = 0;
@@ -155,11 +157,13 @@ static void ends(const struct assignment *a, bool ok, bool in_ring)
         ck_assert_int_eq(msg_send(worker[0], &m), 0);
 }
 
-static void dies(int status)
+static void dies(int status, int64_t peak)
 {
     struct msg m = {.kind = MSG_DEATH, .fd = -1};
-    m.u.DEATH = (struct msg_DEATH){
-        .generation = slot(0)->generation, .pid = 1000, .status = (uint32_t)status};
+    m.u.DEATH = (struct msg_DEATH){.generation = slot(0)->generation,
+                                   .pid = 1000,
+                                   .status = (uint32_t)status,
+                                   .rss_bytes = peak};
     ck_assert_int_eq(msg_send(control, &m), 0);
     supervise_control(d);
 }
@@ -262,7 +266,7 @@ START_TEST(the_second_is_cancelled_when_it_is_the_first)
     (void)time_comes();
     ended(&first, ATTEMPT_SUCCEEDED);
     ck_assert_int_eq(asked(&m), MSG_KILL);
-    dies(SIGKILL);
+    dies(SIGKILL, 0);
     ended(&second, ATTEMPT_CANCELLED);
 }
 END_TEST
@@ -289,10 +293,44 @@ START_TEST(a_drain_returns_the_one_that_runs)
     d->draining = true;
     stop_all(d);
     ck_assert_int_eq(asked(&m), MSG_KILL);
-    dies(SIGKILL);
+    dies(SIGKILL, 0);
     ended(&first, ATTEMPT_SUCCEEDED);
     ended(&second, ATTEMPT_RETURNED);
     ck_assert(outcome(&second)->began);
+}
+END_TEST
+
+/* ---- why did it die? ---- */
+
+static const struct attempt *killed_at_its_work(int task, int64_t peak)
+{
+    struct id job = gets(task);
+    give_all();
+    (void)begins(0);
+    dies(SIGKILL, peak);
+    ended(&job, ATTEMPT_FAILED);
+    return outcome(&job);
+}
+
+START_TEST(a_module_has_its_workers_memory)
+{
+    const struct attempt *a = killed_at_its_work(MODULE, 63 * MIB);
+    ck_assert_str_eq(a->error.code, JOB_ERROR_MEMORY);
+    ck_assert(!a->retry_now);
+}
+END_TEST
+
+START_TEST(a_program_has_its_own)
+{
+    for (int task = COMMAND; task <= WARM; task++) {
+        const struct attempt *a = killed_at_its_work(task, 63 * MIB);
+        ck_assert_str_eq(a->error.code, JOB_ERROR_CRASHED);
+        ck_assert(a->retry_now);
+        struct msg m;
+        ck_assert_int_eq(asked(&m), MSG_SPAWN);
+        fd_close(&worker[0]);
+        is_ready(0);
+    }
 }
 END_TEST
 
@@ -301,5 +339,6 @@ int main(void)
     return SUITE("deliver", setup, NULL, a_cancel_that_is_late_is_not_the_next_ones,
                  nobody_is_killed_for_what_is_over, nor_for_time_that_is_over,
                  the_second_is_cancelled_when_it_is_the_first, what_waits_behind_goes_to_others,
-                 a_drain_returns_the_one_that_runs);
+                 a_drain_returns_the_one_that_runs, a_module_has_its_workers_memory,
+                 a_program_has_its_own);
 }
