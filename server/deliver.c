@@ -248,12 +248,45 @@ static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *sa
     outcome_post(d, s->pool, f, c);
 }
 
-/* What the workers say of a program that is to be kept warm: the last word stands. */
-static void task_state(struct dispatcher *d, const struct msg_TASK_STATE *m)
+/* ---- programs that are to be kept warm ---- */
+
+static bool is_troubled(const struct slot *s, uint32_t task)
 {
-    if (m->task < d->defs->tasks)
-        board_trouble_set(&d->board->task[m->task], m->why.data, m->ok ? 0 : m->why.len);
+    return s->troubled[task / 64] >> task % 64 & 1;
 }
+
+static void set_troubled(struct slot *s, uint32_t task, bool troubled)
+{
+    uint64_t bit = UINT64_C(1) << task % 64;
+    s->troubled[task / 64] =
+        troubled ? s->troubled[task / 64] | bit : s->troubled[task / 64] & ~bit;
+}
+
+/* What the workers say of one: the last word stands. */
+static void task_state(struct dispatcher *d, struct slot *s, const struct msg_TASK_STATE *m)
+{
+    if (m->task >= d->defs->tasks || &d->pools[d->defs->task[m->task].pool] != s->pool)
+        return;
+    set_troubled(s, m->task, !m->ok);
+    board_trouble_set(&d->board->task[m->task], m->why.data, m->ok ? 0 : m->why.len);
+}
+
+/* Its trouble went with it; where others are well, they have said so long ago. */
+static void forget_troubles(struct dispatcher *d, struct slot *s)
+{
+    for (uint32_t task = 0; task < d->defs->tasks; task++) {
+        if (!is_troubled(s, task))
+            continue;
+        set_troubled(s, task, false);
+        bool others = false;
+        for (uint32_t k = 0; k < s->pool->size; k++)
+            others = others || is_troubled(&s->pool->slots[k], task);
+        if (!others)
+            board_trouble_set(&d->board->task[task], NULL, 0);
+    }
+}
+
+/* ---- what a worker says ---- */
 
 /* What came from a worker in one packet. 0; -ERR_PROTOCOL, -ERR_SYSTEM: it cannot be read. */
 static int hear(struct dispatcher *d, struct slot *s, struct packet *p)
@@ -267,7 +300,7 @@ static int hear(struct dispatcher *d, struct slot *s, struct packet *p)
         else if (m.kind == MSG_DONE && m.u.DONE.generation == s->generation)
             done(d, s, &m.u.DONE), freed = true;
         else if (m.kind == MSG_TASK_STATE && m.u.TASK_STATE.generation == s->generation)
-            task_state(d, &m.u.TASK_STATE);
+            task_state(d, s, &m.u.TASK_STATE);
         else if (m.kind == MSG_CHECKPOINT && m.u.CHECKPOINT.generation == s->generation)
             checkpoint(s, &m.u.CHECKPOINT);
         msg_release(&m);
@@ -357,6 +390,7 @@ bool deliver_sleep(struct dispatcher *d)
 /* The worker and its whole tree are dead: its jobs get their outcomes. */
 void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH *death)
 {
+    forget_troubles(d, s);
     deliver_take_back(s, 0); /* what had not begun has lost nothing */
     while (s->count) {
         struct claim *c = slot_take(s, 0);

@@ -45,6 +45,7 @@ struct slot {
     bool full; /* its socket took no more: nothing is sent before its next DONE, */
     int64_t full_us; /* mono: or, where it holds nothing, a moment after this */
     bool closed;     /* its socket is at its end */
+    uint64_t troubled[TASKS_MAX / 64]; /* a bit for each task whose program it cannot keep warm, as it told last */
     bool stuck; /* its first job runs long: nothing is put behind it */
 
     enum foresight {

@@ -309,6 +309,7 @@ static const struct attempt *killed_at_its_work(int task, int64_t peak)
     (void)begins(0);
     dies(SIGKILL, peak);
     ended(&job, ATTEMPT_FAILED);
+    ck_assert_uint_eq(atomic_load(&board->task[task].failed), 1);
     return outcome(&job);
 }
 
@@ -334,11 +335,50 @@ START_TEST(a_program_has_its_own)
 }
 END_TEST
 
+/* ---- programs kept warm ---- */
+
+static void tells(int i, bool ok)
+{
+    struct msg m = {.kind = MSG_TASK_STATE, .fd = -1};
+    m.u.TASK_STATE = (struct msg_TASK_STATE){
+        .generation = slot(i)->generation, .task = WARM, .ok = ok, .why = {"no model", ok ? 0 : 8}};
+    ck_assert_int_eq(msg_send(worker[i], &m), 0);
+    deliver_socket(d, slot(i));
+}
+
+static bool is_in_trouble(void)
+{
+    char why[BOARD_TROUBLE_MAX + 1];
+    return board_trouble_get(&board->task[WARM], why);
+}
+
+START_TEST(a_trouble_goes_with_its_worker)
+{
+    tells(1, true);
+    tells(0, false);
+    ck_assert(is_in_trouble());
+    dies(0, 0);
+    ck_assert(!is_in_trouble()); /* the other has nothing new to say */
+}
+END_TEST
+
+START_TEST(the_trouble_of_another_stays)
+{
+    tells(0, false);
+    tells(1, false);
+    dies(0, 0);
+    ck_assert(is_in_trouble());
+    tells(1, true);
+    ck_assert(!is_in_trouble());
+}
+END_TEST
+
 int main(void)
 {
     return SUITE("deliver", setup, NULL, a_cancel_that_is_late_is_not_the_next_ones,
                  nobody_is_killed_for_what_is_over, nor_for_time_that_is_over,
                  the_second_is_cancelled_when_it_is_the_first, what_waits_behind_goes_to_others,
                  a_drain_returns_the_one_that_runs, a_module_has_its_workers_memory,
-                 a_program_has_its_own);
+                 a_program_has_its_own, a_trouble_goes_with_its_worker,
+                 the_trouble_of_another_stays);
 }
