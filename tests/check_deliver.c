@@ -268,6 +268,7 @@ START_TEST(the_second_is_cancelled_when_it_is_the_first)
     ck_assert_int_eq(asked(&m), MSG_KILL);
     dies(SIGKILL, 0);
     ended(&second, ATTEMPT_CANCELLED);
+    ck_assert_uint_eq(atomic_load(&board->task[MODULE].failed), 0);
 }
 END_TEST
 
@@ -297,6 +298,7 @@ START_TEST(a_drain_returns_the_one_that_runs)
     ended(&first, ATTEMPT_SUCCEEDED);
     ended(&second, ATTEMPT_RETURNED);
     ck_assert(outcome(&second)->began);
+    ck_assert_uint_eq(atomic_load(&board->task[MODULE].failed), 0);
 }
 END_TEST
 
