@@ -329,6 +329,39 @@ START_TEST(a_flood_of_short_lines_is_cut)
 }
 END_TEST
 
+/* Whoever starts the service may have closed its standard descriptors: its log is then lost, and
+ * not written over what the service opened instead. */
+START_TEST(a_log_without_a_place_hurts_nobody)
+{
+    char script[] = "/tmp/jobmill-closed-XXXXXX", body[64], path[64], target[64];
+    char *real = realpath(server_binary(), NULL);
+    int fd = mkstemp(script);
+    ck_assert(real && fd >= 0);
+    ck_assert_int_gt(dprintf(fd, "#!/bin/sh\nexec '%s' \"$@\" <&- 2>&-\n", real), 0);
+    ck_assert_int_eq(fchmod(fd, 0700), 0);
+    close(fd);
+    setenv("JOBMILL_BIN", script, 1); /* of this test's process */
+    struct server *s = server_new(conf, two_workers);
+    unlink(script);
+    snprintf(body, sizeof(body), "{\"task\":\"say\",\"input\":{\"n\":300,\"who\":\"it\"}}");
+    struct answer *a = run_job(s, body);
+    char *text = logs_of(s, jstr(a->json, "id"), "");
+    ck_assert_msg(!strcmp(jstr(a->json, "state"), "succeeded"), "%s", a->body);
+    ck_assert_ptr_nonnull(strstr(text, "it 300"));
+    free(text);
+    answer_free(a);
+    for (int i = 0; i < 3; i += 2) {
+        snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)s->pid, i);
+        ssize_t n = readlink(path, target, sizeof(target) - 1);
+        ck_assert_int_gt(n, 0);
+        target[n] = '\0';
+        ck_assert_str_eq(target, "/dev/null");
+    }
+    free(real);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(nothing_is_kept_where_nothing_may_be)
 {
     static const char *const none[] = {"--log-max", "0", NULL};
@@ -488,6 +521,7 @@ int main(void)
                                   a_hundred_followers_hurt_nobody,
                                   a_log_has_a_limit,
                                   a_flood_of_short_lines_is_cut,
+                                  a_log_without_a_place_hurts_nobody,
                                   nothing_is_kept_where_nothing_may_be,
                                   garbage_is_shown_not_obeyed,
                                   lines_outlive_the_worker,
