@@ -4,6 +4,7 @@
  */
 #include "harness.h"
 #include "harness_clock.h"
+#include "harness_preload.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -380,6 +381,22 @@ START_TEST(days_of_attempts)
 }
 END_TEST
 
+/* Nobody waits for a name that is not found: neither other calls nor the end of the service. */
+START_TEST(a_name_service_that_is_silent_stops_nothing)
+{
+    receiver_start();
+    names_own();
+    struct server *s = server_new(CONF MAY, NULL);
+    free(submit_with(s, "no.silent", "\"task\":\"noop\""));
+    eventually(names_asked() == 1, LONG_MS);
+    char *id = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
+    eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    free(id);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
 START_TEST(wrong_settings_are_refused)
 {
     static const char *const wrong[] = {"webhook_allow = here\n", "webhook_delays = soon\n",
@@ -409,6 +426,7 @@ int main(void)
         a_kill_loses_no_call,
         days_of_attempts,
         wrong_settings_are_refused,
+        a_name_service_that_is_silent_stops_nothing,
     };
     return run_suite("webhook", tests, sizeof(tests) / sizeof(tests[0]));
 }
