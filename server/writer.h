@@ -129,8 +129,9 @@ struct change {
     struct change *next_waiting; /* the writer's */
     bool kept;                   /* the writer's: it waits there */
 
-    /* CHANGE_SCHEDULE: `schedule` (heap) as it is to be, or only its name to be deleted; pause: read before,
-     * with `paused` as it is to be */
+    /* CHANGE_SCHEDULE: `schedule` (heap) as it is to be; to delete or pause: as it was read, the latter with
+     * `paused` as it is to be. Its owner is that of the row there was; where that is another by now,
+     * nothing is done: -ERR_FORBIDDEN (to put), -ERR_NO_SCHEDULE */
     struct schedule *schedule;
     enum schedule_act { SCHEDULE_PUT, SCHEDULE_DELETE, SCHEDULE_PAUSE } schedule_act;
 
