@@ -433,23 +433,27 @@ void sections_print(const struct conf *c, FILE *out)
     pools_print(&c->defs, out);
     for (uint32_t i = 0; i < c->defs.tasks; i++) {
         const struct taskdef *t = &c->defs.task[i];
-        fprintf(out, "\n[task %s]\n", t->name);
+        bool remote = t->kind == TASK_REMOTE; /* see check_remote */
+        fprintf(out, "\n[task %s]\n%s", t->name, remote ? "kind = remote\n" : "");
         if (t->module)
             fprintf(out, "module = %s\n", t->module);
         if (t->argv)
             command_print(t, out);
         if (t->description[0])
             fprintf(out, "description = %s\n", t->description);
-        fprintf(out, "pool = %s\ninput = %s\nresult = %s\n", c->defs.pool[t->pool].name,
-                t->input == TASK_INPUT_RAW ? "raw" : "json",
-                t->result == TASK_RESULT_JSON   ? "json"
-                : t->result == TASK_RESULT_TEXT ? "text"
-                                                : t->result_type);
+        fprintf(out, "pool = %s\ninput = %s\n", c->defs.pool[t->pool].name,
+                t->input == TASK_INPUT_RAW ? "raw" : "json");
+        if (!remote)
+            fprintf(out, "result = %s\n",
+                    t->result == TASK_RESULT_JSON   ? "json"
+                    : t->result == TASK_RESULT_TEXT ? "text"
+                                                    : t->result_type);
         if (c->schema_file && c->schema_file[i])
             fprintf(out, "input_schema = %s\n", c->schema_file[i]);
         fprintf(out, "timeout = %.15gs\nmax_attempts = %u\noutput_max = %llu\n",
                 (double)t->timeout_us / 1e6, t->max_attempts, (unsigned long long)t->output_max);
-        limits_print(t, out);
+        if (!remote)
+            limits_print(t, out);
         flow_print(t, out);
     }
 }

@@ -154,6 +154,22 @@ static int end(struct batch *b, const struct lease *l, struct attempt *a, int64_
     return err ? err : store_lease_drop(w.store, &l->job);
 }
 
+/* As of a task that runs here: a result that is too large is none, and would be again. */
+static void judge(const struct lease *l, struct attempt *a)
+{
+    uint32_t task = claims_task(l->task_id);
+    if (a->end != ATTEMPT_SUCCEEDED || task == UINT32_MAX ||
+        a->result.len <= w.defs->task[task].output_max)
+        return;
+    a->end = ATTEMPT_FAILED;
+    a->permanent = true;
+    a->result_type[0] = '\0';
+    buf_release(&a->result);
+    job_error_set(&a->error, JOB_ERROR_BAD_RESULT,
+                  "the result is larger than output_max = %llu bytes",
+                  (unsigned long long)w.defs->task[task].output_max);
+}
+
 int leases_end(struct batch *b, struct change *c, int64_t now_us)
 {
     struct lease l;
@@ -161,6 +177,7 @@ int leases_end(struct batch *b, struct change *c, int64_t now_us)
     if (c->err)
         return c->err == -ERR_LEASE_LOST ? 0 : c->err;
     c->one.job.id = l.job;
+    judge(&l, &c->lease_end->attempt);
     c->err = end(b, &l, &c->lease_end->attempt, now_us, &c->one.job.state);
     return c->err;
 }
