@@ -400,6 +400,7 @@ END_TEST
 START_TEST(wrong_settings_are_refused)
 {
     static const char *const wrong[] = {"webhook_allow = here\n", "webhook_delays = soon\n",
+                                        "webhook_delays = 1s, 1 m, 30m, 2h\n",
                                         "webhook_secret_file = /nonexistent\n"};
     char out[8192], conf[500];
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
