@@ -415,7 +415,7 @@ static void finish(CURL *easy, CURLcode code)
     lib.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     end_call(c);
     bool answered = code == CURLE_OK || (code == CURLE_WRITE_ERROR && c->answered > ANSWER_MAX);
-    if (c->address_refused)
+    if (!answered && c->address_refused)
         snprintf(text, sizeof(text),
                  "the address is not public, and webhook_allow does not name it");
     else if (!answered)
