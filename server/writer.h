@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct board;
 struct conf;
 struct store;
 
@@ -224,7 +225,7 @@ struct caller_ops {
     size_t (*room)(void);
     void (*call)(const struct delivery *d, size_t n);
 };
-int writer_start(const struct conf *conf, struct store *store, const struct caller_ops *calls);
+int writer_start(const struct conf *conf, struct store *store, struct board *board, const struct caller_ops *calls);
 /* No more changes are taken from clients (-ERR_DRAINING), and nothing is claimed; outcomes still are
  * taken. Returns when the last claims were passed to dispatch (at most timeout_ms). */
 void writer_drain(int timeout_ms);
