@@ -244,7 +244,7 @@ static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *sa
     if (s->count == 0 && s->state == SLOT_BUSY)
         slot_set_state(s, SLOT_IDLE);
     pool_ran(s->pool, m->run_us);
-    outcome_note(d, c->task_index, f, m->run_us);
+    board_task_ended(&d->board->task[c->task_index], f->attempt.end, m->run_us);
     outcome_post(d, s->pool, f, c);
 }
 

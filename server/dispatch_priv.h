@@ -86,7 +86,6 @@ struct finish *outcome_of_done(const struct dispatcher *d, const struct slot *s,
 /* The error of an attempt that was stopped, for a task that failed or died of it. cpu_us: what its worker, with what that started, has
  * used in all. */
 void outcome_stopped(const struct dispatcher *d, struct finish *f, const struct slot *s, const struct claim *c, int64_t cpu_us);
-void outcome_note(struct dispatcher *d, uint32_t task, const struct finish *f, int64_t run_us); /* for the board */
 /* For the writer at the end of the pass, with the credit that it frees. Takes f and c. */
 void outcome_left(struct claim *c); /* posts the checkpoint that it has told; has_left */
 void outcome_post(struct dispatcher *d, struct pool *p, struct finish *f, struct claim *c);

@@ -118,18 +118,6 @@ void outcome_stopped(const struct dispatcher *d, struct finish *f, const struct 
     }
 }
 
-void outcome_note(struct dispatcher *d, uint32_t task, const struct finish *f, int64_t run_us)
-{
-    struct board_task *t = &d->board->task[task];
-    if (f->attempt.end == ATTEMPT_SUCCEEDED)
-        atomic_fetch_add_explicit(&t->succeeded, 1, memory_order_relaxed);
-    else if (f->attempt.end == ATTEMPT_FAILED)
-        atomic_fetch_add_explicit(&t->failed, 1, memory_order_relaxed);
-    int64_t ewma = atomic_load_explicit(&t->run_ewma_us, memory_order_relaxed);
-    ewma = ewma ? ewma + (run_us - ewma) / 8 : run_us;
-    atomic_store_explicit(&t->run_ewma_us, ewma, memory_order_relaxed);
-}
-
 static void copy_text(char *out, size_t size, struct msg_bytes in)
 {
     size_t n = in.len < size - 1 ? in.len : size - 1;

@@ -124,13 +124,15 @@ START_TEST(flags_over_environment_over_file)
 {
     char out[65536];
     const char *path = conf_file("[server]\nmax_wait = 11s ; a comment\nidle_timeout = 12s\n"
-                                 "[pool default]\nworkers = 3\n");
+                                 "[pool default]\nworkers = 3\n"
+                                 "[task far]\nkind = remote\noutput_max = 7KiB\n");
     setenv("JOBMILL_IDLE_TIMEOUT", "13", 1);
     const char *const args[] = {"check-config", "--config", path, "--workers=5", NULL};
     ck_assert_int_eq(run_binary(args, out, sizeof(out)), 0);
     ck_assert_ptr_nonnull(strstr(out, "max_wait = 11s\n"));
     ck_assert_ptr_nonnull(strstr(out, "idle_timeout = 13s\n"));
     ck_assert_ptr_nonnull(strstr(out, "workers = 5\n"));
+    ck_assert_ptr_nonnull(strstr(out, "[task far]\nkind = remote\n"));
     unsetenv("JOBMILL_IDLE_TIMEOUT");
     /* what check-config prints is itself a configuration that means the same */
     char again[65536];
