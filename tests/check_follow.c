@@ -6,6 +6,7 @@
 #include "storekit.h"
 #include "suite.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -339,22 +340,22 @@ START_TEST(a_group_is_a_parent)
 }
 END_TEST
 
-START_TEST(many_children_take_several_transactions)
+/* Puts them into the open transaction, more of them than one passes an end on to. */
+static void add_children(const struct id *parent)
 {
-    struct id p = add(alpha, JOB_RUNNING, 0);
-    begin();
     for (int i = 0; i < CHILDREN; i++) {
         struct job j;
         make(&j, beta, JOB_QUEUED, 0);
-        j.parents = malloc(sizeof(p));
-        ck_assert_ptr_nonnull(j.parents);
-        j.parents[0] = p;
-        j.parents_count = 1;
+        wait_for(&j, parent, 1);
         ck_assert_int_eq(insert(&j, NULL), 0);
         job_release(&j);
     }
-    commit();
-    struct attempt a = {.job = p, .number = 1, .end = ATTEMPT_SUCCEEDED};
+}
+
+/* It ends, and some of its children are told. */
+static void ends_and_settles_some(const struct id *id)
+{
+    struct attempt a = {.job = *id, .number = 1, .end = ATTEMPT_SUCCEEDED};
     struct finish_policy policy = {.now_us = 9000, .backoff_us = backoff};
     enum job_state state;
     bool more;
@@ -364,13 +365,130 @@ START_TEST(many_children_take_several_transactions)
     commit();
     ck_assert(more);
     ck_assert_uint_gt(store_count(s, beta, JOB_SCHEDULED), 0);
-    close_store(); /* the service dies between the two */
-    open_store();
+}
+
+static void service_dies(void)
+{
     struct recovery rec;
+    close_store();
+    open_store();
     ck_assert_int_eq(store_recover(s, 9000, &rec), 0);
     settle();
+}
+
+START_TEST(many_children_take_several_transactions)
+{
+    struct id p = add(alpha, JOB_RUNNING, 0);
+    begin();
+    add_children(&p);
+    commit();
+    ends_and_settles_some(&p);
+    service_dies();
     ck_assert_uint_eq(store_count(s, beta, JOB_QUEUED), CHILDREN);
     recount();
+}
+END_TEST
+
+static int forget(const struct id *id)
+{
+    enum job_state state;
+    begin();
+    int err = store_delete(s, id, &state);
+    commit();
+    return err;
+}
+
+static size_t sweep(const struct keep_rule *rule)
+{
+    size_t gone = 0;
+    bool more;
+    begin();
+    ck_assert_int_eq(store_sweep_jobs(s, rule, 10, &gone, &more), 0);
+    commit();
+    ck_assert(!more);
+    return gone;
+}
+
+/* What a start after a crash passes on is how it stands then. */
+START_TEST(a_parent_is_kept_until_all_its_children_know)
+{
+    struct id jobs[1];
+    for (int in_group = 0; in_group < 2; in_group++) {
+        struct id group = group_of(1, jobs);
+        struct keep_rule rule = {.task_id = alpha, .most = 0};
+        struct group g;
+        size_t gone = 0;
+        begin();
+        add_children(in_group ? &group : jobs);
+        commit();
+        ends_and_settles_some(jobs);
+        ck_assert_int_eq(forget(jobs), -ERR_CONFLICT);
+        ck_assert_uint_eq(sweep(&rule), 0);
+        ck_assert_int_eq(state_of(jobs), JOB_SUCCEEDED);
+        begin();
+        ck_assert_int_eq(store_sweep_groups(s, INT64_MAX, 10, &gone), 0);
+        commit();
+        ck_assert_int_eq(store_read_group(r, &group, &g), 0);
+        group_release(&g);
+        service_dies();
+        ck_assert_uint_eq(store_count(s, beta, JOB_QUEUED), CHILDREN * (1 + (size_t)in_group));
+        ck_assert_int_eq(forget(jobs), 0);
+        ck_assert_int_eq(store_read_group(r, &group, &g), -ERR_NO_GROUP);
+        recount();
+    }
+}
+END_TEST
+
+/* It stands for the one that is kept longer, and none younger goes in its place. */
+START_TEST(what_must_be_kept_takes_no_place_of_others)
+{
+    struct id p = add(alpha, JOB_RUNNING, 0), young[3];
+    struct keep_rule rule = {.task_id = alpha, .most = 2};
+    struct job j;
+    begin();
+    add_children(&p);
+    commit();
+    ends_and_settles_some(&p);
+    for (int i = 0; i < 3; i++) {
+        young[i] = add(alpha, JOB_RUNNING, 0);
+        enum job_state state;
+        ck_assert_int_eq(end(&young[i], 1, ATTEMPT_SUCCEEDED, false, &state), 0);
+    }
+    ck_assert_uint_eq(sweep(&rule), 1);
+    ck_assert_int_eq(state_of(&p), JOB_SUCCEEDED);
+    ck_assert_int_eq(store_read_job(r, &young[0], 0, 0, &j), -ERR_NO_JOB);
+    ck_assert_int_eq(state_of(&young[1]), JOB_SUCCEEDED);
+    settle();
+    ck_assert_uint_eq(sweep(&rule), 1);
+    ck_assert_int_eq(store_read_job(r, &p, 0, 0, &j), -ERR_NO_JOB);
+    ck_assert_int_eq(state_of(&young[1]), JOB_SUCCEEDED);
+    recount();
+}
+END_TEST
+
+/* As after a recovery of a damaged store. */
+START_TEST(a_parent_that_is_lost_is_named)
+{
+    struct id p[2] = {add(alpha, JOB_RUNNING, 0), add(alpha, JOB_RUNNING, 0)};
+    struct id child = child_of(p, 2, false), anyway = child_of(p, 1, true);
+    char path[100], sql[100], text[ID_TEXT];
+    sqlite3 *c = NULL;
+    close_store();
+    snprintf(path, sizeof(path), "%s/jobmill.db", dir);
+    snprintf(sql, sizeof(sql), "DELETE FROM jobs WHERE key = %llu; DELETE FROM counters",
+             (unsigned long long)id_key(&p[0]));
+    ck_assert_int_eq(sqlite3_open(path, &c), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(c, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(c);
+    open_store();
+    service_dies();
+    struct job j = get(&child);
+    id_format(&p[0], text);
+    ck_assert_int_eq(j.state, JOB_FAILED);
+    ck_assert_str_eq(j.error.code, JOB_ERROR_DEPENDENCY);
+    ck_assert_msg(strncmp(j.error.message, text, strlen(text)) == 0, "%s", j.error.message);
+    job_release(&j);
+    ck_assert_int_eq(state_of(&anyway), JOB_QUEUED);
 }
 END_TEST
 
@@ -550,14 +668,16 @@ END_TEST
 
 int main(void)
 {
-    return SUITE("follow", kit_setup, kit_teardown, a_group_ends_with_its_last_job,
-                 a_group_that_is_open_does_not_end, a_child_waits_for_all_its_parents,
-                 a_failure_is_passed_on_or_not, a_cancelled_parent_decides_its_children,
-                 a_group_of_cancelled_jobs_is_cancelled, a_group_is_a_parent,
-                 many_children_take_several_transactions, a_child_has_its_own_time_too,
-                 what_is_undone_is_passed_on_later, a_group_that_is_being_forgotten_is_a_parent_yet,
-                 a_forgotten_group_takes_its_calls_along,
-                 what_was_forgotten_is_gathered_by_its_name,
-                 a_retried_child_waits_for_its_retried_parents, a_retry_of_a_child_alone_runs_it,
-                 a_group_begins_again_with_its_jobs, an_end_that_is_over_is_not_passed_on);
+    return SUITE(
+        "follow", kit_setup, kit_teardown, a_group_ends_with_its_last_job,
+        a_group_that_is_open_does_not_end, a_child_waits_for_all_its_parents,
+        a_failure_is_passed_on_or_not, a_cancelled_parent_decides_its_children,
+        a_group_of_cancelled_jobs_is_cancelled, a_group_is_a_parent,
+        many_children_take_several_transactions, a_parent_is_kept_until_all_its_children_know,
+        what_must_be_kept_takes_no_place_of_others, a_parent_that_is_lost_is_named,
+        a_child_has_its_own_time_too, what_is_undone_is_passed_on_later,
+        a_group_that_is_being_forgotten_is_a_parent_yet, a_forgotten_group_takes_its_calls_along,
+        what_was_forgotten_is_gathered_by_its_name, a_retried_child_waits_for_its_retried_parents,
+        a_retry_of_a_child_alone_runs_it, a_group_begins_again_with_its_jobs,
+        an_end_that_is_over_is_not_passed_on);
 }

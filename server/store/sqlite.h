@@ -131,6 +131,7 @@ struct store_task {
     int64_t held;                   /* queued jobs that wait for their concurrency key; likewise */
     int64_t held_delta;             /* of the open transaction */
     int64_t swept_key;              /* how far store_sweep_jobs came */
+    uint64_t swept_over;            /* jobs up to there that must be kept for now */
     size_t result_guess;            /* length of an inline result of late; the same */
     int64_t lent;                   /* queued jobs that a worker has already; the same */
 };
@@ -144,7 +145,13 @@ struct who {
 };
 
 /* How something that others depend on stands. */
-enum parent_end { PARENT_OPEN, PARENT_SUCCEEDED, PARENT_FAILED, PARENT_CANCELLED };
+enum parent_end {
+    PARENT_OPEN,
+    PARENT_SUCCEEDED,
+    PARENT_FAILED,
+    PARENT_CANCELLED,
+    PARENT_LOST /* its row is not there, as after a recovery of a damaged store: its tail is not known */
+};
 
 /* An end in the open transaction, of a job or a group. */
 struct ending {
@@ -283,6 +290,7 @@ int sqlite_insert(struct store *s, struct store_new *new);
 /* Of a job that is to run again: notes anew what of its depends_on has not ended, into job->waits. What has
  * ended, however that was, or is forgotten holds it no more. */
 int wait_again(struct sqlite_store *s, struct job *job);
+int parse_parents(struct job *job); /* its depends_on, into job->parents */
 int put_blob(struct sqlite_store *s, uint64_t key, enum blob_kind kind, const struct buf *b);
 /* What a row holds in place of a result, so that it does not grow later. */
 struct param row_room(const struct sqlite_store *s, uint32_t task_id, bool runs);

@@ -271,7 +271,8 @@ int end_child(struct sqlite_store *s, const struct job *child, enum parent_end w
     if (to == JOB_CANCELLED)
         job_error_set(&e, JOB_ERROR_CANCELLED, "%s, which it depends on, was cancelled", text);
     else
-        job_error_set(&e, JOB_ERROR_DEPENDENCY, "%s, which it depends on, did not succeed", text);
+        job_error_set(&e, JOB_ERROR_DEPENDENCY, "%s, which it depends on, %s", text,
+                      why == PARENT_LOST ? "is lost" : "did not succeed");
     struct who who = who_of(child);
     int err = db_run_one(s, STMT_JOB_END,
                          PARAMS(P_INT(who.key), P_INT(child->state), P_INT(to), P_INT(now_us),
@@ -305,11 +306,23 @@ static int wait_less(struct sqlite_store *s, const struct job *child, int64_t no
     return err;
 }
 
+/* The id of what the child depends on. *err: -ERR_NOMEM, or its depends_on is damaged. */
+static struct id parent_id(const struct ending *parent, struct job *child, int *err)
+{
+    struct id id;
+    id_make(&id, (uint64_t)parent->key, parent->tail);
+    *err = parent->end == PARENT_LOST ? parse_parents(child) : 0;
+    for (size_t i = 0; i < child->parents_count && !*err; i++) {
+        if ((int64_t)id_key(&child->parents[i]) == parent->key)
+            id = child->parents[i];
+    }
+    return id;
+}
+
 static int tell_child(struct sqlite_store *s, const struct ending *parent, int64_t child_key,
                       int64_t now_us)
 {
     struct job child;
-    struct id id;
     int n = db_run(&s->db, STMT_PARENT_DROP, PARAMS(P_INT(parent->key), P_INT(child_key)));
     if (n < 0)
         return n;
@@ -322,13 +335,9 @@ static int tell_child(struct sqlite_store *s, const struct ending *parent, int64
     if (err)
         return err;
     bool good = parent->end == PARENT_SUCCEEDED || child.run_anyway;
-    id_make(&id, (uint64_t)parent->key, parent->tail);
-    if (child.state != JOB_SCHEDULED || child.waits == 0)
-        err = 0; /* it ended for another reason */
-    else if (good)
-        err = wait_less(s, &child, now_us);
-    else
-        err = end_child(s, &child, parent->end, &id, now_us);
+    struct id id = parent_id(parent, &child, &err);
+    if (!err && child.state == JOB_SCHEDULED && child.waits > 0) /* else it ended already */
+        err = good ? wait_less(s, &child, now_us) : end_child(s, &child, parent->end, &id, now_us);
     job_release(&child);
     return err;
 }
@@ -357,7 +366,7 @@ static int tell_children(struct sqlite_store *s, const struct ending *parent, si
     }
 }
 
-/* How the parent of e->key stands now. One that is gone keeps the end that e names. */
+/* How the parent of e->key stands now. One that is not there keeps the end that e names. */
 static int look_again(struct sqlite_store *s, struct ending *e)
 {
     int64_t key = e->key;
@@ -491,7 +500,7 @@ static int collect_late(struct sqlite_store *s)
             key[n++] = sqlite3_column_int64(s->db.stmt[STMT_PARENTS_ENDED], 0);
         err = got;
         for (size_t i = 0; i < n && !err; i++) {
-            struct ending e = {.key = key[i], .end = PARENT_FAILED};
+            struct ending e = {.key = key[i], .end = PARENT_LOST}; /* if it is not there */
             after = key[i];
             err = look_again(s, &e);
             if (!err)

@@ -56,6 +56,19 @@ bool sqlite_gone(const struct store *base, size_t i, struct id *out)
     return true;
 }
 
+/* How it ended, or its group, is still to be passed on: 1. After a crash its row alone says that.
+ */
+static int is_untold(struct sqlite_store *s, const struct job *job)
+{
+    struct who who = who_of(job);
+    if (s->parents == 0)
+        return 0;
+    int got = db_first(&s->db, STMT_UNTOLD, PARAMS(P_INT(who.key), P_INT(who.group_key)));
+    if (got == 1)
+        db_done(&s->db, STMT_UNTOLD);
+    return got;
+}
+
 int sqlite_delete(struct store *base, const struct id *id, enum job_state *state)
 {
     struct sqlite_store *s = sqlite_of(base);
@@ -64,7 +77,8 @@ int sqlite_delete(struct store *base, const struct id *id, enum job_state *state
     if (err)
         return err;
     *state = job.state;
-    err = job_state_final(job.state) ? drop_job(s, &job) : -ERR_CONFLICT;
+    int kept = job_state_final(job.state) ? is_untold(s, &job) : 1;
+    err = kept < 0 ? kept : kept ? -ERR_CONFLICT : drop_job(s, &job);
     job_release(&job);
     return err;
 }
@@ -84,6 +98,14 @@ struct old {
     enum job_state state;
     int64_t finished_us;
 };
+
+/* Nobody named it. 1: it is gone; 0: it must be kept for now. */
+static int sweep_one(struct store *base, const struct id *id)
+{
+    enum job_state state;
+    int err = sqlite_delete(base, id, &state);
+    return err == -ERR_CONFLICT ? 0 : err ? err : 1;
+}
 
 int sqlite_sweep_jobs(struct store *base, const struct keep_rule *rule, size_t limit, size_t *gone,
                       bool *more)
@@ -108,7 +130,7 @@ int sqlite_sweep_jobs(struct store *base, const struct keep_rule *rule, size_t l
     }
     *more = n == limit;
     for (size_t i = 0; i < n && got >= 0; i++) {
-        bool too_many = ended_of(t) > rule->most;
+        bool too_many = ended_of(t) > t->swept_over && ended_of(t) - t->swept_over > rule->most;
         /* those made after the limit cannot have ended before it */
         if (!too_many && (rule->before_us == 0 || id_time_us(&old[i].id) > rule->before_us)) {
             *more = false;
@@ -117,12 +139,14 @@ int sqlite_sweep_jobs(struct store *base, const struct keep_rule *rule, size_t l
         t->swept_key = (int64_t)id_key(&old[i].id);
         if (!job_state_final(old[i].state) || (!too_many && old[i].finished_us >= rule->before_us))
             continue;
-        enum job_state state;
-        got = sqlite_delete(base, &old[i].id, &state);
-        *gone += got == 0;
+        got = sweep_one(base, &old[i].id);
+        *gone += got == 1;
+        t->swept_over += got == 0;
     }
-    if (!*more)
+    if (!*more) {
         t->swept_key = 0;
+        t->swept_over = 0;
+    }
     return got < 0 ? got : 0;
 }
 
@@ -162,9 +186,8 @@ int sqlite_sweep_bytes(struct store *base, uint64_t bytes, size_t limit, size_t 
         s->swept_key = (int64_t)id_key(&old[i].id);
         if (!job_state_final(old[i].state))
             continue;
-        enum job_state state;
-        got = sqlite_delete(base, &old[i].id, &state);
-        *gone += got == 0;
+        got = sweep_one(base, &old[i].id);
+        *gone += got == 1;
         used = got < 0 ? used : pages_of(s, STMT_USED_PAGES);
     }
     *more = n == limit && used > most;

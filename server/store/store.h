@@ -170,7 +170,8 @@ int store_cancel(struct store *s, const struct id *id, int64_t now_us, struct jo
  * more. Fills *job as it then is. -ERR_CONFLICT (job filled) for another state; -ERR_NO_JOB. */
 int store_retry(struct store *s, const struct id *id, int64_t now_us, struct job *job);
 
-/* Forgets a job that has ended. -ERR_CONFLICT with *state: it has not; -ERR_NO_JOB. */
+/* Forgets a job that has ended. -ERR_CONFLICT with *state: it has not, or what depends on it or on its group is
+ * still to be told (see store_settle); -ERR_NO_JOB. */
 int store_delete(struct store *s, const struct id *id, enum job_state *state);
 
 /* Passes on what ended in this transaction: groups whose last job it was, jobs that waited for it, and
