@@ -84,6 +84,7 @@ struct group {
     struct id id;
     int64_t created_us, finished_us; /* wall; finished: 0 while a job of it has not ended */
     bool open;                       /* jobs are still being added */
+    bool lost_failed, lost_cancelled; /* such jobs of it (or expired ones) were forgotten */
     uint64_t state[JOB_STATES];      /* how many are in each */
     struct buf callback_url;         /* empty: none */
     char owner[JOB_TASK_MAX + 1];    /* as a job's */

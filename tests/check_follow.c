@@ -31,6 +31,39 @@ static void ends_and_settles(const struct id *id, enum attempt_end how)
     attempt_release(&a);
 }
 
+static void runs_and_ends(const struct id *id, uint32_t number, enum attempt_end how)
+{
+    struct id got = claim_one();
+    enum job_state state;
+    ck_assert(id_equal(&got, id));
+    struct attempt a = {.job = *id, .number = number, .end = how, .permanent = true};
+    a.error = JOB_ERROR_NONE;
+    struct finish_policy p = {.now_us = 9600, .backoff_us = backoff};
+    bool more;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9600, &more), 0);
+    commit();
+}
+
+static int forget(const struct id *id)
+{
+    enum job_state state;
+    begin();
+    int err = store_delete(s, id, &state);
+    commit();
+    return err;
+}
+
+static void service_dies(void)
+{
+    struct recovery rec;
+    close_store();
+    open_store();
+    ck_assert_int_eq(store_recover(s, 9000, &rec), 0);
+    settle();
+}
+
 /* ---- groups ---- */
 
 static struct id group_of(int n, struct id *jobs)
@@ -324,6 +357,72 @@ START_TEST(a_group_of_cancelled_jobs_is_cancelled)
 }
 END_TEST
 
+/* By DELETE, or by a sweep while others of it ran. */
+START_TEST(a_group_keeps_how_its_forgotten_jobs_ended)
+{
+    struct id jobs[3];
+    for (int failed = 0; failed < 2; failed++) {
+        struct id g = group_of(3, jobs), child = child_of(&g, 1, false), late;
+        enum job_state want = failed ? JOB_FAILED : JOB_CANCELLED;
+        struct group now;
+        ends_and_settles(&jobs[0], failed ? ATTEMPT_FAILED : ATTEMPT_CANCELLED);
+        ends_and_settles(&jobs[1], ATTEMPT_CANCELLED);
+        for (int i = 0; i < 2; i++)
+            ck_assert_int_eq(forget(&jobs[i]), 0);
+        ck_assert_int_eq(store_read_group(r, &g, &now), 0);
+        ck_assert(!now.open);
+        ck_assert_uint_eq(now.state[JOB_FAILED] + now.state[JOB_CANCELLED], 0);
+        group_release(&now);
+        service_dies(); /* which ends the last of them */
+        settle();
+        ck_assert_int_eq(state_of(&jobs[2]), JOB_QUEUED);
+        runs_and_ends(&jobs[2], 2, ATTEMPT_SUCCEEDED);
+        late = child_of(&g, 1, false);
+        ck_assert_int_eq(state_of(&child), want);
+        ck_assert_int_eq(state_of(&late), want);
+        ck_assert_int_eq(forget(&jobs[2]), 0); /* the last takes the group along */
+        ck_assert_int_eq(store_read_group(r, &g, &now), -ERR_NO_GROUP);
+    }
+    recount();
+}
+END_TEST
+
+/* Lines still come, and the first of them has failed and is forgotten. */
+START_TEST(an_open_group_keeps_how_its_forgotten_jobs_ended)
+{
+    struct group g = {.created_us = 1000, .open = true}, now;
+    struct id jobs[2];
+    ck_assert_int_eq(id_new(&g.id), 0);
+    for (int i = 0; i < 2; i++) {
+        struct job j;
+        begin();
+        if (i == 0)
+            ck_assert_int_eq(store_group_add(s, &g), 0);
+        make(&j, alpha, JOB_RUNNING, 0);
+        j.group = g.id;
+        ck_assert_int_eq(insert(&j, NULL), 0);
+        jobs[i] = j.id;
+        job_release(&j);
+        commit();
+        ends_and_settles(&jobs[i], i ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED);
+        if (i == 0)
+            ck_assert_int_eq(forget(&jobs[i]), 0);
+        ck_assert_int_eq(store_read_group(r, &g.id, &now), 0);
+        ck_assert(now.open && !now.finished_us);
+        group_release(&now);
+    }
+    struct id child = child_of(&g.id, 1, false);
+    bool more;
+    begin();
+    ck_assert_int_eq(store_group_close(s, &g.id, 8000), 0);
+    ck_assert_int_eq(store_group_close(s, &g.id, 8000), -ERR_NO_GROUP);
+    ck_assert_int_eq(store_settle(s, 8000, &more), 0);
+    commit();
+    ck_assert_int_eq(state_of(&child), JOB_FAILED);
+    recount();
+}
+END_TEST
+
 START_TEST(a_group_is_a_parent)
 {
     struct id jobs[2], g = group_of(2, jobs), child = child_of(&g, 1, false), which, nil = {{1}};
@@ -367,15 +466,6 @@ static void ends_and_settles_some(const struct id *id)
     ck_assert_uint_gt(store_count(s, beta, JOB_SCHEDULED), 0);
 }
 
-static void service_dies(void)
-{
-    struct recovery rec;
-    close_store();
-    open_store();
-    ck_assert_int_eq(store_recover(s, 9000, &rec), 0);
-    settle();
-}
-
 START_TEST(many_children_take_several_transactions)
 {
     struct id p = add(alpha, JOB_RUNNING, 0);
@@ -388,15 +478,6 @@ START_TEST(many_children_take_several_transactions)
     recount();
 }
 END_TEST
-
-static int forget(const struct id *id)
-{
-    enum job_state state;
-    begin();
-    int err = store_delete(s, id, &state);
-    commit();
-    return err;
-}
 
 static size_t sweep(const struct keep_rule *rule)
 {
@@ -548,21 +629,6 @@ static enum job_state retry(const struct id *id)
     return state;
 }
 
-static void runs_and_ends(const struct id *id, uint32_t number, enum attempt_end how)
-{
-    struct id got = claim_one();
-    enum job_state state;
-    ck_assert(id_equal(&got, id));
-    struct attempt a = {.job = *id, .number = number, .end = how, .permanent = true};
-    a.error = JOB_ERROR_NONE;
-    struct finish_policy p = {.now_us = 9600, .backoff_us = backoff};
-    bool more;
-    begin();
-    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
-    ck_assert_int_eq(store_settle(s, 9600, &more), 0);
-    commit();
-}
-
 START_TEST(a_retried_child_waits_for_its_retried_parents)
 {
     struct id p = add(alpha, JOB_RUNNING, 0), child = child_of((struct id[]){p, p}, 2, false);
@@ -672,7 +738,8 @@ int main(void)
         "follow", kit_setup, kit_teardown, a_group_ends_with_its_last_job,
         a_group_that_is_open_does_not_end, a_child_waits_for_all_its_parents,
         a_failure_is_passed_on_or_not, a_cancelled_parent_decides_its_children,
-        a_group_of_cancelled_jobs_is_cancelled, a_group_is_a_parent,
+        a_group_of_cancelled_jobs_is_cancelled, a_group_keeps_how_its_forgotten_jobs_ended,
+        an_open_group_keeps_how_its_forgotten_jobs_ended, a_group_is_a_parent,
         many_children_take_several_transactions, a_parent_is_kept_until_all_its_children_know,
         what_must_be_kept_takes_no_place_of_others, a_parent_that_is_lost_is_named,
         a_child_has_its_own_time_too, what_is_undone_is_passed_on_later,

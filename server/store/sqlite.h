@@ -161,10 +161,14 @@ struct ending {
     bool is_group;
 };
 
+/* In job_groups.open: jobs of it that were forgotten had failed (or expired), or were cancelled. */
+enum group_lost { GROUP_LOST_FAILED = 2, GROUP_LOST_CANCELLED = 4 };
+
 /* The moves of one group's jobs in the open transaction. */
 struct group_moves {
     int64_t key;
     int64_t delta[JOB_STATES];
+    unsigned lost;
 };
 
 /* How many of a task's jobs with a concurrency key run. */

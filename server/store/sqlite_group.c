@@ -53,7 +53,9 @@ int group_find(const struct sqlite_store *s, const struct db *d, const struct id
     int err = (uint64_t)sqlite3_column_int64(st, 0) == id_tail(id) ? 0 : -ERR_NO_GROUP;
     out->created_us = sqlite3_column_int64(st, 1);
     out->finished_us = sqlite3_column_int64(st, 2);
-    out->open = sqlite3_column_int(st, 3) != 0;
+    out->open = sqlite3_column_int(st, 3) & 1;
+    out->lost_failed = sqlite3_column_int(st, 3) & GROUP_LOST_FAILED;
+    out->lost_cancelled = sqlite3_column_int(st, 3) & GROUP_LOST_CANCELLED;
     for (int i = 0; i < JOB_STATES; i++)
         out->state[i] = (uint64_t)sqlite3_column_int64(st, 4 + i);
     int url_len = sqlite3_column_bytes(st, 4 + JOB_STATES);
@@ -82,9 +84,9 @@ static enum parent_end end_of(uint64_t failed, uint64_t cancelled)
 
 enum parent_end group_end(const struct group *g)
 {
-    return is_ended(g)
-               ? end_of(g->state[JOB_FAILED] + g->state[JOB_EXPIRED], g->state[JOB_CANCELLED])
-               : PARENT_OPEN;
+    return is_ended(g) ? end_of(g->state[JOB_FAILED] + g->state[JOB_EXPIRED] + g->lost_failed,
+                                g->state[JOB_CANCELLED] + g->lost_cancelled)
+                       : PARENT_OPEN;
 }
 
 enum parent_end parent_end_of(enum job_state state)
@@ -136,6 +138,14 @@ static struct group_moves *moves_of(struct sqlite_store *s, int64_t group_key)
     return m;
 }
 
+/* What a group keeps of a job that is forgotten: how the group ended does not change by that. */
+static unsigned lost_by(enum job_state state)
+{
+    return state == JOB_CANCELLED                        ? GROUP_LOST_CANCELLED
+           : state == JOB_FAILED || state == JOB_EXPIRED ? GROUP_LOST_FAILED
+                                                         : 0;
+}
+
 void count_move(struct sqlite_store *s, const struct who *who, int from, int to)
 {
     struct store_task *t = sqlite_task(s, who->task_id);
@@ -148,6 +158,8 @@ void count_move(struct sqlite_store *s, const struct who *who, int from, int to)
         if (m)
             m->delta[from]--;
     }
+    if (to < 0 && m)
+        m->lost |= lost_by((enum job_state)from);
     if (to < 0)
         return;
     t->delta[to]++;
@@ -210,7 +222,7 @@ int group_flush(struct sqlite_store *s, int64_t now_us)
         int got = db_first(&s->db, STMT_GROUP_COUNT,
                            PARAMS(P_INT(m.key), P_INT(m.delta[0]), P_INT(m.delta[1]),
                                   P_INT(m.delta[2]), P_INT(m.delta[3]), P_INT(m.delta[4]),
-                                  P_INT(m.delta[5]), P_INT(m.delta[6])));
+                                  P_INT(m.delta[5]), P_INT(m.delta[6]), P_INT(m.lost)));
         if (got != 1)
             return got < 0 ? got : -ERR_STORE_CORRUPT;
         int err = group_told(s, STMT_GROUP_COUNT, m.key, now_us);

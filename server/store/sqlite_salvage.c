@@ -371,7 +371,7 @@ static const char *const mending[] = {
     "DELETE FROM uniques WHERE key NOT IN (SELECT key FROM jobs)",
     "UPDATE jobs SET group_key = 0, group_tail = 0 WHERE group_key <> 0 AND group_key NOT IN "
     "(SELECT key FROM job_groups)",
-    "DELETE FROM job_groups WHERE open = 0 AND key NOT IN (SELECT group_key FROM jobs)",
+    "DELETE FROM job_groups WHERE (open & 1) = 0 AND key NOT IN (SELECT group_key FROM jobs)",
     "UPDATE job_groups SET n0 = 0, n1 = 0, n2 = 0, n3 = 0, n4 = 0, n5 = 0, n6 = 0",
     "UPDATE job_groups SET n0 = c.n0, n1 = c.n1, n2 = c.n2, n3 = c.n3, n4 = c.n4, n5 = c.n5, "
     "n6 = c.n6 FROM (SELECT group_key, sum(state = 0) AS n0, sum(state = 1) AS n1, "
@@ -379,7 +379,7 @@ static const char *const mending[] = {
     "sum(state = 6) AS n6 FROM jobs WHERE group_key <> 0 GROUP BY group_key) AS c "
     "WHERE c.group_key = job_groups.key",
     "UPDATE job_groups SET finished_us = 0 WHERE n0 + n1 + n2 > 0",
-    "UPDATE job_groups SET open = 1 WHERE n0 + n1 + n2 = 0 AND finished_us = 0",
+    "UPDATE job_groups SET open = open | 1 WHERE n0 + n1 + n2 = 0 AND finished_us = 0",
     "DELETE FROM idempotency WHERE key NOT IN (SELECT key FROM jobs) AND kind = 0",
     "DELETE FROM idempotency WHERE key NOT IN (SELECT key FROM job_groups) AND kind <> 0",
     "INSERT OR IGNORE INTO job_tags (tag, key) SELECT t.value, j.key FROM jobs j, "
