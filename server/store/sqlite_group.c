@@ -318,12 +318,14 @@ static int wait_less(struct sqlite_store *s, const struct job *child, int64_t no
     return err;
 }
 
-/* The id of what the child depends on. *err: -ERR_NOMEM, or its depends_on is damaged. */
+/* The id of what the child depends on: of one that is lost, as the child names it. */
 static struct id parent_id(const struct ending *parent, struct job *child, int *err)
 {
     struct id id;
     id_make(&id, (uint64_t)parent->key, parent->tail);
     *err = parent->end == PARENT_LOST ? parse_parents(child) : 0;
+    if (*err == -ERR_STORE_CORRUPT) /* what it names is lost, too */
+        *err = 0;
     for (size_t i = 0; i < child->parents_count && !*err; i++) {
         if ((int64_t)id_key(&child->parents[i]) == parent->key)
             id = child->parents[i];
