@@ -8,6 +8,7 @@
 #include "suite.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static void ends(const struct id *id, uint32_t number, enum attempt_end how, enum job_state want)
 {
@@ -98,6 +99,74 @@ START_TEST(what_has_not_begun_expires)
     ck_assert_int_eq(state_of(&running), JOB_RUNNING);
     struct job out[1];
     ck_assert_uint_eq(claim(1, out), 0);
+    recount();
+}
+END_TEST
+
+/* Before the step that ends what is over came to it. */
+START_TEST(what_is_claimed_too_late_expires)
+{
+    struct id id[2], key;
+    struct job j, out[4];
+    bool more;
+    for (int i = 0; i < 2; i++) { /* both at once: in front of its key, and without one */
+        make(&j, alpha, JOB_QUEUED, 5);
+        j.expires_us = 3000;
+        if (i == 0)
+            snprintf(j.concurrency_key, sizeof(j.concurrency_key), "k");
+        id[i] = keep(&j);
+    }
+    make(&j, alpha, JOB_QUEUED, 0);
+    snprintf(j.concurrency_key, sizeof(j.concurrency_key), "k");
+    j.expires_us = 3001;
+    key = keep(&j);
+    make(&j, beta, JOB_QUEUED, 9);
+    j.run_anyway = true;
+    j.parents = malloc(sizeof(id[0]));
+    ck_assert_ptr_nonnull(j.parents);
+    j.parents[0] = id[0];
+    j.parents_count = 1;
+    struct id child = keep(&j);
+    for (int brief = 0; brief < 2; brief++) {
+        struct claim_quota quota = {alpha, 1, 1, 0, brief};
+        size_t n = 0;
+        begin();
+        ck_assert_int_eq(store_claim(s, &quota, 1, 1, 3000, out, &n), 0);
+        ck_assert_uint_eq(n, brief ? 0 : 1);
+        if (n) {
+            ck_assert(id_equal(&out[0].id, &key));
+            job_release(&out[0]);
+            ck_assert_uint_eq(store_ended_count(s), 2);
+        }
+        ck_assert_int_eq(store_settle(s, 3000, &more), 0);
+        commit();
+    }
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(state_of(&id[i]), JOB_EXPIRED);
+    ck_assert_int_eq(state_of(&child), JOB_QUEUED);
+    recount();
+}
+END_TEST
+
+/* A worker had it already, and gave it back unbegun. */
+START_TEST(what_came_back_unbegun_expires)
+{
+    for (int began = 0; began < 2; began++) {
+        struct job j;
+        make(&j, alpha, JOB_RUNNING, 0);
+        j.expires_us = 60000;
+        struct id id = keep(&j);
+        struct attempt a = {.job = id, .number = 1, .end = ATTEMPT_RETURNED, .began = began};
+        struct finish_policy p = {.now_us = 5000, .backoff_us = backoff};
+        enum job_state state;
+        begin();
+        ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+        ck_assert_int_eq(state, JOB_QUEUED);
+        ck_assert_int_eq(store_due_hint_us(s), began ? INT64_MAX : 60000);
+        commit();
+        due(60000);
+        ck_assert_int_eq(state_of(&id), began ? JOB_QUEUED : JOB_EXPIRED);
+    }
     recount();
 }
 END_TEST
@@ -562,7 +631,8 @@ int main(void)
 {
     return SUITE("life", kit_setup, kit_teardown, every_attempt_is_kept,
                  a_retry_by_hand_gives_one_more_attempt, what_has_not_begun_expires,
-                 what_has_begun_does_not_expire, age_makes_up_for_priority,
+                 what_has_begun_does_not_expire, what_is_claimed_too_late_expires,
+                 what_came_back_unbegun_expires, age_makes_up_for_priority,
                  a_key_runs_so_many_at_once, a_key_holds_over_a_restart,
                  unique_while_it_has_not_ended, unique_until_it_runs, unique_for_a_time,
                  a_key_of_what_was_refused_is_free, room_for_a_result_is_no_result,

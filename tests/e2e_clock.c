@@ -290,6 +290,43 @@ START_TEST(a_clock_that_was_years_ahead_stops_no_schedule)
 }
 END_TEST
 
+/* More than one transaction ends, and free workers for all of them. */
+START_TEST(nothing_begins_when_its_time_is_over)
+{
+    enum { MANY = 20000 };
+    static const char *const json_lines[] = {"Content-Type: application/x-ndjson", NULL};
+    char text[40], body[200];
+    struct server *s = begin("");
+    time_t at = (time_t)(clock_now_us() / (MS_US * 1000)) + 600;
+    struct tm tm;
+    ck_assert_ptr_nonnull(gmtime_r(&at, &tm));
+    ck_assert_uint_gt(strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm), 0);
+    size_t line =
+        (size_t)snprintf(body, sizeof(body), "{\"task\":\"far\",\"expires_at\":\"%s\"}\n", text);
+    char *lines = malloc(line * MANY + 1);
+    ck_assert_ptr_nonnull(lines);
+    for (size_t i = 0; i < MANY; i++)
+        memcpy(lines + line * i, body, line);
+    lines[line * MANY] = '\0';
+    struct answer *a = http(s, "POST", "/v1/jobs/batch", lines, json_lines);
+    ck_assert_int_eq(a->status, 202);
+    free(lines);
+    snprintf(body, sizeof(body), "{\"task\":\"noop\",\"depends_on\":[\"%s\"]}",
+             jstr(a->json, "id"));
+    answer_free(a);
+    char *child = keep(submit(s, body));
+    server_kill9(s);
+    clock_step(HOUR);
+    server_configure(s, "[task far]\ncommand = /bin/true\n");
+    server_restart(s);
+    eventually(stat_of(s, "jobs.expired") + stat_of(s, "jobs.succeeded") == MANY, LONG_MS);
+    ck_assert_int_eq(stat_of(s, "jobs.succeeded"), 0);
+    answer_free(await_state(s, child, "failed"));
+    free(child);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(keys_and_jobs_are_kept_as_long_as_was_said)
 {
     const char *const key[] = {"Idempotency-Key: k", NULL};
@@ -410,6 +447,7 @@ int main(void)
         no_lease_ends_early_or_late,
         a_schedule_runs_once_whatever_the_clock_does,
         a_clock_that_was_years_ahead_stops_no_schedule,
+        nothing_begins_when_its_time_is_over,
         keys_and_jobs_are_kept_as_long_as_was_said,
         unique_for_a_period,
         the_queue_keeps_its_order,

@@ -427,6 +427,7 @@ int sqlite_stream_get(struct store *s, const char *key, int64_t now_us, struct s
 int sqlite_stream_put(struct store *s, const struct store_key *key, const struct stream_mark *m);
 int sqlite_read_stream(struct store_reader *r, const char *key, int64_t now_us,
                        struct stream_mark *out);
+int expire_job(struct sqlite_store *s, int64_t key, int64_t now_us); /* one that has not begun */
 int close_group(struct sqlite_store *s, int64_t key, int64_t now_us);
 int streams_expire(struct sqlite_store *s, int64_t now_us); /* closes groups whose lines come no more */
 /* The key of this group has expired and may become another's, which then nothing would close. */
