@@ -377,6 +377,7 @@ static struct keep_rule rule_of(uint32_t task_id, int64_t now_us)
         most = t->keep_max >= 0 ? t->keep_max : most;
     }
     return (struct keep_rule){.task_id = task_id,
+                              .now_us = now_us,
                               .before_us = keep_us > 0 ? now_us - keep_us : 0,
                               .most = most ? (uint64_t)most : UINT64_MAX};
 }

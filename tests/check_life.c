@@ -453,6 +453,41 @@ START_TEST(the_old_are_forgotten_step_by_step)
 }
 END_TEST
 
+/* Ids go on from where a clock that was years ahead left them. */
+START_TEST(the_old_are_forgotten_after_a_clock_that_was_ahead)
+{
+    static const int64_t day_us = INT64_C(86400000000);
+    static const int days[] = {3650, 3650, -3, -2, -1, 0}; /* when they were made, and ended */
+    struct id id[6];
+    int64_t now_us = 0;
+    for (int i = 0; i < 6; i++) {
+        struct job j;
+        enum job_state state;
+        make(&j, alpha, JOB_RUNNING, 0);
+        now_us = now_us ? now_us : id_time_us(&j.id) - 3650 * day_us;
+        j.created_us = now_us + days[i] * day_us;
+        id[i] = keep(&j);
+        struct attempt a = {.job = id[i],
+                            .number = 1,
+                            .end = ATTEMPT_SUCCEEDED,
+                            .finished_us = now_us + days[i] * day_us};
+        struct finish_policy p = {.now_us = now_us, .backoff_us = backoff};
+        begin();
+        ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+        commit();
+    }
+    struct keep_rule rule = {.task_id = alpha,
+                             .now_us = now_us,
+                             .before_us = now_us - day_us * 3 / 2,
+                             .most = UINT64_MAX};
+    ck_assert_uint_eq(sweep(&rule), 2);
+    struct job j;
+    for (int i = 0; i < 6; i++)
+        ck_assert_int_eq(store_read_job(r, &id[i], 0, 0, &j), days[i] < -1 ? -ERR_NO_JOB : 0);
+    recount();
+}
+END_TEST
+
 START_TEST(so_many_are_kept)
 {
     struct id ids[8];
@@ -636,7 +671,8 @@ int main(void)
                  a_key_runs_so_many_at_once, a_key_holds_over_a_restart,
                  unique_while_it_has_not_ended, unique_until_it_runs, unique_for_a_time,
                  a_key_of_what_was_refused_is_free, room_for_a_result_is_no_result,
-                 the_old_are_forgotten_step_by_step, so_many_are_kept,
+                 the_old_are_forgotten_step_by_step,
+                 the_old_are_forgotten_after_a_clock_that_was_ahead, so_many_are_kept,
                  only_what_has_ended_is_deleted, a_group_is_closed_when_its_key_is_another_ones,
                  a_group_of_nothing_is_forgotten, a_key_outlives_its_job, a_key_outlives_its_group);
 }

@@ -366,6 +366,19 @@ START_TEST(keys_and_jobs_are_kept_as_long_as_was_said)
 }
 END_TEST
 
+START_TEST(a_clock_that_was_years_ahead_stops_no_forgetting)
+{
+    struct server *s = begin("[server]\nkeep_for = 1h\n");
+    set_clock(s, 3650 * DAY);
+    set_clock(s, -3650 * DAY);
+    answer_free(run_job(s, "{\"task\":\"echo\",\"tags\":[\"after\"]}"));
+    ck_assert_int_eq(count(s, "after"), 1);
+    clock_step(HOUR + 60);
+    eventually(count(s, "after") == 0, LONG_MS);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(unique_for_a_period)
 {
     static const char body[] = "{\"task\":\"noop\",\"unique\":{\"key\":\"k\",\"period\":3600}}";
@@ -449,6 +462,7 @@ int main(void)
         a_clock_that_was_years_ahead_stops_no_schedule,
         nothing_begins_when_its_time_is_over,
         keys_and_jobs_are_kept_as_long_as_was_said,
+        a_clock_that_was_years_ahead_stops_no_forgetting,
         unique_for_a_period,
         the_queue_keeps_its_order,
         what_is_old_overtakes_what_is_urgent,

@@ -96,8 +96,16 @@ static uint64_t ended_of(const struct store_task *t)
 struct old {
     struct id id;
     enum job_state state;
-    int64_t finished_us;
+    int64_t finished_us, created_us;
 };
+
+/* Those made after the limit cannot have ended before it, and all that follow were made later. But
+ * not by an id, which is never before an earlier one: after a clock that was far ahead, all are;
+ * nor by what that clock showed. */
+static bool is_young(const struct old *o, const struct keep_rule *rule)
+{
+    return o->created_us > rule->before_us && o->created_us <= rule->now_us;
+}
 
 /* Nobody named it. 1: it is gone; 0: it must be kept for now. */
 static int sweep_one(struct store *base, const struct id *id)
@@ -127,12 +135,12 @@ int sqlite_sweep_jobs(struct store *base, const struct keep_rule *rule, size_t l
                 (uint64_t)sqlite3_column_int64(st, 1));
         o->state = (enum job_state)sqlite3_column_int(st, 2);
         o->finished_us = sqlite3_column_int64(st, 3);
+        o->created_us = sqlite3_column_int64(st, 4);
     }
     *more = n == limit;
     for (size_t i = 0; i < n && got >= 0; i++) {
         bool too_many = ended_of(t) > t->swept_over && ended_of(t) - t->swept_over > rule->most;
-        /* those made after the limit cannot have ended before it */
-        if (!too_many && (rule->before_us == 0 || id_time_us(&old[i].id) > rule->before_us)) {
+        if (!too_many && (rule->before_us == 0 || is_young(&old[i], rule))) {
             *more = false;
             break;
         }

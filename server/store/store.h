@@ -189,6 +189,7 @@ bool store_gone(const struct store *s, size_t i, struct id *out);
 /* What is kept of a task's ended jobs. */
 struct keep_rule {
     uint32_t task_id;
+    int64_t now_us;
     int64_t before_us; /* those that finished before this go; 0: none */
     uint64_t most;     /* more than so many that have ended: the oldest go; UINT64_MAX: no limit */
 };
