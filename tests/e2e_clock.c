@@ -5,6 +5,7 @@
 #include "harness.h"
 #include "harness_clock.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -418,6 +419,31 @@ START_TEST(the_queue_keeps_its_order)
 }
 END_TEST
 
+/* A job that a client waits for may run before it is written: it is no earlier than the others. */
+START_TEST(what_runs_ahead_has_the_same_order)
+{
+    char path[300];
+    sqlite3 *c;
+    sqlite3_stmt *st;
+    struct server *s = begin("");
+    set_clock(s, HOUR);
+    set_clock(s, -HOUR);
+    snprintf(path, sizeof(path), "%s/data/jobmill.db", s->dir);
+    ck_assert_int_eq(sqlite3_open_v2(path, &c, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(
+                         c, /* the id's time is its key's upper bits, in milliseconds */
+                         "SELECT sum(abs(rank - (key >> 12) * 1000) > 1000000), count(*) FROM jobs",
+                         -1, &st, NULL),
+                     SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
+    ck_assert_int_eq(sqlite3_column_int(st, 0), 0);
+    ck_assert_int_eq(sqlite3_column_int(st, 1), 4);
+    sqlite3_finalize(st);
+    sqlite3_close(c);
+    server_free(s);
+}
+END_TEST
+
 /* A point of priority is worth a minute of age: what waits is overtaken for so long, and no longer.
  */
 START_TEST(what_is_old_overtakes_what_is_urgent)
@@ -465,6 +491,7 @@ int main(void)
         a_clock_that_was_years_ahead_stops_no_forgetting,
         unique_for_a_period,
         the_queue_keeps_its_order,
+        what_runs_ahead_has_the_same_order,
         what_is_old_overtakes_what_is_urgent,
     };
     return run_suite("clock", tests, sizeof(tests) / sizeof(tests[0]));
