@@ -399,6 +399,10 @@ int note_callback(struct sqlite_store *s, int64_t key, uint64_t tail, int ended,
                   size_t len);
 /* The job or group is forgotten. *unmade: one of its calls was still to be made. */
 int drop_callbacks(struct sqlite_store *s, int64_t key, bool *unmade);
+/* A call of the job, or of the group (0: none), is still to be made: 1. Not one that is overdue for a week:
+ * where none can be made, what waits for calls must not be kept for ever. */
+int call_waits(struct sqlite_store *s, int64_t key, int64_t group_key);
+int64_t call_overdue_us(void); /* wall: those to be made before that are */
 void warn_unmade(struct sqlite_store *s, const char *what, const struct id *id); /* now and then */
 bool sqlite_deliveries_new(struct store *s);
 int sqlite_deliveries_due(struct store *s, int64_t now_us, int64_t again_us,

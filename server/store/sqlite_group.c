@@ -259,7 +259,8 @@ int sqlite_sweep_groups(struct store *base, int64_t before_us, size_t limit, siz
     } empty[CHILDREN_AT_ONCE];
     size_t n = 0;
     limit = limit < CHILDREN_AT_ONCE ? limit : CHILDREN_AT_ONCE;
-    int got = db_first(&s->db, STMT_GROUPS_EMPTY, PARAMS(P_INT(before_us), P_INT(limit)));
+    int got = db_first(&s->db, STMT_GROUPS_EMPTY,
+                       PARAMS(P_INT(before_us), P_INT(limit), P_INT(call_overdue_us())));
     for (; got == 1; got = db_next(&s->db, STMT_GROUPS_EMPTY)) {
         empty[n].key = sqlite3_column_int64(s->db.stmt[STMT_GROUPS_EMPTY], 0);
         empty[n++].tail = (uint64_t)sqlite3_column_int64(s->db.stmt[STMT_GROUPS_EMPTY], 1);

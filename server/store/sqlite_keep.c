@@ -96,7 +96,8 @@ static uint64_t ended_of(const struct store_task *t)
 struct old {
     struct id id;
     enum job_state state;
-    int64_t finished_us, created_us;
+    int64_t finished_us, created_us, group_key;
+    bool calls; /* it has a callback_url */
 };
 
 /* Those made after the limit cannot have ended before it, and all that follow were made later. But
@@ -105,6 +106,12 @@ struct old {
 static bool is_young(const struct old *o, const struct keep_rule *rule)
 {
     return o->created_us > rule->before_us && o->created_us <= rule->now_us;
+}
+
+/* 1: a call tells of its end, or of its group's, and is still to be made. */
+static int is_called(struct sqlite_store *s, const struct old *o)
+{
+    return o->calls || o->group_key ? call_waits(s, (int64_t)id_key(&o->id), o->group_key) : 0;
 }
 
 /* Nobody named it. 1: it is gone; 0: it must be kept for now. */
@@ -136,6 +143,8 @@ int sqlite_sweep_jobs(struct store *base, const struct keep_rule *rule, size_t l
         o->state = (enum job_state)sqlite3_column_int(st, 2);
         o->finished_us = sqlite3_column_int64(st, 3);
         o->created_us = sqlite3_column_int64(st, 4);
+        o->group_key = sqlite3_column_int64(st, 5);
+        o->calls = sqlite3_column_int(st, 6) != 0;
     }
     *more = n == limit;
     for (size_t i = 0; i < n && got >= 0; i++) {
@@ -147,7 +156,10 @@ int sqlite_sweep_jobs(struct store *base, const struct keep_rule *rule, size_t l
         t->swept_key = (int64_t)id_key(&old[i].id);
         if (!job_state_final(old[i].state) || (!too_many && old[i].finished_us >= rule->before_us))
             continue;
-        got = sweep_one(base, &old[i].id);
+        int spared = too_many ? 0 : is_called(s, &old[i]); /* `most` is a bound, an age is none */
+        if (spared == 1)
+            continue;
+        got = spared < 0 ? spared : sweep_one(base, &old[i].id);
         *gone += got == 1;
         t->swept_over += got == 0;
     }
