@@ -11,78 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHILDREN 5000 /* more than one transaction passes an end on to */
-
-/* Ends an attempt and passes it on in the same transaction, as the writer does. */
-static void ends_and_settles(const struct id *id, enum attempt_end how)
-{
-    struct attempt a = {.job = *id, .number = 1, .end = how, .permanent = true};
-    a.error = JOB_ERROR_NONE;
-    if (how == ATTEMPT_FAILED)
-        job_error_set(&a.error, "boom", "it broke");
-    struct finish_policy p = {.now_us = 9000, .backoff_us = backoff};
-    enum job_state state;
-    bool more;
-    begin();
-    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
-    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
-    ck_assert(!more);
-    commit();
-    attempt_release(&a);
-}
-
-static void runs_and_ends(const struct id *id, uint32_t number, enum attempt_end how)
-{
-    struct id got = claim_one();
-    enum job_state state;
-    ck_assert(id_equal(&got, id));
-    struct attempt a = {.job = *id, .number = number, .end = how, .permanent = true};
-    a.error = JOB_ERROR_NONE;
-    struct finish_policy p = {.now_us = 9600, .backoff_us = backoff};
-    bool more;
-    begin();
-    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
-    ck_assert_int_eq(store_settle(s, 9600, &more), 0);
-    commit();
-}
-
-static int forget(const struct id *id)
-{
-    enum job_state state;
-    begin();
-    int err = store_delete(s, id, &state);
-    commit();
-    return err;
-}
-
-static void service_dies(void)
-{
-    struct recovery rec;
-    close_store();
-    open_store();
-    ck_assert_int_eq(store_recover(s, 9000, &rec), 0);
-    settle();
-}
-
 /* ---- groups ---- */
-
-static struct id group_of(int n, struct id *jobs)
-{
-    struct group g = {.created_us = 1000};
-    ck_assert_int_eq(id_new(&g.id), 0);
-    begin();
-    ck_assert_int_eq(store_group_add(s, &g), 0);
-    for (int i = 0; i < n; i++) {
-        struct job j;
-        make(&j, alpha, JOB_RUNNING, 0);
-        j.group = g.id;
-        ck_assert_int_eq(insert(&j, NULL), 0);
-        jobs[i] = j.id;
-        job_release(&j);
-    }
-    commit();
-    return g.id;
-}
 
 START_TEST(a_group_ends_with_its_last_job)
 {
@@ -180,34 +109,6 @@ START_TEST(a_forgotten_group_takes_its_calls_along)
 END_TEST
 
 /* ---- dependencies ---- */
-
-static void wait_for(struct job *j, const struct id *parents, size_t n)
-{
-    j->parents = malloc(n * sizeof(*parents));
-    ck_assert_ptr_nonnull(j->parents);
-    memcpy(j->parents, parents, n * sizeof(*parents));
-    j->parents_count = n;
-    for (size_t i = 0; i < n; i++) {
-        char text[ID_TEXT];
-        id_format(&parents[i], text);
-        buf_addf(&j->depends_on, "%s\"%s\"", i ? "," : "[", text);
-    }
-    buf_addc(&j->depends_on, ']');
-}
-
-static struct id child_with(struct job *j, const struct id *parents, size_t n)
-{
-    wait_for(j, parents, n);
-    return keep(j);
-}
-
-static struct id child_of(const struct id *parents, size_t n, bool anyway)
-{
-    struct job j;
-    make(&j, beta, JOB_QUEUED, 0);
-    j.run_anyway = anyway;
-    return child_with(&j, parents, n);
-}
 
 START_TEST(a_child_waits_for_all_its_parents)
 {
@@ -357,72 +258,6 @@ START_TEST(a_group_of_cancelled_jobs_is_cancelled)
 }
 END_TEST
 
-/* By DELETE, or by a sweep while others of it ran. */
-START_TEST(a_group_keeps_how_its_forgotten_jobs_ended)
-{
-    struct id jobs[3];
-    for (int failed = 0; failed < 2; failed++) {
-        struct id g = group_of(3, jobs), child = child_of(&g, 1, false), late;
-        enum job_state want = failed ? JOB_FAILED : JOB_CANCELLED;
-        struct group now;
-        ends_and_settles(&jobs[0], failed ? ATTEMPT_FAILED : ATTEMPT_CANCELLED);
-        ends_and_settles(&jobs[1], ATTEMPT_CANCELLED);
-        for (int i = 0; i < 2; i++)
-            ck_assert_int_eq(forget(&jobs[i]), 0);
-        ck_assert_int_eq(store_read_group(r, &g, &now), 0);
-        ck_assert(!now.open);
-        ck_assert_uint_eq(now.state[JOB_FAILED] + now.state[JOB_CANCELLED], 0);
-        group_release(&now);
-        service_dies(); /* which ends the last of them */
-        settle();
-        ck_assert_int_eq(state_of(&jobs[2]), JOB_QUEUED);
-        runs_and_ends(&jobs[2], 2, ATTEMPT_SUCCEEDED);
-        late = child_of(&g, 1, false);
-        ck_assert_int_eq(state_of(&child), want);
-        ck_assert_int_eq(state_of(&late), want);
-        ck_assert_int_eq(forget(&jobs[2]), 0); /* the last takes the group along */
-        ck_assert_int_eq(store_read_group(r, &g, &now), -ERR_NO_GROUP);
-    }
-    recount();
-}
-END_TEST
-
-/* Lines still come, and the first of them has failed and is forgotten. */
-START_TEST(an_open_group_keeps_how_its_forgotten_jobs_ended)
-{
-    struct group g = {.created_us = 1000, .open = true}, now;
-    struct id jobs[2];
-    ck_assert_int_eq(id_new(&g.id), 0);
-    for (int i = 0; i < 2; i++) {
-        struct job j;
-        begin();
-        if (i == 0)
-            ck_assert_int_eq(store_group_add(s, &g), 0);
-        make(&j, alpha, JOB_RUNNING, 0);
-        j.group = g.id;
-        ck_assert_int_eq(insert(&j, NULL), 0);
-        jobs[i] = j.id;
-        job_release(&j);
-        commit();
-        ends_and_settles(&jobs[i], i ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED);
-        if (i == 0)
-            ck_assert_int_eq(forget(&jobs[i]), 0);
-        ck_assert_int_eq(store_read_group(r, &g.id, &now), 0);
-        ck_assert(now.open && !now.finished_us);
-        group_release(&now);
-    }
-    struct id child = child_of(&g.id, 1, false);
-    bool more;
-    begin();
-    ck_assert_int_eq(store_group_close(s, &g.id, 8000), 0);
-    ck_assert_int_eq(store_group_close(s, &g.id, 8000), -ERR_NO_GROUP);
-    ck_assert_int_eq(store_settle(s, 8000, &more), 0);
-    commit();
-    ck_assert_int_eq(state_of(&child), JOB_FAILED);
-    recount();
-}
-END_TEST
-
 START_TEST(a_group_is_a_parent)
 {
     struct id jobs[2], g = group_of(2, jobs), child = child_of(&g, 1, false), which, nil = {{1}};
@@ -439,33 +274,6 @@ START_TEST(a_group_is_a_parent)
 }
 END_TEST
 
-/* Puts them into the open transaction, more of them than one passes an end on to. */
-static void add_children(const struct id *parent)
-{
-    for (int i = 0; i < CHILDREN; i++) {
-        struct job j;
-        make(&j, beta, JOB_QUEUED, 0);
-        wait_for(&j, parent, 1);
-        ck_assert_int_eq(insert(&j, NULL), 0);
-        job_release(&j);
-    }
-}
-
-/* It ends, and some of its children are told. */
-static void ends_and_settles_some(const struct id *id)
-{
-    struct attempt a = {.job = *id, .number = 1, .end = ATTEMPT_SUCCEEDED};
-    struct finish_policy policy = {.now_us = 9000, .backoff_us = backoff};
-    enum job_state state;
-    bool more;
-    begin();
-    ck_assert_int_eq(store_finish(s, &a, &policy, &state), 0);
-    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
-    commit();
-    ck_assert(more);
-    ck_assert_uint_gt(store_count(s, beta, JOB_SCHEDULED), 0);
-}
-
 START_TEST(many_children_take_several_transactions)
 {
     struct id p = add(alpha, JOB_RUNNING, 0);
@@ -475,74 +283,6 @@ START_TEST(many_children_take_several_transactions)
     ends_and_settles_some(&p);
     service_dies();
     ck_assert_uint_eq(store_count(s, beta, JOB_QUEUED), CHILDREN);
-    recount();
-}
-END_TEST
-
-static size_t sweep(const struct keep_rule *rule)
-{
-    size_t gone = 0;
-    bool more;
-    begin();
-    ck_assert_int_eq(store_sweep_jobs(s, rule, 10, &gone, &more), 0);
-    commit();
-    ck_assert(!more);
-    return gone;
-}
-
-/* What a start after a crash passes on is how it stands then. */
-START_TEST(a_parent_is_kept_until_all_its_children_know)
-{
-    struct id jobs[1];
-    for (int in_group = 0; in_group < 2; in_group++) {
-        struct id group = group_of(1, jobs);
-        struct keep_rule rule = {.task_id = alpha, .most = 0};
-        struct group g;
-        size_t gone = 0;
-        begin();
-        add_children(in_group ? &group : jobs);
-        commit();
-        ends_and_settles_some(jobs);
-        ck_assert_int_eq(forget(jobs), -ERR_CONFLICT);
-        ck_assert_uint_eq(sweep(&rule), 0);
-        ck_assert_int_eq(state_of(jobs), JOB_SUCCEEDED);
-        begin();
-        ck_assert_int_eq(store_sweep_groups(s, INT64_MAX, 10, &gone), 0);
-        commit();
-        ck_assert_int_eq(store_read_group(r, &group, &g), 0);
-        group_release(&g);
-        service_dies();
-        ck_assert_uint_eq(store_count(s, beta, JOB_QUEUED), CHILDREN * (1 + (size_t)in_group));
-        ck_assert_int_eq(forget(jobs), 0);
-        ck_assert_int_eq(store_read_group(r, &group, &g), -ERR_NO_GROUP);
-        recount();
-    }
-}
-END_TEST
-
-/* It stands for the one that is kept longer, and none younger goes in its place. */
-START_TEST(what_must_be_kept_takes_no_place_of_others)
-{
-    struct id p = add(alpha, JOB_RUNNING, 0), young[3];
-    struct keep_rule rule = {.task_id = alpha, .most = 2};
-    struct job j;
-    begin();
-    add_children(&p);
-    commit();
-    ends_and_settles_some(&p);
-    for (int i = 0; i < 3; i++) {
-        young[i] = add(alpha, JOB_RUNNING, 0);
-        enum job_state state;
-        ck_assert_int_eq(end(&young[i], 1, ATTEMPT_SUCCEEDED, false, &state), 0);
-    }
-    ck_assert_uint_eq(sweep(&rule), 1);
-    ck_assert_int_eq(state_of(&p), JOB_SUCCEEDED);
-    ck_assert_int_eq(store_read_job(r, &young[0], 0, 0, &j), -ERR_NO_JOB);
-    ck_assert_int_eq(state_of(&young[1]), JOB_SUCCEEDED);
-    settle();
-    ck_assert_uint_eq(sweep(&rule), 1);
-    ck_assert_int_eq(store_read_job(r, &p, 0, 0, &j), -ERR_NO_JOB);
-    ck_assert_int_eq(state_of(&young[1]), JOB_SUCCEEDED);
     recount();
 }
 END_TEST
@@ -734,17 +474,15 @@ END_TEST
 
 int main(void)
 {
-    return SUITE(
-        "follow", kit_setup, kit_teardown, a_group_ends_with_its_last_job,
-        a_group_that_is_open_does_not_end, a_child_waits_for_all_its_parents,
-        a_failure_is_passed_on_or_not, a_cancelled_parent_decides_its_children,
-        a_group_of_cancelled_jobs_is_cancelled, a_group_keeps_how_its_forgotten_jobs_ended,
-        an_open_group_keeps_how_its_forgotten_jobs_ended, a_group_is_a_parent,
-        many_children_take_several_transactions, a_parent_is_kept_until_all_its_children_know,
-        what_must_be_kept_takes_no_place_of_others, a_parent_that_is_lost_is_named,
-        a_child_has_its_own_time_too, what_is_undone_is_passed_on_later,
-        a_group_that_is_being_forgotten_is_a_parent_yet, a_forgotten_group_takes_its_calls_along,
-        what_was_forgotten_is_gathered_by_its_name, a_retried_child_waits_for_its_retried_parents,
-        a_retry_of_a_child_alone_runs_it, a_group_begins_again_with_its_jobs,
-        an_end_that_is_over_is_not_passed_on);
+    return SUITE("follow", kit_setup, kit_teardown, a_group_ends_with_its_last_job,
+                 a_group_that_is_open_does_not_end, a_child_waits_for_all_its_parents,
+                 a_failure_is_passed_on_or_not, a_cancelled_parent_decides_its_children,
+                 a_group_of_cancelled_jobs_is_cancelled, a_group_is_a_parent,
+                 many_children_take_several_transactions, a_parent_that_is_lost_is_named,
+                 a_child_has_its_own_time_too, what_is_undone_is_passed_on_later,
+                 a_group_that_is_being_forgotten_is_a_parent_yet,
+                 a_forgotten_group_takes_its_calls_along,
+                 what_was_forgotten_is_gathered_by_its_name,
+                 a_retried_child_waits_for_its_retried_parents, a_retry_of_a_child_alone_runs_it,
+                 a_group_begins_again_with_its_jobs, an_end_that_is_over_is_not_passed_on);
 }

@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HELD_MAX 1000 /* jobs that one call holds (or ends), so that a row of them stalls nobody   \
-                       */
+#define HELD_MAX 1000 /* jobs that one call holds or ends, so that a row of them stalls nobody */
 
 /* Of one task's queue. */
 struct head {
