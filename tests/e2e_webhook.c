@@ -227,6 +227,55 @@ START_TEST(the_end_is_told_that_it_was)
 }
 END_TEST
 
+static bool is_gone(struct server *s, const char *id)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+    struct answer *a = http(s, "GET", path, NULL, NULL);
+    bool gone = a->status == 404;
+    answer_free(a);
+    return gone;
+}
+
+/* Its job is old, and that of a group's call; they go when it was made. */
+START_TEST(who_is_to_be_called_of_is_kept)
+{
+    char body[200], *id[3];
+    receiver_start();
+    atomic_store(&rc.status, 503);
+    clock_own();
+    struct server *s = server_new("[server]\nkeep_for = 1h\nwebhook_delays = 1d\n" MAY, NULL);
+    id[0] = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
+    snprintf(body, sizeof(body),
+             "{\"jobs\":[{\"task\":\"noop\"}],\"callback_url\":\"http://127.0.0.1:%d/hook\"}",
+             rc.port);
+    struct answer *a = post(s, "/v1/jobs/batch", body, 202);
+    id[1] = strdup(jstr(a->json, "jobs.0.id"));
+    answer_free(a);
+    id[2] = strdup(submit(s, "{\"task\":\"noop\"}"));
+    for (int i = 0; i < 3; i++)
+        answer_free(await_state(s, id[i], "succeeded"));
+    eventually(sample(s, "jobmill_webhook_deliveries_total{result=\"failed\"}") == 2, LONG_MS);
+    for (int day = 0; day < 2; day++) {
+        server_kill9(s);
+        atomic_store(&rc.status, day ? 200 : 503);
+        clock_step(day ? 1.1 * 86400 : 7200);
+        server_restart(s);
+        if (day == 0) {
+            eventually(is_gone(s, id[2]), LONG_MS);
+            ck_assert(!is_gone(s, id[0]) && !is_gone(s, id[1]));
+            ck_assert_int_eq(atomic_load(&rc.calls), 2);
+        }
+    }
+    eventually(is_gone(s, id[0]) && is_gone(s, id[1]), LONG_MS);
+    ck_assert_int_eq(atomic_load(&rc.calls), 4);
+    for (int i = 0; i < 3; i++)
+        free(id[i]);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
 START_TEST(a_call_that_is_forgotten_is_told_of)
 {
     char words[200];
@@ -444,6 +493,7 @@ int main(void)
         every_end_is_told,
         it_is_tried_again_until_it_is_taken,
         the_end_is_told_that_it_was,
+        who_is_to_be_called_of_is_kept,
         a_call_that_is_forgotten_is_told_of,
         what_cannot_be_read_now_is_told_later,
         it_is_given_up,
