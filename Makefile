@@ -420,7 +420,7 @@ $(BUILD)/tests/check_%: $(BUILD)/tests/check_%.o $(OBJS) $(BUILD)/embed.o
 CRASH = $(BUILD)/tests/crashvfs.o $(BUILD)/tests/crashdisk.o $(BUILD)/tests/storerun.o
 $(BUILD)/tests/check_crash $(BUILD)/tests/check_faults $(BUILD)/tests/check_migrate $(BUILD)/tests/check_oom: $(CRASH)
 $(BUILD)/tests/check_conf $(BUILD)/tests/check_conf_sections: $(BUILD)/tests/confkit.o
-$(BUILD)/tests/check_store $(BUILD)/tests/check_life $(BUILD)/tests/check_follow $(BUILD)/tests/check_lent $(BUILD)/tests/check_held: $(BUILD)/tests/storekit.o
+$(BUILD)/tests/check_store $(BUILD)/tests/check_life $(BUILD)/tests/check_keep $(BUILD)/tests/check_follow $(BUILD)/tests/check_lent $(BUILD)/tests/check_held: $(BUILD)/tests/storekit.o
 .SECONDARY: $(CRASH) $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
@@ -435,7 +435,7 @@ $(BUILD)/tests/fuzz/fuzz_dispatch: $(BUILD)/tests/fuzz/lib/sockets.o
 build-fuzz/fuzz_dispatch: tests/fuzz/lib/sockets.c
 $(BUILD)/tests/fuzz/fuzz_dispatch build-fuzz/fuzz_dispatch: FUZZ_LD := $(SOCKETS_WRAPPED:%=-Wl,--wrap=%)
 .SECONDARY: $(REPLAY:%.c=$(BUILD)/%.o) $(BUILD)/tests/fuzz/lib/replay.o $(BUILD)/tests/fuzz/lib/sockets.o
-HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o $(BUILD)/tests/harness_clock.o $(BUILD)/tests/harness_tokens.o
+HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o $(BUILD)/tests/harness_clock.o $(BUILD)/tests/harness_preload.o $(BUILD)/tests/harness_tokens.o
 $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson -lsqlite3 -lnettle $(TEST_LIBS)
 .SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS)

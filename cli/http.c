@@ -207,6 +207,7 @@ static void set_options(struct transfer *t, const char *url, struct curl_slist *
     lib.setopt(h->curl, CURLOPT_URL, url);
     lib.setopt(h->curl, CURLOPT_PROTOCOLS_STR, "http,https");
     lib.setopt(h->curl, CURLOPT_NOSIGNAL, 1L);
+    lib.setopt(h->curl, CURLOPT_QUICK_EXIT, 1L); /* nobody waits for a name service */
     lib.setopt(h->curl, CURLOPT_ERRORBUFFER, h->error);
     lib.setopt(h->curl, CURLOPT_HTTPHEADER, headers);
     lib.setopt(h->curl, CURLOPT_CUSTOMREQUEST, call->method);

@@ -134,6 +134,19 @@ static void write_end(struct board_slot *s)
     lock_even(&s->lock);
 }
 
+void board_task_ended(struct board_task *t, enum attempt_end end, int64_t run_us)
+{
+    if (end == ATTEMPT_SUCCEEDED)
+        atomic_fetch_add_explicit(&t->succeeded, 1, memory_order_relaxed);
+    else if (end == ATTEMPT_FAILED)
+        atomic_fetch_add_explicit(&t->failed, 1, memory_order_relaxed);
+    if (run_us < 0)
+        return;
+    int64_t ewma = atomic_load_explicit(&t->run_ewma_us, memory_order_relaxed);
+    ewma = ewma ? ewma + (run_us - ewma) / 8 : run_us;
+    atomic_store_explicit(&t->run_ewma_us, ewma, memory_order_relaxed);
+}
+
 void board_trouble_set(struct board_task *t, const char *why, size_t len)
 {
     char copy[BOARD_TROUBLE_MAX + 1] = {0};

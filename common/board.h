@@ -75,9 +75,10 @@ struct board_task {
     _Atomic uint32_t status; /* enum task_status */
     char description[120];   /* as a module says of itself; "" */
     char why[232];           /* for TASK_BROKEN: what could not be loaded, and the loader's words */
-    /* written by dispatch */
+    /* written by dispatch, of a remote task by the writer */
     _Atomic uint64_t started, succeeded, failed;
     _Atomic int64_t run_ewma_us; /* moving average of run time */
+    /* written by dispatch */
     _Atomic uint32_t trouble_lock; /* sequence counter of `trouble`; odd: being written */
     _Alignas(8) char trouble[BOARD_TROUBLE_MAX + 1]; /* why its program cannot be kept warm; "": it can */
 };
@@ -107,6 +108,9 @@ static inline uint64_t cell_word(uint64_t seq, enum cell_state s)
 /* The one compare-and-swap of each side; true: this side won. */
 bool cell_start(struct board_slot *slot, unsigned cell, uint64_t seq);  /* worker */
 bool cell_revoke(struct board_slot *slot, unsigned cell, uint64_t seq); /* dispatch */
+
+/* An attempt of the task ended, as it may be. run_us: -1: nobody knows how long it ran. */
+void board_task_ended(struct board_task *t, enum attempt_end end, int64_t run_us);
 
 /* Dispatch's word on a task's program, cut to fit; len 0: none. And a reader's copy; false: none. */
 void board_trouble_set(struct board_task *t, const char *why, size_t len);

@@ -71,6 +71,16 @@ int fd_cloexec(int fd, bool on)
     return set_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on);
 }
 
+int fd_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        /* the lowest that is free: those below are open; programs that are started inherit it */
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return -ERR_SYSTEM;
+    }
+    return 0;
+}
+
 int fd_socketpair(int out[2], int bytes)
 {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, out) < 0)

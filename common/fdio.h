@@ -21,6 +21,11 @@ ssize_t fd_read_full(int fd, void *data, size_t len);    /* bytes until EOF or l
 int fd_nonblock(int fd, bool on);
 int fd_cloexec(int fd, bool on);
 
+/* A process may be started with one of its three standard descriptors closed: what it opens next would be taken for
+ * that one, and written over by the next message on it. Those that are closed lead to /dev/null from now on. 0, or
+ * -ERR_SYSTEM. Before anything is opened. */
+int fd_standard(void);
+
 /* A SOCK_SEQPACKET pair, both close-on-exec, with send buffers of at least `bytes` where allowed. */
 int fd_socketpair(int out[2], int bytes);
 

@@ -144,8 +144,7 @@ static bool string(struct scan *s)
 /* ---- what is noted on the way ---- */
 
 #define LOOK_LEVELS 32
-#define LOOK_DIGITS                                                                                \
-    300 /* so many digits, and zeros by an exponent, are less than the greatest double */
+#define LOOK_DIGITS 300 /* fewer, with the zeros of an exponent: less than any too large */
 
 struct look {
     struct jsonscan_look *out;

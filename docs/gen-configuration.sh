@@ -89,6 +89,9 @@ A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module`, a `command`, or `ki
 | `recycle_memory` | 0 (never) | for a persistent command: replace a program whose resident memory exceeds this after a job |
 | `permanent_exit_codes` | | as in `2, 64-78`: a job that ends with one of these is not tried again |
 
+With `kind = remote` a setting that says how a job runs here is an error: `result`, `memory`, `cpu_time`, `file_size`, `open_files`, `processes`,
+`sandbox`, `network`, `read`, `write`, and all from `env.NAME` on.
+
 A command's environment is `PATH`, `HOME`, `USER`, `LANG`, `LC_ALL`, `TZ` and `TMPDIR` as the service has them, its own `env.NAME` settings, and
 `JOBMILL_JOB_ID`, `JOBMILL_TASK`, `JOBMILL_ATTEMPT` and `JOBMILL_DIR`; also `TRACEPARENT` where the submission had one, and `JOBMILL_CHECKPOINT` where
 an earlier attempt left a checkpoint. There is nothing else in it. (In a sandbox `HOME` and `TMPDIR` are the job's directory.) Its working directory is fresh,

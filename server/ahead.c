@@ -108,7 +108,7 @@ static struct claim *send_out(struct change *c)
     struct new_job *n = &c->one;
     struct job *job = &n->job;
     job->task_id = w.task_ids[n->task_index];
-    job->rank_us = job->created_us - job->priority * w.conf->priority_ageing_us;
+    job->rank_us = id_time_us(&job->id) - job->priority * w.conf->priority_ageing_us; /* as all */
     job->attempt = 1;
     struct claim *k = claims_new(job, n->task_index, true);
     job->attempt = 0;

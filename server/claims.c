@@ -189,6 +189,7 @@ bool claims_direct(const struct batch *b, const struct job *job, uint32_t task_i
     uint32_t pool = w.defs->task[task_index].pool;
     return job->state == JOB_QUEUED && w.defs->task[task_index].kind != TASK_REMOTE &&
            job->parents_count == 0 && !job->concurrency_key[0] && !job->gathers &&
+           (!job->expires_us || job->expires_us > clock_wall_us()) &&
            !atomic_load_explicit(&w.draining, memory_order_acquire) && credit_left(b, pool) > 0 &&
            !pool_paused(pool) && !is_paused(task_index) && !quotas(pool, 1) &&
            quota_of(task_index, 1) > 0;

@@ -187,27 +187,53 @@ int clockwork_after_step(int64_t now_us)
 
 /* ---- changes by clients ---- */
 
-static int put(struct change *c)
+/* The row as it is now: what the client's thread read of it may be another's, or of another time.
+ * 0 (then the caller releases it), -ERR_NO_SCHEDULE; -ERR_FORBIDDEN: it is not of the same owner.
+ */
+static int get_same(const struct schedule *asked, struct schedule *g)
 {
-    size_t others = 0;
-    int err = store_schedule_count(w.store, c->schedule->name, &others);
-    if (!err && others >= SCHEDULES_MAX)
-        return -ERR_CONFLICT;
-    return err ? err : store_schedule_put(w.store, c->schedule);
+    int err = store_schedule_get(w.store, asked->name, g);
+    if (err || strcmp(g->job.owner, asked->job.owner) == 0)
+        return err;
+    schedule_release(g);
+    return -ERR_FORBIDDEN;
 }
 
-/* By the row as it is now: what the client's thread read of it may be another's, or of another
- * time. Where no next run can be found it keeps the one it has, and is due then. */
+static int put(const struct schedule *asked)
+{
+    struct schedule g;
+    size_t others = 0;
+    int err = get_same(asked, &g);
+    if (!err)
+        schedule_release(&g);
+    if (err && err != -ERR_NO_SCHEDULE)
+        return err;
+    err = store_schedule_count(w.store, asked->name, &others);
+    if (!err && others >= SCHEDULES_MAX)
+        return -ERR_CONFLICT;
+    return err ? err : store_schedule_put(w.store, asked);
+}
+
+static int drop(const struct schedule *asked)
+{
+    struct schedule g;
+    int err = get_same(asked, &g);
+    if (err)
+        return err;
+    schedule_release(&g);
+    return store_schedule_delete(w.store, asked->name);
+}
+
+/* Where no next run can be found it keeps the one it has, and is due then. */
 static int hold(const struct schedule *asked, int64_t now_us)
 {
     struct schedule g;
     AUTO_BUF why = BUF_INIT;
-    int err = store_schedule_get(w.store, asked->name, &g);
+    int64_t next_us = 0;
+    int err = get_same(asked, &g);
     if (err)
         return err;
-    bool same = strcmp(g.job.owner, asked->job.owner) == 0;
-    int64_t next_us = 0;
-    int found = same ? schedule_next(&g, now_us, &next_us, 1, &why) : -ERR_NO_SCHEDULE;
+    int found = schedule_next(&g, now_us, &next_us, 1, &why);
     if (found == -ERR_BAD_FIELD)
         next_us = g.next_us ? g.next_us : now_us;
     schedule_release(&g);
@@ -261,15 +287,18 @@ int clockwork_change(struct batch *b, struct change *c, int64_t now_us)
     struct schedule *g = c->schedule;
     w.next_schedule_us = 0; /* looked up in this transaction */
     if (c->schedule_act == SCHEDULE_PUT) {
-        c->err = put(c);
+        c->err = put(g);
     } else if (c->schedule_act == SCHEDULE_DELETE) {
-        c->err = store_schedule_delete(w.store, g->name);
+        c->err = drop(g);
     } else if (c->schedule_act == SCHEDULE_RUN) {
         c->err = run_now(b, c, now_us);
     } else {
         c->err = hold(g, now_us);
     }
-    return c->err == -ERR_NO_SCHEDULE || c->err == -ERR_CONFLICT || c->err == -ERR_UNKNOWN_TASK
+    if (c->err == -ERR_FORBIDDEN && c->schedule_act != SCHEDULE_PUT)
+        c->err = -ERR_NO_SCHEDULE; /* the one that was meant is gone */
+    return c->err == -ERR_NO_SCHEDULE || c->err == -ERR_CONFLICT || c->err == -ERR_FORBIDDEN ||
+                   c->err == -ERR_UNKNOWN_TASK
                ? 0
                : c->err;
 }

@@ -248,34 +248,35 @@ static int task_variable(struct setting *s, const char *name)
 static const struct {
     const char *name;
     int (*set)(struct setting *s);
+    bool here; /* it says how a job runs on this machine: not for `kind = remote` */
 } task_settings[] = {
-    {"module", task_module},
-    {"command", task_command},
-    {"pool", task_pool},
-    {"input", task_input},
-    {"result", task_result},
-    {"timeout", task_timeout},
-    {"max_attempts", task_max_attempts},
-    {"memory", task_memory},
-    {"output_max", task_output_max},
-    {"description", task_description},
-    {"kind", task_kind},
-    {"persistent", task_persistent},
-    {"result_file", task_result_file},
-    {"cpu_time", task_cpu_time},
-    {"file_size", task_file_size},
-    {"open_files", task_open_files},
-    {"processes", task_processes},
-    {"sandbox", task_sandbox},
-    {"network", task_network},
-    {"read", task_read},
-    {"write", task_write},
-    {"permanent_exit_codes", task_permanent_exits},
-    {"spares", task_spares},
-    {"ready_timeout", task_ready_timeout},
-    {"recycle_jobs", task_recycle_jobs},
-    {"recycle_after", task_recycle_after},
-    {"recycle_memory", task_recycle_memory},
+    {"module", task_module, false},
+    {"command", task_command, false},
+    {"pool", task_pool, false},
+    {"input", task_input, false},
+    {"result", task_result, true},
+    {"timeout", task_timeout, false},
+    {"max_attempts", task_max_attempts, false},
+    {"memory", task_memory, true},
+    {"output_max", task_output_max, false},
+    {"description", task_description, false},
+    {"kind", task_kind, false},
+    {"persistent", task_persistent, true},
+    {"result_file", task_result_file, true},
+    {"cpu_time", task_cpu_time, true},
+    {"file_size", task_file_size, true},
+    {"open_files", task_open_files, true},
+    {"processes", task_processes, true},
+    {"sandbox", task_sandbox, true},
+    {"network", task_network, true},
+    {"read", task_read, true},
+    {"write", task_write, true},
+    {"permanent_exit_codes", task_permanent_exits, true},
+    {"spares", task_spares, true},
+    {"ready_timeout", task_ready_timeout, true},
+    {"recycle_jobs", task_recycle_jobs, true},
+    {"recycle_after", task_recycle_after, true},
+    {"recycle_memory", task_recycle_memory, true},
 };
 
 static void task_begin(struct taskdef *t, const char *name)
@@ -374,6 +375,22 @@ int sections_set(struct conf *c, const char *section, const char *name, const ch
                section);
 }
 
+/* Workers elsewhere run its jobs: what says how they run here would be believed and do nothing. */
+static int check_remote(const struct taskdef *t, const struct extra *x, struct buf *why)
+{
+    const char *set = t->env ? "env" : NULL;
+    if (t->module || t->argv)
+        return bad(why, "[task %s]: kind = remote, but it has a %s", t->name,
+                   t->module ? "module" : "command");
+    for (size_t i = 0; i < sizeof(task_settings) / sizeof(task_settings[0]) && !set; i++) {
+        if (task_settings[i].here && x->seen & UINT64_C(1) << i)
+            set = task_settings[i].name;
+    }
+    return set ? bad(why, "[task %s]: %s: not with kind = remote, whose jobs do not run here",
+                     t->name, set)
+               : 0;
+}
+
 int sections_end(struct conf *c, struct buf *why)
 {
     struct taskdefs *d = &c->defs;
@@ -384,9 +401,9 @@ int sections_end(struct conf *c, struct buf *why)
     for (uint32_t i = 0; i < d->tasks; i++) {
         struct taskdef *t = &d->task[i];
         bool remote = task_extra[i].has_kind && task_extra[i].wanted_kind == TASK_REMOTE;
-        if (remote && (t->module || t->argv))
-            return bad(why, "[task %s]: kind = remote, but it has a %s", t->name,
-                       t->module ? "module" : "command");
+        err = remote ? check_remote(t, &task_extra[i], why) : 0;
+        if (err)
+            return err;
         if (!remote && !t->module && !t->argv)
             return bad(why, "[task %s]: neither a module nor a command", t->name);
         if (task_extra[i].has_kind && task_extra[i].wanted_kind != t->kind)
@@ -419,25 +436,27 @@ void sections_print(const struct conf *c, FILE *out)
     pools_print(&c->defs, out);
     for (uint32_t i = 0; i < c->defs.tasks; i++) {
         const struct taskdef *t = &c->defs.task[i];
-        fprintf(out, "\n[task %s]\n", t->name);
-        if (t->kind == TASK_REMOTE)
-            fputs("kind = remote\n", out);
+        bool remote = t->kind == TASK_REMOTE; /* see check_remote */
+        fprintf(out, "\n[task %s]\n%s", t->name, remote ? "kind = remote\n" : "");
         if (t->module)
             fprintf(out, "module = %s\n", t->module);
         if (t->argv)
             command_print(t, out);
         if (t->description[0])
             fprintf(out, "description = %s\n", t->description);
-        fprintf(out, "pool = %s\ninput = %s\nresult = %s\n", c->defs.pool[t->pool].name,
-                t->input == TASK_INPUT_RAW ? "raw" : "json",
-                t->result == TASK_RESULT_JSON   ? "json"
-                : t->result == TASK_RESULT_TEXT ? "text"
-                                                : t->result_type);
+        fprintf(out, "pool = %s\ninput = %s\n", c->defs.pool[t->pool].name,
+                t->input == TASK_INPUT_RAW ? "raw" : "json");
+        if (!remote)
+            fprintf(out, "result = %s\n",
+                    t->result == TASK_RESULT_JSON   ? "json"
+                    : t->result == TASK_RESULT_TEXT ? "text"
+                                                    : t->result_type);
         if (c->schema_file && c->schema_file[i])
             fprintf(out, "input_schema = %s\n", c->schema_file[i]);
         fprintf(out, "timeout = %.15gs\nmax_attempts = %u\noutput_max = %llu\n",
                 (double)t->timeout_us / 1e6, t->max_attempts, (unsigned long long)t->output_max);
-        limits_print(t, out);
+        if (!remote)
+            limits_print(t, out);
         flow_print(t, out);
     }
 }

@@ -234,7 +234,7 @@ static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *sa
         return;
     }
     struct claim *c = s->held[i].claim;
-    struct finish *f = outcome_of_done(d, s, c, m);
+    struct finish *f = outcome_of_done(d, s, i, m);
     (void)slot_take(s, i);
     s->done++;
     s->full = false;
@@ -244,16 +244,49 @@ static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *sa
     if (s->count == 0 && s->state == SLOT_BUSY)
         slot_set_state(s, SLOT_IDLE);
     pool_ran(s->pool, m->run_us);
-    outcome_note(d, c->task_index, f, m->run_us);
+    board_task_ended(&d->board->task[c->task_index], f->attempt.end, m->run_us);
     outcome_post(d, s->pool, f, c);
 }
 
-/* What the workers say of a program that is to be kept warm: the last word stands. */
-static void task_state(struct dispatcher *d, const struct msg_TASK_STATE *m)
+/* ---- programs that are to be kept warm ---- */
+
+static bool is_troubled(const struct slot *s, uint32_t task)
 {
-    if (m->task < d->defs->tasks)
-        board_trouble_set(&d->board->task[m->task], m->why.data, m->ok ? 0 : m->why.len);
+    return s->troubled[task / 64] >> task % 64 & 1;
 }
+
+static void set_troubled(struct slot *s, uint32_t task, bool troubled)
+{
+    uint64_t bit = UINT64_C(1) << task % 64;
+    s->troubled[task / 64] =
+        troubled ? s->troubled[task / 64] | bit : s->troubled[task / 64] & ~bit;
+}
+
+/* What the workers say of one: the last word stands. */
+static void task_state(struct dispatcher *d, struct slot *s, const struct msg_TASK_STATE *m)
+{
+    if (m->task >= d->defs->tasks || &d->pools[d->defs->task[m->task].pool] != s->pool)
+        return;
+    set_troubled(s, m->task, !m->ok);
+    board_trouble_set(&d->board->task[m->task], m->why.data, m->ok ? 0 : m->why.len);
+}
+
+/* Its trouble went with it; where others are well, they have said so long ago. */
+static void forget_troubles(struct dispatcher *d, struct slot *s)
+{
+    for (uint32_t task = 0; task < d->defs->tasks; task++) {
+        if (!is_troubled(s, task))
+            continue;
+        set_troubled(s, task, false);
+        bool others = false;
+        for (uint32_t k = 0; k < s->pool->size; k++)
+            others = others || is_troubled(&s->pool->slots[k], task);
+        if (!others)
+            board_trouble_set(&d->board->task[task], NULL, 0);
+    }
+}
+
+/* ---- what a worker says ---- */
 
 /* What came from a worker in one packet. 0; -ERR_PROTOCOL, -ERR_SYSTEM: it cannot be read. */
 static int hear(struct dispatcher *d, struct slot *s, struct packet *p)
@@ -267,7 +300,7 @@ static int hear(struct dispatcher *d, struct slot *s, struct packet *p)
         else if (m.kind == MSG_DONE && m.u.DONE.generation == s->generation)
             done(d, s, &m.u.DONE), freed = true;
         else if (m.kind == MSG_TASK_STATE && m.u.TASK_STATE.generation == s->generation)
-            task_state(d, &m.u.TASK_STATE);
+            task_state(d, s, &m.u.TASK_STATE);
         else if (m.kind == MSG_CHECKPOINT && m.u.CHECKPOINT.generation == s->generation)
             checkpoint(s, &m.u.CHECKPOINT);
         msg_release(&m);
@@ -320,11 +353,16 @@ static void look(struct dispatcher *d, struct slot *s)
     deaf(d, s, err);
 }
 
-void deliver_last_words(struct dispatcher *d, struct slot *s)
+void deliver_hear_all(struct dispatcher *d, struct slot *s)
 {
     for (int i = 0; i < 2 * BOARD_DEPTH && receive(d, s); i++)
         ;
     look(d, s);
+}
+
+void deliver_last_words(struct dispatcher *d, struct slot *s)
+{
+    deliver_hear_all(d, s);
     ring_close(&s->ring);
 }
 
@@ -352,6 +390,7 @@ bool deliver_sleep(struct dispatcher *d)
 /* The worker and its whole tree are dead: its jobs get their outcomes. */
 void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH *death)
 {
+    forget_troubles(d, s);
     deliver_take_back(s, 0); /* what had not begun has lost nothing */
     while (s->count) {
         struct claim *c = slot_take(s, 0);
@@ -363,10 +402,12 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
             atomic_load_explicit(&s->board->job_started_us, memory_order_relaxed);
         struct job_error *e = &f->attempt.error;
         const char *sentence;
-        const char *code = WIFSIGNALED(st)
-                               ? limits_cause(&d->defs->task[c->task_index], WTERMSIG(st),
-                                              death->rss_bytes, 0, false, &sentence)
-                               : NULL;
+        const struct taskdef *task = &d->defs->task[c->task_index];
+        /* a program's limits are not its worker's, nor is its memory */
+        const char *code =
+            WIFSIGNALED(st) && task->kind == TASK_MODULE
+                ? limits_cause(task, WTERMSIG(st), death->rss_bytes, 0, false, &sentence)
+                : NULL;
         if (code) {
             job_error_set(e, code, "%s", sentence);
             e->signal = WTERMSIG(st);
@@ -387,8 +428,11 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
         outcome_stopped(d, f, s, c, death->cpu_us);
         if (c->cancel_requested)
             f->attempt.end = ATTEMPT_CANCELLED;
-        atomic_fetch_add_explicit(&d->board->task[c->task_index].failed, 1, memory_order_relaxed);
+        if (f->attempt.end == ATTEMPT_FAILED)
+            atomic_fetch_add_explicit(&d->board->task[c->task_index].failed, 1,
+                                      memory_order_relaxed);
         outcome_post(d, s->pool, f, c);
+        slot_head_starts(s); /* what stopped the first is not the next one's */
     }
     atomic_store_explicit(&s->board->cancel_seq, 0, memory_order_release);
     if (d->draining)
@@ -491,6 +535,8 @@ static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, in
     if (c->has_left && c->left_due_us < *next_us)
         *next_us = c->left_due_us;
     stop_timers(d, s, now_us, next_us);
+    if (s->state != SLOT_BUSY || s->count == 0)
+        return; /* it had ended */
     if (s->count > 1)
         long_head(d, s, now_us, next_us);
     else if (s->stop == STOP_NONE)

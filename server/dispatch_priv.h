@@ -60,6 +60,7 @@ void deliver_pending(struct dispatcher *d, struct pool *p);      /* pending clai
 void deliver_socket(struct dispatcher *d, struct slot *s);       /* a worker's socket is readable */
 void deliver_look(struct dispatcher *d);                         /* what the workers put in their rings */
 bool deliver_sleep(struct dispatcher *d);                        /* from now on LOOK wakes; false: look first */
+void deliver_hear_all(struct dispatcher *d, struct slot *s);     /* all that a worker has said by now, by either way */
 void deliver_last_words(struct dispatcher *d, struct slot *s);   /* all that a dead worker had sent */
 void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);
 void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH *death);
@@ -81,12 +82,10 @@ void leave_resize(struct dispatcher *d, struct pool *p, uint32_t workers); /* at
 struct finish *outcome_new(const struct claim *c, enum attempt_end end); /* never NULL */
 /* What a worker runs is not ours, and the clock may have been set meanwhile: its figures brought to what can be. */
 struct msg_DONE outcome_plausible(const struct msg_DONE *said);
-struct finish *outcome_of_done(const struct dispatcher *d, const struct slot *s, const struct claim *c,
-                               const struct msg_DONE *m);
+struct finish *outcome_of_done(const struct dispatcher *d, const struct slot *s, unsigned i, const struct msg_DONE *m); /* of the i-th that it holds */
 /* The error of an attempt that was stopped, for a task that failed or died of it. cpu_us: what its worker, with what that started, has
  * used in all. */
 void outcome_stopped(const struct dispatcher *d, struct finish *f, const struct slot *s, const struct claim *c, int64_t cpu_us);
-void outcome_note(struct dispatcher *d, uint32_t task, const struct finish *f, int64_t run_us); /* for the board */
 /* For the writer at the end of the pass, with the credit that it frees. Takes f and c. */
 void outcome_left(struct claim *c); /* posts the checkpoint that it has told; has_left */
 void outcome_post(struct dispatcher *d, struct pool *p, struct finish *f, struct claim *c);

@@ -21,6 +21,15 @@
 static struct change *first; /* those that wait, linked by next_waiting */
 static size_t waiting;
 
+/* Where the figures of a lease's task are kept. NULL: by somebody else, for it is no remote one any
+ * more. */
+static struct board_task *figures(const struct lease *l)
+{
+    uint32_t task = claims_task(l->task_id);
+    return task != UINT32_MAX && w.defs->task[task].kind == TASK_REMOTE ? &w.board->task[task]
+                                                                        : NULL;
+}
+
 /* ---- giving ---- */
 
 static int give(struct lease_ask *a, struct job *job, int64_t now_us)
@@ -48,6 +57,9 @@ static int give(struct lease_ask *a, struct job *job, int64_t now_us)
     int64_t since_us = claims_could_run_us(job);
     if (since_us)
         metrics_wait(claims_task(job->task_id), now_us - since_us);
+    struct board_task *t = figures(l);
+    if (t)
+        atomic_fetch_add_explicit(&t->started, 1, memory_order_relaxed);
     g->job = *job; /* moved */
     job_init(job);
     a->count++;
@@ -149,9 +161,31 @@ static int end(struct batch *b, const struct lease *l, struct attempt *a, int64_
     a->started_us = l->started_us;
     a->finished_us = now_us;
     int err = steps_finish(b, a, now_us, state);
-    if (!err) /* once more if this transaction finds the disk full and is undone */
-        metrics_attempt(claims_task(l->task_id), a, now_us - l->started_us);
-    return err ? err : store_lease_drop(w.store, &l->job);
+    if (err)
+        return err;
+    /* once more if this transaction finds the disk full and is undone */
+    bool lost = a->retry_now || a->end == ATTEMPT_CANCELLED; /* then how long it ran is not known */
+    struct board_task *t = figures(l);
+    metrics_attempt(claims_task(l->task_id), a, now_us - l->started_us);
+    if (t)
+        board_task_ended(t, a->end, lost ? -1 : now_us - l->started_us);
+    return store_lease_drop(w.store, &l->job);
+}
+
+/* As of a task that runs here: a result that is too large is none, and would be again. */
+static void judge(const struct lease *l, struct attempt *a)
+{
+    uint32_t task = claims_task(l->task_id);
+    if (a->end != ATTEMPT_SUCCEEDED || task == UINT32_MAX ||
+        a->result.len <= w.defs->task[task].output_max)
+        return;
+    a->end = ATTEMPT_FAILED;
+    a->permanent = true;
+    a->result_type[0] = '\0';
+    buf_release(&a->result);
+    job_error_set(&a->error, JOB_ERROR_BAD_RESULT,
+                  "the result is larger than output_max = %llu bytes",
+                  (unsigned long long)w.defs->task[task].output_max);
 }
 
 int leases_end(struct batch *b, struct change *c, int64_t now_us)
@@ -161,6 +195,7 @@ int leases_end(struct batch *b, struct change *c, int64_t now_us)
     if (c->err)
         return c->err == -ERR_LEASE_LOST ? 0 : c->err;
     c->one.job.id = l.job;
+    judge(&l, &c->lease_end->attempt);
     c->err = end(b, &l, &c->lease_end->attempt, now_us, &c->one.job.state);
     return c->err;
 }

@@ -2,6 +2,7 @@
 #include "../cli/cli.h"
 #include "../common/buf.h"
 #include "../common/err.h"
+#include "../common/fdio.h"
 #include "../workers/forkserver.h"
 #include "../workers/task.h"
 #include "backup.h"
@@ -244,6 +245,8 @@ static bool asks_for_help(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (fd_standard() != 0)
+        return EXIT_UNAVAILABLE; /* where would it say so? */
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--version") == 0)
         return version(argc, argv);

@@ -104,6 +104,7 @@ void outcome_stopped(const struct dispatcher *d, struct finish *f, const struct 
         break;
     case STOP_TIMEOUT:
         f->attempt.end = ATTEMPT_FAILED;
+        f->attempt.permanent = false; /* what it said when it was told to give up */
         f->attempt.retry_now = false;
         ran_too_long(d, &f->attempt.error, s, c, cpu_us);
         break;
@@ -115,18 +116,6 @@ void outcome_stopped(const struct dispatcher *d, struct finish *f, const struct 
     case STOP_NONE:
         break;
     }
-}
-
-void outcome_note(struct dispatcher *d, uint32_t task, const struct finish *f, int64_t run_us)
-{
-    struct board_task *t = &d->board->task[task];
-    if (f->attempt.end == ATTEMPT_SUCCEEDED)
-        atomic_fetch_add_explicit(&t->succeeded, 1, memory_order_relaxed);
-    else if (f->attempt.end == ATTEMPT_FAILED)
-        atomic_fetch_add_explicit(&t->failed, 1, memory_order_relaxed);
-    int64_t ewma = atomic_load_explicit(&t->run_ewma_us, memory_order_relaxed);
-    ewma = ewma ? ewma + (run_us - ewma) / 8 : run_us;
-    atomic_store_explicit(&t->run_ewma_us, ewma, memory_order_relaxed);
 }
 
 static void copy_text(char *out, size_t size, struct msg_bytes in)
@@ -172,9 +161,10 @@ static const char *bad_result(const struct taskdef *t, const struct msg_DONE *m)
     return is_type(m->result_type) ? NULL : "the worker sent a content type that is none";
 }
 
-struct finish *outcome_of_done(const struct dispatcher *d, const struct slot *s,
-                               const struct claim *c, const struct msg_DONE *m)
+struct finish *outcome_of_done(const struct dispatcher *d, const struct slot *s, unsigned i,
+                               const struct msg_DONE *m)
 {
+    const struct claim *c = s->held[i].claim;
     const char *bad = m->ok ? bad_result(&d->defs->task[c->task_index], m) : NULL;
     struct finish *f = outcome_new(c, m->ok && !bad ? ATTEMPT_SUCCEEDED : ATTEMPT_FAILED);
     f->attempt.worker = s->pid;
@@ -196,8 +186,9 @@ struct finish *outcome_of_done(const struct dispatcher *d, const struct slot *s,
         e->exit_code = (int)m->exit_plus_1 - 1;
     }
     /* A task that ended because it was told to give up, or too late: what it says is not its
-     * outcome. */
-    if (s->stop == STOP_CANCEL || s->stop == STOP_TIMEOUT || (s->stop == STOP_DRAIN && !m->ok))
+     * outcome. What is said of one behind it, before its own end was heard, is. */
+    bool told = s->stop == STOP_CANCEL || s->stop == STOP_TIMEOUT;
+    if (i == 0 && (told || (s->stop == STOP_DRAIN && !m->ok)))
         outcome_stopped(d, f, s, c, atomic_load_explicit(&s->board->cpu_us, memory_order_relaxed));
     return f;
 }

@@ -313,9 +313,11 @@ void slot_head_starts(struct slot *s)
 {
     s->head_since_us = clock_mono_us();
     s->head_cpu_us = atomic_load_explicit(&s->board->cpu_us, memory_order_relaxed);
-    s->stop = STOP_NONE;
     s->stuck = false;
     s->soon = SOON_UNKNOWN;
+    if (s->stop == STOP_DRAIN)
+        return; /* of all that it still holds */
+    s->stop = STOP_NONE;
     s->kill_at_us = INT64_MAX;
 }
 

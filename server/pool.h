@@ -45,6 +45,7 @@ struct slot {
     bool full; /* its socket took no more: nothing is sent before its next DONE, */
     int64_t full_us; /* mono: or, where it holds nothing, a moment after this */
     bool closed;     /* its socket is at its end */
+    uint64_t troubled[TASKS_MAX / 64]; /* a bit for each task whose program it cannot keep warm, as it told last */
     bool stuck; /* its first job runs long: nothing is put behind it */
 
     enum foresight {
@@ -54,7 +55,7 @@ struct slot {
     } soon; /* of the first held job */
     int64_t head_since_us;  /* mono: since when the first held job may run */
     int64_t head_cpu_us;    /* CPU time that the worker and what it started had used then, as it told last */
-    enum stop_reason stop;  /* of the first held job */
+    enum stop_reason stop;  /* of the first held job; STOP_DRAIN: of all */
     int64_t kill_at_us;     /* mono: the end of its grace; INT64_MAX: none */
     int64_t spawn_at_us;    /* mono: when to ask for a worker; INT64_MAX: not now */
 };

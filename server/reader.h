@@ -63,7 +63,8 @@ struct job_filter {
     int64_t from_us;        /* wall: only those submitted at it or later; 0: any … */
     int64_t until_us;       /* … and before it; 0: any. By the time in their ids, in whole milliseconds */
     const char *text;       /* NULL: any; see api.yaml for what it is looked for in */
-    bool upward;            /* with a group: in the order of submission, `before` being passed */
+    bool upward;            /* in the order of submission, from above `before`; with a group, a tag or a state of
+                             * what did not succeed */
     bool has_before;
     struct id before;       /* only jobs older than this id: the cursor */
     unsigned limit;         /* 1..1000 */
@@ -71,7 +72,7 @@ struct job_filter {
 };
 
 struct job_page {
-    struct job *jobs; /* newest first */
+    struct job *jobs; /* newest first, unless upward */
     size_t count;
     bool more;        /* go on after `last` */
     struct id last;   /* where the look ended; also when the page is short because the search was long */
@@ -85,6 +86,7 @@ struct group {
     struct id id;
     int64_t created_us, finished_us; /* wall; finished: 0 while a job of it has not ended */
     bool open;                       /* jobs are still being added */
+    bool lost_failed, lost_cancelled; /* such jobs of it (or expired ones) were forgotten */
     uint64_t state[JOB_STATES];      /* how many are in each */
     struct buf callback_url;         /* empty: none */
     char owner[JOB_TASK_MAX + 1];    /* as a job's */

@@ -142,6 +142,20 @@ static bool is_in(const char *all, const struct line *want)
     return false;
 }
 
+/* Whole names alone: one may be the beginning of another. */
+static bool is_named(const struct buf *out, const struct buf *name)
+{
+    const char *at = out->data, *end = at + out->len;
+    while (at && at < end) {
+        const char *next = memmem(at, (size_t)(end - at), ", ", 2);
+        size_t len = (size_t)((next ? next : end) - at);
+        if (len == name->len && memcmp(at, name->data, len) == 0)
+            return true;
+        at = next ? next + 2 : NULL;
+    }
+    return false;
+}
+
 static void name_missing(const char *from, const char *in, struct buf *out)
 {
     struct line l = {.section = ""};
@@ -152,7 +166,7 @@ static void name_missing(const char *from, const char *in, struct buf *out)
         if (strncmp(l.section, "[server]", 8) != 0)
             buf_addf(&name, "%.*s ", (int)l.section_len, l.section);
         buf_add(&name, l.text, l.name_len);
-        if (name.data && out->data && memmem(out->data, out->len, name.data, name.len))
+        if (name.data && out->data && is_named(out, &name))
             continue; /* named as one that was there before */
         buf_adds(out, out->len ? ", " : "");
         buf_add(out, name.data ? name.data : "", name.len);

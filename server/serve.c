@@ -293,7 +293,7 @@ static int start_threads(struct service *s, uint16_t *port, uint16_t *admin_port
     if (!err)
         err = webhook_start(&s->conf, why);
     if (!err)
-        err = writer_start(&s->conf, s->store, &webhook_ops);
+        err = writer_start(&s->conf, s->store, s->board, &webhook_ops);
     if (!err)
         err = dispatch_start(&s->conf, s->board, s->control_fd);
     s->control_fd = -1; /* dispatch's now */

@@ -420,6 +420,7 @@ static struct keep_rule rule_of(uint32_t task_id, int64_t now_us)
         most = t->keep_max >= 0 ? t->keep_max : most;
     }
     return (struct keep_rule){.task_id = task_id,
+                              .now_us = now_us,
                               .before_us = keep_us > 0 ? now_us - keep_us : 0,
                               .most = most ? (uint64_t)most : UINT64_MAX};
 }
@@ -539,9 +540,19 @@ static int note_ended(struct batch *b)
     return 0;
 }
 
-int steps_all(struct batch *b, int64_t now_us)
+/* Passes on what ended. */
+static int settle(struct batch *b, int64_t now_us)
 {
     bool more = false;
+    int err = store_settle(w.store, now_us, &more);
+    b->more = b->more || more;
+    /* what a job waited for may have ended, and its own time is still to come */
+    due_at(store_due_hint_us(w.store));
+    return err;
+}
+
+int steps_all(struct batch *b, int64_t now_us)
+{
     int err = clockset_move(now_us);
     for (struct inbox_node *n = b->nodes; n && !err; n = n->next) {
         struct work *k = INBOX_OWNER(n, struct work, node);
@@ -565,15 +576,17 @@ int steps_all(struct batch *b, int64_t now_us)
     if (!err)
         err = sweep_all(now_us);
     if (!err)
-        err = store_settle(w.store, now_us, &more);
-    b->more = b->more || more;
-    /* what a job waited for may have ended, and its own time is still to come */
-    due_at(store_due_hint_us(w.store));
+        err = settle(b, now_us);
     if (!err)
         err = calls(b, now_us);
+    size_t ended = store_ended_count(w.store);
     if (!err)
         err = claims_make(b, now_us);
     if (!err)
         err = leases_serve(b, now_us);
+    if (!err && store_ended_count(w.store) > ended) { /* by claims: their time was over */
+        b->more = true; /* for what follows from that, such as calls */
+        err = settle(b, now_us);
+    }
     return err ? err : note_ended(b);
 }

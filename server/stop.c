@@ -3,7 +3,8 @@
  * Dispatch's thread.
  *
  * Its task is asked to give up; after a grace the worker, or the program that it runs, is killed.
- * What had not begun is taken back, and costs nothing.
+ * What had not begun is taken back, and costs nothing. So that no other job pays for it, all that
+ * its worker has said is heard before: it may be at the next one already.
  */
 #include "dispatch_priv.h"
 
@@ -19,7 +20,6 @@ static void stop_head(struct dispatcher *d, struct slot *s, enum stop_reason why
     if (s->stop != STOP_NONE && why != STOP_DRAIN)
         return;
     s->stop = why;
-    deliver_take_back(s, 1);
     atomic_store_explicit(&s->board->cancel_seq, s->held[0].seq, memory_order_release);
     struct msg m = {.kind = MSG_CANCEL, .fd = -1};
     m.u.CANCEL = (struct msg_CANCEL){.generation = s->generation, .seq = s->held[0].seq};
@@ -47,12 +47,9 @@ static bool cancel_in_slot(struct dispatcher *d, struct slot *s, const struct id
             else if (i == 0 && s->count)
                 slot_head_starts(s);
             deliver_pending(d, p);
-        } else if (i == 0 && s->state != SLOT_DYING) {
-            stop_head(d, s, STOP_CANCEL, d->conf->kill_grace_us);
-            deliver_pending(d, s->pool);
         }
-        /* else it began this instant, behind one whose DONE is in the socket: slot_head_starts() of
-         * that DONE finds cancel_requested through stop_timers() */
+        /* else it has begun: stop_timers() of this pass finds it, or of that in which it is the
+         * first */
         return true;
     }
     return false;
@@ -76,18 +73,34 @@ void stop_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt)
     }
 }
 
+/* A worker begins a job when it has told the end of the one before it. So where what is behind the
+ * first cannot be taken back, the first is over, and its end waits to be heard. True: it was, and
+ * the slot has another first job, or none. */
+static bool first_was_over(struct dispatcher *d, struct slot *s)
+{
+    uint64_t seq = s->held[0].seq;
+    deliver_take_back(s, 1);
+    if (s->count > 1)
+        deliver_hear_all(d, s);
+    return s->count == 0 || s->held[0].seq != seq;
+}
+
 void stop_timers(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
 {
     const struct claim *c = s->held[0].claim;
     if (s->stop != STOP_NONE)
         return;
     int64_t deadline = c->timeout_us > 0 ? s->head_since_us + c->timeout_us : INT64_MAX;
-    if (c->cancel_requested)
-        stop_head(d, s, STOP_CANCEL, d->conf->kill_grace_us);
-    else if (deadline <= now_us)
-        stop_head(d, s, STOP_TIMEOUT, d->conf->kill_grace_us);
-    else if (deadline < *next_us)
-        *next_us = deadline;
+    enum stop_reason why = c->cancel_requested ? STOP_CANCEL : STOP_TIMEOUT;
+    if (why == STOP_TIMEOUT && deadline > now_us) {
+        *next_us = deadline < *next_us ? deadline : *next_us;
+        return;
+    }
+    if (first_was_over(d, s))
+        *next_us = now_us; /* what is first now is looked at in the next pass */
+    else
+        stop_head(d, s, why, d->conf->kill_grace_us);
+    deliver_pending(d, s->pool);
 }
 
 void stop_all(struct dispatcher *d)
@@ -95,8 +108,10 @@ void stop_all(struct dispatcher *d)
     for (uint32_t i = 0; i < d->defs->pools; i++) {
         for (uint32_t k = 0; k < d->pools[i].size; k++) {
             struct slot *s = &d->pools[i].slots[k];
-            if (s->count && s->state == SLOT_BUSY && s->stop != STOP_DRAIN)
-                stop_head(d, s, STOP_DRAIN, 0);
+            if (!s->count || s->state != SLOT_BUSY || s->stop == STOP_DRAIN)
+                continue;
+            deliver_take_back(s, 1);
+            stop_head(d, s, STOP_DRAIN, 0);
         }
     }
 }

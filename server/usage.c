@@ -21,10 +21,11 @@
 #define FRESH_US US_PER_S
 
 static struct {
-    pthread_mutex_t lock; /* guards all */
-    int64_t read_us;      /* mono; 0: never */
+    pthread_mutex_t reading; /* whose holder alone reads, and takes its time */
+    pthread_mutex_t lock;    /* taken for a copy alone; guards what follows */
+    int64_t read_us;         /* mono; 0: never */
     struct usage slot[SLOTS_MAX];
-} u = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} u = {.reading = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct tree {
     pid_t pid[TREE_MAX];
@@ -90,7 +91,7 @@ static bool add_process(struct usage *sum, pid_t pid)
 
 static void read_tree(struct usage *sum, int32_t worker)
 {
-    static struct tree t; /* under the lock */
+    static struct tree t; /* of who reads */
     *sum = (struct usage){0};
     if (worker <= 0 || !add_process(sum, worker))
         return;
@@ -103,20 +104,37 @@ static void read_tree(struct usage *sum, int32_t worker)
     }
 }
 
+/* For who has `reading`. */
+static void read_all(const struct board *board)
+{
+    static struct usage now[SLOTS_MAX];
+    for (uint32_t i = 0; i < board->slots; i++) {
+        struct slot_view v;
+        slot_copy(&board->slot[i], &v);
+        read_tree(&now[i], v.state == SLOT_EMPTY ? 0 : v.pid);
+    }
+    pthread_mutex_lock(&u.lock);
+    memcpy(u.slot, now, board->slots * sizeof(now[0]));
+    u.read_us = clock_mono_us();
+    pthread_mutex_unlock(&u.lock);
+}
+
+static bool is_fresh(void)
+{
+    pthread_mutex_lock(&u.lock);
+    bool fresh = u.read_us && clock_mono_us() - u.read_us < FRESH_US;
+    pthread_mutex_unlock(&u.lock);
+    return fresh;
+}
+
 void usage_read(const struct board *board, struct usage *out)
 {
-    memset(out, 0, board->slots * sizeof(*out));
-    if (pthread_mutex_trylock(&u.lock) != 0)
-        return;
-    int64_t now_us = clock_mono_us();
-    if (u.read_us == 0 || now_us - u.read_us >= FRESH_US) {
-        for (uint32_t i = 0; i < board->slots; i++) {
-            struct slot_view v;
-            slot_copy(&board->slot[i], &v);
-            read_tree(&u.slot[i], v.state == SLOT_EMPTY ? 0 : v.pid);
-        }
-        u.read_us = now_us;
+    if (!is_fresh() && pthread_mutex_trylock(&u.reading) == 0) {
+        if (!is_fresh()) /* nobody did it meanwhile */
+            read_all(board);
+        pthread_mutex_unlock(&u.reading);
     }
+    pthread_mutex_lock(&u.lock);
     memcpy(out, u.slot, board->slots * sizeof(*out));
     pthread_mutex_unlock(&u.lock);
 }

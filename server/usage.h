@@ -19,7 +19,8 @@ struct usage {
     int64_t rss_bytes;  /* resident; pages that they share are counted for each */
 };
 
-/* Fills out[slots] of the board. Waits for nobody: while another thread reads, it gives what was known. */
+/* Fills out[slots] of the board. Waits for nobody: while another thread reads, it gives what was known, which is
+ * nothing (zeros) before the first time. */
 void usage_read(const struct board *board, struct usage *out);
 
 /* The process ids of a list of the kernel's, which ends each with a blank; at most `most`. One that the end of the text

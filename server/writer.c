@@ -499,12 +499,14 @@ static void *writer_main(void *arg)
 
 /* ---- life ---- */
 
-int writer_start(const struct conf *conf, struct store *store, const struct caller_ops *calls)
+int writer_start(const struct conf *conf, struct store *store, struct board *board,
+                 const struct caller_ops *calls)
 {
     w.calls = calls;
     w.conf = conf;
     w.defs = &conf->defs;
     w.store = store;
+    w.board = board;
     w.clock_set = true;
     if (getrandom(&w.random, sizeof(w.random), 0) != (ssize_t)sizeof(w.random))
         return -ERR_SYSTEM;

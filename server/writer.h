@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct board;
 struct conf;
 struct store;
 
@@ -132,8 +133,10 @@ struct change {
     struct change *next_waiting; /* the writer's */
     bool kept;                   /* the writer's: it waits there */
 
-    /* CHANGE_SCHEDULE: `schedule` (heap) as it is to be, or only its name to be deleted; pause: read before,
-     * with `paused` as it is to be; run: read before; out: one.job.id, or of -ERR_CONFLICT, which */
+    /* CHANGE_SCHEDULE: `schedule` (heap) as it is to be; to delete, pause or run: as it was read, to pause with
+     * `paused` as it is to be. Its owner is that of the row there was; where that is another by now,
+     * nothing is done: -ERR_FORBIDDEN (to put), -ERR_NO_SCHEDULE. Run, out: one.job.id, or of -ERR_CONFLICT,
+     * which */
     struct schedule *schedule;
     enum schedule_act { SCHEDULE_PUT, SCHEDULE_DELETE, SCHEDULE_PAUSE, SCHEDULE_RUN } schedule_act;
 
@@ -226,7 +229,7 @@ struct caller_ops {
     size_t (*room)(void);
     void (*call)(const struct delivery *d, size_t n);
 };
-int writer_start(const struct conf *conf, struct store *store, const struct caller_ops *calls);
+int writer_start(const struct conf *conf, struct store *store, struct board *board, const struct caller_ops *calls);
 /* No more changes are taken from clients (-ERR_DRAINING), and nothing is claimed; outcomes still are
  * taken. Returns when the last claims were passed to dispatch (at most timeout_ms). */
 void writer_drain(int timeout_ms);

@@ -5,6 +5,7 @@
 #ifndef JOBMILL_SERVER_WRITER_PRIV_H
 #define JOBMILL_SERVER_WRITER_PRIV_H
 
+#include "../common/board.h"
 #include "bucket.h"
 #include "conf.h"
 #include "store/store.h"
@@ -50,6 +51,7 @@ struct writer {
     const struct conf *conf;
     const struct taskdefs *defs;
     struct store *store;
+    struct board *board; /* written for remote tasks */
     const struct caller_ops *calls;
     uint32_t *task_ids; /* by index of the task */
     struct pool_queue queue[POOLS_MAX];

@@ -271,6 +271,49 @@ START_TEST(those_of_a_dead_worker_go)
 }
 END_TEST
 
+START_TEST(those_of_a_killed_service_go)
+{
+    static const char *const left[] = {"jobmill-1-1", "jobmill-4194304-20"};
+    static const char *const others[] = {"jobmill",     "jobmill-1",  "jobmill-1-",
+                                         "jobmill-1-x", "jobmill--1", "jobmill-1-1-1"};
+    char path[300];
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "%s/%s", own, left[i]);
+        ck_assert_int_eq(__wrap_mkdir(path, 0700), 0);
+    }
+    for (size_t i = 0; i < 6; i++) {
+        snprintf(path, sizeof(path), "%s/%s", own, others[i]);
+        ck_assert_int_eq(__wrap_mkdir(path, 0700), 0);
+    }
+    cgroup_sweep("");
+    ck_assert_int_eq(below(), 8);
+    cgroup_sweep(own);
+    ck_assert_int_eq(below(), 6);
+    for (size_t i = 0; i < 6; i++) {
+        snprintf(path, sizeof(path), "%s/%s", own, others[i]);
+        ck_assert_int_eq(__wrap_rmdir(path), 0);
+    }
+}
+END_TEST
+
+/* By a worker that had the same number, and cannot be removed. */
+START_TEST(a_name_that_is_taken_is_passed_over)
+{
+    struct cgroup g;
+    char taken[2][300];
+    for (int i = 0; i < 2; i++) {
+        snprintf(taken[i], sizeof(taken[i]), "%s/jobmill-%d-%d", own, getpid(), i + 1);
+        ck_assert_int_eq(__wrap_mkdir(taken[i], 0700), 0);
+    }
+    ck_assert_int_eq(cgroup_make(&g, own, 1 << 20, 0), 0);
+    ck_assert(strcmp(g.path, taken[0]) != 0 && strcmp(g.path, taken[1]) != 0);
+    ck_assert_str_eq(content(taken[0], "memory.max"), "");
+    cgroup_remove(&g);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(__wrap_rmdir(taken[i]), 0);
+}
+END_TEST
+
 /* ---- a program in it ---- */
 
 static void run_in_it(const char *program, bool full)
@@ -327,6 +370,7 @@ int main(void)
     return SUITE("cgroup", begin, end, the_own_one_is_found, it_is_set_up_and_given_back,
                  what_is_not_delegated_is_left_alone, limits_are_written_and_it_goes,
                  without_limits_there_is_none, one_that_cannot_be_made_leaves_nothing,
-                 those_of_a_dead_worker_go, a_program_is_in_its_own,
+                 those_of_a_dead_worker_go, those_of_a_killed_service_go,
+                 a_name_that_is_taken_is_passed_over, a_program_is_in_its_own,
                  who_was_killed_for_memory_ran_out_of_it);
 }

@@ -1,6 +1,7 @@
 /* check_conf.c - settings: their text, their sources and which is stronger, the lines of the file.
  */
 #include "../server/conf_value.h"
+#include "../server/reload.h"
 #include "confkit.h"
 #include "suite.h"
 
@@ -370,11 +371,36 @@ START_TEST(the_help_names_every_setting)
 }
 END_TEST
 
+static void changes(const char *before, const char *now, const char *want)
+{
+    AUTO_BUF names = BUF_INIT;
+    reload_changes(before, now, &names);
+    ck_assert_str_eq(names.data ? names.data : "", want);
+}
+
+/* Each once, and each that there is, also one that another's name begins with. */
+START_TEST(what_only_a_restart_changes)
+{
+    static const char before[] = "[server]\nmax_waiting = 9\nmax_wait = 5m\nmax_body = 1\n\n"
+                                 "[pool default]\nworkers = 1\n\n[task a]\npool = default\n"
+                                 "timeout = 1s\n\n[token x]\nscopes = read\n";
+    changes(before, before, "");
+    changes(before,
+            "[server]\nmax_waiting = 8\nmax_wait = 4m\nmax_body = 1\n\n[pool default]\n"
+            "workers = 7\n\n[task a]\npool = default\ntimeout = 1s\n",
+            "max_waiting, max_wait");
+    changes(before,
+            "[server]\nmax_waiting = 9\nmax_wait = 5m\nmax_body = 2\n\n[task a]\npool = default\n"
+            "timeout = 2s\n\n[task ab]\ntimeout = 2s\nrate = 1\n",
+            "max_body, [task a] timeout, [task ab] timeout, [task ab] rate");
+}
+END_TEST
+
 int main(void)
 {
-    return SUITE("conf", kit_setup, kit_teardown, booleans_and_numbers, sizes_and_times, words,
-                 addresses, defaults, flag_over_environment_over_file, flags,
-                 workers_of_the_default_pool, values_go_on_in_indented_lines,
-                 long_names_and_lines_are_whole, bytes_that_editors_leave,
-                 what_is_printed_can_be_read, the_help_names_every_setting);
+    return SUITE(
+        "conf", kit_setup, kit_teardown, booleans_and_numbers, sizes_and_times, words, addresses,
+        defaults, flag_over_environment_over_file, flags, workers_of_the_default_pool,
+        values_go_on_in_indented_lines, long_names_and_lines_are_whole, bytes_that_editors_leave,
+        what_is_printed_can_be_read, the_help_names_every_setting, what_only_a_restart_changes);
 }

@@ -231,6 +231,36 @@ START_TEST(sections_that_are_wrong)
 }
 END_TEST
 
+/* What says how a job runs here is refused where none does; the rest is as of any task. */
+START_TEST(of_remote_workers)
+{
+    static const char *const here[] = {"persistent = yes",     "persistent = no",
+                                       "result = text",        "result_file = out",
+                                       "memory = 1GiB",        "cpu_time = 5s",
+                                       "file_size = 1MiB",     "open_files = 64",
+                                       "processes = 4",        "sandbox = none",
+                                       "network = no",         "read = /srv",
+                                       "write = /srv",         "spares = 1",
+                                       "recycle_jobs = 9",     "permanent_exit_codes = 2",
+                                       "ready_timeout = 1",    "recycle_after = 1",
+                                       "recycle_memory = 1MiB"};
+    char text[200], says[100];
+    for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++) {
+        snprintf(text, sizeof(text), "[task far]\n%s\nkind = remote\n", here[i]);
+        snprintf(says, sizeof(says), "[task far]: %.*s: not with kind = remote",
+                 (int)strcspn(here[i], " "), here[i]);
+        ck_says(load_text(text), says);
+    }
+    ck_says(load_text("[task far]\nkind = remote\nenv.A = b\n"), "[task far]: env: not with kind");
+    ck_says(load_text("[task far]\nkind = remote\ncommand = a\n"), "remote, but it has a command");
+    ck_loads("[pool p]\nworkers = 1\n[task far]\nkind = remote\npool = p\ninput = raw\n"
+             "timeout = 3\nmax_attempts = 2\noutput_max = 1KiB\nconcurrency = 2\nrate = 1\n"
+             "backoff = fixed 5s\nkeep_for = 6\ndescription = far away\n");
+    ck_assert_int_eq(task("far")->kind, TASK_REMOTE);
+    ck_assert_uint_eq(task("far")->output_max, 1024);
+}
+END_TEST
+
 /* ---- input schemas ---- */
 
 static void write_schema(const char *text)
@@ -355,5 +385,6 @@ int main(void)
 {
     return SUITE("conf_sections", kit_setup, kit_teardown, pools_and_tasks,
                  shipped_tasks_may_be_changed, room_for_more_workers, sections_that_are_wrong,
-                 schemas_of_inputs, definitions_travel, the_best_of_a_poor_machine);
+                 of_remote_workers, schemas_of_inputs, definitions_travel,
+                 the_best_of_a_poor_machine);
 }

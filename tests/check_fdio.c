@@ -185,8 +185,41 @@ START_TEST(closes_all_but_those)
 }
 END_TEST
 
+/* In a child, with these descriptors closed: the next one that is opened is none of the three. */
+static int opens_standard(int closed)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        if (closed & 1 << fd)
+            close(fd);
+    }
+    if (fd_standard() != 0)
+        return 1;
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) != 0) /* also for programs that are started */
+            return 2;
+        if (closed & 1 << fd && (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR)
+            return 3;
+    }
+    return open("/dev/null", O_RDONLY | O_CLOEXEC) < 3 ? 4 : 0;
+}
+
+START_TEST(closed_ones_lead_nowhere)
+{
+    for (int closed = 0; closed < 8; closed++) {
+        int status;
+        pid_t pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0)
+            _exit(opens_standard(closed));
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_msg(status == 0, "closed %d: %d", closed, WEXITSTATUS(status));
+    }
+}
+END_TEST
+
 int main(void)
 {
     return SUITE("fdio", NULL, NULL, more_than_a_pipe_holds, failures_are_told, closing_keeps_errno,
-                 flags, a_memfd_is_sealed, what_could_shrink_is_refused, closes_all_but_those);
+                 flags, a_memfd_is_sealed, what_could_shrink_is_refused, closes_all_but_those,
+                 closed_ones_lead_nowhere);
 }

@@ -6,49 +6,12 @@
 #include "storekit.h"
 #include "suite.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHILDREN 5000 /* more than one transaction passes an end on to */
-
-/* Ends an attempt and passes it on in the same transaction, as the writer does. */
-static void ends_and_settles(const struct id *id, enum attempt_end how)
-{
-    struct attempt a = {.job = *id, .number = 1, .end = how, .permanent = true};
-    a.error = JOB_ERROR_NONE;
-    if (how == ATTEMPT_FAILED)
-        job_error_set(&a.error, "boom", "it broke");
-    struct finish_policy p = {.now_us = 9000, .backoff_us = backoff};
-    enum job_state state;
-    bool more;
-    begin();
-    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
-    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
-    ck_assert(!more);
-    commit();
-    attempt_release(&a);
-}
-
 /* ---- groups ---- */
-
-static struct id group_of(int n, struct id *jobs)
-{
-    struct group g = {.created_us = 1000};
-    ck_assert_int_eq(id_new(&g.id), 0);
-    begin();
-    ck_assert_int_eq(store_group_add(s, &g), 0);
-    for (int i = 0; i < n; i++) {
-        struct job j;
-        make(&j, alpha, JOB_RUNNING, 0);
-        j.group = g.id;
-        ck_assert_int_eq(insert(&j, NULL), 0);
-        jobs[i] = j.id;
-        job_release(&j);
-    }
-    commit();
-    return g.id;
-}
 
 START_TEST(a_group_ends_with_its_last_job)
 {
@@ -146,34 +109,6 @@ START_TEST(a_forgotten_group_takes_its_calls_along)
 END_TEST
 
 /* ---- dependencies ---- */
-
-static void wait_for(struct job *j, const struct id *parents, size_t n)
-{
-    j->parents = malloc(n * sizeof(*parents));
-    ck_assert_ptr_nonnull(j->parents);
-    memcpy(j->parents, parents, n * sizeof(*parents));
-    j->parents_count = n;
-    for (size_t i = 0; i < n; i++) {
-        char text[ID_TEXT];
-        id_format(&parents[i], text);
-        buf_addf(&j->depends_on, "%s\"%s\"", i ? "," : "[", text);
-    }
-    buf_addc(&j->depends_on, ']');
-}
-
-static struct id child_with(struct job *j, const struct id *parents, size_t n)
-{
-    wait_for(j, parents, n);
-    return keep(j);
-}
-
-static struct id child_of(const struct id *parents, size_t n, bool anyway)
-{
-    struct job j;
-    make(&j, beta, JOB_QUEUED, 0);
-    j.run_anyway = anyway;
-    return child_with(&j, parents, n);
-}
 
 START_TEST(a_child_waits_for_all_its_parents)
 {
@@ -343,34 +278,38 @@ START_TEST(many_children_take_several_transactions)
 {
     struct id p = add(alpha, JOB_RUNNING, 0);
     begin();
-    for (int i = 0; i < CHILDREN; i++) {
-        struct job j;
-        make(&j, beta, JOB_QUEUED, 0);
-        j.parents = malloc(sizeof(p));
-        ck_assert_ptr_nonnull(j.parents);
-        j.parents[0] = p;
-        j.parents_count = 1;
-        ck_assert_int_eq(insert(&j, NULL), 0);
-        job_release(&j);
-    }
+    add_children(&p);
     commit();
-    struct attempt a = {.job = p, .number = 1, .end = ATTEMPT_SUCCEEDED};
-    struct finish_policy policy = {.now_us = 9000, .backoff_us = backoff};
-    enum job_state state;
-    bool more;
-    begin();
-    ck_assert_int_eq(store_finish(s, &a, &policy, &state), 0);
-    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
-    commit();
-    ck_assert(more);
-    ck_assert_uint_gt(store_count(s, beta, JOB_SCHEDULED), 0);
-    close_store(); /* the service dies between the two */
-    open_store();
-    struct recovery rec;
-    ck_assert_int_eq(store_recover(s, 9000, &rec), 0);
-    settle();
+    ends_and_settles_some(&p);
+    service_dies();
     ck_assert_uint_eq(store_count(s, beta, JOB_QUEUED), CHILDREN);
     recount();
+}
+END_TEST
+
+/* As after a recovery of a damaged store. */
+START_TEST(a_parent_that_is_lost_is_named)
+{
+    struct id p[2] = {add(alpha, JOB_RUNNING, 0), add(alpha, JOB_RUNNING, 0)};
+    struct id child = child_of(p, 2, false), anyway = child_of(p, 1, true);
+    char path[100], sql[100], text[ID_TEXT];
+    sqlite3 *c = NULL;
+    close_store();
+    snprintf(path, sizeof(path), "%s/jobmill.db", dir);
+    snprintf(sql, sizeof(sql), "DELETE FROM jobs WHERE key = %llu; DELETE FROM counters",
+             (unsigned long long)id_key(&p[0]));
+    ck_assert_int_eq(sqlite3_open(path, &c), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(c, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(c);
+    open_store();
+    service_dies();
+    struct job j = get(&child);
+    id_format(&p[0], text);
+    ck_assert_int_eq(j.state, JOB_FAILED);
+    ck_assert_str_eq(j.error.code, JOB_ERROR_DEPENDENCY);
+    ck_assert_msg(strncmp(j.error.message, text, strlen(text)) == 0, "%s", j.error.message);
+    job_release(&j);
+    ck_assert_int_eq(state_of(&anyway), JOB_QUEUED);
 }
 END_TEST
 
@@ -428,21 +367,6 @@ static enum job_state retry(const struct id *id)
     enum job_state state = retried(id);
     commit();
     return state;
-}
-
-static void runs_and_ends(const struct id *id, uint32_t number, enum attempt_end how)
-{
-    struct id got = claim_one();
-    enum job_state state;
-    ck_assert(id_equal(&got, id));
-    struct attempt a = {.job = *id, .number = number, .end = how, .permanent = true};
-    a.error = JOB_ERROR_NONE;
-    struct finish_policy p = {.now_us = 9600, .backoff_us = backoff};
-    bool more;
-    begin();
-    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
-    ck_assert_int_eq(store_settle(s, 9600, &more), 0);
-    commit();
 }
 
 START_TEST(a_retried_child_waits_for_its_retried_parents)
@@ -554,8 +478,9 @@ int main(void)
                  a_group_that_is_open_does_not_end, a_child_waits_for_all_its_parents,
                  a_failure_is_passed_on_or_not, a_cancelled_parent_decides_its_children,
                  a_group_of_cancelled_jobs_is_cancelled, a_group_is_a_parent,
-                 many_children_take_several_transactions, a_child_has_its_own_time_too,
-                 what_is_undone_is_passed_on_later, a_group_that_is_being_forgotten_is_a_parent_yet,
+                 many_children_take_several_transactions, a_parent_that_is_lost_is_named,
+                 a_child_has_its_own_time_too, what_is_undone_is_passed_on_later,
+                 a_group_that_is_being_forgotten_is_a_parent_yet,
                  a_forgotten_group_takes_its_calls_along,
                  what_was_forgotten_is_gathered_by_its_name,
                  a_retried_child_waits_for_its_retried_parents, a_retry_of_a_child_alone_runs_it,

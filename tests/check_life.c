@@ -1,13 +1,14 @@
 /*
  * check_life.c - the life of a job in the store, by a clock that the test sets: attempts, expiry,
- * concurrency keys, what may be there once, keeping and forgetting. Single thread; each test has a
- * data directory of its own.
+ * concurrency keys, what may be there once. Single thread; each test has a data directory of its
+ * own.
  */
 #include "../common/err.h"
 #include "storekit.h"
 #include "suite.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static void ends(const struct id *id, uint32_t number, enum attempt_end how, enum job_state want)
 {
@@ -98,6 +99,74 @@ START_TEST(what_has_not_begun_expires)
     ck_assert_int_eq(state_of(&running), JOB_RUNNING);
     struct job out[1];
     ck_assert_uint_eq(claim(1, out), 0);
+    recount();
+}
+END_TEST
+
+/* Before the step that ends what is over came to it. */
+START_TEST(what_is_claimed_too_late_expires)
+{
+    struct id id[2], key;
+    struct job j, out[4];
+    bool more;
+    for (int i = 0; i < 2; i++) { /* both at once: in front of its key, and without one */
+        make(&j, alpha, JOB_QUEUED, 5);
+        j.expires_us = 3000;
+        if (i == 0)
+            snprintf(j.concurrency_key, sizeof(j.concurrency_key), "k");
+        id[i] = keep(&j);
+    }
+    make(&j, alpha, JOB_QUEUED, 0);
+    snprintf(j.concurrency_key, sizeof(j.concurrency_key), "k");
+    j.expires_us = 3001;
+    key = keep(&j);
+    make(&j, beta, JOB_QUEUED, 9);
+    j.run_anyway = true;
+    j.parents = malloc(sizeof(id[0]));
+    ck_assert_ptr_nonnull(j.parents);
+    j.parents[0] = id[0];
+    j.parents_count = 1;
+    struct id child = keep(&j);
+    for (int brief = 0; brief < 2; brief++) {
+        struct claim_quota quota = {alpha, 1, 1, 0, brief};
+        size_t n = 0;
+        begin();
+        ck_assert_int_eq(store_claim(s, &quota, 1, 1, 3000, out, &n), 0);
+        ck_assert_uint_eq(n, brief ? 0 : 1);
+        if (n) {
+            ck_assert(id_equal(&out[0].id, &key));
+            job_release(&out[0]);
+            ck_assert_uint_eq(store_ended_count(s), 2);
+        }
+        ck_assert_int_eq(store_settle(s, 3000, &more), 0);
+        commit();
+    }
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(state_of(&id[i]), JOB_EXPIRED);
+    ck_assert_int_eq(state_of(&child), JOB_QUEUED);
+    recount();
+}
+END_TEST
+
+/* A worker had it already, and gave it back unbegun. */
+START_TEST(what_came_back_unbegun_expires)
+{
+    for (int began = 0; began < 2; began++) {
+        struct job j;
+        make(&j, alpha, JOB_RUNNING, 0);
+        j.expires_us = 60000;
+        struct id id = keep(&j);
+        struct attempt a = {.job = id, .number = 1, .end = ATTEMPT_RETURNED, .began = began};
+        struct finish_policy p = {.now_us = 5000, .backoff_us = backoff};
+        enum job_state state;
+        begin();
+        ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+        ck_assert_int_eq(state, JOB_QUEUED);
+        ck_assert_int_eq(store_due_hint_us(s), began ? INT64_MAX : 60000);
+        commit();
+        due(60000);
+        ck_assert_int_eq(state_of(&id), began ? JOB_QUEUED : JOB_EXPIRED);
+    }
     recount();
 }
 END_TEST
@@ -301,38 +370,7 @@ START_TEST(unique_for_a_time)
 }
 END_TEST
 
-/* ---- keeping and forgetting ---- */
-
-/* Finished so many microseconds after it was submitted. */
-static struct id ended_after(int64_t us)
-{
-    struct id id = add(alpha, JOB_RUNNING, 0);
-    int64_t finished_us = id_time_us(&id) + us;
-    struct attempt a = {
-        .job = id, .number = 1, .end = ATTEMPT_SUCCEEDED, .finished_us = finished_us};
-    struct finish_policy p = {.now_us = finished_us, .backoff_us = backoff};
-    enum job_state state;
-    begin();
-    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
-    commit();
-    return id;
-}
-
-/* Sweeps in steps of 3 until the end; how many went. */
-static size_t sweep(const struct keep_rule *rule)
-{
-    size_t all = 0;
-    bool more;
-    do {
-        size_t gone = 0;
-        begin();
-        ck_assert_int_eq(store_sweep_jobs(s, rule, 3, &gone, &more), 0);
-        ck_assert_uint_le(gone, 3);
-        commit();
-        all += gone;
-    } while (more);
-    return all;
-}
+/* ---- rows ---- */
 
 static void shows_no_result(const struct id *id, enum job_state want)
 {
@@ -365,208 +403,13 @@ START_TEST(room_for_a_result_is_no_result)
 }
 END_TEST
 
-START_TEST(the_old_are_forgotten_step_by_step)
-{
-    struct id old[7], young, waiting = add(alpha, JOB_QUEUED, 0);
-    for (int i = 0; i < 7; i++)
-        old[i] = ended_after(i);
-    young = ended_after(60000000);
-    struct keep_rule rule = {
-        .task_id = alpha, .before_us = id_time_us(&young) + 60000000, .most = UINT64_MAX};
-    ck_assert_uint_eq(sweep(&rule), 7);
-    struct job j;
-    for (int i = 0; i < 7; i++)
-        ck_assert_int_eq(store_read_job(r, &old[i], 0, 0, &j), -ERR_NO_JOB);
-    ck_assert_int_eq(state_of(&young), JOB_SUCCEEDED);
-    ck_assert_int_eq(state_of(&waiting), JOB_QUEUED);
-    ck_assert_uint_eq(sweep(&rule), 0);
-    recount();
-}
-END_TEST
-
-START_TEST(so_many_are_kept)
-{
-    struct id ids[8];
-    for (int i = 0; i < 8; i++)
-        ids[i] = ended_after(i);
-    struct keep_rule rule = {.task_id = alpha, .most = 5};
-    ck_assert_uint_eq(sweep(&rule), 3);
-    struct job j;
-    for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(store_read_job(r, &ids[i], 0, 0, &j), -ERR_NO_JOB);
-    for (int i = 3; i < 8; i++)
-        ck_assert_int_eq(state_of(&ids[i]), JOB_SUCCEEDED);
-    recount();
-}
-END_TEST
-
-/* A key stands for its job, also when that is forgotten: what it was for is not done twice. */
-START_TEST(a_key_outlives_its_job)
-{
-    struct job a, b;
-    uint8_t print[32] = {1}, other[32] = {2};
-    struct store_key key = {.key = "k", .fingerprint = print, .now_us = 10, .expires_us = 20};
-    enum job_state state;
-    make(&a, alpha, JOB_RUNNING, 0);
-    make(&b, alpha, JOB_QUEUED, 0);
-    begin();
-    ck_assert_int_eq(insert(&a, &key), 0);
-    commit();
-    ends(&a.id, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
-    begin();
-    ck_assert_int_eq(store_delete(s, &a.id, &state), 0);
-    ck_assert_int_eq(insert(&b, &key), -ERR_FORGOTTEN);
-    ck_assert(id_equal(&b.id, &a.id));
-    key.fingerprint = other;
-    ck_assert_int_eq(insert(&b, &key), -ERR_KEY_REUSED);
-    commit();
-    job_release(&b);
-    make(&b, alpha, JOB_QUEUED, 0);
-    key.now_us = 20;
-    key.expires_us = 30;
-    begin();
-    ck_assert_int_eq(insert(&b, &key), 0);
-    commit();
-    job_release(&a);
-    job_release(&b);
-    recount();
-}
-END_TEST
-
-START_TEST(a_key_outlives_its_group)
-{
-    uint8_t print[32] = {1};
-    struct store_key key = {.key = "k", .fingerprint = print, .now_us = 10, .expires_us = 20};
-    struct group g = {.created_us = 1000};
-    struct id found;
-    struct job j;
-    enum job_state state;
-    bool more;
-    ck_assert_int_eq(id_new(&g.id), 0);
-    make(&j, alpha, JOB_RUNNING, 0);
-    j.group = g.id;
-    begin();
-    ck_assert_int_eq(store_group_add(s, &g), 0);
-    ck_assert_int_eq(store_keep_key(s, &key, &g.id, true), 0);
-    ck_assert_int_eq(insert(&j, NULL), 0);
-    ck_assert_int_eq(store_replay(s, &key, &found), STORE_REPLAYED_GROUP);
-    commit();
-    struct attempt a = {.job = j.id, .number = 1, .end = ATTEMPT_SUCCEEDED};
-    struct finish_policy p = {.now_us = 5000, .backoff_us = backoff};
-    begin();
-    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
-    ck_assert_int_eq(store_settle(s, 5000, &more), 0);
-    ck_assert_int_eq(store_delete(s, &j.id, &state), 0);
-    ck_assert_int_eq(store_settle(s, 5000, &more), 0);
-    ck_assert_int_eq(store_replay(s, &key, &found), -ERR_FORGOTTEN);
-    ck_assert(id_equal(&found, &g.id));
-    commit();
-    job_release(&j);
-}
-END_TEST
-
-static int64_t finished_of(const struct id *id)
-{
-    struct group g;
-    ck_assert_int_eq(store_read_group(r, id, &g), 0);
-    int64_t us = g.finished_us;
-    group_release(&g);
-    return us;
-}
-
-/* A stream's key comes again when it has expired, and before the sweep saw that. */
-START_TEST(a_group_is_closed_when_its_key_is_another_ones)
-{
-    uint8_t print[32] = {1};
-    struct store_key key = {.key = "k", .fingerprint = print, .now_us = 10, .expires_us = 20};
-    struct group g[2];
-    struct stream_mark m = {.lines = 1}, known;
-    struct job j;
-    for (int i = 0; i < 2; i++) {
-        g[i] = (struct group){.created_us = 1000, .open = true};
-        ck_assert_int_eq(id_new(&g[i].id), 0);
-        begin();
-        ck_assert_int_eq(store_stream_get(s, "k", key.now_us, &known), 0);
-        ck_assert(!known.known);
-        ck_assert_int_eq(store_group_add(s, &g[i]), 0);
-        m.group = g[i].id;
-        ck_assert_int_eq(store_stream_put(s, &key, &m), 0);
-        commit();
-        ck_assert_int_eq(finished_of(&g[i].id), 0);
-        key.now_us += 10;
-        key.expires_us += 10;
-    }
-    ck_assert_int_ne(finished_of(&g[0].id), 0);
-    make(&j, alpha, JOB_QUEUED, 0); /* and by a job alone */
-    begin();
-    ck_assert_int_eq(insert(&j, &key), 0);
-    commit();
-    ck_assert_int_ne(finished_of(&g[1].id), 0);
-    job_release(&j);
-}
-END_TEST
-
-/* All that a batch was to have was there already: nobody else forgets its group. */
-START_TEST(a_group_of_nothing_is_forgotten)
-{
-    struct group g = {.created_us = 1000}, none;
-    struct id jobs[1], empty, full;
-    size_t gone = 0;
-    bool more;
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(id_new(&g.id), 0);
-        g.open = true;
-        begin();
-        ck_assert_int_eq(store_group_add(s, &g), 0);
-        if (i == 1) {
-            struct job j;
-            make(&j, alpha, JOB_RUNNING, 0);
-            j.group = g.id;
-            ck_assert_int_eq(insert(&j, NULL), 0);
-            jobs[0] = j.id;
-            job_release(&j);
-        }
-        ck_assert_int_eq(store_group_close(s, &g.id, 4000), 0);
-        commit();
-        *(i ? &full : &empty) = g.id;
-    }
-    ends(&jobs[0], 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
-    begin();
-    ck_assert_int_eq(store_sweep_groups(s, 3999, 10, &gone), 0);
-    ck_assert_uint_eq(gone, 0);
-    ck_assert_int_eq(store_sweep_groups(s, INT64_MAX, 10, &gone), 0);
-    ck_assert_uint_eq(gone, 1);
-    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
-    commit();
-    ck_assert_int_eq(store_read_group(r, &empty, &none), -ERR_NO_GROUP);
-    ck_assert_int_ne(finished_of(&full), 0);
-}
-END_TEST
-
-START_TEST(only_what_has_ended_is_deleted)
-{
-    struct id run = add(alpha, JOB_RUNNING, 0), done = ended_after(1), nil = {{0}};
-    enum job_state state;
-    begin();
-    ck_assert_int_eq(store_delete(s, &run, &state), -ERR_CONFLICT);
-    ck_assert_int_eq(state, JOB_RUNNING);
-    ck_assert_int_eq(store_delete(s, &done, &state), 0);
-    ck_assert_int_eq(store_delete(s, &done, &state), -ERR_NO_JOB);
-    ck_assert_int_eq(store_delete(s, &nil, &state), -ERR_NO_JOB);
-    commit();
-    recount();
-}
-END_TEST
-
 int main(void)
 {
     return SUITE("life", kit_setup, kit_teardown, every_attempt_is_kept,
                  a_retry_by_hand_gives_one_more_attempt, what_has_not_begun_expires,
-                 what_has_begun_does_not_expire, age_makes_up_for_priority,
+                 what_has_begun_does_not_expire, what_is_claimed_too_late_expires,
+                 what_came_back_unbegun_expires, age_makes_up_for_priority,
                  a_key_runs_so_many_at_once, a_key_holds_over_a_restart,
                  unique_while_it_has_not_ended, unique_until_it_runs, unique_for_a_time,
-                 a_key_of_what_was_refused_is_free, room_for_a_result_is_no_result,
-                 the_old_are_forgotten_step_by_step, so_many_are_kept,
-                 only_what_has_ended_is_deleted, a_group_is_closed_when_its_key_is_another_ones,
-                 a_group_of_nothing_is_forgotten, a_key_outlives_its_job, a_key_outlives_its_group);
+                 a_key_of_what_was_refused_is_free, room_for_a_result_is_no_result);
 }

@@ -176,6 +176,14 @@ static bool socket_made(int family)
     return true;
 }
 
+/* It would make sockets that the filter does not see. */
+static bool has_io_uring(void)
+{
+    return syscall(SYS_io_uring_setup, 0, NULL) >= 0 || errno != ENOSYS ||
+           syscall(SYS_io_uring_enter, -1, 0, 0, 0, NULL, 0) >= 0 || errno != ENOSYS ||
+           syscall(SYS_io_uring_register, -1, 0, NULL, 0) >= 0 || errno != ENOSYS;
+}
+
 static int look_without_sockets(void)
 {
     int pair[2];
@@ -183,6 +191,7 @@ static int look_without_sockets(void)
     SHOULD(!socket_made(AF_UNIX));
     SHOULD(!socket_made(AF_INET));
     SHOULD(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    SHOULD(!has_io_uring());
     SHOULD(syscall(SYS_clone3, NULL, 0) < 0 && errno == ENOSYS);
     SHOULD(ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 && errno == EPERM);
     return 0;
@@ -214,6 +223,7 @@ static int look_at_sockets_alone(void)
 {
     SHOULD(enter(FILTER_SOCKETS_LOCAL, false, true) == 0);
     SHOULD(!socket_made(AF_INET));
+    SHOULD(!has_io_uring());
     SHOULD(syscall(SYS_clone3, NULL, 0) < 0 && errno != ENOSYS); /* asked, and did not like it */
     return 0;
 }

@@ -145,6 +145,7 @@ START_TEST(parents_are_seen_as_they_are)
     struct job j[3]; /* the first is the others' parent */
     struct id which;
     enum job_state state;
+    bool more;
     ck_assert_int_eq(try_open(&s, &why), 0);
     struct attempt a = {.number = 1, .end = ATTEMPT_SUCCEEDED};
     struct finish_policy p = {.now_us = 5000};
@@ -173,6 +174,9 @@ START_TEST(parents_are_seen_as_they_are)
     ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
     ck_assert_int_eq(store_insert(s, &new[2]), 0);
     ck_assert_uint_eq(j[2].waits, 0);
+    ck_assert_int_eq(store_delete(s, &j[0].id, &state),
+                     -ERR_CONFLICT); /* the second waits for it */
+    ck_assert_int_eq(store_settle(s, 5000, &more), 0);
     ck_assert_int_eq(store_delete(s, &j[0].id, &state), 0);
     ck_assert_int_eq(store_check_parents(s, j[1].parents, 1, &which), -ERR_UNKNOWN_DEPENDENCY);
     ck_assert_int_eq(store_rollback(s), 0);

@@ -1,4 +1,5 @@
 /* check_webhook.c - which addresses may be called, signatures, and pauses. */
+#include "../common/err.h"
 #include "../server/http/address.h"
 #include "../server/http/webhook.h"
 #include "suite.h"
@@ -125,6 +126,36 @@ START_TEST(pauses)
 }
 END_TEST
 
+START_TEST(pauses_that_are_none)
+{
+    static const char *const right[] = {"0", "5s", "5s, 5m,1h", " 5s\t5m ,, 1h, "};
+    static const struct {
+        const char *text, *says;
+    } wrong[] = {{"", "webhook_delays = : must be times"},
+                 {" , ", "must be times"},
+                 {"soon", "`soon` is none"},
+                 {"1s, 1 m, 30m, 2h", "webhook_delays = 1s, 1 m, 30m, 2h: must be times, as 5s, "
+                                      "5m, 1h; `m` is none"},
+                 {"5s, -1", "`-1` is none"},
+                 {"5s; 5m", "`5s;` is none"},
+                 {"5s, 5m, 1h.", "`1h.` is none"}};
+    for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+        AUTO_BUF why = BUF_INIT;
+        ck_assert_msg(webhook_check_delays(right[i], &why) == 0, "%s: %s", right[i], why.data);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        AUTO_BUF why = BUF_INIT;
+        ck_assert_int_eq(webhook_check_delays(wrong[i].text, &why), -ERR_CONFIG);
+        ck_assert_msg(strstr(why.data, wrong[i].says), "%s: %s", wrong[i].text, why.data);
+    }
+    char text[700];
+    AUTO_BUF why = BUF_INIT;
+    memset(text, '5', sizeof(text));
+    text[sizeof(text) - 1] = 0;
+    ck_assert_int_eq(webhook_check_delays(text, &why), -ERR_CONFIG);
+}
+END_TEST
+
 static void nothing(void)
 {
 }
@@ -132,5 +163,5 @@ static void nothing(void)
 int main(void)
 {
     return SUITE("webhook", nothing, nothing, addresses, addresses_that_are_named, signature,
-                 pauses);
+                 pauses, pauses_that_are_none);
 }

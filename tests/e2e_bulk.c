@@ -71,6 +71,49 @@ START_TEST(what_fails_again_at_once_is_in_nobodys_way)
 }
 END_TEST
 
+/* What others depend on is retried by an earlier request than these; what comes meanwhile is left.
+ */
+static void retry_in_order(const char *path)
+{
+    enum { FILL = 1200 };
+    static const char bad[] =
+        "{\"task\":\"bad\",\"tags\":[\"x\"],\"input\":{\"do\":\"fail_for_good\"}}";
+    static const char brief[] = "{\"task\":\"sleep\",\"tags\":[\"x\"],\"input\":{\"seconds\":30},"
+                                "\"timeout\":0.02,\"max_attempts\":1}";
+    static const char *const flags[] = {"--workers", "2", NULL};
+    struct server *s = server_with_task("bad", "misbehave", "", flags);
+    char body[200], next[300], parent[40], child[40], late[40] = "";
+    json_int_t changed = 0;
+    snprintf(next, sizeof(next), "%s", path);
+    snprintf(parent, sizeof(parent), "%s", submit(s, bad));
+    snprintf(body, sizeof(body), "{\"task\":\"echo\",\"tags\":[\"x\"],\"depends_on\":[\"%s\"]}",
+             parent);
+    batch(s, bad, FILL);
+    snprintf(child, sizeof(child), "%s", submit(s, body));
+    eventually(stat_of(s, "jobs.failed") == FILL + 2, LONG_MS);
+    answer_free(post(s, "/v1/tasks/bad/pause", "", 200));
+    while (next[0]) {
+        changed += change(s, next);
+        if (late[0])
+            continue;
+        ck_assert(next[0]);
+        snprintf(late, sizeof(late), "%s", submit(s, brief));
+        answer_free(await_state(s, late, "failed"));
+    }
+    ck_assert_int_eq(changed, FILL + 2);
+    answer_free(await_state(s, parent, "queued"));
+    answer_free(await_state(s, child, "scheduled"));
+    answer_free(await_state(s, late, "failed"));
+    server_free(s);
+}
+
+START_TEST(a_retry_begins_with_the_oldest)
+{
+    retry_in_order("/v1/jobs/retry");
+    retry_in_order("/v1/jobs/retry?tag=x");
+}
+END_TEST
+
 START_TEST(it_goes_on_from_state_to_state)
 {
     struct server *s = server_new(NULL, NULL);
@@ -223,6 +266,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         what_fails_again_at_once_is_in_nobodys_way,
+        a_retry_begins_with_the_oldest,
         it_goes_on_from_state_to_state,
         a_cursor_is_of_the_act_and_its_states,
         several_states_are_one_list,

@@ -189,10 +189,18 @@ END_TEST
 
 START_TEST(a_timeout_ends_each_attempt)
 {
-    struct server *s =
-        server_with_task("bad", "misbehave",
-                         "[task loop]\ncommand = /bin/sh -c 'while :; do :; done'\n", two_workers);
-    struct answer *a = run_job(
+    struct server *s = server_with_task(
+        "bad", "misbehave",
+        "[task loop]\ncommand = /bin/sh -c 'while :; do :; done'\n"
+        /* its result is none when it gives up, which is no outcome of the attempt */
+        "[task partial]\ncommand = /bin/sh -c 'trap \"exit 0\" TERM; echo partial; sleep 600 & "
+        "wait'\n",
+        two_workers);
+    struct answer *a = run_job(s, "{\"task\":\"partial\",\"timeout\":0.5,\"max_attempts\":2}");
+    ck_assert_str_eq(jstr(a->json, "error.code"), "timeout");
+    ck_assert_int_eq(jint(a->json, "attempt"), 2);
+    answer_free(a);
+    a = run_job(
         s, "{\"task\":\"bad\",\"input\":{\"do\":\"hang\"},\"timeout\":0.1,\"max_attempts\":2}");
     ck_assert_str_eq(jstr(a->json, "state"), "failed");
     ck_assert_str_eq(jstr(a->json, "error.code"), "timeout");

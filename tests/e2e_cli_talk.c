@@ -3,7 +3,9 @@
  * canned ones; and the completions and the manual page.
  */
 #include "harness_cli.h"
+#include "harness_preload.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,6 +274,24 @@ START_TEST(silence_ends_when_it_was_said_to)
 }
 END_TEST
 
+/* Of a name service: neither a time that was set nor ^C waits for it. */
+START_TEST(a_name_that_is_not_found_in_time)
+{
+    static const char url[] = "http://no.silent:1";
+    names_own();
+    struct ran r =
+        client_expect(url, NULL, 69, (const char *const[]){"tasks", "--timeout", "100ms", NULL});
+    ck_assert_ptr_nonnull(strstr(r.err, "no.silent"));
+    ran_free(&r);
+    struct client c = client_start(url, NULL, (const char *const[]){"tasks", NULL});
+    eventually(names_asked() == 2, LONG_MS);
+    ck_assert_int_eq(kill(c.pid, SIGINT), 0);
+    r = client_end(&c);
+    ck_assert_int_eq(r.status, 130);
+    ran_free(&r);
+}
+END_TEST
+
 /* Each of these streams ends at once, as if something between the two cut it. */
 START_TEST(a_stream_that_is_cut_is_followed_in_peace)
 {
@@ -429,6 +449,7 @@ int main(void)
         what_is_no_jobmill_is_told,
         a_refusal_is_told_as_that,
         silence_ends_when_it_was_said_to,
+        a_name_that_is_not_found_in_time,
         a_stream_that_is_cut_is_followed_in_peace,
         what_cannot_be_written_is_not_asked_for,
         completions_complete,

@@ -5,6 +5,7 @@
 #include "harness.h"
 #include "harness_clock.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,6 +291,43 @@ START_TEST(a_clock_that_was_years_ahead_stops_no_schedule)
 }
 END_TEST
 
+/* More than one transaction ends, and free workers for all of them. */
+START_TEST(nothing_begins_when_its_time_is_over)
+{
+    enum { MANY = 20000 };
+    static const char *const json_lines[] = {"Content-Type: application/x-ndjson", NULL};
+    char text[40], body[200];
+    struct server *s = begin("");
+    time_t at = (time_t)(clock_now_us() / (MS_US * 1000)) + 600;
+    struct tm tm;
+    ck_assert_ptr_nonnull(gmtime_r(&at, &tm));
+    ck_assert_uint_gt(strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm), 0);
+    size_t line =
+        (size_t)snprintf(body, sizeof(body), "{\"task\":\"far\",\"expires_at\":\"%s\"}\n", text);
+    char *lines = malloc(line * MANY + 1);
+    ck_assert_ptr_nonnull(lines);
+    for (size_t i = 0; i < MANY; i++)
+        memcpy(lines + line * i, body, line);
+    lines[line * MANY] = '\0';
+    struct answer *a = http(s, "POST", "/v1/jobs/batch", lines, json_lines);
+    ck_assert_int_eq(a->status, 202);
+    free(lines);
+    snprintf(body, sizeof(body), "{\"task\":\"noop\",\"depends_on\":[\"%s\"]}",
+             jstr(a->json, "id"));
+    answer_free(a);
+    char *child = keep(submit(s, body));
+    server_kill9(s);
+    clock_step(HOUR);
+    server_configure(s, "[task far]\ncommand = /bin/true\n");
+    server_restart(s);
+    eventually(stat_of(s, "jobs.expired") + stat_of(s, "jobs.succeeded") == MANY, LONG_MS);
+    ck_assert_int_eq(stat_of(s, "jobs.succeeded"), 0);
+    answer_free(await_state(s, child, "failed"));
+    free(child);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(keys_and_jobs_are_kept_as_long_as_was_said)
 {
     const char *const key[] = {"Idempotency-Key: k", NULL};
@@ -325,6 +363,19 @@ START_TEST(keys_and_jobs_are_kept_as_long_as_was_said)
     }
     for (int i = 0; i < 4; i++)
         free(id[i]);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_clock_that_was_years_ahead_stops_no_forgetting)
+{
+    struct server *s = begin("[server]\nkeep_for = 1h\n");
+    set_clock(s, 3650 * DAY);
+    set_clock(s, -3650 * DAY);
+    answer_free(run_job(s, "{\"task\":\"echo\",\"tags\":[\"after\"]}"));
+    ck_assert_int_eq(count(s, "after"), 1);
+    clock_step(HOUR + 60);
+    eventually(count(s, "after") == 0, LONG_MS);
     server_free(s);
 }
 END_TEST
@@ -376,6 +427,31 @@ START_TEST(the_queue_keeps_its_order)
 }
 END_TEST
 
+/* A job that a client waits for may run before it is written: it is no earlier than the others. */
+START_TEST(what_runs_ahead_has_the_same_order)
+{
+    char path[300];
+    sqlite3 *c;
+    sqlite3_stmt *st;
+    struct server *s = begin("");
+    set_clock(s, HOUR);
+    set_clock(s, -HOUR);
+    snprintf(path, sizeof(path), "%s/data/jobmill.db", s->dir);
+    ck_assert_int_eq(sqlite3_open_v2(path, &c, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(
+                         c, /* the id's time is its key's upper bits, in milliseconds */
+                         "SELECT sum(abs(rank - (key >> 12) * 1000) > 1000000), count(*) FROM jobs",
+                         -1, &st, NULL),
+                     SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
+    ck_assert_int_eq(sqlite3_column_int(st, 0), 0);
+    ck_assert_int_eq(sqlite3_column_int(st, 1), 4);
+    sqlite3_finalize(st);
+    sqlite3_close(c);
+    server_free(s);
+}
+END_TEST
+
 /* A point of priority is worth a minute of age: what waits is overtaken for so long, and no longer.
  */
 START_TEST(what_is_old_overtakes_what_is_urgent)
@@ -418,9 +494,12 @@ int main(void)
         no_lease_ends_early_or_late,
         a_schedule_runs_once_whatever_the_clock_does,
         a_clock_that_was_years_ahead_stops_no_schedule,
+        nothing_begins_when_its_time_is_over,
         keys_and_jobs_are_kept_as_long_as_was_said,
+        a_clock_that_was_years_ahead_stops_no_forgetting,
         unique_for_a_period,
         the_queue_keeps_its_order,
+        what_runs_ahead_has_the_same_order,
         what_is_old_overtakes_what_is_urgent,
     };
     return run_suite("clock", tests, sizeof(tests) / sizeof(tests[0]));

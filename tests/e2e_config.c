@@ -190,7 +190,7 @@ START_TEST(flags_over_environment_over_file)
     char out[65536];
     const char *path = conf_file("[server]\nmax_wait = 11s ; a comment\nidle_timeout = 12s\n"
                                  "[pool default]\nworkers = 3\n"
-                                 "[task far]\nkind = remote\n"
+                                 "[task far]\nkind = remote\noutput_max = 7KiB\n"
                                  "[task braces]\ncommand = awk '{input=$1} {print}' {} ${x} "
                                  "'{input.a b}' {config_dir}\n");
     setenv("JOBMILL_IDLE_TIMEOUT", "13", 1);

@@ -362,6 +362,40 @@ START_TEST(a_result_has_any_type)
 }
 END_TEST
 
+/* One that is too large fails the job, as it does of a task that runs here. */
+START_TEST(a_result_has_a_limit)
+{
+    static const char *const json[] = {"Content-Type: application/json", NULL};
+    static const char *const bytes[] = {"Content-Type: image/png", NULL};
+    static const struct {
+        const char *const *headers;
+        const char *body;
+        bool fits;
+    } rows[] = {{json, "{\"result\":\"12345678\"}", true}, /* with its quotes */
+                {json, "{\"result\":\"123456789\"}", false},
+                {bytes, "1234567890", true},
+                {bytes, "12345678901", false}};
+    struct server *s = server_new("[task far]\nkind = remote\noutput_max = 10\n", NULL);
+    char path[128];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *state = rows[i].fits ? "succeeded" : "failed";
+        char *id = strdup(submit(s, "{\"task\":\"far\"}")), *lease = take_lease(s, "{}", NULL);
+        snprintf(path, sizeof(path), "/v1/leases/%s/complete", lease);
+        struct answer *a = http(s, "POST", path, rows[i].body, rows[i].headers);
+        ck_assert_int_eq(a->status, 200);
+        ck_assert_str_eq(jstr(a->json, "state"), state); /* at once: it would be too large again */
+        answer_free(a);
+        a = await_state(s, id, state);
+        ck_assert_str_eq(jstr(a->json, "error.code"), rows[i].fits ? "" : "bad_result");
+        ck_assert((jget(a->json, "result") == NULL) == (i != 0));
+        answer_free(a);
+        free(lease);
+        free(id);
+    }
+    server_free(s);
+}
+END_TEST
+
 START_TEST(only_who_holds_a_job_reads_its_input)
 {
     struct server *s = server_new(conf, NULL);
@@ -454,6 +488,7 @@ int main(void)
         a_checkpoint_has_a_limit,
         large_inputs_and_bytes_come_too,
         a_result_has_any_type,
+        a_result_has_a_limit,
         only_who_holds_a_job_reads_its_input,
         workers_killed_at_random_lose_nothing,
     };

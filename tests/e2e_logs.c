@@ -271,6 +271,91 @@ START_TEST(a_follower_sees_lines_as_they_come)
 }
 END_TEST
 
+/* Somebody waits for this job, which takes the one place there is. */
+static int take_the_place(struct server *s, const char *job)
+{
+    char head[200];
+    int fd = raw_open(s);
+    snprintf(head, sizeof(head), "GET /v1/jobs/%s?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+             job);
+    raw_send(fd, head);
+    eventually(stat_of(s, "http.waiting") == 1, LONG_MS);
+    return fd;
+}
+
+START_TEST(where_too_many_wait_a_follower_is_told)
+{
+    struct server *s =
+        server_new(conf, (const char *const[]){"--workers", "1", "--max-waiting", "1", NULL});
+    char id[40], later[40], done[40], path[100];
+    int in;
+    say(s, "me", 3, done);
+    answer_free(await_state(s, done, "succeeded"));
+    parrot(s, id, &in);
+    snprintf(later, sizeof(later), "%s", submit(s, "{\"task\":\"noop\",\"delay\":3600}"));
+    int place = take_the_place(s, later);
+    char *text = logs_of(s, id, ""); /* who does not follow does not wait */
+    ck_assert_uint_eq(count_lines(text), 1);
+    free(text);
+    text = logs_of(s, done, "?follow=true"); /* nor who follows what has ended */
+    ck_assert_uint_eq(count_lines(text), 3);
+    free(text);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/logs?follow=true", id);
+    struct answer *no = get(s, path, 503);
+    ck_assert_str_eq(jstr(no->json, "code"), "too_many_waiting");
+    answer_free(no);
+    close(place);
+    eventually(stat_of(s, "http.waiting") == 0, LONG_MS);
+    int fd = follow(s, id);
+    hear(fd, "1 info one\n");
+    close(fd);
+    close(in);
+    server_free(s);
+}
+END_TEST
+
+/* Bytes of the job's log as it is kept. */
+static off_t kept(struct server *s, const char *id)
+{
+    char path[512];
+    struct stat st = {0};
+    snprintf(path, sizeof(path), "%s/data/logs/%s/%s", s->dir, id + 34, id);
+    return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
+/* While it reads slowly another one takes its place: its answer is not whole, and says so. */
+START_TEST(a_follower_that_lost_its_place_is_cut)
+{
+    struct server *s =
+        server_new("[server]\nlog_max = 64MiB\n[task parrot]\ncommand = /bin/sh -c 'exec "
+                   "<{input.fifo}; echo one >&2; "
+                   "read l; yes \"$l\" | head -c 16000000 >&2; read l'\n",
+                   (const char *const[]){"--workers", "1", "--max-waiting", "1", NULL});
+    char id[40], later[40], line[1000];
+    int in;
+    parrot(s, id, &in);
+    snprintf(later, sizeof(later), "%s", submit(s, "{\"task\":\"noop\",\"delay\":3600}"));
+    int fd = follow(s, id);
+    hear(fd, "1 info one\n");
+    eventually(stat_of(s, "http.waiting") == 1, LONG_MS);
+    memset(line, 'x', sizeof(line) - 2);
+    memcpy(line + sizeof(line) - 2, "\n", 2);
+    tell(in, line); /* more than the kernel holds for it */
+    eventually(kept(s, id) > 16000000, LONG_MS);
+    eventually(stat_of(s, "http.waiting") == 0, LONG_MS);
+    int place = take_the_place(s, later);
+    char *text = raw_read(fd, NULL, LONG_MS);
+    size_t len = strlen(text);
+    ck_assert_uint_gt(len, 16000000); /* all that there was */
+    ck_assert_str_ne(text + len - 5, "0\r\n\r\n");
+    free(text);
+    close(fd);
+    close(place);
+    close(in);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(a_hundred_followers_hurt_nobody)
 {
     struct server *s = server_new(conf, two_workers);
@@ -354,6 +439,39 @@ START_TEST(a_flood_of_short_lines_is_cut)
     char *log = server_log(s);
     ck_assert_uint_lt(strlen(log), 20u << 20);
     free(log);
+    server_free(s);
+}
+END_TEST
+
+/* Whoever starts the service may have closed its standard descriptors: its log is then lost, and
+ * not written over what the service opened instead. */
+START_TEST(a_log_without_a_place_hurts_nobody)
+{
+    char script[] = "/tmp/jobmill-closed-XXXXXX", body[64], path[64], target[64];
+    char *real = realpath(server_binary(), NULL);
+    int fd = mkstemp(script);
+    ck_assert(real && fd >= 0);
+    ck_assert_int_gt(dprintf(fd, "#!/bin/sh\nexec '%s' \"$@\" <&- 2>&-\n", real), 0);
+    ck_assert_int_eq(fchmod(fd, 0700), 0);
+    close(fd);
+    setenv("JOBMILL_BIN", script, 1); /* of this test's process */
+    struct server *s = server_new(conf, two_workers);
+    unlink(script);
+    snprintf(body, sizeof(body), "{\"task\":\"say\",\"input\":{\"n\":300,\"who\":\"it\"}}");
+    struct answer *a = run_job(s, body);
+    char *text = logs_of(s, jstr(a->json, "id"), "");
+    ck_assert_msg(!strcmp(jstr(a->json, "state"), "succeeded"), "%s", a->body);
+    ck_assert_ptr_nonnull(strstr(text, "it 300"));
+    free(text);
+    answer_free(a);
+    for (int i = 0; i < 3; i += 2) {
+        snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)s->pid, i);
+        ssize_t n = readlink(path, target, sizeof(target) - 1);
+        ck_assert_int_gt(n, 0);
+        target[n] = '\0';
+        ck_assert_str_eq(target, "/dev/null");
+    }
+    free(real);
     server_free(s);
 }
 END_TEST
@@ -515,9 +633,12 @@ int main(void)
                                   all_levels_are_kept,
                                   a_part_of_it,
                                   a_follower_sees_lines_as_they_come,
+                                  where_too_many_wait_a_follower_is_told,
+                                  a_follower_that_lost_its_place_is_cut,
                                   a_hundred_followers_hurt_nobody,
                                   a_log_has_a_limit,
                                   a_flood_of_short_lines_is_cut,
+                                  a_log_without_a_place_hurts_nobody,
                                   nothing_is_kept_where_nothing_may_be,
                                   garbage_is_shown_not_obeyed,
                                   lines_outlive_the_worker,

@@ -105,6 +105,18 @@ START_TEST(remote_workers)
     is(s, "jobmill_attempts_total{task=\"far\",outcome=\"succeeded\"}", 1);
     is(s, "jobmill_job_run_seconds_count{task=\"far\"}", 1);
     is(s, "jobmill_jobs_finished_total{task=\"far\",outcome=\"succeeded\"}", 1);
+
+    submit(s, "{\"task\":\"far\"}");
+    a = post(s, "/v1/leases", "{\"wait\":60}", 200);
+    snprintf(path, sizeof(path), "/v1/leases/%s/fail", jstr(a->json, "leases.0.id"));
+    answer_free(a);
+    answer_free(post(s, path, "{\"error\":{\"code\":\"no\",\"permanent\":true}}", 200));
+    a = get(s, "/v1/tasks/far", 200);
+    ck_assert_int_eq(jint(a->json, "attempts.started"), 2);
+    ck_assert_int_eq(jint(a->json, "attempts.succeeded"), 1);
+    ck_assert_int_eq(jint(a->json, "attempts.failed"), 1);
+    ck_assert_double_gt(json_number_value(jget(a->json, "attempts.mean_seconds")), 0);
+    answer_free(a);
     server_free(s);
 }
 END_TEST

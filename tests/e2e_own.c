@@ -4,9 +4,13 @@
  */
 #include "harness_tokens.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define RACES 50
 
 START_TEST(a_token_sees_its_own_jobs)
 {
@@ -205,6 +209,80 @@ START_TEST(a_token_has_its_own_schedules)
 }
 END_TEST
 
+/* A token, and what came of the names that it asked for. */
+struct rival {
+    struct server *s;
+    const char *token;
+    pthread_barrier_t *start;
+    int status[RACES];
+};
+
+static void *ask_for_all(void *arg)
+{
+    struct rival *r = arg;
+    char body[200], name[20];
+    for (int i = 0; i < RACES; i++) {
+        snprintf(name, sizeof(name), "n%d", i);
+        snprintf(body, sizeof(body), CRON, name);
+        pthread_barrier_wait(r->start);
+        r->status[i] = status_of(r->s, r->token, "POST", "/v1/schedules", body);
+    }
+    return NULL;
+}
+
+/* Both ask for a new name at the same moment: it is the one's or the other's. */
+START_TEST(a_name_is_given_once)
+{
+    char *conf = NULL, path[40];
+    add_token(&conf, "one", A_CONTROL, "scopes = read, submit, control");
+    add_token(&conf, "two", OTHER, "scopes = read, submit, control");
+    struct server *s = server_new(conf, (const char *const[]){"--http-threads", "2", NULL});
+    pthread_barrier_t start;
+    struct rival one = {.s = s, .token = A_CONTROL, .start = &start};
+    struct rival two = {.s = s, .token = OTHER, .start = &start};
+    pthread_t thread;
+    ck_assert_int_eq(pthread_barrier_init(&start, NULL, 2), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, ask_for_all, &two), 0);
+    ask_for_all(&one);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < RACES; i++) {
+        bool first = one.status[i] == 200;
+        ck_assert_int_eq(one.status[i] + two.status[i], 200 + 409);
+        snprintf(path, sizeof(path), "/v1/schedules/n%d", i);
+        ck_assert_int_eq(status_of(s, A_CONTROL, "GET", path, NULL), first ? 200 : 404);
+        ck_assert_int_eq(status_of(s, OTHER, "GET", path, NULL), first ? 404 : 200);
+    }
+    pthread_barrier_destroy(&start);
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
+/* Who replaces a schedule while there are no tokens leaves it to its owner. */
+START_TEST(a_time_without_tokens_takes_nothing)
+{
+    char *conf = NULL, body[200];
+    add_token(&conf, "one", A_CONTROL, "scopes = read, submit, control");
+    struct server *s = server_new(conf, NULL);
+    snprintf(body, sizeof(body), CRON, "mine");
+    ck_assert_int_eq(status_of(s, A_CONTROL, "POST", "/v1/schedules", body), 200);
+    server_configure(s, "");
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    server_restart(s);
+    ck_assert_int_eq(status_of(s, NULL, "POST", "/v1/schedules", body), 200);
+    server_configure(s, conf);
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    server_restart(s);
+    ck_assert_int_eq(status_of(s, A_CONTROL, "GET", "/v1/schedules/mine", NULL), 200);
+    ck_assert_int_eq(status_of(s, A_CONTROL, "DELETE", "/v1/schedules/mine", NULL), 204);
+    ck_assert_int_eq(status_of(s, A_CONTROL, "DELETE", "/v1/schedules/mine", NULL), 404);
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -212,6 +290,8 @@ int main(void)
         figures_are_of_all_and_tell_of_no_job,
         who_sees_the_jobs_of_others_does_not_change_them,
         a_token_has_its_own_schedules,
+        a_name_is_given_once,
+        a_time_without_tokens_takes_nothing,
     };
     return run_suite("own", tests, sizeof(tests) / sizeof(tests[0]));
 }

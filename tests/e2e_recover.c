@@ -77,6 +77,14 @@ static int64_t ask(const char *file, const char *sql)
     return n;
 }
 
+static void change(const char *file, const char *sql)
+{
+    sqlite3 *c;
+    ck_assert_int_eq(sqlite3_open(file, &c), SQLITE_OK);
+    ck_assert_msg(sqlite3_exec(c, sql, NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(c));
+    sqlite3_close(c);
+}
+
 /* How many jobs may be lost with a page: those with a part in it, or all. */
 static int64_t at_stake(const char *good, unsigned page)
 {
@@ -159,26 +167,47 @@ END_TEST
  * far from where one looks for them. */
 START_TEST(both_ends_of_a_table_are_hit)
 {
-    static const char *const tables[] = {"jobs", "blobs"};
+    enum { CALLS = 300 };
+    static const char more[] =
+        "INSERT INTO leases (key, tail, job_key, job_tail, attempt, task_id, started_us, "
+        "expires_us, "
+        "ends_us, duration_us, worker) SELECT key + 5000000, 1, key, tail, 1, 1, 1, 1, 0, 1, "
+        "hex(zeroblob(100)) FROM jobs ORDER BY key LIMIT 300;"
+        "INSERT INTO deliveries (key, tail, subject_key, subject_tail, is_group, url, created_us, "
+        "next_us, ended) SELECT key + 9000000, 1, key, tail, 0, hex(zeroblob(100)), 1, 1, 3 FROM "
+        "jobs ORDER BY key LIMIT 300";
+    static const char *const tables[] = {"jobs", "blobs", "leases", "deliveries"};
     static const char *const order[] = {"ASC", "DESC"};
-    char good[300], db[300], file[300], sql[200];
+    char good[300], full[300], db[300], file[300], sql[200];
     struct server *s = stopped(good);
     snprintf(db, sizeof(db), "%s/data/jobmill.db", s->dir);
-    int64_t stake = 0;
-    for (int i = 0; i < 4; i++) {
+    int64_t stake = 0, rows[2] = {CALLS, CALLS};
+    change(db, more);
+    snprintf(full, sizeof(full), "%s/full.db", s->dir);
+    shell("cp %s %s", db, full);
+    for (int i = 0; i < 8; i++) {
         snprintf(
             sql, sizeof(sql),
             "SELECT pageno FROM dbstat WHERE name = '%s' AND pagetype = 'leaf' ORDER BY path %s"
             " LIMIT 1",
             tables[i / 2], order[i % 2]);
-        unsigned page = (unsigned)ask(good, sql);
-        stake += at_stake(good, page);
+        unsigned page = (unsigned)ask(full, sql);
+        stake += at_stake(full, page);
+        if (i >= 4) {
+            snprintf(sql, sizeof(sql), "SELECT ncell FROM dbstat WHERE pageno = %u", page);
+            rows[i / 2 - 2] -= ask(full, sql);
+        }
         overwrite(db, page);
     }
     ck_assert_int_lt(stake, 40);
     int64_t n = recovered(s, file);
     ck_assert_int_ge(n, JOBS - stake);
     ck_assert_int_lt(n, JOBS);
+    for (int i = 0; i < 2; i++) { /* but those of jobs that are lost */
+        snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", tables[i + 2]);
+        ck_assert_int_gt(rows[i], CALLS / 2);
+        ck_assert_int_ge(ask(file, sql), rows[i] - stake);
+    }
     shell("cp %s %s", good, db);
     server_restart(s);
     server_free(s);
@@ -265,14 +294,6 @@ START_TEST(groups_are_lost)
 }
 END_TEST
 
-static void change(const char *file, const char *sql)
-{
-    sqlite3 *c;
-    ck_assert_int_eq(sqlite3_open(file, &c), SQLITE_OK);
-    ck_assert_msg(sqlite3_exec(c, sql, NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(c));
-    sqlite3_close(c);
-}
-
 /* A batch of the jobs, and a job that waits for its end. */
 static void batch(struct server *s, const char *jobs, char group[40], char after[40])
 {
@@ -313,6 +334,58 @@ START_TEST(jobs_of_groups_are_lost)
     ck_assert_str_eq(jstr(a->json, "error.code"), "dependency_failed");
     answer_free(a);
     answer_free(await_state(s, after_lost, "failed"));
+    server_free(s);
+}
+END_TEST
+
+/* Who waits for whom is found again by what jobs say that they depend on. */
+START_TEST(who_waits_for_whom_is_lost)
+{
+    enum { DONE, OPEN, LOST, GROUP };
+    char id[4][40], child[6][40], db[300], body[300];
+    static const char *const ends[] = {"succeeded", "succeeded", "succeeded",
+                                       "failed",    "succeeded", "succeeded"};
+    struct server *s = server_new(NULL, NULL);
+    answer_free(post(s, "/v1/tasks/noop/pause", "", 200));
+    struct answer *a = run_job(s, "{\"task\":\"echo\"}");
+    snprintf(id[DONE], sizeof(id[DONE]), "%s", jstr(a->json, "id"));
+    answer_free(a);
+    snprintf(id[OPEN], sizeof(id[OPEN]), "%s", submit(s, "{\"task\":\"noop\"}"));
+    snprintf(id[LOST], sizeof(id[LOST]), "%s", submit(s, "{\"task\":\"noop\",\"priority\":7}"));
+    batch(s, "{\"task\":\"noop\"},{\"task\":\"noop\"}", id[GROUP], child[2]);
+    static const char *const format[] = {
+        "{\"task\":\"echo\",\"depends_on\":[\"%s\",\"%s\"]}", /* its row is lost */
+        "{\"task\":\"echo\",\"depends_on\":[\"%s\"]}",
+        NULL,                                                 /* of the group, see above */
+        "{\"task\":\"echo\",\"depends_on\":[\"%s\",\"%s\"]}", /* and so is its parent */
+        "{\"task\":\"echo\",\"depends_on\":[\"%s\",\"%s\"],\"on_dependency_failure\":\"run\"}",
+        "{\"task\":\"echo\",\"depends_on\":[\"%s\",\"%s\"]}" /* one row of two is lost */
+    };
+    const char *const parents[][2] = {{id[DONE], id[OPEN]}, {id[OPEN], ""},
+                                      {NULL, NULL},         {id[DONE], id[LOST]},
+                                      {id[LOST], id[OPEN]}, {id[OPEN], id[GROUP]}};
+    for (int i = 0; i < 6; i++) {
+        if (!format[i])
+            continue;
+        snprintf(body, sizeof(body), format[i], parents[i][0], parents[i][1]);
+        snprintf(child[i], sizeof(child[i]), "%s", submit(s, body));
+    }
+    stop(s);
+    snprintf(db, sizeof(db), "%s/data/jobmill.db", s->dir);
+    change(db, "DELETE FROM dependencies WHERE child <> (SELECT max(key) FROM jobs) OR parent IN "
+               "(SELECT key FROM job_groups); DELETE FROM jobs WHERE priority = 7");
+    go_on(s);
+    a = await_state(s, child[3], "failed");
+    ck_assert_str_eq(jstr(a->json, "error.code"), "dependency_failed");
+    ck_assert_ptr_nonnull(strstr(jstr(a->json, "error.message"), id[LOST]));
+    answer_free(a);
+    for (int i = 0; i < 6; i++) {
+        if (i != 3)
+            answer_free(await_state(s, child[i], "scheduled"));
+    }
+    answer_free(post(s, "/v1/tasks/noop/resume", "", 200));
+    for (int i = 0; i < 6; i++)
+        answer_free(await_state(s, child[i], ends[i]));
     server_free(s);
 }
 END_TEST
@@ -418,14 +491,10 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {what_was_not_hit_is_there,
-                                  both_ends_of_a_table_are_hit,
-                                  a_service_goes_on_from_it,
-                                  groups_are_lost,
-                                  jobs_of_groups_are_lost,
-                                  a_number_is_damaged,
-                                  names_are_lost,
-                                  a_service_is_not_read_from,
-                                  what_cannot_be};
+    const TTest *const tests[] = {what_was_not_hit_is_there,  both_ends_of_a_table_are_hit,
+                                  a_service_goes_on_from_it,  groups_are_lost,
+                                  jobs_of_groups_are_lost,    who_waits_for_whom_is_lost,
+                                  a_number_is_damaged,        names_are_lost,
+                                  a_service_is_not_read_from, what_cannot_be};
     return run_suite("recover", tests, sizeof(tests) / sizeof(tests[0]));
 }

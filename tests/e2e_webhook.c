@@ -4,6 +4,7 @@
  */
 #include "harness.h"
 #include "harness_clock.h"
+#include "harness_preload.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -239,6 +240,55 @@ START_TEST(the_end_is_told_that_it_was)
 }
 END_TEST
 
+static bool is_gone(struct server *s, const char *id)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+    struct answer *a = http(s, "GET", path, NULL, NULL);
+    bool gone = a->status == 404;
+    answer_free(a);
+    return gone;
+}
+
+/* Its job is old, and that of a group's call; they go when it was made. */
+START_TEST(who_is_to_be_called_of_is_kept)
+{
+    char body[200], *id[3];
+    receiver_start();
+    atomic_store(&rc.status, 503);
+    clock_own();
+    struct server *s = server_new("[server]\nkeep_for = 1h\nwebhook_delays = 1d\n" MAY, NULL);
+    id[0] = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
+    snprintf(body, sizeof(body),
+             "{\"jobs\":[{\"task\":\"noop\"}],\"callback_url\":\"http://127.0.0.1:%d/hook\"}",
+             rc.port);
+    struct answer *a = post(s, "/v1/jobs/batch", body, 202);
+    id[1] = strdup(jstr(a->json, "jobs.0.id"));
+    answer_free(a);
+    id[2] = strdup(submit(s, "{\"task\":\"noop\"}"));
+    for (int i = 0; i < 3; i++)
+        answer_free(await_state(s, id[i], "succeeded"));
+    eventually(sample(s, "jobmill_webhook_deliveries_total{result=\"failed\"}") == 2, LONG_MS);
+    for (int day = 0; day < 2; day++) {
+        server_kill9(s);
+        atomic_store(&rc.status, day ? 200 : 503);
+        clock_step(day ? 1.1 * 86400 : 7200);
+        server_restart(s);
+        if (day == 0) {
+            eventually(is_gone(s, id[2]), LONG_MS);
+            ck_assert(!is_gone(s, id[0]) && !is_gone(s, id[1]));
+            ck_assert_int_eq(atomic_load(&rc.calls), 2);
+        }
+    }
+    eventually(is_gone(s, id[0]) && is_gone(s, id[1]), LONG_MS);
+    ck_assert_int_eq(atomic_load(&rc.calls), 4);
+    for (int i = 0; i < 3; i++)
+        free(id[i]);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
 START_TEST(a_call_that_is_forgotten_is_told_of)
 {
     char words[200];
@@ -335,6 +385,30 @@ START_TEST(addresses_that_are_not_public_are_refused)
 }
 END_TEST
 
+/* Of the two of this name one may not be called, and the other one answers: that is told. */
+START_TEST(one_address_of_a_name_is_enough)
+{
+    receiver_start();
+    names_own();
+    atomic_store(&rc.status, 503);
+    struct server *s = server_new("[server]\nwebhook_delays = 10ms\n" MAY, NULL);
+    char *id = submit_with(s, "has.two", "\"task\":\"noop\""), path[100];
+    eventually(delivery_is(s, id, "given_up"), LONG_MS);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+    struct answer *a = get(s, path, 200);
+    ck_assert_str_eq(jstr(a->json, "deliveries.0.last_error"), "it answered 503");
+    ck_assert_int_eq(jint(a->json, "deliveries.0.last_status"), 503);
+    answer_free(a);
+    atomic_store(&rc.status, 204);
+    free(id);
+    id = submit_with(s, "has.two", "\"task\":\"noop\"");
+    eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    free(id);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
 START_TEST(a_kill_loses_no_call)
 {
     receiver_start();
@@ -409,9 +483,26 @@ START_TEST(days_of_attempts)
 }
 END_TEST
 
+/* Nobody waits for a name that is not found: neither other calls nor the end of the service. */
+START_TEST(a_name_service_that_is_silent_stops_nothing)
+{
+    receiver_start();
+    names_own();
+    struct server *s = server_new(CONF MAY, NULL);
+    free(submit_with(s, "no.silent", "\"task\":\"noop\""));
+    eventually(names_asked() == 1, LONG_MS);
+    char *id = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
+    eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    free(id);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
 START_TEST(wrong_settings_are_refused)
 {
     static const char *const wrong[] = {"webhook_allow = here\n", "webhook_delays = soon\n",
+                                        "webhook_delays = 1s, 1 m, 30m, 2h\n",
                                         "webhook_secret_file = /nonexistent\n"};
     char out[8192], conf[500];
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -431,13 +522,16 @@ int main(void)
         every_end_is_told,
         it_is_tried_again_until_it_is_taken,
         the_end_is_told_that_it_was,
+        who_is_to_be_called_of_is_kept,
         a_call_that_is_forgotten_is_told_of,
         what_cannot_be_read_now_is_told_later,
         it_is_given_up,
         addresses_that_are_not_public_are_refused,
+        one_address_of_a_name_is_enough,
         a_kill_loses_no_call,
         days_of_attempts,
         wrong_settings_are_refused,
+        a_name_service_that_is_silent_stops_nothing,
     };
     return run_suite("webhook", tests, sizeof(tests) / sizeof(tests[0]));
 }

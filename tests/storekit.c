@@ -210,3 +210,117 @@ void recount(void)
     for (int i = 0; i < JOB_STATES; i++)
         ck_assert_uint_eq(c.state[i], seen[i]);
 }
+
+/* ---- what others depend on ---- */
+
+void ends_and_settles(const struct id *id, enum attempt_end how)
+{
+    struct attempt a = {.job = *id, .number = 1, .end = how, .permanent = true};
+    a.error = JOB_ERROR_NONE;
+    if (how == ATTEMPT_FAILED)
+        job_error_set(&a.error, "boom", "it broke");
+    struct finish_policy p = {.now_us = 9000, .backoff_us = backoff};
+    enum job_state state;
+    bool more;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    ck_assert(!more);
+    commit();
+    attempt_release(&a);
+}
+
+void runs_and_ends(const struct id *id, uint32_t number, enum attempt_end how)
+{
+    struct id got = claim_one();
+    enum job_state state;
+    ck_assert(id_equal(&got, id));
+    struct attempt a = {.job = *id, .number = number, .end = how, .permanent = true};
+    a.error = JOB_ERROR_NONE;
+    struct finish_policy p = {.now_us = 9600, .backoff_us = backoff};
+    bool more;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9600, &more), 0);
+    commit();
+}
+
+void service_dies(void)
+{
+    struct recovery rec;
+    close_store();
+    open_store();
+    ck_assert_int_eq(store_recover(s, 9000, &rec), 0);
+    settle();
+}
+
+struct id group_of(int n, struct id *jobs)
+{
+    struct group g = {.created_us = 1000};
+    ck_assert_int_eq(id_new(&g.id), 0);
+    begin();
+    ck_assert_int_eq(store_group_add(s, &g), 0);
+    for (int i = 0; i < n; i++) {
+        struct job j;
+        make(&j, alpha, JOB_RUNNING, 0);
+        j.group = g.id;
+        ck_assert_int_eq(insert(&j, NULL), 0);
+        jobs[i] = j.id;
+        job_release(&j);
+    }
+    commit();
+    return g.id;
+}
+
+void wait_for(struct job *j, const struct id *parents, size_t n)
+{
+    j->parents = malloc(n * sizeof(*parents));
+    ck_assert_ptr_nonnull(j->parents);
+    memcpy(j->parents, parents, n * sizeof(*parents));
+    j->parents_count = n;
+    for (size_t i = 0; i < n; i++) {
+        char text[ID_TEXT];
+        id_format(&parents[i], text);
+        buf_addf(&j->depends_on, "%s\"%s\"", i ? "," : "[", text);
+    }
+    buf_addc(&j->depends_on, ']');
+}
+
+struct id child_with(struct job *j, const struct id *parents, size_t n)
+{
+    wait_for(j, parents, n);
+    return keep(j);
+}
+
+struct id child_of(const struct id *parents, size_t n, bool anyway)
+{
+    struct job j;
+    make(&j, beta, JOB_QUEUED, 0);
+    j.run_anyway = anyway;
+    return child_with(&j, parents, n);
+}
+
+void add_children(const struct id *parent)
+{
+    for (int i = 0; i < CHILDREN; i++) {
+        struct job j;
+        make(&j, beta, JOB_QUEUED, 0);
+        wait_for(&j, parent, 1);
+        ck_assert_int_eq(insert(&j, NULL), 0);
+        job_release(&j);
+    }
+}
+
+void ends_and_settles_some(const struct id *id)
+{
+    struct attempt a = {.job = *id, .number = 1, .end = ATTEMPT_SUCCEEDED};
+    struct finish_policy policy = {.now_us = 9000, .backoff_us = backoff};
+    enum job_state state;
+    bool more;
+    begin();
+    ck_assert_int_eq(store_finish(s, &a, &policy, &state), 0);
+    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
+    commit();
+    ck_assert(more);
+    ck_assert_uint_gt(store_count(s, beta, JOB_SCHEDULED), 0);
+}

@@ -43,4 +43,22 @@ size_t due(int64_t now_us); /* what is due at this time is moved; how many */
 int settle(void);   /* passes on what ended at 9000, in as few transactions as it takes; how many */
 void recount(void); /* the store's counters must equal a recount through lists */
 
+/* ---- what others depend on ---- */
+
+#define CHILDREN 5000 /* more than one transaction passes an end on to */
+
+/* Its first attempt ends at 9000, for good, and that is passed on in the same transaction. */
+void ends_and_settles(const struct id *id, enum attempt_end how);
+/* It is the next to be claimed, as attempt `number`, which ends likewise. */
+void runs_and_ends(const struct id *id, uint32_t number, enum attempt_end how);
+/* The store is opened anew, as after a crash, and all is passed on. */
+void service_dies(void);
+struct id group_of(int n, struct id *jobs); /* n running jobs of alpha */
+void wait_for(struct job *j, const struct id *parents, size_t n);
+struct id child_with(struct job *j, const struct id *parents, size_t n); /* wait_for and keep */
+struct id child_of(const struct id *parents, size_t n, bool anyway);     /* a job of beta */
+void add_children(const struct id *parent); /* CHILDREN of them, in the open transaction */
+void ends_and_settles_some(
+    const struct id *id); /* it succeeds, and some of its children are told */
+
 #endif

@@ -222,6 +222,7 @@ static int sweep(struct run *r)
     size_t gone;
     bool more;
     struct keep_rule rule = {.task_id = r->m.task[pick(r, 2)],
+                             .now_us = r->m.now_us,
                              .before_us = pick(r, 3) == 0 ? r->m.now_us : 0,
                              .most = 40};
     int err = store_sweep_jobs(r->store, &rule, 20, &gone, &more);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -21,6 +22,7 @@
 #define REMOVE_MS  20    /* what was killed may be about to end */
 #define PROCESSES  "cgroup.procs"
 #define SUBTREE    "cgroup.subtree_control"
+#define DIGITS     "0123456789"
 #define CONTROLLED "cgroup.controllers"
 
 static char set_up[CGROUP_PATH]; /* by this process; "": it was not */
@@ -163,12 +165,11 @@ int cgroup_make(struct cgroup *g, const char *own, uint64_t memory, uint32_t pro
     *g = (struct cgroup){.enter_fd = -1};
     if (!own[0] || (!memory && !processes))
         return 0;
-    if (snprintf(g->path, sizeof(g->path), "%s/" SERVICE "-%d-%u", own, getpid(), ++made) >=
-        (int)sizeof(g->path)) {
-        g->path[0] = '\0';
-        return ENAMETOOLONG;
+    int err = EEXIST; /* left behind by one that had this number before */
+    while (err == EEXIST) {
+        int len = snprintf(g->path, sizeof(g->path), "%s/" SERVICE "-%d-%u", own, getpid(), ++made);
+        err = len >= (int)sizeof(g->path) ? ENAMETOOLONG : mkdir(g->path, 0755) < 0 ? errno : 0;
     }
-    int err = mkdir(g->path, 0755) < 0 ? errno : 0;
     if (err) {
         g->path[0] = '\0';
         return err;
@@ -217,17 +218,36 @@ void cgroup_remove(struct cgroup *g)
     g->path[0] = '\0'; /* what is left now goes with the worker: cgroup_forget() */
 }
 
-void cgroup_forget(const char *own, pid_t worker)
+/* Is it a program's: its worker's number, or any, and its own? */
+static bool is_programs(const char *name, pid_t worker)
 {
-    char begin[32];
+    static const char begin[] = SERVICE "-";
+    if (strncmp(name, begin, sizeof(begin) - 1) != 0)
+        return false;
+    const char *at = name + sizeof(begin) - 1;
+    size_t digits = strspn(at, DIGITS),
+           more = at[digits] == '-' ? strspn(at + digits + 1, DIGITS) : 0;
+    return digits && more && !at[digits + 1 + more] && (!worker || strtol(at, NULL, 10) == worker);
+}
+
+static void remove_those(const char *own, pid_t worker)
+{
     DIR *d = own[0] ? opendir(own) : NULL;
     if (!d)
         return;
-    int len = snprintf(begin, sizeof(begin), SERVICE "-%d-", worker);
     for (const struct dirent *e; (e = readdir(d));) {
-        if (strncmp(e->d_name, begin, (size_t)len) == 0 &&
-            unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) < 0)
+        if (is_programs(e->d_name, worker) && unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) < 0)
             log_warn("the cgroup %s cannot be removed: %s", e->d_name, strerror(errno));
     }
     closedir(d);
+}
+
+void cgroup_forget(const char *own, pid_t worker)
+{
+    remove_those(own, worker);
+}
+
+void cgroup_sweep(const char *own)
+{
+    remove_those(own, 0);
 }

@@ -79,6 +79,17 @@ static int add_truncation(scmp_filter_ctx c)
     return err ? err : refuse(c, ENOSYS, SCMP_SYS(openat2), 0, NULL);
 }
 
+/* It makes, connects and reads sockets by calls that no filter sees. */
+static int add_io_uring(scmp_filter_ctx c)
+{
+    static const int calls[] = {SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
+                                SCMP_SYS(io_uring_register)};
+    int err = 0;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && !err; i++)
+        err = refuse(c, ENOSYS, calls[i], 0, NULL);
+    return err;
+}
+
 /* All families but those allowed: below the first, between two, above the last. */
 static int add_sockets(scmp_filter_ctx c, enum filter_sockets sockets)
 {
@@ -105,6 +116,8 @@ static int add_all(scmp_filter_ctx c, enum filter_sockets sockets, bool calls, b
     int err = calls ? add_calls(c) : 0;
     if (!err && calls && old_landlock)
         err = add_truncation(c);
+    if (!err)
+        err = add_io_uring(c);
     return err ? err : add_sockets(c, sockets);
 }
 

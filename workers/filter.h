@@ -22,8 +22,8 @@ struct filter {
 
 bool filter_works(void); /* does this kernel have what is needed? */
 
-/* `calls`: the list of filter.def as well as the sockets; `old_landlock`: its version is below 3, and does not know of
- * truncation. 0, or an errno. The caller releases it. */
+/* Of the sockets, and of io_uring, which could make them. `calls`: of the list of filter.def as well; `old_landlock`: its
+ * version is below 3, and does not know of truncation. 0, or an errno. The caller releases it. */
 int filter_make(struct filter *f, enum filter_sockets sockets, bool calls, bool old_landlock);
 void filter_release(struct filter *f);
 

@@ -63,7 +63,7 @@ static int clear_ms(void)
     return atomic_load_explicit(&fs.h.board->draining, memory_order_acquire) ? DRAIN_MS : CLEAR_MS;
 }
 
-/* Nothing that was started here is left, nor a directory of it. */
+/* Nothing that was started here is left, nor a directory or a cgroup of it. */
 static _Noreturn void end_with_all(int status)
 {
     reaper_kill_tree(getpid());
@@ -72,6 +72,7 @@ static _Noreturn void end_with_all(int status)
         if (fs.worker[i].pid)
             workdir_remove_all(fs.worker[i].pid);
     }
+    cgroup_sweep(fs.h.defs->machine.cgroup);
     _exit(status);
 }
 
@@ -382,17 +383,23 @@ static _Noreturn void forkserver_main(void)
 
 static const struct taskdefs *swept; /* the data directory is this service's: so are the jobs' */
 
+static void sweep(void)
+{
+    workdir_sweep(swept->sandbox_uid);
+    cgroup_sweep(swept->machine.cgroup);
+}
+
 void forkserver_sweep(const struct taskdefs *defs)
 {
     swept = defs;
-    workdir_sweep(defs->sandbox_uid);
+    sweep();
 }
 
 void forkserver_kill_all(int limit_ms)
 {
     (void)reaper_clear(NULL, NULL, limit_ms);
     if (swept)
-        workdir_sweep(swept->sandbox_uid);
+        sweep();
 }
 
 pid_t forkserver_start(const struct heritage *h, int *control)

@@ -4,7 +4,8 @@
  * What the filter names is looked up here, a bounded number of jobs, and changed by the writer in
  * one transaction; each is changed only if its state then allows it. The answer has the address
  * that goes on behind them, state by state and from new to old, so that a client gets to all of
- * them, also where what was changed is soon again as the filter wants it.
+ * them, also where what was changed is soon again as the filter wants it. A retry goes from old to
+ * new, as what depends on others is younger, up to what there was when it was first asked for.
  */
 #include "api.h"
 #include "api_list.h"
@@ -25,7 +26,8 @@ struct look {
     const enum job_state *states;
     size_t n, at;                    /* states[at] is looked at; at == n: all were */
     enum job_state some[JOB_STATES]; /* `states`, where the filter names some of the act's */
-    bool has_before;                 /* in which so much was seen: */
+    bool upward;
+    bool has_before; /* in which so much was seen: */
     struct id before;
     struct id *ids; /* what was found; room for BULK_LIMIT */
     size_t count;
@@ -59,6 +61,7 @@ static int look_on(struct job_filter f, struct look *l)
     struct job_page page;
     f.state = (int)l->states[l->at];
     f.states = 0;
+    f.upward = l->upward;
     f.has_before = l->has_before;
     f.before = l->before;
     f.limit = (unsigned)(BULK_LIMIT - l->count);
@@ -210,11 +213,21 @@ static void bulk_named(struct request *rq, enum change_kind kind, const char *te
         request_commit(rq, NULL, changed);
 }
 
+/* All that there is by now is older than an id that is made now. */
+static int set_end(struct job_filter *f)
+{
+    struct id now;
+    int err = f->until_us ? 0 : id_new(&now);
+    if (!err && !f->until_us)
+        f->until_us = id_time_us(&now) + US_PER_MS;
+    return err;
+}
+
 /* `states`: those that the act is for, the filter's own being one of them. */
 static void bulk(struct request *rq, enum change_kind kind, const enum job_state *states, size_t n)
 {
     struct job_filter f = {.state = -1};
-    struct look l = {.states = states, .n = n};
+    struct look l = {.states = states, .n = n, .upward = kind == CHANGE_RETRY};
     struct problem p = {0};
     const char *ids = request_param(rq, "ids", &p);
     if (ids) {
@@ -230,7 +243,11 @@ static void bulk(struct request *rq, enum change_kind kind, const enum job_state
         return;
     c->bulk = kind;
     c->ids = l.ids = calloc(BULK_LIMIT, sizeof(*l.ids));
-    int err = l.ids ? find(rq, &f, &l) : -ERR_NOMEM;
+    int err = l.ids ? 0 : -ERR_NOMEM;
+    if (!err && l.upward)
+        err = set_end(&f);
+    if (!err)
+        err = find(rq, &f, &l);
     c->ids_count = l.count;
     if (err)
         request_error(rq, err);

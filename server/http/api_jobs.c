@@ -355,8 +355,10 @@ static void deleted(struct request *rq)
     const struct change *c = rq->change;
     struct problem p;
     if (c->err == -ERR_CONFLICT) {
-        problem_set(&p, c->err, "the job is %s: only those that have ended can be forgotten",
-                    job_state_name(c->one.job.state));
+        problem_set(&p, c->err, "the job is %s: %s", job_state_name(c->one.job.state),
+                    job_state_final(c->one.job.state)
+                        ? "jobs that depend on it are still being told; try again in a moment"
+                        : "only those that have ended can be forgotten");
         request_problem(rq, &p);
     } else if (c->err) {
         refuse_change(rq);

@@ -115,10 +115,11 @@ static bool wait_for(struct request *rq, const struct id *what, size_t n, int64_
     return rq->parked;
 }
 
-/* Until l->ticket has passed. */
+/* Until l->ticket has passed. Whoever reads what there is waits so, too: it needs no room. */
 static bool wait_for_collector(struct request *rq, const struct logs *l,
                                void (*then)(struct request *rq))
 {
+    rq->brief = true;
     if (!wait_for(rq, &collector_key, 1, l->ticket_until, then))
         return false;
     if (collector_passed(l->ticket))
@@ -156,6 +157,7 @@ static bool wait_for_more(struct request *rq, struct logs *l)
     if (l->ticket)
         return wait_for_collector(rq, l, NULL);
     const struct id what[2] = {rq->id, joblog_key(&rq->id)};
+    rq->brief = false;
     if (!wait_for(rq, what, 2, l->until_us, NULL))
         return false;
     if (joblog_has_more(&l->view) || has_ended(&rq->id))
@@ -194,8 +196,8 @@ static ssize_t more(struct request *rq, char *out, size_t max)
         buf_release(&l->ready);
         if (!l->view.all)
             request_aside(rq, read_on);
-        else if (!wait_for_more(rq, l))
-            return REPLY_END;
+        else if (!wait_for_more(rq, l)) /* a refusal to wait is set as an answer, too late */
+            return rq->reply.status == 200 ? REPLY_END : REPLY_BROKEN;
         if (rq->parked)
             return 0;
     }
@@ -223,9 +225,12 @@ static void answer(struct request *rq)
 static void begin(struct request *rq)
 {
     struct logs *l = rq->reply.source.state;
-    if (!collector_passed(l->ticket) && wait_for_collector(rq, l, begin))
+    if (!collector_passed(l->ticket) && (wait_for_collector(rq, l, begin) || rq->reply.status != 0))
         return;
     l->ticket = 0;
+    rq->brief = false;
+    if (l->follow_us > 0 && !has_ended(&rq->id) && !request_may_wait(rq))
+        return; /* told now: an answer that has begun can only be broken off */
     if (l->tail != UINT64_MAX || l->skip > 0) /* it looks at all of the file */
         request_aside(rq, answer);
     else

@@ -183,17 +183,6 @@ static void changed(struct request *rq)
         answer_schedule(rq, c->schedule->name);
 }
 
-static void put(struct request *rq)
-{
-    const struct change *c = rq->change;
-    if (c->err) {
-        answer_error(rq, c->err, c->schedule->name);
-        return;
-    }
-    request_add_header(rq, "Location", "/v1/schedules/%s", c->schedule->name);
-    answer_schedule(rq, c->schedule->name);
-}
-
 static struct change *change_new(struct request *rq, enum schedule_act act)
 {
     struct change *c = request_change(rq, CHANGE_SCHEDULE);
@@ -209,18 +198,48 @@ static struct change *change_new(struct request *rq, enum schedule_act act)
     return c;
 }
 
-/* A schedule of somebody else's is not replaced; one that is, keeps its owner. */
-static int check_owner(const struct request *rq, struct schedule *g, struct problem *p)
+/* A schedule of somebody else's is not replaced; one that is, keeps its owner: then that is in
+ * `owner`. 0, or an error with p. */
+static int check_owner(const struct request *rq, const char *name, char owner[JOB_TASK_MAX + 1],
+                       struct problem *p)
 {
     struct schedule old;
-    if (!rq->caller.token || reader_schedule(g->name, &old) != 0)
+    int err = reader_schedule(name, &old);
+    if (err == -ERR_NO_SCHEDULE)
         return 0;
-    int err = caller_sees(&rq->caller, old.job.owner)
-                  ? caller_may_change(&rq->caller, old.job.owner, "schedule", p)
-                  : problem_set(p, ERR_CONFLICT, "the name `%s` is taken", g->name);
-    memcpy(g->job.owner, old.job.owner, sizeof(g->job.owner));
+    if (err)
+        return problem_set(p, err, "%s", err_sentence(err));
+    err = caller_sees(&rq->caller, old.job.owner)
+              ? caller_may_change(&rq->caller, old.job.owner, "schedule", p)
+              : problem_set(p, ERR_CONFLICT, "the name `%s` is taken", name);
+    memcpy(owner, old.job.owner, sizeof(old.job.owner));
     schedule_release(&old);
     return err;
+}
+
+/* Since its owner was looked at, somebody else made one of this name, and was first. */
+static void overtaken(struct request *rq, const char *name)
+{
+    struct problem p;
+    char owner[JOB_TASK_MAX + 1];
+    if (check_owner(rq, name, owner, &p) == 0)
+        problem_set(&p, ERR_CONFLICT, "`%s` became another token's meanwhile: ask again", name);
+    request_problem(rq, &p);
+}
+
+static void put(struct request *rq)
+{
+    const struct change *c = rq->change;
+    if (c->err == -ERR_FORBIDDEN) {
+        overtaken(rq, c->schedule->name);
+        return;
+    }
+    if (c->err) {
+        answer_error(rq, c->err, c->schedule->name);
+        return;
+    }
+    request_add_header(rq, "Location", "/v1/schedules/%s", c->schedule->name);
+    answer_schedule(rq, c->schedule->name);
 }
 
 void api_schedules_put(struct request *rq)
@@ -233,7 +252,7 @@ void api_schedules_put(struct request *rq)
     if (!err)
         err = submit_schedule(c, rq->body.data, rq->body.len, &p);
     if (!err)
-        err = check_owner(rq, c->schedule, &p);
+        err = check_owner(rq, c->schedule->name, c->schedule->job.owner, &p);
     if (err)
         request_problem(rq, &p);
     else
@@ -242,16 +261,10 @@ void api_schedules_put(struct request *rq)
 
 void api_schedules_delete(struct request *rq)
 {
-    struct change *c = change_new(rq, SCHEDULE_DELETE);
-    struct schedule g;
-    if (!c || !path_name(rq, c->schedule->name))
-        return;
-    if (rq->caller.token) {
-        if (!read_own(rq, c->schedule->name, &g))
-            return;
-        schedule_release(&g);
-    }
-    request_commit(rq, NULL, changed);
+    char name[SCHEDULE_NAME_MAX + 1];
+    struct change *c = path_name(rq, name) ? change_new(rq, SCHEDULE_DELETE) : NULL;
+    if (c && read_own(rq, name, c->schedule))
+        request_commit(rq, NULL, changed);
 }
 
 static void hold(struct request *rq, bool paused)

@@ -99,6 +99,7 @@ struct request {
     /* parked: held or suspended */
     void (*then)(struct request *rq);
     bool parked, waiting, left;
+    bool brief; /* its waits are for the service itself: no client's long poll, and none of max_waiting */
     bool resumed; /* it was parked before: it has waited, or changed something */
     atomic_int pending; /* what must come before it goes on: the commit, the end of the wait */
     atomic_int hold;    /* how it is parked: enum hold of suspend.c */
@@ -195,6 +196,8 @@ void request_wait(struct request *rq, void (*then)(struct request *rq));
 void request_wait_any(struct request *rq, const struct id *ids, size_t n,
                       void (*look)(struct request *rq), void (*then)(struct request *rq));
 void request_wait_not(struct request *rq);
+/* Is there room for one more who waits? False: there is none, and that is answered. */
+bool request_may_wait(struct request *rq);
 bool request_ending(void); /* the service ends: nobody waits any more */
 
 /* ---- between request.c and suspend.c ---- */

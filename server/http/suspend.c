@@ -235,13 +235,28 @@ static bool room_to_wait(void)
 static bool may_wait(struct request *rq)
 {
     struct problem p;
-    if (room_to_wait())
+    if (rq->brief || room_to_wait())
         return true;
     problem_set(&p, ERR_TOO_MANY_WAITING, "%lld clients wait already; ask without waiting",
                 (long long)http_conf->waiting);
     p.retry_after = 5;
     request_problem(rq, &p);
     return false;
+}
+
+/* Its wait does not come about, or is over. */
+static void give_room(const struct request *rq)
+{
+    if (!rq->brief)
+        atomic_fetch_sub(&r.waiting, 1);
+}
+
+bool request_may_wait(struct request *rq)
+{
+    if (!may_wait(rq))
+        return false;
+    give_room(rq);
+    return true;
 }
 
 void request_drop_query(struct request *rq)
@@ -367,7 +382,7 @@ void request_wait(struct request *rq, void (*then)(struct request *rq))
     if (!may_wait(rq))
         return;
     if (!park(rq, SUSPENDED, 1, then)) {
-        atomic_fetch_sub(&r.waiting, 1);
+        give_room(rq);
         then(rq);
         return;
     }
@@ -397,7 +412,7 @@ void request_wait_any(struct request *rq, const struct id *ids, size_t n,
         return;
     }
     if (!park(rq, SUSPENDED, look ? 2 : 1, then)) {
-        atomic_fetch_sub(&r.waiting, 1);
+        give_room(rq);
         free(m);
         return;
     }
@@ -500,7 +515,7 @@ void request_unpark(struct request *rq)
         deadline_phase(rq->conn, PHASE_HANDLING);
     many_leave(rq);
     if (rq->waiting)
-        atomic_fetch_sub(&r.waiting, 1);
+        give_room(rq);
     rq->waiting = false;
     unhold(rq);
 }

@@ -33,13 +33,13 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define AT_ONCE            32
-#define TIMEOUT_S          15
-#define ANSWER_MAX         65536 /* bytes of an answer that are read; they are dropped */
-#define SECRETS_MAX        2
-#define WEBHOOK_DELAYS_MAX 511 /* bytes of the setting */
-#define TURN_MS            1000
-#define WAITING_MAX        256 /* calls that wait here; the others wait in the store */
+#define AT_ONCE     32
+#define TIMEOUT_S   15
+#define ANSWER_MAX  65536 /* bytes of an answer that are read; they are dropped */
+#define SECRETS_MAX 2
+#define DELAYS_MAX  512 /* bytes of them */
+#define TURN_MS     1000
+#define WAITING_MAX 256 /* calls that wait here; the others wait in the store */
 #define WAITING_US                                                                                 \
     (DELIVERY_AGAIN_US - (TIMEOUT_S + 5) * US_PER_S) /* then the store gives it again */
 
@@ -133,17 +133,41 @@ void webhook_sign(const uint8_t *secret, size_t secret_len, const char *id, int6
     buf_adds(out, text);
 }
 
+/* The first of them, in `words`; strtok_r finds the next ones by `save`. NULL: none, or too long.
+ */
+static char *first_delay(const char *text, char words[DELAYS_MAX], char **save)
+{
+    size_t len = strlen(text);
+    if (len >= DELAYS_MAX)
+        return NULL;
+    memcpy(words, text, len + 1);
+    return strtok_r(words, ", \t", save);
+}
+
 int64_t webhook_delay(const char *text, unsigned n)
 {
-    char words[WEBHOOK_DELAYS_MAX + 1], *save = NULL;
+    char words[DELAYS_MAX], *save = NULL;
     int64_t us = -1;
-    if (strlen(text) >= sizeof(words))
-        return -1;
-    memcpy(words, text, strlen(text) + 1);
-    char *w = strtok_r(words, ", \t", &save);
+    char *w = first_delay(text, words, &save);
     for (; w && n > 0; n--)
         w = strtok_r(NULL, ", \t", &save);
     return w && value_time(w, &us) && us >= 0 ? us : -1;
+}
+
+int webhook_check_delays(const char *text, struct buf *why)
+{
+    char words[DELAYS_MAX], *save = NULL;
+    int64_t us;
+    char *w = first_delay(text, words, &save);
+    bool none = !w;
+    while (w && value_time(w, &us) && us >= 0)
+        w = strtok_r(NULL, ", \t", &save);
+    if (!w && !none)
+        return 0;
+    buf_addf(why, "webhook_delays = %s: must be times, as 5s, 5m, 1h", text);
+    if (w)
+        buf_addf(why, "; `%s` is none", w);
+    return -ERR_CONFIG;
 }
 
 /* ---- secrets ---- */
@@ -337,6 +361,7 @@ static bool set_options(struct call *c)
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* a name that is not found in time keeps its own thread alone */
     SET(CURLOPT_TIMEOUT, (long)TIMEOUT_S);
     SET(CURLOPT_POST, 1L);
     SET(CURLOPT_POSTFIELDS, c->body.data);
@@ -416,7 +441,7 @@ static void finish(CURL *easy, CURLcode code)
     lib.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     end_call(c);
     bool answered = code == CURLE_OK || (code == CURLE_WRITE_ERROR && c->answered > ANSWER_MAX);
-    if (c->address_refused)
+    if (!answered && c->address_refused)
         snprintf(text, sizeof(text),
                  "the address is not public, and webhook_allow does not name it");
     else if (!answered)
@@ -489,19 +514,6 @@ void webhook_call(const struct delivery *d, size_t n)
     }
 }
 
-static bool delays_ok(const char *text)
-{
-    char words[WEBHOOK_DELAYS_MAX + 1], *save = NULL;
-    int64_t us;
-    if (strlen(text) >= sizeof(words) || webhook_delay(text, 0) < 0)
-        return false;
-    memcpy(words, text, strlen(text) + 1);
-    char *w = strtok_r(words, ", \t", &save);
-    while (w && value_time(w, &us))
-        w = strtok_r(NULL, ", \t", &save);
-    return !w;
-}
-
 int webhook_check(const struct conf *conf, struct buf *why)
 {
     if (!address_list_parse(&k.allow, conf->webhook_allow)) {
@@ -509,11 +521,8 @@ int webhook_check(const struct conf *conf, struct buf *why)
                  conf->webhook_allow);
         return -ERR_CONFIG;
     }
-    if (!delays_ok(conf->webhook_delays)) {
-        buf_addf(why, "webhook_delays = %s: must be times, as 5s, 5m, 1h", conf->webhook_delays);
-        return -ERR_CONFIG;
-    }
-    return read_secrets(conf->webhook_secret_file, why);
+    int err = webhook_check_delays(conf->webhook_delays, why);
+    return err ? err : read_secrets(conf->webhook_secret_file, why);
 }
 
 int webhook_start(const struct conf *conf, struct buf *why)

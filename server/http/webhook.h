@@ -36,5 +36,7 @@ void webhook_sign(const uint8_t *secret, size_t secret_len, const char *id, int6
                   const char *body, size_t len, struct buf *out);
 /* Pure: "5s, 5m": the n-th pause (0: the first) in microseconds, or -1 past the last or for a bad text. */
 int64_t webhook_delay(const char *text, unsigned n);
+/* Pure: is each of them a time, and is there one? 0; -ERR_CONFIG with *why. */
+int webhook_check_delays(const char *text, struct buf *why);
 
 #endif

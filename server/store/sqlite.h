@@ -131,6 +131,7 @@ struct store_task {
     int64_t held;                   /* queued jobs that wait for their concurrency key; likewise */
     int64_t held_delta;             /* of the open transaction */
     int64_t swept_key;              /* how far store_sweep_jobs came */
+    uint64_t swept_over;            /* jobs up to there that must be kept for now */
     size_t result_guess;            /* length of an inline result of late; the same */
     int64_t lent;                   /* queued jobs that a worker has already; the same */
 };
@@ -144,7 +145,13 @@ struct who {
 };
 
 /* How something that others depend on stands. */
-enum parent_end { PARENT_OPEN, PARENT_SUCCEEDED, PARENT_FAILED, PARENT_CANCELLED };
+enum parent_end {
+    PARENT_OPEN,
+    PARENT_SUCCEEDED,
+    PARENT_FAILED,
+    PARENT_CANCELLED,
+    PARENT_LOST /* its row is not there, as after a recovery of a damaged store: its tail is not known */
+};
 
 #define SEEN_SETS 1024
 #define SEEN_WAYS 4
@@ -163,10 +170,14 @@ struct ending {
     bool is_group;
 };
 
+/* In job_groups.open: jobs of it that were forgotten had failed (or expired), or were cancelled. */
+enum group_lost { GROUP_LOST_FAILED = 2, GROUP_LOST_CANCELLED = 4 };
+
 /* The moves of one group's jobs in the open transaction. */
 struct group_moves {
     int64_t key;
     int64_t delta[JOB_STATES];
+    unsigned lost;
 };
 
 /* How many of a task's jobs with a concurrency key run. */
@@ -294,6 +305,7 @@ int sqlite_insert(struct store *s, struct store_new *new);
 /* Of a job that is to run again: notes anew what of its depends_on has not ended, into job->waits. What has
  * ended, however that was, or is forgotten holds it no more. */
 int wait_again(struct sqlite_store *s, struct job *job);
+int parse_parents(struct job *job); /* its depends_on, into job->parents */
 int put_blob(struct sqlite_store *s, uint64_t key, enum blob_kind kind, const struct buf *b);
 /* What a row holds in place of a result, so that it does not grow later. */
 struct param row_room(const struct sqlite_store *s, uint32_t task_id, bool runs);
@@ -403,6 +415,10 @@ int note_callback(struct sqlite_store *s, int64_t key, uint64_t tail, int ended,
                   size_t len);
 /* The job or group is forgotten. *unmade: one of its calls was still to be made. */
 int drop_callbacks(struct sqlite_store *s, int64_t key, bool *unmade);
+/* A call of the job, or of the group (0: none), is still to be made: 1. Not one that is overdue for a week:
+ * where none can be made, what waits for calls must not be kept for ever. */
+int call_waits(struct sqlite_store *s, int64_t key, int64_t group_key);
+int64_t call_overdue_us(void); /* wall: those to be made before that are */
 void warn_unmade(struct sqlite_store *s, const char *what, const struct id *id); /* now and then */
 bool sqlite_deliveries_new(struct store *s);
 int sqlite_deliveries_due(struct store *s, int64_t now_us, int64_t again_us,
@@ -431,11 +447,12 @@ int sqlite_stream_get(struct store *s, const char *key, int64_t now_us, struct s
 int sqlite_stream_put(struct store *s, const struct store_key *key, const struct stream_mark *m);
 int sqlite_read_stream(struct store_reader *r, const char *key, int64_t now_us,
                        struct stream_mark *out);
+int expire_job(struct sqlite_store *s, int64_t key, int64_t now_us); /* one that has not begun */
 int close_group(struct sqlite_store *s, int64_t key, int64_t now_us);
 int streams_expire(struct sqlite_store *s, int64_t now_us); /* closes groups whose lines come no more */
+/* What a key is of: idempotency.kind. COMING and WHOLE are of a stream. */
+enum key_kind { KEY_JOB, KEY_GROUP, KEY_COMING, KEY_WHOLE, KEY_DUPLICATE };
 /* The key of this group has expired and may become another's, which then nothing would close. */
-/* What a key is of: idempotency.kind. */
-enum key_kind { KEY_JOB, KEY_GROUP, KEY_COMING, KEY_WHOLE, /* of a stream */ KEY_DUPLICATE };
 int stream_over(struct sqlite_store *s, int kind, const struct id *group, int64_t now_us);
 int sqlite_clock_set(struct store *s, int64_t step_us);
 int sqlite_state_of(struct store *s, const struct id *id, enum job_state *state);

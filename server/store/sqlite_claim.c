@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HELD_MAX 1000 /* jobs that one call holds, so that a long row of them stalls nobody */
+#define HELD_MAX 1000 /* jobs that one call holds or ends, so that a row of them stalls nobody */
 
 /* Of one task's queue. */
 struct head {
@@ -238,7 +238,7 @@ static int pick_some(struct sqlite_store *s, struct queues *q, struct pick *pick
 
 /* ---- claims ---- */
 
-/* A queued job begins its next attempt: 1; 0: its key is full, it is held. */
+/* A queued job begins its next attempt: 1; 0: its key is full, it is held; or its time is over. */
 static int start_job(struct sqlite_store *s, const struct pick *p, int64_t now_us, struct job *out)
 {
     const struct claim_quota *quota = p->head->quota;
@@ -251,6 +251,10 @@ static int start_job(struct sqlite_store *s, const struct pick *p, int64_t now_u
     db_done(&s->db, st);
     if (err)
         return err;
+    if (out->expires_us && out->expires_us <= now_us && out->attempt == 0) {
+        job_release(out); /* there were too many to end all of them when their time came */
+        return expire_job(s, p->key, now_us);
+    }
     if (out->concurrency_key[0]) {
         const struct running_key *k = key_find(s, out->task_id, out->concurrency_key);
         if (k && k->n >= quota->per_key) {
@@ -292,7 +296,7 @@ static int claim(struct sqlite_store *s, struct queues *q, size_t want, int64_t 
 {
     struct pick picks[STORE_BATCH];
     size_t held = 0, before;
-    do { /* again when some of the first were held: others stand behind them */
+    do { /* again when some of the first did not begin: others stand behind them */
         size_t picked = 0;
         before = held;
         int err = pick_some(s, q, picks, want - *n, &picked);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define UNMADE_EVERY_US (10 * US_PER_S)
+#define OVERDUE_US      (7 * INT64_C(86400) * US_PER_S)
 
 enum {
     C_KEY,
@@ -64,6 +65,20 @@ int drop_callbacks(struct sqlite_store *s, int64_t key, bool *unmade)
     return got;
 }
 
+int64_t call_overdue_us(void)
+{
+    return clock_wall_us() - OVERDUE_US;
+}
+
+int call_waits(struct sqlite_store *s, int64_t key, int64_t group_key)
+{
+    int got = db_first(&s->db, STMT_CALL_WAITS,
+                       PARAMS(P_INT(key), P_INT(group_key), P_INT(call_overdue_us())));
+    if (got == 1)
+        db_done(&s->db, STMT_CALL_WAITS);
+    return got;
+}
+
 void warn_unmade(struct sqlite_store *s, const char *what, const struct id *id)
 {
     char text[ID_TEXT], others[64] = "";
@@ -76,8 +91,8 @@ void warn_unmade(struct sqlite_store *s, const char *what, const struct id *id)
     if (s->unmade)
         snprintf(others, sizeof(others), ", as %llu others since the last that was told",
                  (unsigned long long)s->unmade);
-    log_warn("%s %s is forgotten before its callback_url was called%s: keep_for, keep_max and "
-             "keep_bytes must outlast webhook_delays",
+    log_warn("%s %s is forgotten before its callback_url was called%s: keep_max and keep_bytes "
+             "must outlast webhook_delays",
              what, text, others);
     s->unmade_said_us = now_us;
     s->unmade = 0;

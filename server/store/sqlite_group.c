@@ -53,7 +53,9 @@ int group_find(const struct sqlite_store *s, const struct db *d, const struct id
     int err = (uint64_t)sqlite3_column_int64(st, 0) == id_tail(id) ? 0 : -ERR_NO_GROUP;
     out->created_us = sqlite3_column_int64(st, 1);
     out->finished_us = sqlite3_column_int64(st, 2);
-    out->open = sqlite3_column_int(st, 3) != 0;
+    out->open = sqlite3_column_int(st, 3) & 1;
+    out->lost_failed = sqlite3_column_int(st, 3) & GROUP_LOST_FAILED;
+    out->lost_cancelled = sqlite3_column_int(st, 3) & GROUP_LOST_CANCELLED;
     for (int i = 0; i < JOB_STATES; i++)
         out->state[i] = (uint64_t)sqlite3_column_int64(st, 4 + i);
     int url_len = sqlite3_column_bytes(st, 4 + JOB_STATES);
@@ -82,9 +84,9 @@ static enum parent_end end_of(uint64_t failed, uint64_t cancelled)
 
 enum parent_end group_end(const struct group *g)
 {
-    return is_ended(g)
-               ? end_of(g->state[JOB_FAILED] + g->state[JOB_EXPIRED], g->state[JOB_CANCELLED])
-               : PARENT_OPEN;
+    return is_ended(g) ? end_of(g->state[JOB_FAILED] + g->state[JOB_EXPIRED] + g->lost_failed,
+                                g->state[JOB_CANCELLED] + g->lost_cancelled)
+                       : PARENT_OPEN;
 }
 
 enum parent_end parent_end_of(enum job_state state)
@@ -136,6 +138,14 @@ static struct group_moves *moves_of(struct sqlite_store *s, int64_t group_key)
     return m;
 }
 
+/* What a group keeps of a job that is forgotten: how the group ended does not change by that. */
+static unsigned lost_by(enum job_state state)
+{
+    return state == JOB_CANCELLED                        ? GROUP_LOST_CANCELLED
+           : state == JOB_FAILED || state == JOB_EXPIRED ? GROUP_LOST_FAILED
+                                                         : 0;
+}
+
 void count_move(struct sqlite_store *s, const struct who *who, int from, int to)
 {
     struct store_task *t = sqlite_task(s, who->task_id);
@@ -149,6 +159,8 @@ void count_move(struct sqlite_store *s, const struct who *who, int from, int to)
         if (m)
             m->delta[from]--;
     }
+    if (to < 0 && m)
+        m->lost |= lost_by((enum job_state)from);
     if (to < 0)
         return;
     t->delta[to]++;
@@ -212,7 +224,7 @@ int group_flush(struct sqlite_store *s, int64_t now_us)
         int got = db_first(&s->db, STMT_GROUP_COUNT,
                            PARAMS(P_INT(m.key), P_INT(m.delta[0]), P_INT(m.delta[1]),
                                   P_INT(m.delta[2]), P_INT(m.delta[3]), P_INT(m.delta[4]),
-                                  P_INT(m.delta[5]), P_INT(m.delta[6])));
+                                  P_INT(m.delta[5]), P_INT(m.delta[6]), P_INT(m.lost)));
         if (got != 1)
             return got < 0 ? got : -ERR_STORE_CORRUPT;
         int err = group_told(s, STMT_GROUP_COUNT, m.key, now_us);
@@ -249,7 +261,8 @@ int sqlite_sweep_groups(struct store *base, int64_t before_us, size_t limit, siz
     } empty[CHILDREN_AT_ONCE];
     size_t n = 0;
     limit = limit < CHILDREN_AT_ONCE ? limit : CHILDREN_AT_ONCE;
-    int got = db_first(&s->db, STMT_GROUPS_EMPTY, PARAMS(P_INT(before_us), P_INT(limit)));
+    int got = db_first(&s->db, STMT_GROUPS_EMPTY,
+                       PARAMS(P_INT(before_us), P_INT(limit), P_INT(call_overdue_us())));
     for (; got == 1; got = db_next(&s->db, STMT_GROUPS_EMPTY)) {
         empty[n].key = sqlite3_column_int64(s->db.stmt[STMT_GROUPS_EMPTY], 0);
         empty[n++].tail = (uint64_t)sqlite3_column_int64(s->db.stmt[STMT_GROUPS_EMPTY], 1);
@@ -273,7 +286,8 @@ int end_child(struct sqlite_store *s, const struct job *child, enum parent_end w
     if (to == JOB_CANCELLED)
         job_error_set(&e, JOB_ERROR_CANCELLED, "%s, which it depends on, was cancelled", text);
     else
-        job_error_set(&e, JOB_ERROR_DEPENDENCY, "%s, which it depends on, did not succeed", text);
+        job_error_set(&e, JOB_ERROR_DEPENDENCY, "%s, which it depends on, %s", text,
+                      why == PARENT_LOST ? "is lost" : "did not succeed");
     struct who who = who_of(child);
     int err = db_run_one(s, STMT_JOB_END,
                          PARAMS(P_INT(who.key), P_INT(child->state), P_INT(to), P_INT(now_us),
@@ -307,11 +321,25 @@ static int wait_less(struct sqlite_store *s, const struct job *child, int64_t no
     return err;
 }
 
+/* The id of what the child depends on: of one that is lost, as the child names it. */
+static struct id parent_id(const struct ending *parent, struct job *child, int *err)
+{
+    struct id id;
+    id_make(&id, (uint64_t)parent->key, parent->tail);
+    *err = parent->end == PARENT_LOST ? parse_parents(child) : 0;
+    if (*err == -ERR_STORE_CORRUPT) /* what it names is lost, too */
+        *err = 0;
+    for (size_t i = 0; i < child->parents_count && !*err; i++) {
+        if ((int64_t)id_key(&child->parents[i]) == parent->key)
+            id = child->parents[i];
+    }
+    return id;
+}
+
 static int tell_child(struct sqlite_store *s, const struct ending *parent, int64_t child_key,
                       int64_t now_us)
 {
     struct job child;
-    struct id id;
     int n = db_run(&s->db, STMT_PARENT_DROP, PARAMS(P_INT(parent->key), P_INT(child_key)));
     if (n < 0)
         return n;
@@ -324,13 +352,9 @@ static int tell_child(struct sqlite_store *s, const struct ending *parent, int64
     if (err)
         return err;
     bool good = parent->end == PARENT_SUCCEEDED || child.run_anyway;
-    id_make(&id, (uint64_t)parent->key, parent->tail);
-    if (child.state != JOB_SCHEDULED || child.waits == 0)
-        err = 0; /* it ended for another reason */
-    else if (good)
-        err = wait_less(s, &child, now_us);
-    else
-        err = end_child(s, &child, parent->end, &id, now_us);
+    struct id id = parent_id(parent, &child, &err);
+    if (!err && child.state == JOB_SCHEDULED && child.waits > 0) /* else it ended already */
+        err = good ? wait_less(s, &child, now_us) : end_child(s, &child, parent->end, &id, now_us);
     job_release(&child);
     return err;
 }
@@ -359,7 +383,7 @@ static int tell_children(struct sqlite_store *s, const struct ending *parent, si
     }
 }
 
-/* How the parent of e->key stands now. One that is gone keeps the end that e names. */
+/* How the parent of e->key stands now. One that is not there keeps the end that e names. */
 static int look_again(struct sqlite_store *s, struct ending *e)
 {
     int64_t key = e->key;
@@ -493,7 +517,7 @@ static int collect_late(struct sqlite_store *s)
             key[n++] = sqlite3_column_int64(s->db.stmt[STMT_PARENTS_ENDED], 0);
         err = got;
         for (size_t i = 0; i < n && !err; i++) {
-            struct ending e = {.key = key[i], .end = PARENT_FAILED};
+            struct ending e = {.key = key[i], .end = PARENT_LOST}; /* if it is not there */
             after = key[i];
             err = look_again(s, &e);
             if (!err)

@@ -337,8 +337,7 @@ static bool each_parent(void *arg, size_t index, const char *value, size_t vlen)
            id_parse(&job->parents[job->parents_count++], value + 1, vlen - 2);
 }
 
-/* depends_on, as ids. */
-static int parse_parents(struct job *job)
+int parse_parents(struct job *job)
 {
     size_t most = job->depends_on.len / ID_TEXT; /* each has its quotes and a comma or bracket */
     job->parents = calloc(most ? most : 1, sizeof(*job->parents));

@@ -56,6 +56,19 @@ bool sqlite_gone(const struct store *base, size_t i, struct id *out)
     return true;
 }
 
+/* How it ended, or its group, is still to be passed on: 1. After a crash its row alone says that.
+ */
+static int is_untold(struct sqlite_store *s, const struct job *job)
+{
+    struct who who = who_of(job);
+    if (s->parents == 0)
+        return 0;
+    int got = db_first(&s->db, STMT_UNTOLD, PARAMS(P_INT(who.key), P_INT(who.group_key)));
+    if (got == 1)
+        db_done(&s->db, STMT_UNTOLD);
+    return got;
+}
+
 int sqlite_delete(struct store *base, const struct id *id, enum job_state *state)
 {
     struct sqlite_store *s = sqlite_of(base);
@@ -64,7 +77,8 @@ int sqlite_delete(struct store *base, const struct id *id, enum job_state *state
     if (err)
         return err;
     *state = job.state;
-    err = job_state_final(job.state) ? drop_job(s, &job) : -ERR_CONFLICT;
+    int kept = job_state_final(job.state) ? is_untold(s, &job) : 1;
+    err = kept < 0 ? kept : kept ? -ERR_CONFLICT : drop_job(s, &job);
     job_release(&job);
     return err;
 }
@@ -82,8 +96,31 @@ static uint64_t ended_of(const struct store_task *t)
 struct old {
     struct id id;
     enum job_state state;
-    int64_t finished_us;
+    int64_t finished_us, created_us, group_key;
+    bool calls; /* it has a callback_url */
 };
+
+/* Those made after the limit cannot have ended before it, and all that follow were made later. But
+ * not by an id, which is never before an earlier one: after a clock that was far ahead, all are;
+ * nor by what that clock showed. */
+static bool is_young(const struct old *o, const struct keep_rule *rule)
+{
+    return o->created_us > rule->before_us && o->created_us <= rule->now_us;
+}
+
+/* 1: a call tells of its end, or of its group's, and is still to be made. */
+static int is_called(struct sqlite_store *s, const struct old *o)
+{
+    return o->calls || o->group_key ? call_waits(s, (int64_t)id_key(&o->id), o->group_key) : 0;
+}
+
+/* Nobody named it. 1: it is gone; 0: it must be kept for now. */
+static int sweep_one(struct store *base, const struct id *id)
+{
+    enum job_state state;
+    int err = sqlite_delete(base, id, &state);
+    return err == -ERR_CONFLICT ? 0 : err ? err : 1;
+}
 
 int sqlite_sweep_jobs(struct store *base, const struct keep_rule *rule, size_t limit, size_t *gone,
                       bool *more)
@@ -105,24 +142,31 @@ int sqlite_sweep_jobs(struct store *base, const struct keep_rule *rule, size_t l
                 (uint64_t)sqlite3_column_int64(st, 1));
         o->state = (enum job_state)sqlite3_column_int(st, 2);
         o->finished_us = sqlite3_column_int64(st, 3);
+        o->created_us = sqlite3_column_int64(st, 4);
+        o->group_key = sqlite3_column_int64(st, 5);
+        o->calls = sqlite3_column_int(st, 6) != 0;
     }
     *more = n == limit;
     for (size_t i = 0; i < n && got >= 0; i++) {
-        bool too_many = ended_of(t) > rule->most;
-        /* those made after the limit cannot have ended before it */
-        if (!too_many && (rule->before_us == 0 || id_time_us(&old[i].id) > rule->before_us)) {
+        bool too_many = ended_of(t) > t->swept_over && ended_of(t) - t->swept_over > rule->most;
+        if (!too_many && (rule->before_us == 0 || is_young(&old[i], rule))) {
             *more = false;
             break;
         }
         t->swept_key = (int64_t)id_key(&old[i].id);
         if (!job_state_final(old[i].state) || (!too_many && old[i].finished_us >= rule->before_us))
             continue;
-        enum job_state state;
-        got = sqlite_delete(base, &old[i].id, &state);
-        *gone += got == 0;
+        int spared = too_many ? 0 : is_called(s, &old[i]); /* `most` is a bound, an age is none */
+        if (spared == 1)
+            continue;
+        got = spared < 0 ? spared : sweep_one(base, &old[i].id);
+        *gone += got == 1;
+        t->swept_over += got == 0;
     }
-    if (!*more)
+    if (!*more) {
         t->swept_key = 0;
+        t->swept_over = 0;
+    }
     return got < 0 ? got : 0;
 }
 
@@ -162,9 +206,8 @@ int sqlite_sweep_bytes(struct store *base, uint64_t bytes, size_t limit, size_t 
         s->swept_key = (int64_t)id_key(&old[i].id);
         if (!job_state_final(old[i].state))
             continue;
-        enum job_state state;
-        got = sqlite_delete(base, &old[i].id, &state);
-        *gone += got == 0;
+        got = sweep_one(base, &old[i].id);
+        *gone += got == 1;
         used = got < 0 ? used : pages_of(s, STMT_USED_PAGES);
     }
     *more = n == limit && used > most;

@@ -275,18 +275,20 @@ static int scan_first(struct scan *sc, const struct db *d)
     const struct job_filter *f = sc->filter;
     uint64_t before = f->has_before ? id_key(&f->before) : INT64_MAX;
     before = before < sc->key_until ? before : sc->key_until;
+    if (f->upward) { /* above it */
+        before = f->has_before ? id_key(&f->before) : 0;
+        before = before + 1 < sc->key_from ? sc->key_from - 1 : before;
+    }
     if (f->group) {
-        uint64_t from = f->has_before ? id_key(&f->before) : 0;
         sc->stmt = f->upward ? STMT_LIST_GROUP_UP : STMT_LIST_GROUP;
-        return db_first(d, sc->stmt,
-                        PARAMS(P_INT(f->upward ? from : before), P_INT(id_key(f->group))));
+        return db_first(d, sc->stmt, PARAMS(P_INT(before), P_INT(id_key(f->group))));
     }
     if (f->tag) {
-        sc->stmt = STMT_LIST_TAG;
+        sc->stmt = f->upward ? STMT_LIST_TAG_UP : STMT_LIST_TAG;
         return db_first(d, sc->stmt, PARAMS(P_INT(before), P_STR(f->tag)));
     }
     if (f->state == JOB_FAILED || f->state == JOB_CANCELLED || f->state == JOB_EXPIRED) {
-        sc->stmt = STMT_LIST_ENDED;
+        sc->stmt = f->upward ? STMT_LIST_ENDED_UP : STMT_LIST_ENDED;
         return db_first(d, sc->stmt, PARAMS(P_INT(before), P_INT(f->state)));
     }
     if (sc->task_id && f->state != JOB_RUNNING) {
@@ -378,14 +380,14 @@ static int scan_page(struct sqlite_reader *r, struct scan *sc, unsigned what, si
     sqlite3_stmt *row = r->db.stmt[sc->stmt];
     size_t bytes = 0; /* of inputs and results on the page */
     for (; got == 1; got = db_next(&r->db, sc->stmt)) {
+        uint64_t key = (uint64_t)sqlite3_column_int64(row, 0);
+        if (sc->filter->upward ? key >= sc->key_until : key < sc->key_from)
+            break; /* the rest is younger, or older */
         bool match = scan_matches(sc, row);
         if (match && page_full(sc->filter, page, bytes)) {
             page->more = true;
             break;
         }
-        uint64_t key = (uint64_t)sqlite3_column_int64(row, 0);
-        if (!sc->filter->upward && key < sc->key_from)
-            break; /* the rest is older */
         id_make(&page->last, key, (uint64_t)sqlite3_column_int64(row, 1));
         int err = !match   ? 0
                   : search ? page_add(r, &page->last, what | READ_INPUT, STORE_INLINE, page)

@@ -5,7 +5,8 @@
  * The damaged file is only read. Each table is walked from both ends; where a page cannot be read
  * the keys between are searched for what lies between two bad pages, by steps and by what names
  * rows elsewhere. A row without which another makes no sense takes it along: a job whose input is
- * lost is no job. What follows from rows (counters, groups' counts, tags) is made anew.
+ * lost is no job. What follows from rows (counters, groups' counts, tags) is made anew, and who
+ * waits for whom is completed by what jobs say that they depend on.
  */
 #include "sqlite.h"
 
@@ -29,8 +30,7 @@ struct range {
 
 struct salvage {
     sqlite3 *from, *to;
-    int version;  /* of the damaged store's schema */
-    bool learned; /* the table `known` has the keys of jobs */
+    int version; /* of the damaged store's schema */
     struct store_salvage *out;
     struct buf *why;
 };
@@ -54,6 +54,7 @@ static bool is_damage(int rc)
 struct table {
     char name[40], key[40]; /* key: the first column of the primary key */
     bool keyed;             /* it is a number */
+    bool learned;           /* the table `known` has what its index tells */
     struct buf columns;     /* those that both stores have */
     sqlite3_stmt *up, *down, *put;
     sqlite3_stmt *hint; /* keys of a range that it may have; NULL: nothing names them */
@@ -99,23 +100,32 @@ static int describe(struct salvage *s, struct table *t)
     return 0;
 }
 
-/* Where else the keys of a table are told: in the new store, and for jobs in an index of the
- * damaged one. */
+#define LEARNED "SELECT key FROM temp.known WHERE key BETWEEN ?1 AND ?2"
+
+/* Where else the keys of a table are told: in the new store, or in an index of the damaged one. */
 static const struct {
     const char *table, *sql;
+    const char *index, *column; /* of LEARNED: which, and what it is sorted by */
 } hints[] = {
-    {"jobs", "SELECT key FROM temp.known WHERE key BETWEEN ?1 AND ?2"},
-    {"blobs", "SELECT key * 4 FROM jobs WHERE key BETWEEN ?1 / 4 AND ?2 / 4"},
-    {"attempts", "SELECT key FROM jobs WHERE key BETWEEN ?1 AND ?2"},
-    {"checkpoints", "SELECT key FROM jobs WHERE key BETWEEN ?1 AND ?2"},
-    {"dependencies", "SELECT key FROM jobs WHERE key BETWEEN ?1 AND ?2"},
-    {"job_groups", "SELECT DISTINCT group_key FROM jobs WHERE group_key > 0 AND group_key BETWEEN "
-                   "?1 AND ?2"},
+    {"jobs", LEARNED, "jobs_task", "task_id"},
+    {"leases", LEARNED, "leases_job", "job_key"},
+    {"deliveries", LEARNED, "deliveries_subject", "subject_key"},
+    {"blobs", "SELECT key * 4 FROM jobs WHERE key BETWEEN ?1 / 4 AND ?2 / 4", NULL, NULL},
+    {"attempts", "SELECT key FROM jobs WHERE key BETWEEN ?1 AND ?2", NULL, NULL},
+    {"checkpoints", "SELECT key FROM jobs WHERE key BETWEEN ?1 AND ?2", NULL, NULL},
+    {"dependencies",
+     "SELECT key FROM jobs WHERE key BETWEEN ?1 AND ?2 UNION ALL SELECT key FROM job_groups WHERE "
+     "key BETWEEN ?1 AND ?2",
+     NULL, NULL},
+    {"job_groups",
+     "SELECT DISTINCT group_key FROM jobs WHERE group_key > 0 AND group_key BETWEEN ?1 AND ?2",
+     NULL, NULL},
 };
+#define HINTS (sizeof(hints) / sizeof(hints[0]))
 
 static int prepare_hint(struct salvage *s, struct table *t)
 {
-    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+    for (size_t i = 0; i < HINTS; i++) {
         if (strcmp(hints[i].table, t->name) == 0 &&
             sqlite3_prepare_v2(s->to, hints[i].sql, -1, &t->hint, NULL) != SQLITE_OK)
             return say(s, s->to, sqlite3_errcode(s->to), "read the new store");
@@ -228,13 +238,13 @@ static int walk_from(struct salvage *s, struct table *t, struct range r, int64_t
     return 0;
 }
 
-/* The keys of jobs in the order of an index, as far as it can be read. */
-static int learn(struct salvage *s, const char *order)
+/* The keys of a table in the order of an index, as far as it can be read. */
+static int learn(struct salvage *s, size_t hint, const char *order)
 {
     sqlite3_stmt *from = NULL, *to = NULL;
-    char sql[120];
-    snprintf(sql, sizeof(sql),
-             "SELECT key FROM jobs INDEXED BY jobs_task ORDER BY task_id%s, key%s", order, order);
+    char sql[160];
+    snprintf(sql, sizeof(sql), "SELECT key FROM %s INDEXED BY %s ORDER BY %s%s, key%s",
+             hints[hint].table, hints[hint].index, hints[hint].column, order, order);
     int rc = sqlite3_prepare_v2(s->to, "INSERT OR IGNORE INTO temp.known (key) VALUES (?1)", -1,
                                 &to, NULL);
     if (rc == SQLITE_OK && sqlite3_prepare_v2(s->from, sql, -1, &from, NULL) == SQLITE_OK) {
@@ -249,12 +259,21 @@ static int learn(struct salvage *s, const char *order)
     return rc == SQLITE_OK || rc == SQLITE_DONE ? 0 : say(s, s->to, rc, "write the new store");
 }
 
-static int learn_jobs(struct salvage *s)
+/* From both ends of the index, when they are first asked for. */
+static int learn_table(struct salvage *s, struct table *t)
 {
-    int err = s->learned ? 0 : learn(s, "");
-    if (!err && !s->learned)
-        err = learn(s, " DESC");
-    s->learned = true;
+    int err = 0;
+    for (size_t i = 0; i < HINTS && !t->learned && !err; i++) {
+        if (!hints[i].index || strcmp(hints[i].table, t->name) != 0)
+            continue;
+        if (sqlite3_exec(s->to, "DELETE FROM temp.known", NULL, NULL, NULL) != SQLITE_OK)
+            err = say(s, s->to, sqlite3_errcode(s->to), "write the new store");
+        if (!err)
+            err = learn(s, i, "");
+        if (!err)
+            err = learn(s, i, " DESC");
+    }
+    t->learned = true;
     return err;
 }
 
@@ -263,7 +282,7 @@ static int learn_jobs(struct salvage *s)
 static int follow_hints(struct salvage *s, struct table *t, struct range r, struct range rest[2],
                         bool left[2], bool *found)
 {
-    int err = t->hint && strcmp(t->name, "jobs") == 0 ? learn_jobs(s) : 0;
+    int err = t->hint ? learn_table(s, t) : 0;
     if (!t->hint || err)
         return err;
     (void)sqlite3_bind_int64(t->hint, 1, r.from);
@@ -350,11 +369,27 @@ static const char *const tables[] = {
     "tasks",       "jobs",  "blobs",     "attempts", "job_groups", "dependencies", "uniques",
     "idempotency", "pools", "schedules", "leases",   "deliveries", "checkpoints",  "job_tags"};
 
+/* Jobs that wait for more than is known of, as rows of `dependencies` are lost. */
+static const char short_of_rows[] =
+    "CREATE TEMP VIEW short AS SELECT j.key, j.depends_on FROM main.jobs j LEFT JOIN (SELECT "
+    "child, "
+    "count(*) AS n FROM main.dependencies GROUP BY child) d ON d.child = j.key WHERE j.state = 0 "
+    "AND j.waits > ifnull(d.n, 0)";
+
+/* What they name is noted as what they wait for. */
+#define WAIT_FOR                                                                                   \
+    "INSERT OR IGNORE INTO dependencies (parent, child) SELECT key_of(d.value), s.key FROM "       \
+    "temp.short s, json_each(s.depends_on) d WHERE json_valid(s.depends_on) AND "                  \
+    "key_of(d.value) IS NOT NULL "
+
 /* Large bytes are in `blobs`, which a job without its own cannot do without. Numbers of tasks are
  * places in an array (STORE_TASKS_MAX). A job whose group is lost is one of none, for a move of it
  * would be counted there. A group is made of the jobs that are left: without any it is gone, and
  * where none of them is to run it is opened, for the next start closes what is open, tells its
- * callback_url and passes its end on. */
+ * callback_url and passes its end on. A job whose rows of `dependencies` are lost waits for what it
+ * depends on and has not ended; where that is less than it waited for, for all of it: what is lost
+ * may have failed, and the next start lets it fail by that. One that names nothing waits for a key
+ * that no job has. */
 static const char *const mending[] = {
     "DELETE FROM tasks WHERE task_id NOT BETWEEN 1 AND " NUMBER(STORE_TASKS_MAX),
     "DELETE FROM jobs WHERE task_id NOT BETWEEN 1 AND " NUMBER(STORE_TASKS_MAX),
@@ -379,7 +414,7 @@ static const char *const mending[] = {
     "DELETE FROM uniques WHERE key NOT IN (SELECT key FROM jobs)",
     "UPDATE jobs SET group_key = 0, group_tail = 0 WHERE group_key <> 0 AND group_key NOT IN "
     "(SELECT key FROM job_groups)",
-    "DELETE FROM job_groups WHERE open = 0 AND key NOT IN (SELECT group_key FROM jobs)",
+    "DELETE FROM job_groups WHERE (open & 1) = 0 AND key NOT IN (SELECT group_key FROM jobs)",
     "UPDATE job_groups SET n0 = 0, n1 = 0, n2 = 0, n3 = 0, n4 = 0, n5 = 0, n6 = 0",
     "UPDATE job_groups SET n0 = c.n0, n1 = c.n1, n2 = c.n2, n3 = c.n3, n4 = c.n4, n5 = c.n5, "
     "n6 = c.n6 FROM (SELECT group_key, sum(state = 0) AS n0, sum(state = 1) AS n1, "
@@ -387,7 +422,14 @@ static const char *const mending[] = {
     "sum(state = 6) AS n6 FROM jobs WHERE group_key <> 0 GROUP BY group_key) AS c "
     "WHERE c.group_key = job_groups.key",
     "UPDATE job_groups SET finished_us = 0 WHERE n0 + n1 + n2 > 0",
-    "UPDATE job_groups SET open = 1 WHERE n0 + n1 + n2 = 0 AND finished_us = 0",
+    "UPDATE job_groups SET open = open | 1 WHERE n0 + n1 + n2 = 0 AND finished_us = 0",
+    "DELETE FROM dependencies WHERE child NOT IN (SELECT key FROM jobs)",
+    WAIT_FOR "AND (EXISTS (SELECT 1 FROM jobs WHERE key = key_of(d.value) AND state < 3) OR EXISTS "
+             "(SELECT 1 FROM job_groups WHERE key = key_of(d.value) AND finished_us = 0))",
+    WAIT_FOR,
+    "INSERT OR IGNORE INTO dependencies (parent, child) SELECT 1, key FROM temp.short",
+    "UPDATE jobs SET waits = d.n FROM (SELECT child, count(*) AS n FROM dependencies GROUP BY "
+    "child) AS d WHERE d.child = jobs.key AND state = 0 AND waits > 0 AND waits <> d.n",
     "DELETE FROM idempotency WHERE key NOT IN (SELECT key FROM jobs) AND kind IN (0, 4)",
     "DELETE FROM idempotency WHERE key NOT IN (SELECT key FROM job_groups) AND kind NOT IN (0, 4)",
     "INSERT OR IGNORE INTO job_tags (tag, key) SELECT t.value, j.key FROM jobs j, "
@@ -436,6 +478,16 @@ static int check_source(struct salvage *s)
     return err;
 }
 
+/* key_of(TEXT): that of an id, or NULL. */
+static void key_of(sqlite3_context *c, int n, sqlite3_value **arg)
+{
+    (void)n;
+    struct id id;
+    const char *text = (const char *)sqlite3_value_text(arg[0]);
+    if (text && id_parse(&id, text, (size_t)sqlite3_value_bytes(arg[0])))
+        sqlite3_result_int64(c, (int64_t)id_key(&id));
+}
+
 static int salvage(struct salvage *s)
 {
     int err = run(s, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = MEMORY; "
@@ -444,6 +496,11 @@ static int salvage(struct salvage *s)
         err = migrate_run(s->to, &s->out->version, s->why);
     if (!err)
         err = check_source(s);
+    if (!err && sqlite3_create_function(s->to, "key_of", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                        NULL, key_of, NULL, NULL) != SQLITE_OK)
+        err = say(s, s->to, sqlite3_errcode(s->to), "write the new store");
+    if (!err)
+        err = run(s, short_of_rows);
     if (!err)
         err = run(s, "CREATE TEMP TABLE known (key INTEGER PRIMARY KEY); BEGIN");
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !err; i++)

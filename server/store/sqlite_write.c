@@ -84,9 +84,12 @@ static int give_back(struct sqlite_store *s, const struct job *job, bool began)
     int err = db_run_one(
         s, STMT_JOB_RETURN,
         PARAMS(P_INT(who.key), P_INT(job->attempt), P_INT(job->attempt - 1), P_INT(began)));
-    if (!err)
-        count_move(s, &who, JOB_RUNNING, JOB_QUEUED);
-    return err;
+    if (err)
+        return err;
+    count_move(s, &who, JOB_RUNNING, JOB_QUEUED);
+    if (job->expires_us && !began && job->attempt == 1) /* it may expire again */
+        note_due(s, job->expires_us);
+    return 0;
 }
 
 static enum job_state follow_up(const struct job *job, const struct attempt *a)
@@ -281,7 +284,7 @@ int sqlite_cancel(struct store *base, const struct id *id, int64_t now_us, struc
     return err;
 }
 
-static int expire(struct sqlite_store *s, int64_t key, int64_t now_us)
+int expire_job(struct sqlite_store *s, int64_t key, int64_t now_us)
 {
     struct job job;
     int got = db_first(&s->db, STMT_JOB_GET, PARAMS(P_INT(key)));
@@ -397,7 +400,7 @@ static int expire_some(struct sqlite_store *s, int64_t now_us, size_t limit)
         for (; got == 1; got = db_next(&s->db, STMT_EXPIRED))
             keys[n++] = sqlite3_column_int64(s->db.stmt[STMT_EXPIRED], 0);
         for (size_t i = 0; i < n && got >= 0; i++)
-            got = expire(s, keys[i], now_us);
+            got = expire_job(s, keys[i], now_us);
         if (got < 0)
             return got;
         done += n;

@@ -125,7 +125,8 @@ struct claim_quota {
     bool brief;       /* of each job only what a local worker's claim needs is read (see row_claim) */
 };
 /* Moves up to `want` of the queued jobs of the given tasks to running, as their next attempt, by rank,
- * then age. A job whose concurrency key is full is held and left. Fills out[0..*n-1] (job_init'ed by
+ * then age. A job whose concurrency key is full is held and left; one whose time is over before it began expires
+ * (see store_settle). Fills out[0..*n-1] (job_init'ed by
  * the call) with input; the caller releases. STORE_HELD: so many were held that it came to no end; a later
  * transaction goes on behind them. */
 int store_claim(struct store *s, const struct claim_quota *quota, size_t quotas, size_t want,
@@ -170,7 +171,8 @@ int store_cancel(struct store *s, const struct id *id, int64_t now_us, struct jo
  * more. Fills *job as it then is. -ERR_CONFLICT (job filled) for another state; -ERR_NO_JOB. */
 int store_retry(struct store *s, const struct id *id, int64_t now_us, struct job *job);
 
-/* Forgets a job that has ended. -ERR_CONFLICT with *state: it has not; -ERR_NO_JOB. */
+/* Forgets a job that has ended. -ERR_CONFLICT with *state: it has not, or what depends on it or on its group is
+ * still to be told (see store_settle); -ERR_NO_JOB. */
 int store_delete(struct store *s, const struct id *id, enum job_state *state);
 
 /* Passes on what ended in this transaction: groups whose last job it was, jobs that waited for it, and
@@ -187,6 +189,7 @@ bool store_gone(const struct store *s, size_t i, struct id *out);
 /* What is kept of a task's ended jobs. */
 struct keep_rule {
     uint32_t task_id;
+    int64_t now_us;
     int64_t before_us; /* those that finished before this go; 0: none */
     uint64_t most;     /* more than so many that have ended: the oldest go; UINT64_MAX: no limit */
 };

@@ -138,7 +138,9 @@ static void read_value(const char *value)
     if (submit_url_ok(value, strlen(value)))
         must(strncmp(value, "http", 4) == 0 && strlen(value) <= JOB_URL_MAX &&
              !memchr(value, '@', strcspn(value + 8, "/?#") + 8));
-    must(webhook_delay(value, 0) >= -1);
+    struct buf why = BUF_INIT;
+    must(webhook_check_delays(value, &why) == 0 ? webhook_delay(value, 0) >= 0 : why.len > 0);
+    buf_release(&why);
     (void)address_list_parse(&list, value);
 }
 

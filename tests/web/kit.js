@@ -17,6 +17,10 @@ export function check(ok, what) {
 
 export const dir = mkdtempSync(join(tmpdir(), 'jobmill-web-'));
 const services = [];
+process.on('exit', () => { // also where a test throws before it runs
+  for (const service of services) service.kill('SIGKILL');
+  rmSync(dir, { recursive: true, force: true });
+});
 
 /** Starts a service on a port that was free; it is killed at the end. {base, kill} */
 export async function serve(name, ...options) {
@@ -42,7 +46,7 @@ export const allowed = { bases: [], trouble: false };
 /** A page that says yes to all questions. What it says on its console, throws, or asks of strangers is a failure. */
 export async function browse(options = {}) {
   browser ??= await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce', ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(60000); // longer than anything takes on a busy machine
   page.on('console', (m) => check(allowed.trouble || !['error', 'warning'].includes(m.type()) || / 4\d\d /.test(m.text()), `console: ${m.text()}`));
@@ -65,8 +69,6 @@ export async function run(name, all) {
     check(false, error.stack);
   } finally {
     await browser?.close();
-    for (const service of services) service.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
   }
   console.log(`${name}: ${failures} failures`);
   process.exit(failures ? 1 : 0);

@@ -165,6 +165,7 @@ await run('web', async () => {
   await page.goto(`${base}/#/jobs`);
   await page.getByRole('link', { name: /^failed/ }).click();
   await page.waitForURL(/state=failed/);
+  await page.getByText(/^All that are failed/).waitFor();
   await page.getByLabel(`Choose ${failed.id}`).check();
   await page.getByRole('button', { name: 'Delete', exact: true }).click();
   await page.getByText('1 job forgotten.').waitFor();
@@ -343,6 +344,7 @@ await run('web', async () => {
   allowed.bases = [base, there];
   await fetch(`${there}/v1/jobs?wait=60`, { method: 'POST', body: '{"task":"noop"}', headers: { Authorization: `Bearer ${secret.boss}` } });
   await page.goto(there);
+  await page.getByLabel('Token').waitFor();
   await axe('log in');
   await page.getByLabel('Token').fill(secret.reader);
   await page.getByRole('button', { name: 'Enter' }).click();

@@ -145,8 +145,9 @@ async function asItCame() {
   const job = await api('POST', '/v1/jobs?wait=60', `{"task":"echo","priority":3,"input":${input}}`);
   await page.goto(`${base}/#/jobs/${job.id}`);
   await page.waitForFunction((big) => [...document.querySelectorAll('.payload')].filter((p) => p.textContent.includes(big)).length === 2, BIG); // result and input
+  const copied = page.getByRole('button', { name: 'Copied' }).waitFor(); // it is said for two seconds only
   await page.getByRole('button', { name: 'Copy the input' }).click();
-  await page.getByRole('button', { name: 'Copied' }).waitFor();
+  await copied;
   check((await page.evaluate(() => navigator.clipboard.readText())) === input, 'the copy is as it came');
   await page.getByRole('link', { name: 'Submit a changed one' }).click();
   const form = page.locator('.task').first();
@@ -273,11 +274,13 @@ async function log() {
   await further(stood);
   await hidden(page.getByText('the log is locked'));
   const longer = async (n) => {
-    for (let now = 0; now < n; ) now = Number(/line (\d+)\.\s*$/.exec(await bytesOf(job, 'logs?tail=1'))?.[1]);
+    for (let now = 0; now < n; ) now = Number(/line (\d+)\.\s*$/.exec(await bytesOf(job, 'logs?tail=1'))?.[1]) || 0;
   };
+  const last = page.waitForResponse((r) => r.url().includes('/logs?')); // it is asked for once more by that
   await page.getByRole('button', { name: 'Live' }).click();
   await page.getByText('Paused').waitFor();
-  await longer((await line()) + 30); // what was asked for with that has come
+  await last;
+  await longer((await line()) + 30); // and is shown
   const paused = await line();
   await longer(paused + 30); // longer than a turn
   check((await line()) === paused, 'a log stands while it is paused');
@@ -285,13 +288,15 @@ async function log() {
   await further(paused + 29);
   await api('POST', `/v1/jobs/${job.id}/cancel`);
   await page.locator('h1 .badge.cancelled').waitFor();
+  const later = await api('POST', '/v1/jobs', { task: 'noop', delay: 900, tags: ['later'] });
+  const logs = `**/jobs/${later.id}/logs?*`; // the other one's is asked for once more when it has ended
   let asked = 0;
-  await page.route('**/logs?*', (route) => (asked++, refuse(404, 'no log')(route)));
-  await page.goto(`${base}/#/jobs/${(await api('POST', '/v1/jobs', { task: 'noop', delay: 900, tags: ['later'] })).id}`);
+  await page.route(logs, (route) => (asked++, refuse(404, 'no log')(route)));
+  await page.goto(`${base}/#/jobs/${later.id}`);
   await page.getByText('Life').waitFor();
   for (let i = 0; i < 4; i++) await page.waitForResponse((r) => r.url().includes('/v1/jobs/') && r.status() === 304);
   check(asked === 1 && (await page.getByRole('heading', { name: 'Log' }).count()) === 0, `a log that is not kept is asked for ${asked} times`);
-  await page.unroute('**/logs?*');
+  await page.unroute(logs);
   await api('POST', '/v1/jobs/cancel?tag=later');
   allowed.trouble = false;
 }
@@ -328,8 +333,9 @@ async function many() {
   const there = page.waitForResponse((r) => r.url().includes('state=expired')).then(() => {});
   check((await tell('Retry 2', () => there, { ...part, next: `${at('failed')}&cursor=B` }, none, none, none)) === [at('failed'), `${at('failed')}&cursor=B`, at('cancelled'), at('expired')].join(' '), `of a group: asked ${asked}`);
   await page.unroute(/\/v1\/jobs\/(retry|cancel|delete)/);
+  const retried = page.waitForResponse((r) => r.url().includes('state=expired') && r.request().method() === 'POST');
   await page.getByRole('button', { name: 'Retry 2' }).click();
-  await page.locator('tbody tr', { hasText: '1/1' }).first().waitFor();
+  await retried;
   await api('GET', `/v1/groups/${group.id}?wait=60`);
 }
 

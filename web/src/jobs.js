@@ -1,5 +1,5 @@
 // jobs.js - lists of jobs: filters that stand in the address, pages, and changes of many.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import { may, send, sendAll } from './api.js';
 import { JobTable } from './table.js';
 import { Act, Empty, Failures, Loading, STATES, count, html, plural, short, usePoll } from './ui.js';
@@ -35,7 +35,8 @@ function Filters({ query, tasks }) {
   const go = (change) => (location.hash = address(query, change));
   const [text, setText] = useState('');
   const [tag, setTag] = useState('');
-  useEffect(() => {
+  // with the page: later it would erase what is typed by then
+  useLayoutEffect(() => {
     setText(query.get('text') ?? '');
     setTag(query.get('tag') ?? '');
   }, [query.toString()]);
@@ -123,7 +124,7 @@ export function Jobs({ query }) {
   const stats = usePoll('/v1/stats');
   const tasks = usePoll('/v1/tasks', { ms: 30000 });
   const [chosen, setChosen] = useState(new Set());
-  useEffect(() => setChosen(new Set()), [String(q)]);
+  useLayoutEffect(() => setChosen(new Set()), [String(q)]);
   const choose = (ids, on) => {
     const next = new Set(chosen);
     for (const id of ids) on ? next.add(id) : next.delete(id);

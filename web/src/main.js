@@ -1,5 +1,5 @@
 // main.js - the frame: which page, the way between them, whether the service answers, and the token.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import { caller, get, hasToken, may, setToken } from './api.js';
 import { Group } from './group.js';
 import { Job } from './job.js';
@@ -28,7 +28,8 @@ function useRoute() {
     return { parts: path.split('/').filter(Boolean), query: new URLSearchParams(query), text: location.hash };
   };
   const [route, setRoute] = useState(read);
-  useEffect(() => {
+  // with the page: a link that is followed at once is not lost
+  useLayoutEffect(() => {
     let path = read().parts.join('/');
     const change = () => {
       const now = read();
