@@ -13,7 +13,9 @@ ran=0
 
 log_of() { echo "$logs/$(basename "$1").log"; }
 
-# What still runs when this ends, as by a signal, ends with it.
+# What still runs when this ends, as by a signal, ends with it. Each test has a process group of its own: one that is
+# ended ends its group.
+set -m
 trap 'kill $(jobs -p) 2>/dev/null' EXIT
 
 over() { # a test, its exit status: says what it said
