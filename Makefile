@@ -345,12 +345,14 @@ $(BUILD)/embed.o: $(BUILD)/embed.S
 
 web: ## bundle the dashboard anew into web/dist (needs Node and npm)
 	web/build.sh build/web-bundle
+# Nothing is left of what failed: a directory that is newer than its lock file would be taken for whole.
+NPM_CI = (cd $@ && npm ci --ignore-scripts --no-audit --no-fund --silent --fetch-retries=5) || { rm -rf $@; exit 1; }
 # the packages of the browser's tests
 $(BUILD)/web-test: tests/web/package-lock.json
 	./install-deps.sh web
 	@mkdir -p $@
 	cp tests/web/package.json tests/web/package-lock.json $@
-	cd $@ && npm ci --ignore-scripts --no-audit --no-fund --silent
+	$(NPM_CI)
 	@touch $@
 # what they try without a page
 WEB_PURE := $(addprefix web/src/,again.js clock.js cronwords.js jsontext.js prometheus.js series.js)
@@ -450,12 +452,13 @@ tests: $(BUILD)/jobmill $(UNIT_BIN) $(REPLAY_BIN) $(STORY_BIN) $(TEST_SOS) $(TES
 
 # Most of them wait most of the time; with a sanitizer they do not.
 TOGETHER = JOBS=$(if $(SAN),1,$(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))) ALONE="e2e_escape e2e_limits e2e_oom e2e_faults check_oom"
+ONCE_MORE = RETRY=$(if $(CI),1,0)
 
 check: $(UNIT_BIN) $(REPLAY_BIN) $(TEST_SOS) ## unit tests, and the kept inputs of the fuzzers
-	@$(TOGETHER) JOBMILL_BUILD=$(BUILD) ./tests/each.sh $(UNIT_BIN) $(REPLAY_BIN)
+	@$(TOGETHER) $(ONCE_MORE) JOBMILL_BUILD=$(BUILD) ./tests/each.sh $(UNIT_BIN) $(REPLAY_BIN)
 
 e2e: $(BUILD)/jobmill $(STORY_BIN) $(TEST_SOS) $(TEST_PROGRAMS) ## tests of the real binary over real HTTP
-	@$(TOGETHER) RETRY=$(if $(CI),1,0) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill ./tests/each.sh $(STORY_BIN)
+	@$(TOGETHER) $(ONCE_MORE) JOBMILL_BUILD=$(BUILD) JOBMILL_BIN=$(BUILD)/jobmill ./tests/each.sh $(STORY_BIN)
 
 escape: $(BUILD)/jobmill $(BUILD)/tests/e2e_escape $(TEST_PROGRAMS) ## hostile programs in a sandbox, as this user, and of root also as an ordinary one
 	./tests/escape.sh $(BUILD)
@@ -481,7 +484,7 @@ $(BUILD)/webhook: tests/webhook/package-lock.json
 	./install-deps.sh web
 	@mkdir -p $@
 	cp tests/webhook/package.json tests/webhook/package-lock.json $@
-	cd $@ && npm ci --ignore-scripts --no-audit --no-fund --silent
+	$(NPM_CI)
 	@touch $@
 CALLS ?= 1000
 webhooks: $(BUILD)/jobmill $(BUILD)/webhook ## signatures of CALLS calls, verified by the library standardwebhooks
@@ -509,7 +512,7 @@ $(BUILD)/property: tests/property/package-lock.json
 	./install-deps.sh web
 	@mkdir -p $@
 	cp tests/property/package.json tests/property/package-lock.json $@
-	cd $@ && npm ci --ignore-scripts --no-audit --no-fund --silent
+	$(NPM_CI)
 	@touch $@
 RUNS ?= 10000
 property: $(BUILD)/jobmill $(BUILD)/property ## random requests made from api.yaml, RUNS sequences of them (SEED=n: the same again)
@@ -521,7 +524,7 @@ $(BUILD)/openapi: tests/openapi/package-lock.json
 	./install-deps.sh web
 	@mkdir -p $@
 	cp tests/openapi/package.json tests/openapi/package-lock.json $@
-	cd $@ && npm ci --ignore-scripts --no-audit --no-fund --silent
+	$(NPM_CI)
 	@touch $@
 .PHONY: openapi
 openapi: $(BUILD)/openapi ## api.yaml by Redocly's linter: no error
@@ -662,8 +665,8 @@ build-fuzz/%: tests/fuzz/%.c tests/fuzz/lib/embed_none.c build-fuzz/all.a
 .PRECIOUS: build-fuzz/obj/%.o
 fuzz: deps-lint $(FUZZERS) ## fuzz every target for FUZZ_SECONDS, or FUZZ_RUNS executions
 	@for f in $(FUZZERS); do echo "== $$f"; mkdir -p $$f.corpus; \
-		cp -n tests/fuzz/corpus/$$(basename $$f)/* $$f.corpus/ 2>/dev/null; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS) -timeout=10 -artifact_prefix=$$f. $$f.corpus >$$f.log 2>&1 || { tail -n 40 $$f.log; exit 1; }; \
+		cp tests/fuzz/corpus/$$(basename $$f)/* $$f.corpus/ || exit 1; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS) -timeout=60 -artifact_prefix=$$f. $$f.corpus >$$f.log 2>&1 || { tail -n 40 $$f.log; exit 1; }; \
 		tail -n 1 $$f.log; done
 
 # ---- measurements ----

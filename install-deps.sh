@@ -136,6 +136,6 @@ if [ "$(id -u)" != 0 ]; then
     fi
 fi
 echo "installing:$missing"
-$as_root apt-get update -qq
+$as_root apt-get -o Acquire::Retries=5 update -qq
 # shellcheck disable=SC2086 # a list of words is meant
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=5 install -y --no-install-recommends $missing

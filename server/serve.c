@@ -391,7 +391,8 @@ static void bury_forkserver(struct service *s)
     (void)waitpid(s->forkserver, NULL, 0);
 }
 
-/* What other threads still use cannot be freed. Changes that were taken are committed first. */
+/* What other threads still use cannot be freed. Changes that were taken are committed first. The
+ * readers' connections are left to the kernel, as after a kill. */
 static void end_at_once(void)
 {
     writer_stop();
@@ -413,6 +414,7 @@ static void end(struct service *s)
     auth_end();
     reload_end();
     writer_stop();
+    writer_release();
     dispatch_end();
     joblog_sweep_stop();
     reader_stop();

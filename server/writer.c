@@ -544,6 +544,10 @@ void writer_stop(void)
     atomic_store_explicit(&t.stopping, true, memory_order_release);
     inbox_wake(&t.inbox);
     pthread_join(t.thread, NULL);
+}
+
+void writer_release(void)
+{
     inbox_release(&t.inbox);
     sem_destroy(&t.drained);
     claims_release();

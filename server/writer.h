@@ -233,8 +233,9 @@ int writer_start(const struct conf *conf, struct store *store, struct board *boa
 /* No more changes are taken from clients (-ERR_DRAINING), and nothing is claimed; outcomes still are
  * taken. Returns when the last claims were passed to dispatch (at most timeout_ms). */
 void writer_drain(int timeout_ms);
-/* After the last outcome was posted: commits all and ends the thread. */
+/* After the last outcome was posted: commits all and ends the thread. Changes may still come: they are refused. */
 void writer_stop(void);
+void writer_release(void); /* after that, and after the last thread that could post or ask */
 
 void writer_wake(void); /* any thread */
 bool writer_pool_paused(uint32_t pool); /* any thread */

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SHORT_MS 100
+#define SHORT_MS 1000
 #define LONG_MS  60000 /* nothing here waits so long, but for what must not be waited for */
 
 static pid_t deaf;

@@ -257,7 +257,8 @@ def bodies(args, wrong):
 
 def is_answered(s):
     try:
-        return s.recv(12)[:10] == b'HTTP/1.1 4' or True
+        said = s.recv(12)
+        return said == b'' or said[:10] == b'HTTP/1.1 4'
     except BlockingIOError:
         return False
     except OSError:

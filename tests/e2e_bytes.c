@@ -172,12 +172,14 @@ START_TEST(what_is_forgotten_ends_short)
     copy(s, data, LARGE, id);
     free(data);
     int fd = begin_to_read(s, id, "result");
-    ck_assert_uint_gt(read_rest(fd, 1), 0);
+    size_t first = read_rest(fd, 1);
+    ck_assert_uint_gt(first, 0);
     snprintf(path, sizeof(path), "/v1/jobs/%s", id);
     struct answer *a = http(s, "DELETE", path, NULL, NULL);
     ck_assert_int_eq(a->status, 204);
     answer_free(a);
-    ck_assert_uint_lt(read_rest(fd, LARGE), LARGE); /* the end of the stream: not all there was */
+    ck_assert_uint_lt(first + read_rest(fd, LARGE),
+                      LARGE); /* the end of the stream: not all there was */
     close(fd);
     answer_free(run_job(s, "{\"task\":\"noop\"}"));
     server_free(s);

@@ -448,9 +448,8 @@ END_TEST
 START_TEST(a_wait_ends_in_time_whatever_the_service_does)
 {
     struct server *s = server_new(NULL, two_workers);
-    const char *const args[] = {
-        "submit",         "sleep",  "--wait", "--input", "{\"seconds\":600}",
-        "--wait-timeout", "1500ms", NULL};
+    const char *const args[] = {"submit",         "sleep", "--wait", "--input", "{\"seconds\":600}",
+                                "--wait-timeout", "5s",    NULL};
     char id[64];
     snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}"));
     struct client c = client_start(client_url(s), NULL, args);

@@ -123,8 +123,8 @@ START_TEST(what_is_to_run_soon_runs_soon)
 {
     char body[300];
     struct server *s = begin("");
-    char *late = keep(submit(s, "{\"task\":\"noop\",\"delay\":1.5}"));
-    snprintf(body, sizeof(body), FAILS, "0.75");
+    char *late = keep(submit(s, "{\"task\":\"noop\",\"delay\":3}"));
+    snprintf(body, sizeof(body), FAILS, "2");
     char *pause = keep(submit(s, body));
     answer_free(await_state(s, pause, "scheduled"));
     clock_step(-DAY);

@@ -56,6 +56,7 @@ static void make_secret(void)
     snprintf(secret, sizeof(secret), "/var/tmp/jobmill-secret-XXXXXX");
     int fd = mkstemp(secret);
     ck_assert_int_ge(fd, 0);
+    removed_after(secret);
     ck_assert_int_eq(fchmod(fd, 0644), 0); /* only the sandbox keeps it from a program */
     ck_assert_int_eq(write(fd, text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
     close(fd);
@@ -87,6 +88,7 @@ static struct server *begin(void)
     static const char *const levels[] = {"none", "basic", "strict"};
     snprintf(hostile, sizeof(hostile), "/tmp/jobmill-hostile-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(hostile));
+    removed_after(hostile);
     ck_assert_int_eq(chmod(hostile, 0755), 0);
     snprintf(program, sizeof(program), "%s/escape", hostile);
     copy_program(program);

@@ -118,15 +118,18 @@ START_TEST(an_end_of_what_is_sent_is_no_leaving)
 END_TEST
 
 /* What is suspended is woken by its outcome, not by the next look at the clock, which is a second
- * away: then so many would take twice the bound. */
+ * away: then most would take that long. */
 START_TEST(a_wait_ends_when_its_job_does)
 {
     struct server *s = server_new(NULL, NULL);
-    int64_t until = now_ms() + LONG_MS;
-    for (int i = 0; i < 2 * LONG_MS / 1000; i++) {
+    enum { JOBS = 40 };
+    int late = 0;
+    for (int i = 0; i < JOBS; i++) {
+        int64_t from = now_ms();
         answer_free(run_job(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":0.06}}"));
-        ck_assert_msg(now_ms() < until, "%d jobs were waited for", i);
+        late += now_ms() - from > 900;
     }
+    ck_assert_int_lt(late, JOBS / 2);
     server_free(s);
 }
 END_TEST

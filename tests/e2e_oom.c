@@ -37,8 +37,9 @@ static void arm(struct server *s, long at, long lasting)
 
 static struct server *started(void)
 {
-    char path[] = "/tmp/failalloc-XXXXXX", object[4200];
-    int fd = mkstemp(path);
+    char object[4200];
+    const char *path = own_path("failalloc");
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(ftruncate(fd, sizeof(*f)), 0);
     f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

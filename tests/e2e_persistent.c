@@ -270,7 +270,7 @@ static bool is_available(struct server *s, bool want, const char *words)
 START_TEST(a_program_that_is_not_ready_is_told)
 {
     char more[512], flag[256];
-    snprintf(flag, sizeof(flag), "/tmp/jobmill-test-flag-%d", (int)getpid());
+    snprintf(flag, sizeof(flag), "%s", own_path("flag"));
     snprintf(more, sizeof(more), "env.WAITS_FOR = %s\n", flag);
     struct server *s = with_warm("retry_delay = 0.01", more, one_worker);
     eventually(is_available(s, false, "exit status 1 before it was ready: no model here"), LONG_MS);
@@ -280,7 +280,6 @@ START_TEST(a_program_that_is_not_ready_is_told)
     fclose(f);
     (void)pid_now(s);
     eventually(is_available(s, true, ""), LONG_MS);
-    unlink(flag);
     server_free(s);
 }
 END_TEST
@@ -337,7 +336,7 @@ static int times_in_log(struct server *s, const char *words)
 START_TEST(one_that_ends_before_its_first_job_is_replaced_later)
 {
     char conf[600], flag[256];
-    snprintf(flag, sizeof(flag), "/tmp/jobmill-test-flag-%d", (int)getpid());
+    snprintf(flag, sizeof(flag), "%s", own_path("flag"));
     snprintf(conf, sizeof(conf),
              "[task warm]\npersistent = true\nmax_attempts = 10\n"
              "command = /bin/sh -c 'rm %s 2>&-; mine=$?; echo \"{\\\"ready\\\":true}\" >&4; "
@@ -434,8 +433,8 @@ static int entries(const char *dir)
 
 START_TEST(programs_and_workers_are_killed_at_random)
 {
-    char tmp[] = "/tmp/jobmill-test-jobs-XXXXXX"; /* for the jobs' directories alone */
-    ck_assert_ptr_nonnull(mkdtemp(tmp));
+    char tmp[256]; /* for the jobs' directories alone */
+    own_directory("tmp", tmp, sizeof(tmp));
     setenv("TMPDIR", tmp, 1);
     int kills = rounds(KILLS), jobs = kills * 5;
     struct server *s = with_warm("retry_delay = 0.01", "", two_workers);

@@ -127,8 +127,9 @@ START_TEST(as_long_as_was_said_and_over_kills)
                                      "\"max_attempts\":9,\"unique\":{\"key\":\"u\"}}";
     static const char queued[] = "{\"task\":\"sleep\",\"input\":{\"seconds\":600},\"max_attempts\":"
                                  "9,\"unique\":{\"key\":\"q\",\"while\":\"queued\"}}";
+    static const char *const two_workers[] = {"--workers", "2", NULL};
     char path[100];
-    struct server *s = server_new("[server]\nkill_grace = 50ms\n", NULL);
+    struct server *s = server_new("[server]\nkill_grace = 50ms\n", two_workers);
     char *first = id_of(s, unfinished);
     answer_free(await_state(s, first, "running"));
     for (int kill = 0; kill < 2; kill++) {

@@ -13,6 +13,11 @@ ran=0
 
 log_of() { echo "$logs/$(basename "$1").log"; }
 
+# What still runs when this ends, as by a signal, ends with it. Each test has a process group of its own: one that is
+# ended ends its group.
+set -m
+trap 'kill $(jobs -p) 2>/dev/null' EXIT
+
 over() { # a test, its exit status: says what it said
   ran=$((ran + 1))
   echo "== $1"
@@ -38,7 +43,8 @@ for t in "$@"; do
 done
 while [ ${#test_of[@]} -gt 0 ]; do one_is_over; done
 for t in ${later[@]+"${later[@]}"}; do
-  "$t" >"$(log_of "$t")" 2>&1 </dev/null
+  "$t" >"$(log_of "$t")" 2>&1 </dev/null &
+  wait $!
   over "$t" $?
 done
 
@@ -48,12 +54,13 @@ if [ "${RETRY:-0}" = 1 ]; then
   first=(${failed[@]+"${failed[@]}"}) failed=()
   for t in ${first[@]+"${first[@]}"}; do
     log=$(log_of "$t")
-    if grep -qE 'Sanitizer|runtime error:' "$log"; then
+    if grep -qiE 'sanitizer|runtime error:|data race' "$log"; then
       failed+=("$t")
       continue
     fi
     mv "$log" "$log.first"
-    "$t" >"$log" 2>&1 </dev/null
+    "$t" >"$log" 2>&1 </dev/null &
+    wait $!
     status=$?
     over "$t" $status
     [ $status -ne 0 ] || unsteady+=("$t")

@@ -106,10 +106,32 @@ static int remove_tree(const char *path)
     return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-const char *conf_file(const char *text)
+const char *own_path(const char *name)
 {
     static char path[PATH_LEN];
-    snprintf(path, sizeof(path), "%s/conf", suite_dir);
+    ck_assert_msg(suite_dir[0] == '/', "main() has not called run_suite()");
+    snprintf(path, sizeof(path), "%s/%s", suite_dir, name);
+    return path;
+}
+
+void own_directory(const char *name, char *path, size_t size)
+{
+    ck_assert_int_lt(snprintf(path, size, "%s", own_path(name)), (int)size);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+}
+
+/* The suite's process, which removes it, finds it by a link. */
+void removed_after(const char *path)
+{
+    char name[32];
+    static int n;
+    snprintf(name, sizeof(name), "elsewhere-%d", n++);
+    ck_assert_int_eq(symlink(path, own_path(name)), 0);
+}
+
+const char *conf_file(const char *text)
+{
+    const char *path = own_path("conf");
     write_file(path, text);
     return path;
 }
@@ -360,12 +382,27 @@ static void check_line(struct server *s, const char *line, size_t len)
     json_decref(json);
 }
 
-static void check_log(struct server *s)
+/* From there on it is shown: each.sh does not try again what a sanitizer found. */
+static void no_report_in(const char *text)
 {
     static const char *const bad[] = {"Sanitizer", "runtime error:", "data race"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const char *at = strstr(text, bad[i]);
+        ck_assert_msg(!at, "a sanitizer's report: %.16384s", at ? at : "");
+    }
+}
+
+void no_report(struct server *s)
+{
     char *log = server_log(s);
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        ck_assert_msg(!strstr(log, bad[i]), "the log has a sanitizer's report");
+    no_report_in(log);
+    free(log);
+}
+
+static void check_log(struct server *s)
+{
+    char *log = server_log(s);
+    no_report_in(log);
     /* what follows the last newline was being written when it was killed */
     for (char *line = log, *end; (end = strchr(line, '\n')); line = end + 1)
         check_line(s, line, (size_t)(end - line));
@@ -452,6 +489,7 @@ int run_binary(const char *const *args, char *out, size_t out_size)
     out[n] = '\0';
     close(fd[0]);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    no_report_in(out);
     return exit_status(status);
 }
 
@@ -469,11 +507,21 @@ static void print_log(const char *name)
 {
     char path[PATH_LEN];
     snprintf(path, sizeof(path), "%s/%s/log", suite_dir, name);
+    if (access(path, F_OK) != 0)
+        return; /* no service's directory */
     char *log = read_file(path);
     size_t len = strlen(log), from = len > 16384 ? len - 16384 : 0;
     printf("---- the log of %s%s\n%s----\n", name, from ? ", its end" : "", log + from);
     fflush(stdout);
     free(log);
+}
+
+static void remove_elsewhere(const char *name)
+{
+    char to[PATH_LEN];
+    ssize_t n = readlink(own_path(name), to, sizeof(to) - 1);
+    to[n > 0 ? n : 0] = '\0';
+    remove_tree(to); /* the test may have done so itself */
 }
 
 /* Runs in the suite's process after each test, also after one that failed or crashed: a service's
@@ -493,6 +541,8 @@ static void after(void)
     for (struct dirent *e; d && (e = readdir(d));) {
         if (e->d_type == DT_DIR && e->d_name[0] != '.')
             print_log(e->d_name);
+        if (e->d_type == DT_LNK)
+            remove_elsewhere(e->d_name);
     }
     if (d)
         closedir(d);

@@ -63,6 +63,7 @@ void server_signal(struct server *s, int sig);
  */
 int server_wait(struct server *s, int ms);
 void server_kill9(struct server *s);
+void no_report(struct server *s); /* of a sanitizer in its log; server_wait() looks, too */
 /* Ends it in good order (SIGTERM), removes the directory. Fails when it does not exit with 0. */
 void server_free(struct server *s);
 /* The whole log so far; heap. A job's end may be told before its last lines are in it: they come by
@@ -80,6 +81,13 @@ int run_binary(const char *const *args, char *out, size_t out_size);
 /* Writes a configuration into a file of the test's own, for run_binary; its path lives until the
  * next call. */
 const char *conf_file(const char *text);
+
+/* The path of a file of the test's own, which lives until the next call, and a directory of its
+ * own, which is made: both are removed after the test, however it ends. */
+const char *own_path(const char *name);
+void own_directory(const char *name, char *path, size_t size);
+/* So is what must lie elsewhere. */
+void removed_after(const char *path);
 
 /* A process that the test started by itself and that may outlive a service: it is neither reaped
  * nor missed. 0: there is none any more. */

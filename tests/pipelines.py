@@ -40,7 +40,8 @@ kind = remote
 """
 SIZES = {'24x24': (24, 16), '36x36': (36, 24), '48x48': (48, 32)}
 FINAL = {'succeeded', 'failed', 'cancelled', 'expired'}
-ATTEMPTS, LEASE = 200, 5
+ATTEMPTS, LEASE = 200, 20
+PATIENCE = 10  # seconds without an end of a job, after which it is killed on all the same
 PATIENCE = 300  # seconds until a job must have ended that is looked at
 
 
@@ -156,10 +157,21 @@ class Killer(threading.Thread):
 
     def run(self):
         try:
+            ended = -1
             while not self.done.wait(self.rng.expovariate(1 / self.pause)):
+                ended = self.await_another(ended)
                 self.kill_one(self.rng.choice(self.KINDS))
         except Exception as error:  # told by the one who waits for the jobs
             self.failed = error
+
+    def await_another(self, ended):
+        """Until more jobs have ended than those, or for long: on a slow machine nothing would get on else. How many have."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            jobs = ask.json('GET', '/v1/stats')['jobs']
+            now = sum(n for state, n in jobs.items() if state in FINAL)
+            if now != ended or time.monotonic() > until or self.done.wait(0.02):
+                return now
 
     def kill_one(self, kind):
         if kind == 'remote':
@@ -406,6 +418,9 @@ def main():
         with open(f'{service.dir}/log', encoding='utf-8', errors='replace') as log:
             print(''.join(log.readlines()[-15:]))
         return 1
+    finally:
+        if service.process.poll() is None:
+            service.process.kill()
     shutil.rmtree(service.dir, ignore_errors=True)
     print(f'pipelines: {args.jobs} jobs of each kind, seed {args.seed}: {took:.1f} s')
     print('  killed: ' + ', '.join(f'{n} {what}' for what, n in sorted(check.killer.kills.items())))

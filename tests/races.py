@@ -247,7 +247,7 @@ def main():
         race_cancels(service, args.races, args.seed)
         service.end(signal.SIGTERM)
         shutil.rmtree(service.dir)
-    except SystemExit:
+    except BaseException:
         if service.process.poll() is None:
             service.process.kill()
         print(f'races: the log is {service.dir}/log')

@@ -89,7 +89,9 @@ def run(binary, base):
         if p.wait(60) != 0:
             raise SystemExit(f'unit: the service ended with {p.returncode}')
     finally:
-        if p.poll() is None:
+        if p.poll() is None:  # strace, which would leave the service alone
+            for child in subprocess.run(['pgrep', '-P', str(p.pid)], capture_output=True, text=True, check=False).stdout.split():
+                os.kill(int(child), signal.SIGKILL)
             p.kill()
             p.wait()
     with open(trace, encoding='utf-8', errors='replace') as f:

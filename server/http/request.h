@@ -237,7 +237,8 @@ bool request_wait_over(struct conn *c, bool left);
 void request_wait_resume(struct conn *c);
 void request_setup(const struct conf *conf);
 void request_drain(void);
-/* Ends all waits and refuses new ones; false: some request was still suspended after timeout_ms. */
+/* Ends all waits and refuses new ones, and after half of the time what has had no turn aside; false: some request was
+ * still suspended after timeout_ms. */
 bool request_end_all(int timeout_ms);
 void request_figures(struct http_figures *out);
 

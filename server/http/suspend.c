@@ -40,6 +40,7 @@ struct own_change {
 
 static struct {
     atomic_bool ending;
+    _Atomic int64_t turns_until_us; /* mono; while it ends: later no new work is begun aside */
     _Atomic size_t waiting;
     _Atomic size_t open;   /* requests whose head was seen, and whose answer is not yet sent */
     _Atomic size_t parked; /* requests that others will still touch, or the loop of */
@@ -460,14 +461,24 @@ static void refuse_aside(struct request *rq, int64_t waited_us)
     request_problem(rq, &p);
 }
 
+/* The end waits only so long for all of them. Who would wait for something is let go on anyway. */
+static bool comes_too_late(const struct request *rq, int64_t now_us)
+{
+    return atomic_load(&r.ending) && now_us > atomic_load(&r.turns_until_us) && !rq->answered &&
+           !rq->resumed;
+}
+
 void request_aside_run(struct inbox_node *n)
 {
     struct request *rq = INBOX_OWNER(n, struct request, aside);
-    int64_t waited_us = clock_mono_us() - rq->aside_us;
+    int64_t now_us = clock_mono_us();
+    bool late = comes_too_late(rq, now_us);
     auth_caller = &rq->caller;
-    if (waited_too_long(rq, waited_us))
-        refuse_aside(rq, waited_us);
-    else
+    if (late && !rq->waiting)
+        request_error(rq, -ERR_DRAINING);
+    else if (!late && waited_too_long(rq, now_us - rq->aside_us))
+        refuse_aside(rq, now_us - rq->aside_us);
+    else if (!late)
         rq->work(rq);
     if (rq->route->method == METHOD_GET) /* what was changed is told in any case */
         request_hold_answer(rq);
@@ -549,9 +560,11 @@ static bool wait_for_none(_Atomic size_t *n, int64_t until_us)
 
 bool request_end_all(int timeout_ms)
 {
+    int64_t now_us = clock_mono_us();
+    atomic_store(&r.turns_until_us, now_us + timeout_ms * US_PER_MS / 2);
     atomic_store(&r.ending, true);
     waiters_wake_all();
-    if (!wait_for_none(&r.parked, clock_mono_us() + timeout_ms * US_PER_MS))
+    if (!wait_for_none(&r.parked, now_us + timeout_ms * US_PER_MS))
         return false;
     /* their answers are on their way: give slow clients a moment, but no more */
     (void)wait_for_none(&r.open, clock_mono_us() + SEND_OUT_S * US_PER_S);

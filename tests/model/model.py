@@ -347,7 +347,7 @@ class Sequence:
             path = page['next']
         must(set(seen) == {j.id for j in self.alive()}, 'the pages hold what is there')
         for job in self.alive():  # one that ran at each of three kills has no attempt left
-            if job.kind == 'quick' and seen[job.id] == 'failed' and self.kills >= 3:
+            if job.kind in ('quick', 'child', 'brief') and seen[job.id] == 'failed' and self.kills >= 3:
                 _, now, _ = self.s.ask('GET', f'/v1/jobs/{job.id}')
                 if now['error']['code'] == 'crashed' and now['attempt'] == now['max_attempts']:
                     job.kind = 'bad'
@@ -423,6 +423,10 @@ def main():
         with open(f'{service.dir}/log', encoding='utf-8', errors='replace') as log:
             print(''.join(log.readlines()[-15:]))
         return 1
+    except BaseException:
+        service.polls.going.clear()
+        service.process.kill()
+        raise
     service.remove()
     polls = service.polls
     print(f'model: {args.sequences} sequences of {args.steps} steps from seed {args.seed}, {polls.count} polls ({polls.not_modified} of them 304): '
