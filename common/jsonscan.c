@@ -29,7 +29,7 @@ static bool bad(struct scan *s, const char *why)
 
 static void skip_space(struct scan *s)
 {
-    while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' || *s->at == '\r' || *s->at == '\t'))
+    while (s->at < s->end && jsonscan_blank((char)*s->at))
         s->at++;
 }
 

@@ -13,6 +13,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* White space of JSON. */
+static inline bool jsonscan_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 /* One JSON value with white space around it, and nothing else. 0; -ERR_BAD_JSON or -ERR_TOO_DEEP with
  * *where = offset of the first byte that is wrong (may be NULL) and *why = a static English phrase. */
 int jsonscan(const char *text, size_t len, unsigned max_depth, size_t *where, const char **why);

@@ -171,11 +171,14 @@ static int put_forward(struct schedule *g, int64_t now_us)
 
 int clockwork_after_step(int64_t now_us)
 {
-    struct schedule *all = calloc(SCHEDULES_MAX, sizeof(*all));
-    size_t n = 0;
+    size_t n = 0, most = 0;
+    int err = store_schedule_count(w.store, "", &most);
+    if (err || most == 0)
+        return err;
+    struct schedule *all = calloc(most, sizeof(*all));
     if (!all)
         return -ERR_NOMEM;
-    int err = store_schedule_due(w.store, INT64_MAX, 0, all, SCHEDULES_MAX, &n);
+    err = store_schedule_due(w.store, INT64_MAX, 0, all, most, &n);
     for (size_t i = 0; i < n; i++) {
         if (!err)
             err = put_forward(&all[i], now_us);
@@ -209,7 +212,7 @@ static int put(const struct schedule *asked)
     if (err && err != -ERR_NO_SCHEDULE)
         return err;
     err = store_schedule_count(w.store, asked->name, &others);
-    if (!err && others >= SCHEDULES_MAX)
+    if (!err && others >= (size_t)w.conf->max_schedules)
         return -ERR_CONFLICT;
     return err ? err : store_schedule_put(w.store, asked);
 }

@@ -9,7 +9,6 @@
 #include "zone.h"
 
 #define SCHEDULE_NAME_MAX 64
-#define SCHEDULES_MAX     1000
 
 enum overlap { OVERLAP_SKIP, OVERLAP_QUEUE, OVERLAP_REPLACE };
 

@@ -137,6 +137,39 @@ START_TEST(a_paused_schedule_makes_nothing)
 END_TEST
 
 /* A zone's file that is not there for a while: who needs it waits, in nobody's way. */
+START_TEST(they_come_in_pages)
+{
+    struct server *s = server_new("[server]\nmax_schedules = 7\n", NULL);
+    char name[20], path[120] = "/v1/schedules?limit=3", got[200] = "", link[120];
+    for (int i = 0; i < 7; i++) {
+        snprintf(name, sizeof(name), "s%d", (i * 3) % 7);
+        put(s, name, "", "{\"task\":\"noop\"}");
+    }
+    put(s, "s3", ",\"paused\":true", "{\"task\":\"noop\"}"); /* it is there */
+    struct answer *a =
+        post(s, "/v1/schedules",
+             "{\"name\":\"more\",\"cron\":\"@daily\",\"job\":{\"task\":\"noop\"}}", 409);
+    ck_assert_ptr_nonnull(strstr(jstr(a->json, "detail"), "max_schedules"));
+    answer_free(a);
+    for (int page = 0; path[0]; page++) {
+        a = get(s, path, 200);
+        json_t *g;
+        size_t i;
+        json_array_foreach(jget(a->json, "schedules"), i, g) strcat(got, jstr(g, "name"));
+        ck_assert_uint_eq(i, page < 2 ? 3 : 1);
+        snprintf(path, sizeof(path), "%s", jstr(a->json, "next"));
+        ck_assert(answer_header(a, "Link", link, sizeof(link)) == (path[0] != 0));
+        answer_free(a);
+    }
+    ck_assert_str_eq(got, "s0s1s2s3s4s5s6");
+    a = get(s, "/v1/schedules", 200);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "schedules")), 7);
+    ck_assert(json_is_null(jget(a->json, "next")));
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
 /* Out of turn: by hand, also while it is held back, and as `overlap` has it. */
 START_TEST(it_runs_by_hand)
 {
@@ -280,6 +313,7 @@ int main(void)
         missed_runs_are_made_up_for_once_or_not_at_all,
         a_paused_schedule_makes_nothing,
         it_runs_by_hand,
+        they_come_in_pages,
         a_zone_that_cannot_be_read_ends_no_schedule,
         a_schedule_is_changed_and_resumed_at_once,
         overlapping_runs,

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define NEXT_TOLD 5
+#define PAGE_MAX  1000
 
 static void answer_error(struct request *rq, int err, const char *name)
 {
@@ -26,7 +27,9 @@ static void answer_error(struct request *rq, int err, const char *name)
         problem_set(&p, err, "there is no schedule `%.80s`", name);
         request_problem(rq, &p);
     } else if (err == -ERR_CONFLICT) {
-        problem_set(&p, err, "there are %d schedules already, which is the limit", SCHEDULES_MAX);
+        problem_set(&p, err,
+                    "there are %lld schedules already, which is the limit (`max_schedules`)",
+                    (long long)http_conf->max_schedules);
         request_problem(rq, &p);
     } else {
         request_error(rq, err);
@@ -90,28 +93,65 @@ static bool path_name(struct request *rq, char name[SCHEDULE_NAME_MAX + 1])
 
 /* ---- read ---- */
 
+/* A page: those behind a name. */
+struct look {
+    const char *after;
+    size_t limit;
+};
+
+static int read_look(struct request *rq, struct look *l, struct problem *p)
+{
+    double number = PAGE_MAX;
+    const char *limit = request_param(rq, "limit", p);
+    const char *cursor = p->err ? NULL : request_param(rq, "cursor", p);
+    *l = (struct look){.after = cursor ? cursor : ""};
+    if (p->err)
+        return -p->err;
+    if (limit &&
+        (strchr(limit, '.') || !query_number(limit, &number) || number < 1 || number > PAGE_MAX))
+        return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "limit",
+                             "a whole number from 1 to 1000", limit);
+    if (cursor && !job_task_name_ok(cursor, strlen(cursor)))
+        return problem_field(p, ERR_BAD_CURSOR, PLACE_PARAMETER, "cursor",
+                             "what `next` of an earlier page had", cursor);
+    l->limit = (size_t)number;
+    return request_no_more_params(rq, p);
+}
+
 void api_schedules_list(struct request *rq)
 {
     struct problem p = {0};
     size_t n = 0;
-    if (request_no_more_params(rq, &p)) {
+    struct look look;
+    if (read_look(rq, &look, &p)) {
         request_problem(rq, &p);
         return;
     }
-    struct schedule *all = calloc(SCHEDULES_MAX, sizeof(*all));
-    int err = all ? reader_schedules(http_conf->inline_max, all, SCHEDULES_MAX, &n) : -ERR_NOMEM;
+    struct schedule *all =
+        calloc(look.limit + 1, sizeof(*all)); /* one more: is there a next page? */
+    int err = all ? reader_schedules(look.after, http_conf->inline_max, all, look.limit + 1, &n)
+                  : -ERR_NOMEM;
     struct buf *out = request_json(rq, 200);
     buf_adds(out, "{\"schedules\":[");
     const char *before = "\n";
     for (size_t i = 0; i < n; i++) {
-        if (caller_sees(&rq->caller, all[i].job.owner)) {
+        if (i < look.limit && caller_sees(&rq->caller, all[i].job.owner)) {
             buf_adds(out, before);
             add_schedule(out, &all[i]);
             before = ",\n";
         }
         schedule_release(&all[i]);
     }
-    buf_adds(out, "]}\n");
+    buf_adds(out, "],\"next\":");
+    if (n > look.limit) {
+        const char *last = all[look.limit - 1].name;
+        buf_addf(out, "\"/v1/schedules?limit=%zu&cursor=%s\"", look.limit, last);
+        request_add_header(rq, "Link", "</v1/schedules?limit=%zu&cursor=%s>; rel=\"next\"",
+                           look.limit, last);
+    } else {
+        buf_adds(out, "null");
+    }
+    buf_adds(out, "}\n");
     free(all);
     if (err)
         request_error(rq, err);

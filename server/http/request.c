@@ -8,6 +8,7 @@
 
 #include "../../common/clock.h"
 #include "../../common/err.h"
+#include "../../common/jsonscan.h"
 #include "../../common/log.h"
 #include "../../common/spare.h"
 #include "../conf.h"
@@ -490,7 +491,7 @@ static bool says_nothing(const struct buf *body)
     char marks[3] = "";
     size_t n = 0;
     for (size_t i = 0; i < body->len; i++) {
-        if (memchr(" \t\r\n", body->data[i], 4))
+        if (jsonscan_blank(body->data[i]))
             continue;
         if (n == 2)
             return false;

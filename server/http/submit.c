@@ -390,6 +390,7 @@ int submit_check_whole(const char *body, size_t len, struct problem *p)
     struct jsonscan_look look = {0};
     json_error_t e;
     json_t *root = NULL;
+    look.plain = false; /* clang-tidy cannot see that it is set where there is no error */
     int err = submit_check_text(body, len, &look, p);
     if (err || look.plain)
         return err;

@@ -154,7 +154,7 @@ static bool is_for_json(uint32_t index, const struct buf *body)
     if (task->kind == TASK_COMMAND || task->kind == TASK_PERSISTENT)
         return task->input == TASK_INPUT_JSON;
     size_t at = 0;
-    while (at < body->len && memchr(" \t\r\n", body->data[at], 4))
+    while (at < body->len && jsonscan_blank(body->data[at]))
         at++;
     return input_is_checked(index) && at < body->len && body->data[at] == '{';
 }
