@@ -133,7 +133,7 @@ await run('web', async () => {
   await page.getByText('timeout:').waitFor();
 
   // what belongs together: a group, what a job depends on, the calls of its callback_url, one like it
-  const batch = await api('POST', '/v1/jobs/batch', { callback_url: 'http://127.0.0.1:9/hook', jobs: [{ task: 'primes', ref: 'a', input: { limit: 1000 } }, { task: 'echo', depends_on: ['a'] }] });
+  const batch = await api('POST', '/v1/jobs/batch', { callback_url: 'http://localhost:9/hook', jobs: [{ task: 'primes', ref: 'a', input: { limit: 1000 } }, { task: 'echo', depends_on: ['a'] }] });
   await api('GET', `/v1/groups/${batch.id}?wait=60`);
   const [parent, child] = batch.jobs;
   await page.goto(`${base}/#/jobs/${child.id}`);
@@ -144,10 +144,10 @@ await run('web', async () => {
   await page.locator(`.facts a[href="#/groups/${batch.id}"]`).click();
   await page.getByText('2 of 2 have ended').waitFor();
   await page.getByRole('region', { name: 'Calls of the callback_url' }).getByText(/waiting|given up/).waitFor();
-  await open(`groups/${batch.id}`, 'group', 'http://127.0.0.1:9/hook');
+  await open(`groups/${batch.id}`, 'group', 'http://localhost:9/hook');
   const [kept] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save its results' }).click()]);
   check(kept.suggestedFilename().startsWith(`${batch.id}-results`), 'the results of the group are a file');
-  const called = await api('POST', '/v1/jobs?wait=60', { task: 'noop', callback_url: 'http://127.0.0.1:9/one' });
+  const called = await api('POST', '/v1/jobs?wait=60', { task: 'noop', callback_url: 'http://localhost:9/one' });
   await page.goto(`${base}/#/jobs/${called.id}`);
   await page.getByRole('region', { name: 'Calls of the callback_url' }).getByText(/waiting|given up/).waitFor();
   await page.goto(`${base}/#/jobs/${parent.id}`);
@@ -252,6 +252,8 @@ await run('web', async () => {
   await page.locator('.words').getByText('at 3:00').waitFor();
   await page.locator('.next li').nth(4).waitFor();
   check((await page.locator('.next li').count()) === 5, 'its next five runs');
+  await page.getByRole('button', { name: 'Run now' }).click();
+  await page.locator('.facts a[href^="#/jobs/"]').waitFor();
   await page.getByRole('button', { name: 'Pause' }).click();
   await page.getByRole('button', { name: 'Resume' }).click();
   await page.getByRole('button', { name: 'Remove' }).click();

@@ -237,7 +237,7 @@ async function again(tab, at, job, token) {
 }
 
 async function byCurl() {
-  const carried = { priority: -3, timeout: 1.5, max_attempts: 2, tags: ["it's", 'a b&c'], concurrency_key: 'k', callback_url: 'http://127.0.0.1:9/hook?a=b&c' };
+  const carried = { priority: -3, timeout: 1.5, max_attempts: 2, tags: ["it's", 'a b&c'], concurrency_key: 'k', callback_url: 'http://localhost:9/hook?a=b&c' };
   const backoff = { kind: 'fixed', delay: 2 };
   const submit = (input, more) => api('POST', '/v1/jobs?wait=60', add({ task: 'echo', ...more }, 'input', input));
   const raw = async (task, query, type, body) => (await fetch(`${base}/v1/tasks/${task}/jobs?wait=60&${query}`, { method: 'POST', body, headers: { 'Content-Type': type } })).json();
@@ -246,7 +246,7 @@ async function byCurl() {
     await submit(`{"it's":${BIG}, "x" : "$HOME \`id\` \\\\ !"}`, { ...carried, backoff }),
     await submit(JSON.stringify("'".repeat(29000)), {}),
     await submit(`[${BIG}, "${'x'.repeat(200000)}"]`, { ...carried, backoff }),
-    await raw('bytes', "word=it's%20%26&tag=a&tag=b&priority=2&callback_url=http://127.0.0.1:9/", 'application/x-thing; a="b"', binary),
+    await raw('bytes', "word=it's%20%26&tag=a&tag=b&priority=2&callback_url=http://localhost:9/", 'application/x-thing; a="b"', binary),
     await raw('bytes', 'word=w', 'application/json', ` ${BIG}`),
     await raw('bytes', 'word=', 'text/plain', ''),
   ]) await again(page, base, job, '');

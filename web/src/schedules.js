@@ -18,6 +18,7 @@ function inZone(text, timeZone) {
 function Schedule({ s, again }) {
   const at = `/v1/schedules/${s.name}`;
   const flip = async () => (await send('POST', `${at}/${s.paused ? 'resume' : 'pause'}`), again());
+  const now = async () => (await send('POST', `${at}/run`), again());
   const drop = async () => (await send('DELETE', at), again());
   return html`<section class="card">
     <h2>${s.name} ${s.paused && html`<span class="badge cancelled">paused</span>`}</h2>
@@ -29,7 +30,8 @@ function Schedule({ s, again }) {
     </dl>
     <p class="small dim">Next five runs</p>
     <ol class="next">${s.next.map((t) => html`<li><time datetime=${t}>${inZone(t, s.time_zone)}</time></li>`)}</ol>
-    <div class="bar"><${Act} needs="control" run=${flip}>${s.paused ? 'Resume' : 'Pause'}</${Act}>
+    <div class="bar"><${Act} needs="control" run=${now}>Run now</${Act}>
+      <${Act} needs="control" run=${flip}>${s.paused ? 'Resume' : 'Pause'}</${Act}>
       <${Act} needs="control" run=${drop} confirm=${`Remove the schedule ${s.name}?`} kind="danger">Remove</${Act}></div>
   </section>`;
 }
@@ -54,13 +56,17 @@ function Make({ tasks, again }) {
   </${Form}></details>`;
 }
 
-export function Schedules() {
-  const all = usePoll('/v1/schedules', { ms: 5000 });
+export function Schedules({ query }) {
+  const cursor = query.get('cursor');
+  const all = usePoll(cursor ? `/v1/schedules?cursor=${encodeURIComponent(cursor)}` : '/v1/schedules', { ms: 5000 });
   const tasks = usePoll('/v1/tasks', { ms: 30000 });
   if (!all.data) return all.error ? html`<h1>Schedules</h1><${Failure} error=${all.error} />` : html`<${Loading} />`;
+  const next = all.fresh && all.data.next && new URL(all.data.next, location.origin).searchParams.get('cursor');
   return html`<h1>Schedules</h1>
     <${Failures} of=${[all, tasks]} />
     ${may('control') && html`<${Make} tasks=${tasks.data?.tasks ?? []} again=${all.again} />`}
     ${all.data.schedules.length === 0 && html`<${Empty} title="There is no schedule yet">A schedule submits a job by the clock, in a time zone.</${Empty}>`}
-    <div class="cards">${all.data.schedules.map((s) => html`<${Schedule} key=${s.name} s=${s} again=${all.again} />`)}</div>`;
+    <div class="cards">${all.data.schedules.map((s) => html`<${Schedule} key=${s.name} s=${s} again=${all.again} />`)}</div>
+    ${(cursor || next) && html`<div class="bar">${cursor && html`<a class="button" href="#/schedules">First</a>`}
+      ${next && html`<a class="button" href=${`#/schedules?cursor=${encodeURIComponent(next)}`}>More</a>`}</div>`}`;
 }
