@@ -211,7 +211,9 @@ HTTP := \
 	server/http/stream.c \
 	server/http/submit.c \
 	server/http/submit_fields.c \
+	server/http/submit_json.c \
 	server/http/submit_many.c \
+	server/http/submit_parents.c \
 	server/http/submit_raw.c \
 	server/http/submit_schedule.c \
 	server/http/suspend.c \

@@ -170,13 +170,12 @@ int reader_schedule(const char *name, struct schedule *out)
     return err ? err : store_read_schedule(reader, name, out);
 }
 
-int reader_schedules(const char *after, size_t inline_max, struct schedule *out, size_t most,
-                     size_t *n)
+int reader_schedules(const struct schedule_look *look, struct schedule *out, size_t most, size_t *n)
 {
     struct store_reader *reader;
     *n = 0;
     int err = reader_get(&reader);
-    return err ? err : store_read_schedules(reader, after, inline_max, out, most, n);
+    return err ? err : store_read_schedules(reader, look, out, most, n);
 }
 
 bool reader_task_paused(const char *task)

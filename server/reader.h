@@ -101,8 +101,7 @@ int reader_find_lease(const struct id *id, struct lease *out); /* -ERR_LEASE_LOS
 
 /* 0, -ERR_NO_SCHEDULE; the caller schedule_release()s what is filled. */
 int reader_schedule(const char *name, struct schedule *out);
-/* By name, those behind `after` ("": all); a larger input than inline_max is left out. */
-int reader_schedules(const char *after, size_t inline_max, struct schedule *out, size_t most, size_t *n);
+int reader_schedules(const struct schedule_look *look, struct schedule *out, size_t most, size_t *n);
 
 /* An attempt before the last one. */
 struct attempt_record {

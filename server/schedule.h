@@ -24,6 +24,12 @@ struct schedule {
     struct job job; /* what is submitted: task, priority, attempts, timeout, tags, backoff, keys, input */
 };
 
+/* Which of them a page has: by name, those behind `after` ("": all), of one owner (NULL: of anybody). */
+struct schedule_look {
+    const char *after, *owner;
+    size_t inline_max; /* a larger input is left out */
+};
+
 void schedule_init(struct schedule *s);
 void schedule_release(struct schedule *s);
 

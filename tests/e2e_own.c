@@ -199,8 +199,14 @@ START_TEST(a_token_has_its_own_schedules)
     struct answer *a = ask(s, OTHER, "GET", "/v1/schedules", NULL);
     ck_assert_uint_eq(json_array_size(jget(a->json, "schedules")), 0);
     answer_free(a);
+    snprintf(body, sizeof(body), CRON, "theirs"); /* behind the other, which no page tells of */
+    ck_assert_int_eq(status_of(s, OTHER, "POST", "/v1/schedules", body), 200);
+    a = ask(s, OTHER, "GET", "/v1/schedules?limit=1", NULL);
+    ck_assert_str_eq(jstr(a->json, "schedules.0.name"), "theirs");
+    ck_assert(json_is_null(jget(a->json, "next")));
+    answer_free(a);
     a = ask(s, A_ADMIN, "GET", "/v1/schedules", NULL);
-    ck_assert_uint_eq(json_array_size(jget(a->json, "schedules")), 1);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "schedules")), 2);
     answer_free(a);
     for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
         ck_assert_int_lt(status_of(s, A_CONTROL, acts[i].method, acts[i].path, NULL), 300);

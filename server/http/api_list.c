@@ -133,12 +133,17 @@ static int read_text(struct request *rq, struct job_filter *f, struct problem *p
     return -p->err;
 }
 
+const char *list_owner(const struct request *rq)
+{
+    return caller_sees(&rq->caller, "") ? NULL : caller_owner(&rq->caller);
+}
+
 int list_filter(struct request *rq, struct job_filter *f, struct problem *p)
 {
     int err = read_state(rq, f, p);
     if (err)
         return err;
-    f->owner = caller_sees(&rq->caller, "") ? NULL : caller_owner(&rq->caller);
+    f->owner = list_owner(rq);
     f->task = request_param(rq, "task", p);
     if (!p->err && f->task && !job_task_name_ok(f->task, strlen(f->task)))
         return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "task", "the name of a task",

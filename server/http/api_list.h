@@ -9,6 +9,7 @@
 
 struct request;
 
+const char *list_owner(const struct request *rq); /* whose alone the caller sees; NULL: anybody's */
 /* state, task, tag, group, created_after and created_before of the query; the group's id is kept in rq->id. 0, or an error in p. */
 int list_filter(struct request *rq, struct job_filter *f, struct problem *p);
 /* `ids` as a list has them, up to LIST_IDS_MAX. 0, or an error in p. */

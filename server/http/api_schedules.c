@@ -4,6 +4,7 @@
  */
 #include "api.h"
 #include "api_jobs.h"
+#include "api_list.h"
 #include "json.h"
 #include "request.h"
 #include "submit.h"
@@ -93,18 +94,14 @@ static bool path_name(struct request *rq, char name[SCHEDULE_NAME_MAX + 1])
 
 /* ---- read ---- */
 
-/* A page: those behind a name. */
-struct look {
-    const char *after;
-    size_t limit;
-};
-
-static int read_look(struct request *rq, struct look *l, struct problem *p)
+static int read_look(struct request *rq, struct schedule_look *l, size_t *most, struct problem *p)
 {
     double number = PAGE_MAX;
     const char *limit = request_param(rq, "limit", p);
     const char *cursor = p->err ? NULL : request_param(rq, "cursor", p);
-    *l = (struct look){.after = cursor ? cursor : ""};
+    *l = (struct schedule_look){.after = cursor ? cursor : "",
+                                .owner = list_owner(rq),
+                                .inline_max = http_conf->inline_max};
     if (p->err)
         return -p->err;
     if (limit &&
@@ -114,28 +111,26 @@ static int read_look(struct request *rq, struct look *l, struct problem *p)
     if (cursor && !job_task_name_ok(cursor, strlen(cursor)))
         return problem_field(p, ERR_BAD_CURSOR, PLACE_PARAMETER, "cursor",
                              "what `next` of an earlier page had", cursor);
-    l->limit = (size_t)number;
+    *most = (size_t)number;
     return request_no_more_params(rq, p);
 }
 
 void api_schedules_list(struct request *rq)
 {
     struct problem p = {0};
-    size_t n = 0;
-    struct look look;
-    if (read_look(rq, &look, &p)) {
+    size_t n = 0, most = 0;
+    struct schedule_look look;
+    if (read_look(rq, &look, &most, &p)) {
         request_problem(rq, &p);
         return;
     }
-    struct schedule *all =
-        calloc(look.limit + 1, sizeof(*all)); /* one more: is there a next page? */
-    int err = all ? reader_schedules(look.after, http_conf->inline_max, all, look.limit + 1, &n)
-                  : -ERR_NOMEM;
+    struct schedule *all = calloc(most + 1, sizeof(*all)); /* one more: is there a next page? */
+    int err = all ? reader_schedules(&look, all, most + 1, &n) : -ERR_NOMEM;
     struct buf *out = request_json(rq, 200);
     buf_adds(out, "{\"schedules\":[");
     const char *before = "\n";
     for (size_t i = 0; i < n; i++) {
-        if (i < look.limit && caller_sees(&rq->caller, all[i].job.owner)) {
+        if (i < most) {
             buf_adds(out, before);
             add_schedule(out, &all[i]);
             before = ",\n";
@@ -143,11 +138,11 @@ void api_schedules_list(struct request *rq)
         schedule_release(&all[i]);
     }
     buf_adds(out, "],\"next\":");
-    if (n > look.limit) {
-        const char *last = all[look.limit - 1].name;
-        buf_addf(out, "\"/v1/schedules?limit=%zu&cursor=%s\"", look.limit, last);
-        request_add_header(rq, "Link", "</v1/schedules?limit=%zu&cursor=%s>; rel=\"next\"",
-                           look.limit, last);
+    if (n > most) {
+        const char *last = all[most - 1].name;
+        buf_addf(out, "\"/v1/schedules?limit=%zu&cursor=%s\"", most, last);
+        request_add_header(rq, "Link", "</v1/schedules?limit=%zu&cursor=%s>; rel=\"next\"", most,
+                           last);
     } else {
         buf_adds(out, "null");
     }

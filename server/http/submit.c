@@ -1,9 +1,7 @@
 /*
- * submit.c - the course of a submission, and a job of it as JSON. The fields themselves are in
- * submit_fields.c, batches and lines in submit_many.c, raw bodies in submit_raw.c.
- *
- * The caller's input is never rebuilt: it is a span of the body as it came. jansson reads the body
- * once for what a span check cannot see (names given twice) and for the values of our own fields.
+ * submit.c - the course of a submission. A job as JSON is in submit_json.c, its fields in
+ * submit_fields.c, what it depends on in submit_parents.c, batches and lines in submit_many.c, raw
+ * bodies in submit_raw.c.
  */
 #include "submit_priv.h"
 
@@ -12,21 +10,18 @@
 #include "../../common/jsonscan.h"
 #include "../conf.h"
 #include "../reader.h"
-#include "../tree.h"
 #include "input_check.h"
 #include "json.h"
 #include "request.h"
-#include "task_name.h"
 
 #include <jansson.h>
 #include <nettle/sha2.h>
-#include <stdio.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FIELD_MAX 127 /* bytes of the name of a field that a command uses */
-#define NAME_LOOK 64  /* names that are longer are of no field: the tree tells which */
 
 /* ---- what all submissions share ---- */
 
@@ -157,54 +152,14 @@ static int check_task(struct terms *t, const struct taskdef *task)
                        task->name, state->why);
 }
 
-static int unknown_parent(struct problem *p, enum problem_place place, const char *prefix,
-                          const struct job *job, size_t at)
-{
-    char field[64], id[ID_TEXT];
-    id_format(&job->parents[at], id);
-    if (place == PLACE_POINTER)
-        snprintf(field, sizeof(field), "%s/depends_on/%zu", prefix, at);
-    problem_field(p, ERR_UNKNOWN_DEPENDENCY, place, place == PLACE_POINTER ? field : "depends_on",
-                  NULL, id);
-    snprintf(p->detail, sizeof(p->detail),
-             "`%s`: there is no job or group `%s`, or it was forgotten",
-             place == PLACE_POINTER ? p->name + 1 : p->name, id);
-    return -p->err;
-}
-
-/* Whose it is: 0 and if the caller sees it, or -ERR_NO_GROUP, … */
-static int find_parent(const struct id *id, bool *seen)
-{
-    struct job job;
-    struct group group;
-    int err = reader_job(id, 0, 0, &job);
-    if (!err) {
-        *seen = caller_sees(auth_caller, job.owner);
-        job_release(&job);
-        return 0;
-    }
-    err = err == -ERR_NO_JOB ? reader_group(id, &group) : err;
-    if (!err) {
-        *seen = caller_sees(auth_caller, group.owner);
-        group_release(&group);
-    }
-    return err;
-}
-
 /* May the caller use the task, and see what the job is to wait for? */
 static int check_rights(struct terms *t, const struct taskdef *task)
 {
-    const struct job *job = &t->new->job;
     if (!auth_caller || !auth_caller->token)
         return 0;
     if (caller_may_task(auth_caller, task->name, t->problem))
         return -ERR_FORBIDDEN;
-    for (size_t i = 0; i < job->parents_count - t->new->known; i++) {
-        bool seen;
-        if (find_parent(&job->parents[i], &seen) == 0 && !seen)
-            return unknown_parent(t->problem, t->place, t->prefix, job, i);
-    }
-    return 0;
+    return submit_parents_seen(t);
 }
 
 /* A field of the input that stands in the command's words; 0, or a problem: it is not there, or no
@@ -344,274 +299,6 @@ int submit_now(const struct change *c, const struct problem *late, struct proble
     return -p->err;
 }
 
-/* ---- JSON ---- */
-
-int submit_check_text(const char *body, size_t len, struct jsonscan_look *look, struct problem *p)
-{
-    size_t where = 0;
-    const char *why = "", *text = body ? body : "";
-    unsigned depth = (unsigned)http_conf->max_json_depth;
-    if (len == 0)
-        return problem_set(p, ERR_BAD_JSON, "the body is empty");
-    int err = look ? jsonscan_look(text, len, depth, &where, &why, look)
-                   : jsonscan(text, len, depth, &where, &why);
-    if (err == -ERR_TOO_DEEP)
-        return problem_set(p, err, "more than %lld levels at byte %zu",
-                           (long long)http_conf->max_json_depth, where);
-    if (err)
-        return problem_set(p, err, "at byte %zu: %s", where, why);
-    return 0;
-}
-
-/* Tells why tree_parse() gave no tree. */
-static int unparsed(struct problem *p, int err, const json_error_t *e, const char *prefix)
-{
-    if (err == -ERR_NOMEM)
-        return problem_set(p, ERR_NOMEM, "no memory for the body");
-    const char *quote = prefix[0] ? "`" : "", *colon = prefix[0] ? ": " : "";
-    bool range = json_error_code(e) == json_error_numeric_overflow;
-    return problem_set(p, ERR_BAD_JSON, "%s%s%s%sat byte %d: %s", quote, prefix, quote, colon,
-                       e->position, range ? "a number outside the range of a double" : e->text);
-}
-
-int submit_charge(size_t cost, struct problem *p)
-{
-    if (cost > http_conf->body_memory)
-        return problem_set(p, ERR_TOO_LARGE,
-                           "reading the body would take %zu bytes of memory; at most %llu", cost,
-                           (unsigned long long)http_conf->body_memory);
-    return cost == 0 || request_charge(cost)
-               ? 0
-               : problem_set(p, ERR_OVERLOADED, "no memory for the body now");
-}
-
-int submit_check_whole(const char *body, size_t len, struct problem *p)
-{
-    struct jsonscan_look look = {0};
-    json_error_t e;
-    json_t *root = NULL;
-    look.plain = false; /* clang-tidy cannot see that it is set where there is no error */
-    int err = submit_check_text(body, len, &look, p);
-    if (err || look.plain)
-        return err;
-    size_t cost = input_parse_cost(body, len);
-    err = submit_charge(cost, p);
-    if (err)
-        return err;
-    err = tree_parse(body, len, JSON_DECODE_INT_AS_REAL, &root, &e);
-    json_decref(root);
-    request_discharge(cost);
-    return err ? unparsed(p, err, &e, "") : 0;
-}
-
-/* submit_charge() for a part of a body, which is named; prefix: as in struct terms. */
-static int charge_part(size_t cost, const char *prefix, struct problem *p)
-{
-    int err = submit_charge(cost, p);
-    if (err == -ERR_TOO_LARGE && prefix[0]) {
-        p->place = PLACE_POINTER;
-        snprintf(p->name, sizeof(p->name), "%s", prefix);
-    }
-    return err;
-}
-
-static int not_an_object(struct problem *p, const json_t *root, const char *prefix)
-{
-    char shown[FIELDS_SHOWN];
-    if (prefix[0])
-        return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, prefix, "an object",
-                             fields_show(root, false, shown));
-    return problem_set(p, ERR_BAD_FIELD, "the body must be an object%s",
-                       json_is_array(root) ? ", not an array; many jobs at once go to "
-                                             "/v1/jobs/batch, as {\"jobs\":[…]}"
-                                           : "");
-}
-
-/* A checked text that must be an object; prefix: as in struct terms. */
-static int parse_checked(const char *text, size_t len, const char *prefix, json_t **root,
-                         size_t *charged, struct problem *p)
-{
-    size_t cost = input_parse_cost(text, len);
-    json_error_t e;
-    int err = charge_part(cost, prefix, p);
-    if (err)
-        return err;
-    err = tree_parse(text, len, JSON_DECODE_INT_AS_REAL, root, &e);
-    if (err)
-        err = unparsed(p, err, &e, prefix);
-    else if (!json_is_object(*root))
-        err = not_an_object(p, *root, prefix);
-    if (err) {
-        json_decref(*root);
-        request_discharge(cost);
-    }
-    *charged = cost;
-    return err;
-}
-
-int submit_parse(const char *body, size_t len, json_t **root, size_t *charged, struct problem *p)
-{
-    int err = submit_check_text(body, len, NULL, p);
-    return err ? err : parse_checked(body, len, "", root, charged, p);
-}
-
-void submit_fingerprint(struct change *c, const char *what, const char *body, size_t len)
-{
-    struct sha256_ctx ctx;
-    if (!c->key[0])
-        return;
-    sha256_init(&ctx);
-    sha256_update(&ctx, strlen(what) + 1, (const uint8_t *)what);
-    sha256_update(&ctx, len, (const uint8_t *)body);
-    sha256_digest(&ctx, sizeof(c->fingerprint), c->fingerprint);
-}
-
-/* The fields are taken: now the input, a span of a checked text (NULL: there is none), and what
- * follows of them all. */
-static int take_rest(struct terms *t, const char *text, const char *input, size_t len)
-{
-    if (input) {
-        t->new->input_at = (size_t)(input - text);
-        t->new->input_len = len;
-    } else {
-        input = "null";
-        len = 4;
-    }
-    bool gathers = !t->has_input && t->new->job.parents_count > 0;
-    bool refused = t->late && t->late->err; /* it is in any case, and there is one report */
-    if (t->has_task && !gathers && !refused && input_is_checked(t->new->task_index)) {
-        char pointer[48];
-        snprintf(pointer, sizeof(pointer), "%s/input", t->prefix);
-        int err = input_check(t->new->task_index, input, len, pointer, t->problem);
-        if (err == -ERR_INVALID_INPUT) /* the schema may be another one by now */
-            err = submit_later(t, err);
-        if (err)
-            return err;
-    }
-    buf_add(&t->new->job.input, input, len);
-    return submit_complete(t);
-}
-
-/* One job's object, of which `text` is the checked text. */
-static int take_object(struct terms *t, json_t *root, const char *text, size_t len)
-{
-    const char *name, *input = NULL;
-    size_t input_len = 0;
-    json_t *value;
-    json_object_foreach(root, name, value)
-    {
-        int err = fields_take_json(t, name, value);
-        if (err)
-            return err;
-    }
-    jsonscan_member(text, len, "input", &input, &input_len);
-    return take_rest(t, text, input, input_len);
-}
-
-static int take_member(struct terms *t, const struct jsonscan_member *m)
-{
-    char name[NAME_LOOK + 1];
-    json_t *json = NULL;
-    json_error_t e;
-    e.position = 0;
-    e.text[0] = e.text[JSON_ERROR_TEXT_LENGTH - 1] = 0;
-    size_t cost = input_parse_cost(m->value, m->vlen);
-    bool plain = m->value[0] == '"' && !memchr(m->value, '\\', m->vlen);
-    memcpy(name, m->name, m->nlen);
-    name[m->nlen] = 0;
-    int err = charge_part(cost, t->prefix, t->problem);
-    if (err)
-        return err;
-    err = plain ? tree_string(m->value + 1, m->vlen - 2, &json)
-                : tree_parse(m->value, m->vlen, JSON_DECODE_INT_AS_REAL, &json, &e);
-    err = err ? unparsed(t->problem, err, &e, t->prefix) : fields_take_json(t, name, json);
-    json_decref(json);
-    request_discharge(cost);
-    return err;
-}
-
-/* One job's object by its members, the input of which stays text: most of a body is that. */
-static int take_members(struct terms *t, const char *text, const struct jsonscan_look *look)
-{
-    const char *input = NULL;
-    size_t input_len = 0;
-    int err = 0;
-    for (unsigned i = 0; i < look->members && !err; i++) {
-        const struct jsonscan_member *m = &look->member[i];
-        if (m->nlen == 5 && memcmp(m->name, "input", 5) == 0) {
-            t->has_input = true;
-            input = m->value;
-            input_len = m->vlen;
-        } else {
-            err = take_member(t, m);
-        }
-    }
-    return err ? err : take_rest(t, text, input, input_len);
-}
-
-/* Whether take_members() says the same as take_object() would. */
-static bool members_will_do(const struct jsonscan_look *look)
-{
-    bool ok = look->plain && look->members > 0;
-    for (unsigned i = 0; ok && i < look->members; i++)
-        ok = look->member[i].nlen <= NAME_LOOK;
-    return ok;
-}
-
-static int take_tree(struct terms *t, const char *text, size_t len)
-{
-    json_t *root = NULL;
-    size_t charged = 0;
-    int err = parse_checked(text, len, t->prefix, &root, &charged, t->problem);
-    if (err)
-        return err;
-    err = take_object(t, root, text, len);
-    json_decref(root);
-    request_discharge(charged);
-    return err;
-}
-
-int submit_text(struct terms *t, const char *text, size_t len, const struct jsonscan_look *look)
-{
-    int err = members_will_do(look) ? take_members(t, text, look) : take_tree(t, text, len);
-    return !err && t->ref[0] ? refs_add(t->refs, t->ref, &t->new->job.id, t) : err;
-}
-
-void submit_look(const char *text, size_t len, struct jsonscan_look *look)
-{
-    unsigned depth = (unsigned)http_conf->max_json_depth;
-    if (jsonscan_look(text, len, depth, NULL, NULL, look) != 0)
-        look->plain = false; /* cannot be: it was checked */
-}
-
-int submit_json(struct change *c, const char *body, size_t len, struct problem *p)
-{
-    struct terms t;
-    struct jsonscan_look look;
-    struct problem late;
-    submit_begin(&t, &c->one, p, PLACE_POINTER);
-    int err = submit_check_text(body, len, &look, p);
-    if (err)
-        return err;
-    t.late = submit_begin_late(c, &late);
-    err = submit_text(&t, body, len, &look);
-    submit_fingerprint(c, "POST /v1/jobs", body, len);
-    return err ? err : submit_now(c, t.late, p);
-}
-
-int submit_part(struct new_job *n, const char *text, size_t len, const char *prefix,
-                struct problem *p)
-{
-    struct terms t;
-    struct jsonscan_look look;
-    submit_begin(&t, n, p, PLACE_POINTER);
-    snprintf(t.prefix, sizeof(t.prefix), "%s", prefix);
-    submit_look(text, len, &look);
-    return submit_text(&t, text, len, &look);
-}
-
-/* ---- what it depends on ---- */
-
 int submit_validate_only(struct request *rq, bool *on, struct problem *p)
 {
     const char *text = request_param(rq, "validate_only", p);
@@ -620,57 +307,6 @@ int submit_validate_only(struct request *rq, bool *on, struct problem *p)
         return -p->err;
     return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "validate_only", "true or false",
                          text);
-}
-
-/* prefix: as in struct terms. */
-static int check_parents_of(const struct new_job *n, enum problem_place place, const char *prefix,
-                            struct problem *p)
-{
-    const struct job *job = &n->job;
-    for (size_t i = 0; i < job->parents_count - n->known; i++) {
-        bool seen;
-        int err = find_parent(&job->parents[i], &seen);
-        if (err == -ERR_NO_GROUP)
-            return unknown_parent(p, place, prefix, job, i);
-        if (err)
-            return problem_set(p, err, "%s", err_sentence(err));
-    }
-    return 0;
-}
-
-int submit_check_parents(const struct change *c, enum problem_place place, struct problem *p)
-{
-    char prefix[32];
-    int err = check_parents_of(&c->one, place, "", p);
-    for (size_t i = 0; i < c->items_count && !err; i++) {
-        snprintf(prefix, sizeof(prefix), "/jobs/%zu", c->items[i].number);
-        err = check_parents_of(&c->items[i], place, prefix, p);
-    }
-    return err;
-}
-
-static bool find_which(const struct change *c, const struct job *job, size_t *at)
-{
-    for (*at = 0; *at < job->parents_count; (*at)++) {
-        if (id_equal(&job->parents[*at], &c->which))
-            return true;
-    }
-    return false;
-}
-
-int submit_unknown(const struct change *c, enum problem_place place, struct problem *p)
-{
-    char prefix[32];
-    size_t at;
-    if (find_which(c, &c->one.job, &at))
-        return unknown_parent(p, place, "", &c->one.job, at);
-    for (size_t i = 0; i < c->items_count; i++) {
-        if (find_which(c, &c->items[i].job, &at)) {
-            snprintf(prefix, sizeof(prefix), "/jobs/%zu", c->items[i].number);
-            return unknown_parent(p, PLACE_POINTER, prefix, &c->items[i].job, at);
-        }
-    }
-    return problem_set(p, ERR_UNKNOWN_DEPENDENCY, "%s", err_sentence(ERR_UNKNOWN_DEPENDENCY));
 }
 
 /* ---- headers ---- */

@@ -1,5 +1,5 @@
 /*
- * submit_priv.h - what submit.c (the course of a submission) and submit_fields.c (its fields) share.
+ * submit_priv.h - what submit*.c share: one submission while it is read.
  */
 #ifndef JOBMILL_HTTP_SUBMIT_PRIV_H
 #define JOBMILL_HTTP_SUBMIT_PRIV_H
@@ -60,6 +60,8 @@ int submit_complete(struct terms *t);
 int submit_later(struct terms *t, int err);
 /* For t->late: where that is kept, without anything yet; NULL for a change without a key. */
 struct problem *submit_begin_late(const struct change *c, struct problem *late);
+/* Does the caller see all that the job depends on? What is not there at all is the writer's. 0, or an error in t->problem. */
+int submit_parents_seen(struct terms *t);
 /* When all was read: 0, or what was put off, as nothing was kept for this request. */
 int submit_now(const struct change *c, const struct problem *late, struct problem *p);
 /* Is it JSON, and of what form? `look` may be NULL. */

@@ -439,8 +439,8 @@ int sqlite_schedule_due(struct store *s, int64_t now_us, size_t skip, struct sch
 int sqlite_schedule_next_us(struct store *s, int64_t *next_us);
 int sqlite_schedule_count(struct store *s, const char *name, size_t *n);
 int sqlite_read_schedule(struct store_reader *r, const char *name, struct schedule *out);
-int sqlite_read_schedules(struct store_reader *r, const char *after, size_t inline_max, struct schedule *out,
-                         size_t most, size_t *n);
+int sqlite_read_schedules(struct store_reader *r, const struct schedule_look *look, struct schedule *out, size_t most,
+                          size_t *n);
 
 /* ---- sqlite_write.c ---- */
 int sqlite_stream_get(struct store *s, const char *key, int64_t now_us, struct stream_mark *out);

@@ -187,10 +187,13 @@ int sqlite_read_schedule(struct store_reader *base, const char *name, struct sch
     return get(&((struct sqlite_reader *)base)->db, name, out);
 }
 
-int sqlite_read_schedules(struct store_reader *base, const char *after, size_t inline_max,
+int sqlite_read_schedules(struct store_reader *base, const struct schedule_look *look,
                           struct schedule *out, size_t most, size_t *n)
 {
     struct sqlite_reader *r = (struct sqlite_reader *)base;
-    int got = db_first(&r->db, STMT_SCHEDULE_ALL, PARAMS(P_STR(after), P_INT(most)));
-    return take(&r->db, STMT_SCHEDULE_ALL, got, inline_max, out, most, n);
+    struct param owner = P_NULL;
+    if (look->owner)
+        owner = (struct param)P_STR(look->owner);
+    int got = db_first(&r->db, STMT_SCHEDULE_ALL, PARAMS(P_STR(look->after), owner, P_INT(most)));
+    return take(&r->db, STMT_SCHEDULE_ALL, got, look->inline_max, out, most, n);
 }

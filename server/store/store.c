@@ -497,11 +497,11 @@ int store_read_schedule(struct store_reader *r, const char *name, struct schedul
     return r->ops->read_schedule(r, name, out);
 }
 
-int store_read_schedules(struct store_reader *r, const char *after, size_t inline_max,
+int store_read_schedules(struct store_reader *r, const struct schedule_look *look,
                          struct schedule *out, size_t most, size_t *n)
 {
     *n = 0;
-    return r->ops->read_schedules(r, after, inline_max, out, most, n);
+    return r->ops->read_schedules(r, look, out, most, n);
 }
 
 int store_read_counts(const struct store *s, const char *task, struct job_counts *out)

@@ -284,9 +284,8 @@ int store_read_deliveries(struct store_reader *r, const struct id *subject,
 int store_read_lease(struct store_reader *r, const struct id *job, struct lease *out);
 int store_find_lease(struct store_reader *r, const struct id *id, struct lease *out); /* by its own id */
 int store_read_schedule(struct store_reader *r, const char *name, struct schedule *out);
-/* By name, those behind `after`. */
-int store_read_schedules(struct store_reader *r, const char *after, size_t inline_max, struct schedule *out,
-                         size_t most, size_t *n);
+int store_read_schedules(struct store_reader *r, const struct schedule_look *look, struct schedule *out, size_t most,
+                         size_t *n);
 int store_read_counts(const struct store *s, const char *task, struct job_counts *out);
 /* *since_us is left alone where no job of the task waits in the queue. */
 int store_read_queued_since(struct store_reader *r, const char *task, int64_t *since_us);

@@ -83,8 +83,8 @@ struct store_ops {
     int (*schedule_next_us)(struct store *s, int64_t *next_us);
     int (*schedule_count)(struct store *s, const char *name, size_t *n);
     int (*read_schedule)(struct store_reader *r, const char *name, struct schedule *out);
-    int (*read_schedules)(struct store_reader *r, const char *after, size_t inline_max, struct schedule *out,
-                          size_t most, size_t *n);
+    int (*read_schedules)(struct store_reader *r, const struct schedule_look *look, struct schedule *out, size_t most,
+                          size_t *n);
     int (*pause_task)(struct store *s, uint32_t task_id, bool paused);
     int (*pause_pool)(struct store *s, const char *pool, bool paused);
     int (*pool_paused)(struct store *s, const char *pool, bool *paused);
