@@ -201,6 +201,7 @@ HTTP := \
 	server/http/memory.c \
 	server/http/multipart.c \
 	server/http/pace.c \
+	server/http/params.c \
 	server/http/problem.c \
 	server/http/query.c \
 	server/http/range.c \
