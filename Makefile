@@ -156,6 +156,7 @@ STORE := \
 	server/store/sqlite_insert.c \
 	server/store/sqlite_keep.c \
 	server/store/sqlite_lease.c \
+	server/store/sqlite_list.c \
 	server/store/sqlite_read.c \
 	server/store/sqlite_salvage.c \
 	server/store/sqlite_schedule.c \
@@ -177,7 +178,6 @@ HTTP := \
 	server/http/api_jobs.c \
 	server/http/api_leases.c \
 	server/http/api_list.c \
-	server/http/list_states.c \
 	server/http/api_logs.c \
 	server/http/api_meta.c \
 	server/http/api_metrics.c \

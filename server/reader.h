@@ -55,7 +55,7 @@ int reader_stream(const char *key, struct stream_mark *out); /* 0 also when it i
 
 struct job_filter {
     int state;              /* enum job_state, or -1 */
-    unsigned states;        /* a bit for each of several, `state` being -1: of list_read() alone; 0: none */
+    unsigned states;        /* a bit for each of several, `state` being -1; 0: none. Not with `upward` */
     const char *task;       /* NULL: any */
     const char *tag;        /* NULL: any */
     const char *owner;      /* NULL: any */

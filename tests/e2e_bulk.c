@@ -237,6 +237,24 @@ START_TEST(several_states_are_one_list)
 }
 END_TEST
 
+/* Also one that goes from one of them to another and back meanwhile. */
+START_TEST(a_job_is_always_in_some_state)
+{
+    char id[40];
+    struct server *s = server_new("[task fail]\ncommand = /bin/false\n", NULL);
+    snprintf(id, sizeof(id), "%s",
+             submit(s, "{\"task\":\"fail\",\"max_attempts\":1000,"
+                       "\"backoff\":{\"kind\":\"fixed\",\"delay\":0.001}}"));
+    for (int i = 0; i < 300; i++) {
+        struct answer *a = get(s, "/v1/jobs?state=scheduled,queued,running,failed", 200);
+        ck_assert_str_eq(jstr(a->json, "jobs.0.id"), id);
+        ck_assert_uint_eq(json_array_size(jget(a->json, "jobs")), 1);
+        answer_free(a);
+    }
+    server_free(s);
+}
+END_TEST
+
 START_TEST(jobs_that_are_named)
 {
     char path[300], id[3][40];
@@ -270,6 +288,7 @@ int main(void)
         it_goes_on_from_state_to_state,
         a_cursor_is_of_the_act_and_its_states,
         several_states_are_one_list,
+        a_job_is_always_in_some_state,
         jobs_that_are_named,
     };
     return run_suite("bulk", tests, sizeof(tests) / sizeof(tests[0]));

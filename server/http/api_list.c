@@ -404,7 +404,7 @@ static void list_page(struct request *rq)
         request_problem(rq, &p);
         return;
     }
-    int err = list_read(&f, &page);
+    int err = reader_list(&f, 0, 0, &page);
     if (err) {
         request_error(rq, err);
         return;

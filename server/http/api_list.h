@@ -18,8 +18,6 @@ int list_ids_read(const char *text, struct id *ids, size_t *count, struct proble
 /* What does not go with what the request has: 0, or an error in p that says so of the first of `names`, which end with NULL. */
 int list_refuse_other(const struct request *rq, const char *const *names, const char *limit,
                       struct problem *p);
-/* A page, without inputs and results, of a filter with any number of states. As reader_list(). */
-int list_read(const struct job_filter *f, struct job_page *out);
 /* limit and cursor, and no other parameter. */
 int list_cursor(struct request *rq, struct job_filter *f, struct problem *p);
 #define RESULTS_BYTES (1u << 20) /* of the results in one answer, about */

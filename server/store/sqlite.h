@@ -480,6 +480,7 @@ int sqlite_read_job(struct store_reader *r, const struct id *id, unsigned what, 
 int sqlite_read_group(struct store_reader *r, const struct id *id, struct group *out);
 int sqlite_read_attempts(struct store_reader *r, const struct id *id, size_t most,
                          struct attempt_record *out, size_t *n);
+uint32_t sqlite_task_named(const struct sqlite_store *s, const char *name); /* any thread; 0: never seen */
 int sqlite_read_queued_since(struct store_reader *r, const char *task, int64_t *since_us);
 int sqlite_read_list(struct store_reader *r, const struct job_filter *f, unsigned what,
                      size_t inline_max, struct job_page *out);

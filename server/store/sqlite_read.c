@@ -1,5 +1,5 @@
 /*
- * sqlite_read.c - the SQLite driver's reading half: rows to jobs, look-ups and lists.
+ * sqlite_read.c - the SQLite driver's reading half: rows to jobs, and look-ups.
  *
  * Any thread, each with a connection of its own. A statement that stands on a row holds the
  * snapshot for those run meanwhile on its connection; every call ends with all of them reset, so
@@ -13,10 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#define SCAN_ROWS_MAX 20000 /* rows that one page of a list may look at */
-#define SCAN_US_MAX   (100 * US_PER_MS)
-#define SCAN_LOOK     256 /* rows between two looks at the clock */
 
 /* ---- rows ---- */
 
@@ -227,7 +223,7 @@ int sqlite_read_attempts(struct store_reader *base, const struct id *id, size_t 
 
 /* ---- the queue ---- */
 
-static uint32_t task_by_name(const struct sqlite_store *s, const char *name)
+uint32_t sqlite_task_named(const struct sqlite_store *s, const char *name)
 {
     const struct store_task *t;
     for (uint32_t i = 1; (t = sqlite_task(s, i)); i++) {
@@ -240,7 +236,7 @@ static uint32_t task_by_name(const struct sqlite_store *s, const char *name)
 int sqlite_read_queued_since(struct store_reader *base, const char *task, int64_t *since_us)
 {
     const struct sqlite_reader *r = (const struct sqlite_reader *)base;
-    uint32_t id = task_by_name(r->store, task);
+    uint32_t id = sqlite_task_named(r->store, task);
     if (id == 0)
         return 0;
     int got = db_first(&r->db, STMT_QUEUED_FIRST, PARAMS(P_INT(id)));
@@ -249,188 +245,4 @@ int sqlite_read_queued_since(struct store_reader *base, const char *task, int64_
     *since_us = sqlite3_column_int64(r->db.stmt[STMT_QUEUED_FIRST], 0);
     db_done(&r->db, STMT_QUEUED_FIRST);
     return 0;
-}
-
-/* ---- lists ---- */
-
-struct scan {
-    const struct job_filter *filter;
-    uint32_t task_id;             /* 0: any */
-    uint64_t key_from, key_until; /* only keys from this one on, and below that one */
-    enum stmt stmt;
-    unsigned rows;
-    int64_t until_us;
-};
-
-/* The least key of an id made at that time or later. */
-static uint64_t key_at(int64_t wall_us)
-{
-    return wall_us <= 0 ? 0 : (uint64_t)((wall_us + US_PER_MS - 1) / US_PER_MS) << 12;
-}
-
-/* Chooses what drives the list: the rarest of what the filter names. 1 a row, 0 none, or an error.
- */
-static int scan_first(struct scan *sc, const struct db *d)
-{
-    const struct job_filter *f = sc->filter;
-    uint64_t before = f->has_before ? id_key(&f->before) : INT64_MAX;
-    before = before < sc->key_until ? before : sc->key_until;
-    if (f->upward) { /* above it */
-        before = f->has_before ? id_key(&f->before) : 0;
-        before = before + 1 < sc->key_from ? sc->key_from - 1 : before;
-    }
-    if (f->group) {
-        sc->stmt = f->upward ? STMT_LIST_GROUP_UP : STMT_LIST_GROUP;
-        return db_first(d, sc->stmt, PARAMS(P_INT(before), P_INT(id_key(f->group))));
-    }
-    if (f->tag) {
-        sc->stmt = f->upward ? STMT_LIST_TAG_UP : STMT_LIST_TAG;
-        return db_first(d, sc->stmt, PARAMS(P_INT(before), P_STR(f->tag)));
-    }
-    if (f->state == JOB_FAILED || f->state == JOB_CANCELLED || f->state == JOB_EXPIRED) {
-        sc->stmt = f->upward ? STMT_LIST_ENDED_UP : STMT_LIST_ENDED;
-        return db_first(d, sc->stmt, PARAMS(P_INT(before), P_INT(f->state)));
-    }
-    if (sc->task_id && f->state != JOB_RUNNING) {
-        sc->stmt = STMT_LIST_TASK;
-        return db_first(d, sc->stmt, PARAMS(P_INT(before), P_INT(sc->task_id)));
-    }
-    sc->stmt = f->state == JOB_RUNNING ? STMT_LIST_RUNNING : STMT_LIST_ALL;
-    return db_first(d, sc->stmt, PARAMS(P_INT(before)));
-}
-
-static bool scan_matches(const struct scan *sc, sqlite3_stmt *row)
-{
-    if (sc->filter->state >= 0 && sqlite3_column_int(row, 2) != sc->filter->state)
-        return false;
-    return !sc->task_id || (uint32_t)sqlite3_column_int64(row, 3) == sc->task_id;
-}
-
-static bool is_anothers(const struct job_filter *f, const struct job *job)
-{
-    return f->owner && strcmp(f->owner, job->owner) != 0;
-}
-
-static bool scan_over(struct scan *sc)
-{
-    if (++sc->rows >= SCAN_ROWS_MAX)
-        return true;
-    return sc->rows % SCAN_LOOK == 0 && clock_mono_us() > sc->until_us;
-}
-
-static bool has_text(const char *text, size_t n, const char *part)
-{
-    size_t len = strlen(part);
-    for (size_t i = 0; i + len <= n; i++) {
-        if (strncasecmp(text + i, part, len) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool buf_has(const struct buf *b, const char *part)
-{
-    return b->data && has_text(b->data, b->len, part);
-}
-
-/* Looks into what stands in the job's row, which was read with its input. */
-static bool job_has_text(const struct job *job, const char *part)
-{
-    const char *const words[] = {job->task, job->error.code, job->error.message,
-                                 job->concurrency_key, job->owner};
-    char id[ID_TEXT];
-    id_format(&job->id, id);
-    if (has_text(id, strlen(id), part) || buf_has(&job->tags, part) || buf_has(&job->input, part) ||
-        buf_has(&job->params, part))
-        return true;
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (has_text(words[i], strlen(words[i]), part))
-            return true;
-    }
-    return false;
-}
-
-/* The indexes do not know whose a job is, nor what stands in it. */
-static bool job_is_wanted(const struct job_filter *f, const struct job *job)
-{
-    return !is_anothers(f, job) && (!f->text || job_has_text(job, f->text));
-}
-
-/* The job at which the scan stands; the scan's statement keeps the snapshot. */
-static int page_add(const struct sqlite_reader *r, const struct id *id, unsigned what,
-                    size_t inline_max, struct job_page *page)
-{
-    int err = row_find(r->store, &r->db, id, what, inline_max, &page->jobs[page->count]);
-    if (err)
-        return err == -ERR_NO_JOB ? -ERR_STORE_CORRUPT : err;
-    page->count++;
-    return 0;
-}
-
-static bool page_full(const struct job_filter *f, const struct job_page *page, size_t bytes)
-{
-    return page->count == f->limit || (f->bytes > 0 && bytes >= f->bytes);
-}
-
-static int scan_page(struct sqlite_reader *r, struct scan *sc, unsigned what, size_t inline_max,
-                     struct job_page *page)
-{
-    bool search = sc->filter->text && !(what & READ_INPUT);
-    int got = scan_first(sc, &r->db);
-    sqlite3_stmt *row = r->db.stmt[sc->stmt];
-    size_t bytes = 0; /* of inputs and results on the page */
-    for (; got == 1; got = db_next(&r->db, sc->stmt)) {
-        uint64_t key = (uint64_t)sqlite3_column_int64(row, 0);
-        if (sc->filter->upward ? key >= sc->key_until : key < sc->key_from)
-            break; /* the rest is younger, or older */
-        bool match = scan_matches(sc, row);
-        if (match && page_full(sc->filter, page, bytes)) {
-            page->more = true;
-            break;
-        }
-        id_make(&page->last, key, (uint64_t)sqlite3_column_int64(row, 1));
-        int err = !match   ? 0
-                  : search ? page_add(r, &page->last, what | READ_INPUT, STORE_INLINE, page)
-                           : page_add(r, &page->last, what, inline_max, page);
-        if (err) {
-            db_done(&r->db, sc->stmt);
-            return err;
-        }
-        struct job *job = match ? &page->jobs[page->count - 1] : NULL;
-        if (job && !job_is_wanted(sc->filter, job))
-            job_release(&page->jobs[--page->count]);
-        else if (job && search)
-            buf_release(&job->input); /* it was for the search alone */
-        else if (job)
-            bytes += job->input.len + job->result.len;
-        if (scan_over(sc)) {
-            page->more = true;
-            break;
-        }
-    }
-    if (got == 1)
-        db_done(&r->db, sc->stmt);
-    return got < 0 ? got : 0;
-}
-
-int sqlite_read_list(struct store_reader *base, const struct job_filter *f, unsigned what,
-                     size_t inline_max, struct job_page *out)
-{
-    struct sqlite_reader *r = (struct sqlite_reader *)base;
-    struct scan sc = {.filter = f,
-                      .key_from = key_at(f->from_us),
-                      .key_until = f->until_us ? key_at(f->until_us) : INT64_MAX,
-                      .until_us = clock_mono_us() + SCAN_US_MAX};
-    if (f->task) {
-        sc.task_id = task_by_name(r->store, f->task);
-        if (sc.task_id == 0)
-            return 0; /* never seen: no jobs */
-    }
-    out->jobs = calloc(f->limit ? f->limit : 1, sizeof(*out->jobs));
-    if (!out->jobs)
-        return -ERR_NOMEM;
-    int err = scan_page(r, &sc, what, inline_max, out);
-    if (err)
-        job_page_release(out);
-    return err;
 }
