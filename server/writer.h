@@ -56,6 +56,7 @@ struct new_job {
     int64_t asked_run_at_us, asked_delay_us; /* as the client said it: 0, and -1, where it did not */
     int64_t asked_expires_us; /* as job.expires_us and job.max_attempts at first: a retry changes those */
     uint32_t asked_attempts;
+    bool gave_attempts; /* the client did; else that is the task's setting */
     size_t input_at, input_len; /* the input in the body of a single submission; 0, 0: none was given */
     size_t known; /* of job.parents so many, the last ones, are items before it in the same batch,
                    * in this part of it or an earlier one */

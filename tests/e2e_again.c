@@ -327,7 +327,7 @@ START_TEST(what_is_held_is_told_as_it_was)
 }
 END_TEST
 
-/* Starts it again with a task whose inputs are of that type. */
+/* Starts it again with a task whose inputs are of that type, and its number of attempts another. */
 static void restart_with(struct server *s, const char *type, const char *command)
 {
     char path[300], text[200];
@@ -338,8 +338,9 @@ static void restart_with(struct server *s, const char *type, const char *command
     ck_assert_ptr_nonnull(f);
     fprintf(f, "{\"type\":\"%s\"}\n", type);
     ck_assert_int_eq(fclose(f), 0);
-    snprintf(text, sizeof(text), "[task mine]\ncommand = %s\ninput_schema = schema.json\n",
-             command);
+    snprintf(text, sizeof(text),
+             "[task mine]\ncommand = %s\ninput_schema = schema.json\nmax_attempts = %d\n", command,
+             type[0] == 'n' ? 4 : 1);
     server_configure(s, text);
     server_restart(s);
 }
@@ -347,12 +348,18 @@ static void restart_with(struct server *s, const char *type, const char *command
 START_TEST(what_was_valid_is_told_later)
 {
     static const char body[] = "{\"task\":\"mine\",\"delay\":900,\"input\":1}";
+    static const char soon[] = "{\"task\":\"mine\",\"input\":1}";
+    static const char *const other[] = {"Idempotency-Key: order-2", NULL};
     struct server *s = server_new("", NULL);
     restart_with(s, "number", "/bin/cat");
     struct answer *first = http(s, "POST", "/v1/jobs", body, key);
     ck_assert_msg(first->status == 202, "%s", first->body);
+    struct answer *ended = http(s, "POST", "/v1/jobs", soon, other);
+    answer_free(await_state(s, jstr(ended->json, "id"), "succeeded"));
     restart_with(s, "string", "/bin/cat");
     told_again(s, "/v1/jobs", body, key, first);
+    told_again(s, "/v1/jobs", soon, other, ended);
+    answer_free(ended);
     answer_free(post(s, "/v1/jobs", body, 422));
     s->errors_ok = true;
     restart_with(s, "number", "/nonexistent/program");

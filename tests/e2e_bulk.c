@@ -263,8 +263,9 @@ START_TEST(jobs_that_are_named)
         snprintf(id[i], sizeof(id[i]), "%s", submit(s, "{\"task\":\"noop\",\"delay\":900}"));
     static const char *const acts[] = {"cancel", "retry", "cancel", "delete"};
     for (size_t i = 0; i < 4; i++) {
-        snprintf(path, sizeof(path), "/v1/jobs/%s?ids=%s,%s,01a206c9-3464-7000-93c5-f3a31ec3a416",
-                 acts[i], id[0], id[2]);
+        snprintf(path, sizeof(path),
+                 "/v1/jobs/%s?ids=%s,%s,01a206c9-3464-7000-93c5-f3a31ec3a416,%s", acts[i], id[0],
+                 id[2], id[0]);
         if (i == 2) /* retried, it may have ended */
             answer_free(await_state(s, id[0], "succeeded"));
         struct answer *a = post(s, path, "", 200);

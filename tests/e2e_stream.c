@@ -120,7 +120,15 @@ START_TEST(the_same_lines_are_kept_once)
     refused(s, others, 422, "idempotency_key_reused");
     refused(s, more, 422, "idempotency_key_reused");
     refused(s, "", 422, "idempotency_key_reused");
-    struct answer *a = http(s, "POST", "/v1/jobs", "{\"task\":\"noop\"}", keyed + 1);
+    struct answer *a = send_lines(s, "?wait=abc", all);
+    ck_assert_int_eq(a->status, 400);
+    ck_assert_msg(!strstr(a->body, "nothing is kept"), "%s", a->body);
+    answer_free(a);
+    again =
+        group_of(send_lines(s, "?callback_url=http://10.0.0.1/", all)); /* as it may have been */
+    ck_assert_str_eq(group, again);
+    free(again);
+    a = http(s, "POST", "/v1/jobs", "{\"task\":\"noop\"}", keyed + 1);
     ck_assert_int_eq(a->status, 422);
     answer_free(a);
     holds_all(s, group);
@@ -261,6 +269,15 @@ START_TEST(a_wrong_line_is_named)
         snprintf(group, sizeof(group), "%.36s", at + strlen(count));
         answer_free(a);
     }
+    char *same = malloc(LINES * 80 + 8), *end = same; /* all of them are one job */
+    ck_assert_ptr_nonnull(same);
+    for (int i = 0; i < LINES; i++)
+        end += sprintf(end, "\r{\"task\":\"noop\",\"unique\":{\"key\":\"k\",\"period\":60}}\n");
+    strcpy(end, "{}\n");
+    struct answer *a = http(s, "POST", "/v1/jobs/batch", same, plain);
+    ck_assert_msg(strstr(a->body, "; 1 jobs of the lines before are kept"), "%s", a->body);
+    answer_free(a);
+    free(same);
     free(broken);
     free(all);
     server_free(s);

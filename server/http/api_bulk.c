@@ -168,6 +168,15 @@ static int read_params(struct request *rq, struct job_filter *f, struct look *l,
     return 0;
 }
 
+static bool has_id(const struct change *c, const struct id *id)
+{
+    for (size_t i = 0; i < c->ids_count; i++) {
+        if (id_equal(&c->ids[i], id))
+            return true;
+    }
+    return false;
+}
+
 /* Of jobs that are named: those that are there and the caller's, so many that all are of one
  * request. */
 static int find_named(struct request *rq, const char *text, struct change *c, struct problem *p)
@@ -190,7 +199,8 @@ static int find_named(struct request *rq, const char *text, struct change *c, st
         }
         if (err)
             return problem_set(p, err, "%s", err_sentence(err));
-        if (caller_sees(&rq->caller, job.owner) && caller_changes(&rq->caller, job.owner))
+        if (caller_sees(&rq->caller, job.owner) && caller_changes(&rq->caller, job.owner) &&
+            !has_id(c, &ids[i]))
             c->ids[c->ids_count++] = ids[i];
         job_release(&job);
     }

@@ -116,15 +116,6 @@ static int replay(struct request *rq, struct buf *out)
     return 0;
 }
 
-/* Those that are the group's own: another job that `unique` found is told, and is none of them. */
-static size_t count_new(const struct change *c)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < c->items_count; i++)
-        n += !c->items[i].duplicate;
-    return n;
-}
-
 static void answer_submitted(struct request *rq)
 {
     const struct change *c = rq->change;
@@ -133,7 +124,7 @@ static void answer_submitted(struct request *rq)
     if (c->replayed_group)
         err = replay(rq, out);
     else
-        head(rq, out, count_new(c));
+        head(rq, out, submit_count_new(c));
     for (size_t i = 0; i < c->items_count && !c->replayed_group; i++) {
         buf_adds(out, i ? ",\n" : "\n");
         if (c->items[i].duplicate)

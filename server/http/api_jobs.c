@@ -70,7 +70,9 @@ void json_accepted(struct buf *out, const struct new_job *asked, const struct jo
     job.run_at_us = submit_due(asked, job.created_us);
     job.state = submit_state(asked, job.created_us);
     job.expires_us = asked->asked_expires_us;
-    if (job.attempt >= asked->asked_attempts) /* else only the setting is another one by now */
+    /* a retry by hand raises it to the next attempt; else only the setting is another one by now */
+    bool raised = job.attempt >= asked->asked_attempts && job.max_attempts <= job.attempt + 1;
+    if (asked->gave_attempts || raised)
         job.max_attempts = asked->asked_attempts;
     job.attempt = 0;
     job.waits = 0;

@@ -115,7 +115,7 @@ static void part_kept(struct request *rq)
     s->posted = false;
     if (!c->err) {
         s->begun = true;
-        s->kept += c->items_count;
+        s->kept += submit_count_new(c);
         s->closed = !c->more;
         c->begin = false;
         submit_lines_kept(s->lines, c);
@@ -280,9 +280,11 @@ static int take_url(struct request *rq)
     struct change *c = url ? change_of(rq) : NULL;
     if (!url || !c)
         return -s->problem.err;
-    if (!submit_url_ok(url, strlen(url)) || !webhook_host_ok(url))
+    bool is_url = submit_url_ok(url, strlen(url));
+    /* the list of hosts may be another one than when the key came first */
+    if (!is_url || (!s->mark.known && !webhook_host_ok(url)))
         return problem_field(&s->problem, ERR_BAD_PARAMETER, PLACE_PARAMETER, "callback_url",
-                             webhook_host_ok(url) ? SUBMIT_URL_TEXT : SUBMIT_HOST_TEXT, url);
+                             is_url ? SUBMIT_HOST_TEXT : SUBMIT_URL_TEXT, url);
     buf_adds(&c->callback_url, url);
     return c->callback_url.failed ? problem_set(&s->problem, ERR_NOMEM, "no memory for the URL")
                                   : 0;
@@ -295,11 +297,18 @@ static void look(struct request *rq)
     if (s->looked)
         return;
     s->looked = true;
-    if (http_draining())
+    if (http_draining()) {
         problem_set(&s->problem, ERR_DRAINING, "%s", err_sentence(ERR_DRAINING));
-    else if (request_read_wait(rq, &s->problem) == 0 && take_url(rq) == 0 &&
-             request_no_more_params(rq, &s->problem) == 0 && request_header(rq, "Idempotency-Key"))
-        (void)look_up_key(rq);
+        return;
+    }
+    /* the key first: what is refused says what was kept with it before */
+    int err = request_header(rq, "Idempotency-Key") ? look_up_key(rq) : 0;
+    if (!err)
+        err = request_read_wait(rq, &s->problem);
+    if (!err)
+        err = take_url(rq);
+    if (!err)
+        (void)request_no_more_params(rq, &s->problem);
 }
 
 static void check_length(struct stream *s, size_t len)
@@ -361,9 +370,8 @@ static void refuse(struct request *rq)
     char id[ID_TEXT];
     struct problem *p = &s->problem;
     size_t at = strlen(p->detail);
-    uint64_t kept = s->kept;
-    if (s->keyed && s->begun && jobs_of(&rq->change->group) > kept)
-        kept = jobs_of(&rq->change->group);
+    uint64_t kept = s->keyed && s->begun ? jobs_of(&rq->change->group) : 0;
+    kept = kept > s->kept ? kept : s->kept;
     if (kept > 0) {
         id_format(&rq->change->group, id);
         snprintf(p->detail + at, sizeof(p->detail) - at,

@@ -255,6 +255,7 @@ int submit_complete(struct terms *t)
         return err;
     n->asked_expires_us = job->expires_us;
     n->asked_attempts = job->max_attempts;
+    n->gave_attempts = t->has_attempts;
     job->input_size = job->input.len;
     if (n->unique && (err = make_unique(t)) != 0)
         return err;

@@ -42,6 +42,8 @@ void submit_lines_free(struct submit_lines *l);
 size_t submit_lines_memory(const struct submit_lines *l); /* of their names, bytes, about */
 /* Memory for the tree of a text, `cost` by input_parse_cost(), until request_discharge(). */
 int submit_charge(size_t cost, struct problem *p);
+/* Of the items those that are the group's own: another job that `unique` found is told, and is none of them. */
+size_t submit_count_new(const struct change *c);
 /* A part was kept: what was there already under another id has that by its name, too. */
 void submit_lines_kept(struct submit_lines *l, const struct change *c);
 bool submit_lines_refs(const struct submit_lines *l); /* did one of them have a `ref`? */

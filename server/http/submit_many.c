@@ -144,12 +144,20 @@ int submit_line(struct submit_lines *l, struct change *c, const char *line, size
     int err = jsonscan_look(line, len, depth, &where, &why, &look);
     if (err)
         return problem_set(p, err, "line %zu: at byte %zu: %s", number + 1, where, why);
-    if (line[strspn(line, " \t")] != '{')
+    if (line[strspn(line, " \t\r")] != '{')
         return problem_set(p, ERR_BAD_FIELD, "line %zu: a job must be an object", number + 1);
     err = submit_item(l, c, line, len, &look, number, p);
     if (err)
         problem_in_line(p);
     return err;
+}
+
+size_t submit_count_new(const struct change *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->items_count; i++)
+        n += !c->items[i].duplicate;
+    return n;
 }
 
 struct batch_walk {

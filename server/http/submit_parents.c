@@ -47,8 +47,11 @@ int submit_parents_seen(struct terms *t)
 {
     const struct job *job = &t->new->job;
     for (size_t i = 0; i < job->parents_count - t->new->known; i++) {
-        bool seen;
-        if (find_parent(&job->parents[i], &seen) == 0 && !seen)
+        bool seen = true;
+        int err = find_parent(&job->parents[i], &seen);
+        if (err && err != -ERR_NO_GROUP)
+            return problem_set(t->problem, err, "%s", err_sentence(err));
+        if (!seen)
             return unknown_parent(t->problem, t->place, t->prefix, job, i);
     }
     return 0;
