@@ -76,10 +76,19 @@ static bool is_local(const char *url)
            strncmp(host, "[::1]", 5) == 0;
 }
 
+/* HOST:PORT, and not a scheme that was mistyped. */
+static bool is_bare(const char *url)
+{
+    size_t len = strcspn(url, ":/");
+    bool scheme = (len == 4 && strncasecmp(url, "http", 4) == 0) ||
+                  (len == 5 && strncasecmp(url, "https", 5) == 0);
+    return len > 0 && !scheme && !strstr(url, "://");
+}
+
 struct http *http_new(const char *url, const char *token, const volatile sig_atomic_t *stop,
                       const char **why)
 {
-    bool bare = strstr(url, "://") == NULL; /* HOST:PORT */
+    bool bare = is_bare(url) || url[0] == '[' /* ::1]:8080 */;
     *why = "out of memory";
     if (!bare && strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
         *why = "the server must be http://HOST:PORT or https://HOST:PORT";

@@ -71,11 +71,11 @@ int fd_cloexec(int fd, bool on)
     return set_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on);
 }
 
-int fd_standard(void)
+int fd_standard(bool writable)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         /* the lowest that is free: those below are open; programs that are started inherit it */
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", writable ? O_RDWR : O_RDONLY) != fd)
             return -ERR_SYSTEM;
     }
     return 0;

@@ -22,9 +22,10 @@ int fd_nonblock(int fd, bool on);
 int fd_cloexec(int fd, bool on);
 
 /* A process may be started with one of its three standard descriptors closed: what it opens next would be taken for
- * that one, and written over by the next message on it. Those that are closed lead to /dev/null from now on. 0, or
- * -ERR_SYSTEM. Before anything is opened. */
-int fd_standard(void);
+ * that one, and written over by the next message on it. Those that are closed lead to /dev/null from now on, where what
+ * is written is lost (`writable`), or writing fails, for who is to tell of that. 0, or -ERR_SYSTEM. Before anything is
+ * opened. */
+int fd_standard(bool writable);
 
 /* A SOCK_SEQPACKET pair, both close-on-exec, with send buffers of at least `bytes` where allowed. */
 int fd_socketpair(int out[2], int bytes);

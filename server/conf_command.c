@@ -107,19 +107,30 @@ char *command_place(const char *text, const char *base)
     return out.failed ? NULL : buf_take(&out, NULL);
 }
 
-/* What begins as a placeholder and is none would reach the program as it stands. Other braces are
- * its own. */
+/* {config_dir} as others write it: {configdir}, {config-dir}, {config_dri}. */
+static bool is_misspelt_dir(const char *at)
+{
+    static const char mark[] = "{config_dir}";
+    unsigned letters = 0, n = 0;
+    size_t i = 7;
+    if (strncmp(at, mark, i) != 0 || strncmp(at, mark, sizeof(mark) - 1) == 0)
+        return false;
+    i += strspn(at + i, "_.-");
+    for (; at[i] == 'd' || at[i] == 'i' || at[i] == 'r'; i++, n++)
+        letters |= 1u << (at[i] - 'd');
+    return n == 3 && letters == (1u << 0 | 1u << ('i' - 'd') | 1u << ('r' - 'd')) && at[i] == '}';
+}
+
+/* What is meant as a placeholder and is none would reach the program as it stands. Other braces are
+ * its own: a shell's, jq's, a program's in any language. */
 int command_check_word(const char *word, struct buf *why)
 {
-    static const char letters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
     for (const char *at = word; (at = strchr(at, '{')); at++) {
-        bool input = strncmp(at, "{input", 6) == 0, config = strncmp(at, "{config", 7) == 0;
-        size_t n = strspn(at + 1, letters) + 1, len = strcspn(at, "}");
-        bool field = input && at[6] == '.';
+        size_t len = strcspn(at, "}");
+        bool field = strncmp(at, "{input.", 7) == 0;
         if (field && at[len] && len > 7 && len - 7 <= FIELD_NAME_MAX)
             continue;
-        if (field || ((input || config) && at[n] == '}' && strncmp(at, "{config_dir}", 12) != 0))
+        if (field || is_misspelt_dir(at))
             return bad(why,
                        "command: `%.*s` is no placeholder: there are {input.NAME}, a name of 1 to "
                        "%d bytes, and {config_dir}",

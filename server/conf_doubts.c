@@ -75,10 +75,29 @@ static void doubt_tokens(const struct conf *c, struct buf *out)
     }
 }
 
+/* A word that is all of it like {input.x}, and not that. */
+static void doubt_words(const struct conf *c, struct buf *out)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+    for (uint32_t i = 0; i < c->defs.tasks; i++) {
+        const struct taskdef *t = &c->defs.task[i];
+        for (char *const *w = t->argv; w && *w; w++) {
+            size_t len = strlen(*w);
+            if (starts_with(*w, "{input") && strspn(*w + 1, letters) + 2 == len &&
+                (*w)[len - 1] == '}')
+                buf_addf(out,
+                         "[task %s]: command: the word `%s` stays as it is: a placeholder is "
+                         "{input.NAME}\n",
+                         t->name, *w);
+        }
+    }
+}
+
 void conf_doubts(const struct conf *c, struct buf *out)
 {
     doubt_environment(c, out);
     doubt_tokens(c, out);
+    doubt_words(c, out);
 }
 
 void conf_doubts_log(const struct buf *doubts)

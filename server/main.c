@@ -20,7 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
+enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_OUTPUT = 74, EXIT_CONFIG = 78 };
 
 static int help(int argc, char **argv);
 static int describe(int argc, char **argv);
@@ -234,6 +234,16 @@ static int help(int argc, char **argv)
     return 0;
 }
 
+/* The status, unless what was to be printed is not. */
+static int written(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    if (status == 0)
+        fprintf(stderr, "jobmill: the output cannot be written\n");
+    return status ? status : EXIT_OUTPUT;
+}
+
 static bool asks_for_help(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -245,9 +255,9 @@ static bool asks_for_help(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    if (fd_standard() != 0)
-        return EXIT_UNAVAILABLE; /* where would it say so? */
     const char *name = argc > 1 ? argv[1] : "";
+    if (fd_standard(strcmp(name, "serve") == 0) != 0)
+        return EXIT_UNAVAILABLE; /* where would it say so? */
     if (strcmp(name, "--version") == 0)
         return version(argc, argv);
     for (size_t i = 0; i < COMMANDS; i++) {
@@ -255,7 +265,7 @@ int main(int argc, char **argv)
             continue;
         if (commands[i].run != cli_main && asks_for_help(argc, argv))
             return help(2, argv);
-        return commands[i].run(argc - 1, argv + 1);
+        return written(commands[i].run(argc - 1, argv + 1));
     }
     if (asks_for_help(argc, argv))
         return help(0, NULL);

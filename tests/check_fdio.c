@@ -192,7 +192,7 @@ static int opens_standard(int closed)
         if (closed & 1 << fd)
             close(fd);
     }
-    if (fd_standard() != 0)
+    if (fd_standard(true) != 0)
         return 1;
     for (int fd = 0; fd < 3; fd++) {
         if (fcntl(fd, F_GETFD) != 0) /* also for programs that are started */

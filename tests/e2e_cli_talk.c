@@ -283,8 +283,9 @@ START_TEST(a_name_that_is_not_found_in_time)
         client_expect(url, NULL, 69, (const char *const[]){"tasks", "--timeout", "100ms", NULL});
     ck_assert_ptr_nonnull(strstr(r.err, "no.silent"));
     ran_free(&r);
+    size_t before = names_asked(); /* 0, if its thread did not come to that in time */
     struct client c = client_start(url, NULL, (const char *const[]){"tasks", NULL});
-    eventually(names_asked() == 2, LONG_MS);
+    eventually(names_asked() > before, LONG_MS);
     ck_assert_int_eq(kill(c.pid, SIGINT), 0);
     r = client_end(&c);
     ck_assert_int_eq(r.status, 130);
@@ -401,6 +402,10 @@ START_TEST(what_cannot_be_written_is_not_asked_for)
     static const char *const page[] = {PAGE, NULL}, *const job[] = {DONE, NULL};
     static const char *const batch[] = {
         JSON("202 Accepted", "{\"id\":\"g\",\"jobs\":[" JOB(ID) "," JOB(OTHER) "]}"), DONE, NULL};
+    char out[200], command[200];
+    const char *bin = getenv("JOBMILL_BIN");
+    snprintf(command, sizeof(command), "%s token x 2>&1 >&-", bin ? bin : "build/jobmill");
+    ck_assert_int_eq(shell(command, out, sizeof(out)), 74); /* it is not shown again */
     write_nothing(page, "list --all --quiet --timeout 10");
     write_nothing(page, "list --all --json --timeout 10");
     write_nothing(job, "get --timeout 10 " ID " " OTHER);

@@ -252,6 +252,21 @@ static bool is_gone(struct server *s, const char *id)
     return gone;
 }
 
+static bool noted_of(struct server *s, const char *kind, const char *id, int attempts)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/%s/%s", kind, id);
+    struct answer *a = get(s, path, 200);
+    bool is = jint(a->json, "deliveries.0.attempts") == attempts;
+    answer_free(a);
+    return is;
+}
+
+static bool noted(struct server *s, const char *id, int attempts)
+{
+    return noted_of(s, "jobs", id, attempts);
+}
+
 /* Its job is old, and that of a group's call; they go when it was made. */
 START_TEST(who_is_to_be_called_of_is_kept)
 {
@@ -266,11 +281,13 @@ START_TEST(who_is_to_be_called_of_is_kept)
              rc.port);
     struct answer *a = post(s, "/v1/jobs/batch", body, 202);
     id[1] = strdup(jstr(a->json, "jobs.0.id"));
+    char *group = strdup(jstr(a->json, "id"));
     answer_free(a);
     id[2] = strdup(submit(s, "{\"task\":\"noop\"}"));
     for (int i = 0; i < 3; i++)
         answer_free(await_state(s, id[i], "succeeded"));
-    eventually(sample(s, "jobmill_webhook_deliveries_total{result=\"failed\"}") == 2, LONG_MS);
+    eventually(noted(s, id[0], 1) && noted_of(s, "groups", group, 1), LONG_MS);
+    free(group);
     for (int day = 0; day < 2; day++) {
         server_kill9(s);
         atomic_store(&rc.status, day ? 200 : 503);
@@ -438,15 +455,6 @@ START_TEST(a_kill_loses_no_call)
 END_TEST
 
 /* That so many attempts failed is on disk. */
-static bool noted(struct server *s, const char *id, int attempts)
-{
-    char path[100];
-    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
-    struct answer *a = get(s, path, 200);
-    bool is = jint(a->json, "deliveries.0.attempts") == attempts;
-    answer_free(a);
-    return is;
-}
 
 /* The receiver is down for days, and the service is killed after each attempt: by the pauses as
  * they are shipped, and a clock that the test sets while the service is down. */

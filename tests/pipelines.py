@@ -166,7 +166,7 @@ class Killer(threading.Thread):
 
     def await_another(self, ended):
         """Until more jobs have ended than those, or for long: on a slow machine nothing would get on else. How many have."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + KILL_PATIENCE
         while True:
             jobs = ask.json('GET', '/v1/stats')['jobs']
             now = sum(n for state, n in jobs.items() if state in FINAL)
