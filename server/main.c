@@ -44,7 +44,8 @@ static int load(struct conf *c, int argc, char **argv)
 static void warn(const struct conf *c)
 {
     AUTO_BUF doubts = BUF_INIT;
-    const struct task *tasks = tasks_load(&c->defs, NULL); /* until the end of the process */
+    static const struct task *tasks; /* until the end of the process: modules are not unloaded */
+    tasks = tasks_load(&c->defs, NULL);
     for (uint32_t i = 0; tasks && i < c->defs.tasks; i++) {
         if (tasks[i].broken)
             buf_addf(&doubts, "[task %s]: %s\n", tasks[i].def->name, tasks[i].why);
