@@ -8,25 +8,33 @@
 #include "../common/err.h"
 #include "../common/log.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-#define DUE_AT_ONCE 16
-#define LATER_US    US_PER_S
-#define TELL_US     (60 * US_PER_S) /* between two words on what cannot be read */
+#define RUN_AT_ONCE  16 /* of one transaction */
+#define LOOK_AT_ONCE 64
+#define LATER_US     US_PER_S        /* for each LOOK_AT_ONCE that stay due */
+#define TELL_US      (60 * US_PER_S) /* between two words on what cannot be read */
 /* A run that is later than this was missed: the service was down, or the clock was set. */
 #define MISSED_US (60 * US_PER_S)
 /* A clock that was set back by less repeats no run; by more, it was wrong before. As cron has it.
  */
 #define BACK_US (INT64_C(10800) * US_PER_S)
 
-/* What a look at those that are due came to. */
-struct look {
-    size_t ran, stay;
-    bool tell, unread; /* the log may be told of those that cannot be read; there are such */
-};
+/* The writer's thread alone has these. */
 
-static int64_t told_us; /* wall: when it was; the writer's thread alone has it */
+/* The way through those that are due, over transactions. Who stays due is left behind until all of
+ * them are looked at anew, so that they are in nobody's way. */
+static struct {
+    struct schedule_place at; /* the last that was looked at */
+    size_t stay, unread;
+    int64_t again_us; /* wall: when the way begins anew; 0: its end is not reached */
+    bool untold;      /* there is one more that cannot be read */
+    char first[SCHEDULE_NAME_MAX + 1], why[200]; /* of those that cannot be read */
+} way;
+
+static int64_t told_us;                    /* wall: when the log was told of them */
+static struct schedule page[LOOK_AT_ONCE]; /* they have no job */
 
 static int task_index(const char *name)
 {
@@ -98,23 +106,9 @@ static int may_run(struct batch *b, const struct schedule *g, int64_t now_us, bo
     return runs && g->overlap == OVERLAP_REPLACE ? steps_cancel(b, &g->last_job, now_us) : 0;
 }
 
-/* It stays due where its next time cannot be found now, for want of memory or descriptors, or since
- * its zone cannot be read. */
-static int run(struct batch *b, struct schedule *g, int64_t now_us, struct look *look)
+static int make_run(struct batch *b, struct schedule *g, int64_t now_us, int64_t next_us)
 {
     bool may;
-    int64_t next_us = 0;
-    AUTO_BUF why = BUF_INIT;
-    int found = schedule_next(g, now_us, &next_us, 1, &why);
-    if (found == -ERR_BAD_FIELD && look->tell)
-        log_warn("schedule %s: its next run cannot be found, and it waits until it can: %s",
-                 g->name, why.data ? why.data : "");
-    if (found < 0) {
-        look->unread = look->unread || found == -ERR_BAD_FIELD;
-        look->stay++;
-        return 0;
-    }
-    look->ran++;
     int err = may_run(b, g, now_us, &may);
     if (!err && may) {
         struct new_job n;
@@ -131,30 +125,95 @@ static int run(struct batch *b, struct schedule *g, int64_t now_us, struct look 
     return store_schedule_ran(w.store, g);
 }
 
+static void note_stay(const struct schedule *g, int err, const struct buf *why)
+{
+    way.stay++;
+    if (err != -ERR_BAD_FIELD)
+        return;
+    way.untold = true;
+    if (way.unread++ > 0)
+        return;
+    memcpy(way.first, g->name, sizeof(way.first));
+    snprintf(way.why, sizeof(way.why), "%s", why->data ? why->data : "");
+}
+
+/* It stays due where its next time cannot be found now, for want of memory or descriptors, or since
+ * its zone cannot be read. */
+static int run(struct batch *b, const struct schedule *due, int64_t now_us, size_t *ran)
+{
+    struct schedule g;
+    int64_t next_us = 0;
+    AUTO_BUF why = BUF_INIT;
+    way.at.next_us = due->next_us;
+    memcpy(way.at.name, due->name, sizeof(way.at.name));
+    int found = schedule_next(due, now_us, &next_us, 1, &why);
+    if (found < 0) {
+        note_stay(due, found, &why);
+        return 0;
+    }
+    ++*ran;
+    int err = store_schedule_get(w.store, due->name, &g); /* with its job */
+    if (err)
+        return err;
+    err = make_run(b, &g, now_us, next_us);
+    schedule_release(&g);
+    return err;
+}
+
+static void tell_unread(int64_t now_us)
+{
+    if (!way.untold || (now_us - told_us < TELL_US && now_us >= told_us))
+        return;
+    if (way.unread == 1)
+        log_warn("schedule %s: its next run cannot be found, and it waits until it can: %s",
+                 way.first, way.why);
+    else
+        log_warn("schedule %s: its next run cannot be found, and it waits until it can, as do %zu"
+                 " more: %s",
+                 way.first, way.unread - 1, way.why);
+    told_us = now_us;
+    way.untold = false;
+}
+
+/* All that are due have been looked at. */
+static int at_end(int64_t now_us)
+{
+    tell_unread(now_us);
+    if (way.stay == 0)
+        clockwork_anew(); /* the next may be due at a time that lies before the last one's */
+    else if (way.again_us == 0)
+        way.again_us = now_us + LATER_US * (int64_t)(1 + way.stay / LOOK_AT_ONCE);
+    int err = store_schedule_next_us(w.store, &way.at, &w.next_schedule_us);
+    if (!err && way.stay > 0 && way.again_us < w.next_schedule_us)
+        w.next_schedule_us = way.again_us;
+    return err;
+}
+
+void clockwork_anew(void)
+{
+    memset(&way, 0, sizeof(way));
+}
+
 int clockwork_run(struct batch *b, int64_t now_us)
 {
-    struct schedule due[DUE_AT_ONCE];
-    size_t n = 0;
-    struct look look = {.tell = now_us - told_us >= TELL_US || now_us < told_us};
-    int err = 0;
+    size_t n = 0, seen = 0, ran = 0;
     if (now_us < w.next_schedule_us)
         return 0;
-    do { /* those that stay due are in nobody's way */
-        err = store_schedule_due(w.store, now_us, look.stay, due, DUE_AT_ONCE, &n);
-        for (size_t i = 0; i < n; i++) {
-            if (!err)
-                err = run(b, &due[i], now_us, &look);
-            schedule_release(&due[i]);
-        }
-    } while (!err && n == DUE_AT_ONCE && look.ran < DUE_AT_ONCE);
-    if (look.tell && look.unread)
-        told_us = now_us;
-    b->more = b->more || look.ran > 0;
-    if (!err)
-        err = store_schedule_next_us(w.store, &w.next_schedule_us);
-    if (!err && look.stay > 0 && w.next_schedule_us < now_us + LATER_US)
-        w.next_schedule_us = now_us + LATER_US;
-    return err;
+    if (way.again_us > 0 && now_us >= way.again_us)
+        clockwork_anew();
+    int err = store_schedule_due(w.store, now_us, &way.at, page, LOOK_AT_ONCE, &n);
+    while (!err && seen < n && ran < RUN_AT_ONCE)
+        err = run(b, &page[seen++], now_us, &ran);
+    for (size_t i = 0; i < n; i++)
+        schedule_release(&page[i]);
+    if (err)
+        return err;
+    b->more = b->more || ran > 0;
+    if (n < LOOK_AT_ONCE && seen == n)
+        return at_end(now_us);
+    b->more = true;
+    w.next_schedule_us = 0;
+    return 0;
 }
 
 static int put_forward(struct schedule *g, int64_t now_us)
@@ -171,20 +230,20 @@ static int put_forward(struct schedule *g, int64_t now_us)
 
 int clockwork_after_step(int64_t now_us)
 {
-    size_t n = 0, most = 0;
-    int err = store_schedule_count(w.store, "", &most);
-    if (err || most == 0)
-        return err;
-    struct schedule *all = calloc(most, sizeof(*all));
-    if (!all)
-        return -ERR_NOMEM;
-    err = store_schedule_due(w.store, INT64_MAX, 0, all, most, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (!err)
-            err = put_forward(&all[i], now_us);
-        schedule_release(&all[i]);
-    }
-    free(all);
+    char behind[SCHEDULE_NAME_MAX + 1] = "";
+    size_t n = 0;
+    int err = 0;
+    clockwork_anew();
+    do {
+        err = store_schedule_times(w.store, behind, page, LOOK_AT_ONCE, &n);
+        if (!err && n > 0)
+            memcpy(behind, page[n - 1].name, sizeof(behind));
+        for (size_t i = 0; i < n; i++) {
+            if (!err)
+                err = put_forward(&page[i], now_us);
+            schedule_release(&page[i]);
+        }
+    } while (!err && n == LOOK_AT_ONCE);
     return err;
 }
 
@@ -264,11 +323,11 @@ static int run_now(struct batch *b, struct change *c, int64_t now_us)
 {
     struct schedule g;
     bool runs = false;
-    int err = store_schedule_get(w.store, c->schedule->name, &g);
+    int err = get_same(c->schedule, &g);
     if (err)
         return err;
-    if (strcmp(g.job.owner, c->schedule->job.owner) != 0)
-        err = -ERR_NO_SCHEDULE;
+    if (strcmp(g.job.task, c->schedule->job.task) != 0)
+        err = -ERR_NO_SCHEDULE; /* the client may be allowed the old task alone */
     else if (task_index(g.job.task) < 0)
         err = -ERR_UNKNOWN_TASK;
     else

@@ -24,6 +24,12 @@ struct schedule {
     struct job job; /* what is submitted: task, priority, attempts, timeout, tags, backoff, keys, input */
 };
 
+/* Where one stands among all of them, by when they are due. Zero: before all. */
+struct schedule_place {
+    int64_t next_us;
+    char name[SCHEDULE_NAME_MAX + 1];
+};
+
 /* Which of them a page has: by name, those behind `after` ("": all), of one owner (NULL: of anybody). */
 struct schedule_look {
     const char *after, *owner;

@@ -285,6 +285,7 @@ static void refuse_all(struct batch *b, int err)
     ahead_tell(b, err);
     tell_served(b, err);
     w.next_lease_us = w.next_due_us = w.next_schedule_us = w.next_delivery_us = 0;
+    clockwork_anew();
     claims_undone(b);
 }
 

@@ -136,7 +136,7 @@ struct change {
 
     /* CHANGE_SCHEDULE: `schedule` (heap) as it is to be; to delete, pause or run: as it was read, to pause with
      * `paused` as it is to be. Its owner is that of the row there was; where that is another by now,
-     * nothing is done: -ERR_FORBIDDEN (to put), -ERR_NO_SCHEDULE. Run, out: one.job.id, or of -ERR_CONFLICT,
+     * nothing is done: -ERR_FORBIDDEN (to put), -ERR_NO_SCHEDULE; nor, to run, where its task is another. Run, out: one.job.id, or of -ERR_CONFLICT,
      * which */
     struct schedule *schedule;
     enum schedule_act { SCHEDULE_PUT, SCHEDULE_DELETE, SCHEDULE_PAUSE, SCHEDULE_RUN } schedule_act;

@@ -145,6 +145,7 @@ void clockset_kept(void); /* after its commit */
 /* ---- clockwork.c ---- */
 int clockwork_after_step(int64_t now_us); /* schedules that a clock far ahead had put off */
 int clockwork_run(struct batch *b, int64_t now_us); /* schedules that are due */
+void clockwork_anew(void); /* what it has looked at is undone: it looks at all of them again */
 int clockwork_change(struct batch *b, struct change *c, int64_t now_us);
 
 #endif

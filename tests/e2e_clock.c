@@ -262,8 +262,14 @@ END_TEST
 
 START_TEST(a_clock_that_was_years_ahead_stops_no_schedule)
 {
+    enum { OTHERS = 130 };
     for (int kill = 0; kill < 2; kill++) {
         struct server *s = begin("");
+        for (int i = 0; i < OTHERS; i++) { /* it is on a later page of them */
+            char name[20];
+            snprintf(name, sizeof(name), "another-%d", i);
+            put_schedule(s, name, "@hourly", "");
+        }
         put_schedule(s, "hourly", "@hourly", "");
         char *before = next_of(s, "hourly");
         clock_step(3650 * DAY);

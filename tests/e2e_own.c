@@ -264,6 +264,44 @@ START_TEST(a_name_is_given_once)
 }
 END_TEST
 
+static void *run_often(void *arg)
+{
+    struct rival *r = arg;
+    for (int i = 0; i < RACES; i++)
+        r->status[i] = status_of(r->s, r->token, "POST", "/v1/schedules/both/run", NULL);
+    return NULL;
+}
+
+/* A schedule whose task is changed while it is run by hand by who may run the old one alone. */
+START_TEST(nobody_runs_another_task_than_allowed)
+{
+    char *conf = NULL, body[200];
+    add_token(&conf, "one", A_CONTROL, "scopes = read, submit, control\ntasks = noop");
+    add_token(&conf, "admin", A_ADMIN, "scopes = admin");
+    struct server *s = server_new(conf, (const char *const[]){"--http-threads", "2", NULL});
+    struct rival one = {.s = s, .token = A_CONTROL};
+    pthread_t thread;
+    for (int i = 0; i < 2 * RACES; i++) {
+        snprintf(body, sizeof(body),
+                 "{\"name\":\"both\",\"cron\":\"0 0 1 1 *\",\"overlap\":\"queue\",\"job\":{"
+                 "\"task\":\"%s\"}}",
+                 i % 2 ? "echo" : "noop");
+        const char *who = i == 0 ? A_CONTROL : A_ADMIN; /* whose it stays */
+        ck_assert_int_eq(status_of(s, who, "POST", "/v1/schedules", body), 200);
+        if (i == 0)
+            ck_assert_int_eq(pthread_create(&thread, NULL, run_often, &one), 0);
+    }
+    pthread_join(thread, NULL);
+    for (int i = 0; i < RACES; i++)
+        ck_assert(one.status[i] == 202 || one.status[i] == 403 || one.status[i] == 404);
+    struct answer *a = ask(s, A_ADMIN, "GET", "/v1/jobs?task=echo", NULL);
+    ck_assert_uint_eq(json_array_size(jget(a->json, "jobs")), 0);
+    answer_free(a);
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
 /* Who replaces a schedule while there are no tokens leaves it to its owner. */
 START_TEST(a_time_without_tokens_takes_nothing)
 {
@@ -297,6 +335,7 @@ int main(void)
         who_sees_the_jobs_of_others_does_not_change_them,
         a_token_has_its_own_schedules,
         a_name_is_given_once,
+        nobody_runs_another_task_than_allowed,
         a_time_without_tokens_takes_nothing,
     };
     return run_suite("own", tests, sizeof(tests) / sizeof(tests[0]));

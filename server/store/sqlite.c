@@ -415,6 +415,7 @@ static const struct store_ops sqlite_ops = {
     .schedule_ran = sqlite_schedule_ran,
     .schedule_get = sqlite_schedule_get,
     .schedule_due = sqlite_schedule_due,
+    .schedule_times = sqlite_schedule_times,
     .schedule_next_us = sqlite_schedule_next_us,
     .schedule_count = sqlite_schedule_count,
     .read_schedule = sqlite_read_schedule,

@@ -434,9 +434,10 @@ int sqlite_schedule_delete(struct store *s, const char *name);
 int sqlite_schedule_pause(struct store *s, const char *name, bool paused, int64_t next_us);
 int sqlite_schedule_ran(struct store *s, const struct schedule *g);
 int sqlite_schedule_get(struct store *s, const char *name, struct schedule *out);
-int sqlite_schedule_due(struct store *s, int64_t now_us, size_t skip, struct schedule *out, size_t most,
-                        size_t *n);
-int sqlite_schedule_next_us(struct store *s, int64_t *next_us);
+int sqlite_schedule_due(struct store *s, int64_t now_us, const struct schedule_place *behind, struct schedule *out,
+                        size_t most, size_t *n);
+int sqlite_schedule_times(struct store *s, const char *behind, struct schedule *out, size_t most, size_t *n);
+int sqlite_schedule_next_us(struct store *s, const struct schedule_place *behind, int64_t *next_us);
 int sqlite_schedule_count(struct store *s, const char *name, size_t *n);
 int sqlite_read_schedule(struct store_reader *r, const char *name, struct schedule *out);
 int sqlite_read_schedules(struct store_reader *r, const struct schedule_look *look, struct schedule *out, size_t most,

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In the order of SCHEDULE_COLUMNS. */
+/* In the order of SCHEDULE_COLUMNS; SCHEDULE_TIMES are those before the task. */
 enum {
     C_NAME,
     C_CRON,
@@ -83,9 +83,8 @@ static void bytes(sqlite3_stmt *st, int col, struct buf *out)
     buf_add(out, data ? data : "", (size_t)sqlite3_column_bytes(st, col));
 }
 
-static int row_schedule(sqlite3_stmt *st, size_t inline_max, struct schedule *g)
+static int row_times(sqlite3_stmt *st, struct schedule *g)
 {
-    struct job *j = &g->job;
     schedule_init(g);
     text(st, C_NAME, g->name, sizeof(g->name));
     text(st, C_CRON, g->cron, sizeof(g->cron));
@@ -99,6 +98,11 @@ static int row_schedule(sqlite3_stmt *st, size_t inline_max, struct schedule *g)
     if (sqlite3_column_int64(st, C_LAST_KEY))
         id_make(&g->last_job, (uint64_t)sqlite3_column_int64(st, C_LAST_KEY),
                 (uint64_t)sqlite3_column_int64(st, C_LAST_TAIL));
+    return g->overlap <= OVERLAP_REPLACE ? 0 : -ERR_NOMEM;
+}
+
+static int row_its_job(sqlite3_stmt *st, size_t inline_max, struct job *j)
+{
     text(st, C_TASK, j->task, sizeof(j->task));
     j->priority = sqlite3_column_int(st, C_PRIORITY);
     j->max_attempts = (uint32_t)sqlite3_column_int64(st, C_MAX_ATTEMPTS);
@@ -111,11 +115,17 @@ static int row_schedule(sqlite3_stmt *st, size_t inline_max, struct schedule *g)
     if (j->input_size <= inline_max)
         bytes(st, C_INPUT, &j->input);
     text(st, C_OWNER, j->owner, sizeof(j->owner));
-    bool ok = g->overlap <= OVERLAP_REPLACE && !j->tags.failed && !j->callback_url.failed &&
-              !j->input.failed;
-    if (!ok)
+    return j->tags.failed || j->callback_url.failed || j->input.failed ? -ERR_NOMEM : 0;
+}
+
+static int row_schedule(sqlite3_stmt *st, size_t inline_max, struct schedule *g)
+{
+    int err = row_times(st, g);
+    if (!err && sqlite3_column_count(st) > C_TASK)
+        err = row_its_job(st, inline_max, &g->job);
+    if (err)
         schedule_release(g);
-    return ok ? 0 : -ERR_NOMEM;
+    return err;
 }
 
 /* The rows at which the statement stands, from the first on. */
@@ -148,18 +158,30 @@ int sqlite_schedule_get(struct store *base, const char *name, struct schedule *o
     return get(&sqlite_of(base)->db, name, out);
 }
 
-int sqlite_schedule_due(struct store *base, int64_t now_us, size_t skip, struct schedule *out,
-                        size_t most, size_t *n)
+int sqlite_schedule_due(struct store *base, int64_t now_us, const struct schedule_place *behind,
+                        struct schedule *out, size_t most, size_t *n)
 {
     struct sqlite_store *s = sqlite_of(base);
-    int got = db_first(&s->db, STMT_SCHEDULE_DUE, PARAMS(P_INT(now_us), P_INT(most), P_INT(skip)));
-    return take(&s->db, STMT_SCHEDULE_DUE, got, SIZE_MAX, out, most, n);
+    int got =
+        db_first(&s->db, STMT_SCHEDULE_DUE,
+                 PARAMS(P_INT(now_us), P_INT(behind->next_us), P_STR(behind->name), P_INT(most)));
+    return take(&s->db, STMT_SCHEDULE_DUE, got, 0, out, most, n);
 }
 
-int sqlite_schedule_next_us(struct store *base, int64_t *next_us)
+int sqlite_schedule_times(struct store *base, const char *behind, struct schedule *out, size_t most,
+                          size_t *n)
 {
     struct sqlite_store *s = sqlite_of(base);
-    int got = db_first(&s->db, STMT_SCHEDULE_NEXT, NULL, 0);
+    int got = db_first(&s->db, STMT_SCHEDULE_TIMES_PAGE, PARAMS(P_STR(behind), P_INT(most)));
+    return take(&s->db, STMT_SCHEDULE_TIMES_PAGE, got, 0, out, most, n);
+}
+
+int sqlite_schedule_next_us(struct store *base, const struct schedule_place *behind,
+                            int64_t *next_us)
+{
+    struct sqlite_store *s = sqlite_of(base);
+    int got =
+        db_first(&s->db, STMT_SCHEDULE_NEXT, PARAMS(P_INT(behind->next_us), P_STR(behind->name)));
     *next_us = INT64_MAX;
     if (got != 1)
         return got;

@@ -345,16 +345,23 @@ int store_schedule_get(struct store *s, const char *name, struct schedule *out)
     return s->ops->schedule_get(s, name, out);
 }
 
-int store_schedule_due(struct store *s, int64_t now_us, size_t skip, struct schedule *out,
-                       size_t most, size_t *n)
+int store_schedule_due(struct store *s, int64_t now_us, const struct schedule_place *behind,
+                       struct schedule *out, size_t most, size_t *n)
 {
     *n = 0;
-    return s->ops->schedule_due(s, now_us, skip, out, most, n);
+    return s->ops->schedule_due(s, now_us, behind, out, most, n);
 }
 
-int store_schedule_next_us(struct store *s, int64_t *next_us)
+int store_schedule_times(struct store *s, const char *behind, struct schedule *out, size_t most,
+                         size_t *n)
 {
-    return s->ops->schedule_next_us(s, next_us);
+    *n = 0;
+    return s->ops->schedule_times(s, behind, out, most, n);
+}
+
+int store_schedule_next_us(struct store *s, const struct schedule_place *behind, int64_t *next_us)
+{
+    return s->ops->schedule_next_us(s, behind, next_us);
 }
 
 int store_schedule_count(struct store *s, const char *name, size_t *n)

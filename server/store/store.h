@@ -229,11 +229,15 @@ int store_schedule_put(struct store *s, const struct schedule *g);
 int store_schedule_delete(struct store *s, const char *name);
 int store_schedule_pause(struct store *s, const char *name, bool paused, int64_t next_us);
 int store_schedule_ran(struct store *s, const struct schedule *g); /* keeps next_us and last_* */
-/* Those due, the longest first, without the first `skip`, at most `most`; the caller releases them. */
-int store_schedule_due(struct store *s, int64_t now_us, size_t skip, struct schedule *out, size_t most,
-                       size_t *n);
+/* Those due, the longest first, from the one behind `behind` on, at most `most`; the caller releases them. They
+ * have no job. */
+int store_schedule_due(struct store *s, int64_t now_us, const struct schedule_place *behind,
+                       struct schedule *out, size_t most, size_t *n);
+/* Those that have a next run, by name, likewise. */
+int store_schedule_times(struct store *s, const char *behind, struct schedule *out, size_t most, size_t *n);
 int store_schedule_get(struct store *s, const char *name, struct schedule *out); /* as store_read_schedule */
-int store_schedule_next_us(struct store *s, int64_t *next_us); /* INT64_MAX: none */
+/* Of those behind `behind`. INT64_MAX: none. */
+int store_schedule_next_us(struct store *s, const struct schedule_place *behind, int64_t *next_us);
 int store_schedule_count(struct store *s, const char *name, size_t *n); /* of other names */
 
 /* Kept over restarts. A paused task or pool is not the store's matter otherwise. */
