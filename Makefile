@@ -76,6 +76,7 @@ WORKERS := \
 	workers/task_module.c \
 	workers/task_persistent.c \
 	workers/warm.c \
+	workers/warm_keep.c \
 	workers/where.c \
 	workers/words.c \
 	workers/workdir.c \
