@@ -298,7 +298,7 @@ static int claim(struct sqlite_store *s, struct queues *q, size_t want, int64_t 
                  struct job *out, size_t *n)
 {
     struct pick picks[STORE_BATCH];
-    size_t held = 0, before, most = s->passed < HELD_MAX ? (HELD_MAX - s->passed + 1) / 2 : 0;
+    size_t held = 0, before = 0, most = s->passed < HELD_MAX ? (HELD_MAX - s->passed + 1) / 2 : 0;
     if (most == 0)
         return STORE_HELD;
     do { /* again when some of the first did not begin: others stand behind them */
