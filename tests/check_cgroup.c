@@ -273,7 +273,7 @@ END_TEST
 
 START_TEST(those_of_a_killed_service_go)
 {
-    static const char *const left[] = {"jobmill-1-1", "jobmill-4194304-20"};
+    static const char *const left[] = {"jobmill-4194305-1", "jobmill-4194304-20"};
     static const char *const others[] = {"jobmill",     "jobmill-1",  "jobmill-1-",
                                          "jobmill-1-x", "jobmill--1", "jobmill-1-1-1"};
     char path[300];
@@ -293,6 +293,44 @@ START_TEST(those_of_a_killed_service_go)
         snprintf(path, sizeof(path), "%s/%s", own, others[i]);
         ck_assert_int_eq(__wrap_rmdir(path), 0);
     }
+}
+END_TEST
+
+/* What the service logs meanwhile, in `log`. */
+static void sweep_heard(char log[512])
+{
+    FILE *f = tmpfile();
+    int was = dup(STDERR_FILENO);
+    ck_assert(f && was >= 0);
+    ck_assert_int_ge(dup2(fileno(f), STDERR_FILENO), 0);
+    cgroup_sweep(own);
+    ck_assert_int_ge(dup2(was, STDERR_FILENO), 0);
+    close(was);
+    rewind(f);
+    log[fread(log, 1, 511, f)] = '\0';
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+/* Its workers live: what they have just made has no process yet, and could be removed. */
+START_TEST(those_of_another_service_stay)
+{
+    char mine[300], others[300], dead[300], log[512];
+    snprintf(mine, sizeof(mine), "%s/jobmill-%d-1", own, getpid());
+    snprintf(others, sizeof(others), "%s/jobmill-1-1", own); /* nor is it ours to signal */
+    snprintf(dead, sizeof(dead), "%s/jobmill-4194304-1", own);
+    ck_assert_int_eq(__wrap_mkdir(mine, 0700), 0);
+    ck_assert_int_eq(__wrap_mkdir(others, 0700), 0);
+    ck_assert_int_eq(__wrap_mkdir(dead, 0700), 0);
+    busy = 1; /* a worker that died, and not its program yet */
+    sweep_heard(log);
+    ck_assert_int_eq(busy, 0);
+    ck_assert_str_eq(log, "");
+    ck_assert_int_eq(below(), 3);
+    sweep_heard(log);
+    ck_assert_str_eq(log, "");
+    ck_assert(is_there(mine) && is_there(others) && !is_there(dead));
+    ck_assert_int_eq(__wrap_rmdir(mine), 0);
+    ck_assert_int_eq(__wrap_rmdir(others), 0);
 }
 END_TEST
 
@@ -371,6 +409,6 @@ int main(void)
                  what_is_not_delegated_is_left_alone, limits_are_written_and_it_goes,
                  without_limits_there_is_none, one_that_cannot_be_made_leaves_nothing,
                  those_of_a_dead_worker_go, those_of_a_killed_service_go,
-                 a_name_that_is_taken_is_passed_over, a_program_is_in_its_own,
-                 who_was_killed_for_memory_ran_out_of_it);
+                 those_of_another_service_stay, a_name_that_is_taken_is_passed_over,
+                 a_program_is_in_its_own, who_was_killed_for_memory_ran_out_of_it);
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define MOST 8
-#define MANY 1500 /* more than one claim holds */
+#define MANY 1500 /* more than one transaction holds */
 
 static struct id add_key(uint32_t task, const char *key)
 {
@@ -52,20 +52,27 @@ START_TEST(held_jobs_keep_no_other_waiting)
 }
 END_TEST
 
+/* `n` jobs of alpha that have one key, in one transaction. */
+static void add_row(int n, int64_t expires_us)
+{
+    begin();
+    for (int i = 0; i < n; i++) {
+        struct job j;
+        make(&j, alpha, JOB_QUEUED, 0);
+        strcpy(j.concurrency_key, "k");
+        j.expires_us = expires_us;
+        ck_assert_int_eq(insert(&j, NULL), 0);
+        job_release(&j);
+    }
+    commit();
+}
+
 /* A call has its bounds, and says that it is not at the end. */
 START_TEST(a_long_row_of_held_jobs_is_passed_in_steps)
 {
     struct id ids[MOST];
     int told, calls = 0;
-    begin();
-    for (int i = 0; i < MANY; i++) {
-        struct job j;
-        make(&j, alpha, JOB_QUEUED, 0);
-        strcpy(j.concurrency_key, "k");
-        ck_assert_int_eq(insert(&j, NULL), 0);
-        job_release(&j);
-    }
-    commit();
+    add_row(MANY, 0);
     struct id other = add(beta, JOB_QUEUED, 0);
     ck_assert_uint_eq(claim_of(UINT32_MAX, UINT32_MAX, 1, ids, &told), 1);
     while (claim_of(UINT32_MAX, UINT32_MAX, 1, ids, &told) == 0) {
@@ -75,6 +82,47 @@ START_TEST(a_long_row_of_held_jobs_is_passed_in_steps)
     ck_assert_int_gt(calls, 0);
     ck_assert(id_equal(&ids[0], &other));
     recount();
+}
+END_TEST
+
+/* So has a transaction: however many claim in it, no more jobs are held or expire than one would
+ * pass, nor does the first who claims leave the others none. */
+START_TEST(a_transaction_passes_so_many_and_no_more)
+{
+    for (int expires = 0; expires < 2; expires++) {
+        const struct claim_quota row = {alpha, 1, 1, 0, false}, quota = {beta, 1, 1, 0, false};
+        struct job out[MOST];
+        struct id ids[MOST];
+        size_t n = 0, begun = 0;
+        int told;
+        add_row(MANY, expires ? 2000 : 0);
+        if (!expires)
+            ck_assert_uint_eq(claim_of(1, 0, 1, ids, &told), 1);
+        struct id other = add(beta, JOB_QUEUED, 0), late = add(beta, JOB_QUEUED, 0);
+        uint64_t ready = store_ready(s, alpha);
+        begin();
+        ck_assert_int_eq(store_claim(s, &row, 1, 1, 3000, out, &n), STORE_HELD);
+        ck_assert_int_eq(store_claim(s, &quota, 1, 1, 3000, out, &n), 0);
+        ck_assert_uint_eq(n, 1);
+        ck_assert(id_equal(&out[0].id, &other));
+        job_release(&out[0]);
+        for (int i = 0; i < 60; i++)
+            ck_assert_int_eq(store_claim(s, &row, 1, 1, 3000, out, &begun), STORE_HELD);
+        ck_assert_uint_eq(begun, 0);
+        uint64_t left = store_ready(s, alpha);
+        ck_assert_int_eq(store_claim(s, &row, 1, MOST, 3000, out, &begun), STORE_HELD);
+        ck_assert_uint_eq(store_ready(s, alpha), left);
+        commit();
+        ck_assert_uint_gt(left, 0);
+        ck_assert_uint_eq(ready - left, 1000);
+        while (claim_of(1, 1, 1, ids, &told) == 0) /* the next one goes on */
+            ck_assert_int_eq(told, STORE_HELD);
+        ck_assert(id_equal(&ids[0], &late));
+        ck_assert_uint_eq(store_ready(s, alpha), 0);
+        recount();
+        kit_teardown();
+        kit_setup();
+    }
 }
 END_TEST
 
@@ -150,7 +198,8 @@ END_TEST
 int main(void)
 {
     return SUITE("held", kit_setup, kit_teardown, held_jobs_keep_no_other_waiting,
-                 a_long_row_of_held_jobs_is_passed_in_steps, a_quota_holds_though_some_are_held,
+                 a_long_row_of_held_jobs_is_passed_in_steps,
+                 a_transaction_passes_so_many_and_no_more, a_quota_holds_though_some_are_held,
                  the_same_key_of_another_task_is_another,
                  who_leaves_the_queue_lets_the_next_one_go);
 }

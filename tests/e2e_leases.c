@@ -137,6 +137,40 @@ START_TEST(a_client_that_left_gets_no_job)
 }
 END_TEST
 
+/* More stand before theirs than one transaction passes: the next ones go on for them. */
+START_TEST(who_waits_gets_a_job_behind_a_long_row)
+{
+    enum { ROW = 2500 };
+    static const char job[] = "{\"task\":\"far\",\"concurrency_key\":\"k\"}";
+    static const char wait[] = "POST /v1/leases HTTP/1.1\r\nHost: localhost\r\n"
+                               "Content-Length: 12\r\n\r\n{\"wait\":300}";
+    struct server *s = server_new(conf, NULL);
+    char *body = malloc(sizeof(job) * ROW + 20), *at = body;
+    ck_assert_ptr_nonnull(body);
+    at += sprintf(at, "{\"jobs\":[");
+    for (int i = 0; i < ROW; i++)
+        at += sprintf(at, "%s,", job);
+    strcpy(at - 1, "]}");
+    answer_free(post(s, "/v1/jobs/batch", body, 202));
+    free(body);
+    free(take_lease(s, "{\"duration\":600}", NULL)); /* all others wait for its key */
+    int fd[3];
+    for (int i = 0; i < 3; i++)
+        (void)submit(s, "{\"task\":\"far\",\"tags\":[\"free\"]}");
+    for (int i = 0; i < 3; i++) {
+        fd[i] = raw_open(s);
+        raw_send(fd[i], wait);
+    }
+    for (int i = 0; i < 3; i++) {
+        char *said = raw_read(fd[i], "\"free\"", LONG_MS);
+        ck_assert_msg(strstr(said, "\"free\"") != NULL, "%s", said);
+        free(said);
+        close(fd[i]);
+    }
+    server_free(s);
+}
+END_TEST
+
 static size_t leased(struct server *s)
 {
     struct answer *a = post(s, "/v1/leases", "{\"duration\":600}", 200);
@@ -482,6 +516,7 @@ int main(void)
         a_job_may_not_take_longer_than_its_timeout,
         who_waits_is_answered_at_the_end_of_the_service,
         a_client_that_left_gets_no_job,
+        who_waits_gets_a_job_behind_a_long_row,
         a_paused_pool_gives_no_leases,
         what_is_leased_is_cancelled_as_that,
         a_checkpoint_comes_with_the_next_lease,

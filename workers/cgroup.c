@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,25 +219,35 @@ void cgroup_remove(struct cgroup *g)
     g->path[0] = '\0'; /* what is left now goes with the worker: cgroup_forget() */
 }
 
-/* Is it a program's: its worker's number, or any, and its own? */
-static bool is_programs(const char *name, pid_t worker)
+/* The number of the worker whose program's it is; 0: it is no program's. */
+static pid_t worker_of(const char *name)
 {
     static const char begin[] = SERVICE "-";
     if (strncmp(name, begin, sizeof(begin) - 1) != 0)
-        return false;
+        return 0;
     const char *at = name + sizeof(begin) - 1;
     size_t digits = strspn(at, DIGITS),
            more = at[digits] == '-' ? strspn(at + digits + 1, DIGITS) : 0;
-    return digits && more && !at[digits + 1 + more] && (!worker || strtol(at, NULL, 10) == worker);
+    long pid = digits && more && !at[digits + 1 + more] ? strtol(at, NULL, 10) : 0;
+    return pid <= INT_MAX ? (pid_t)pid : 0;
 }
 
+static bool is_alive(pid_t pid)
+{
+    return kill(pid, 0) == 0 || errno == EPERM;
+}
+
+/* Those of this worker; 0: of all that are dead. */
 static void remove_those(const char *own, pid_t worker)
 {
     DIR *d = own[0] ? opendir(own) : NULL;
     if (!d)
         return;
     for (const struct dirent *e; (e = readdir(d));) {
-        if (is_programs(e->d_name, worker) && unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) < 0)
+        pid_t of = worker_of(e->d_name);
+        if (!of || (worker ? of != worker : is_alive(of)))
+            continue;
+        if (unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) < 0 && (worker || errno != EBUSY))
             log_warn("the cgroup %s cannot be removed: %s", e->d_name, strerror(errno));
     }
     closedir(d);
@@ -247,6 +258,8 @@ void cgroup_forget(const char *own, pid_t worker)
     remove_those(own, worker);
 }
 
+/* Another service may be in the same cgroup: those of its workers stay. So may one whose worker's
+ * number somebody else has by now: cgroup_make() passes over it. */
 void cgroup_sweep(const char *own)
 {
     remove_those(own, 0);

@@ -42,7 +42,7 @@ bool cgroup_was_full(struct cgroup *g);
 void cgroup_remove(struct cgroup *g);
 /* Those that a dead worker has left. */
 void cgroup_forget(const char *own, pid_t worker);
-/* And those of all workers, when none lives. */
+/* And those of all workers that do not live any more, also of an earlier service. */
 void cgroup_sweep(const char *own);
 
 #endif

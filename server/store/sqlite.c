@@ -170,6 +170,7 @@ int sqlite_begin(struct store *base)
 {
     struct sqlite_store *s = sqlite_of(base);
     s->due_hint_us = INT64_MAX;
+    s->passed = 0;
     seen_forget(s);
     int err = db_run(&s->db, STMT_BEGIN, NULL, 0);
     return err < 0 ? err : 0;

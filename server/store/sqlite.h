@@ -240,6 +240,7 @@ struct sqlite_store {
     int64_t due_hint_us; /* the earliest that became due or expires by the open transaction */
     sqlite3_stmt **head; /* cursors for store_claim, grown to the most tasks that were claimed from */
     size_t heads;
+    size_t passed; /* jobs that claims held or ended in the open transaction */
     struct loans *loans; /* see sqlite_lent.c */
 };
 

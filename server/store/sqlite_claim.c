@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HELD_MAX 1000 /* jobs that one call holds or ends, so that a row of them stalls nobody */
+#define HELD_MAX                                                                                   \
+    1000 /* jobs that claims hold or end in a transaction: a row of them stalls nobody */
 
 /* Of one task's queue. */
 struct head {
@@ -291,11 +292,15 @@ static int start_job(struct sqlite_store *s, const struct pick *p, int64_t now_u
     return 1;
 }
 
+/* It holds or ends at most half of what is left, so that whoever claims next in this transaction
+ * can pass some, too. */
 static int claim(struct sqlite_store *s, struct queues *q, size_t want, int64_t now_us,
                  struct job *out, size_t *n)
 {
     struct pick picks[STORE_BATCH];
-    size_t held = 0, before;
+    size_t held = 0, before = 0, most = s->passed < HELD_MAX ? (HELD_MAX - s->passed + 1) / 2 : 0;
+    if (most == 0)
+        return STORE_HELD;
     do { /* again when some of the first did not begin: others stand behind them */
         size_t picked = 0;
         before = held;
@@ -306,9 +311,10 @@ static int claim(struct sqlite_store *s, struct queues *q, size_t want, int64_t 
             *n += err == 1;
             held += err == 0;
         }
+        s->passed += held - before;
         if (err < 0)
             return err;
-    } while (*n < want && held > before && held < HELD_MAX);
+    } while (*n < want && held > before && held < most);
     return *n < want && held > before ? STORE_HELD : 0;
 }
 

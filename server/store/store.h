@@ -127,8 +127,8 @@ struct claim_quota {
 /* Moves up to `want` of the queued jobs of the given tasks to running, as their next attempt, by rank,
  * then age. A job whose concurrency key is full is held and left; one whose time is over before it began expires
  * (see store_settle). Fills out[0..*n-1] (job_init'ed by
- * the call) with input; the caller releases. STORE_HELD: so many were held that it came to no end; a later
- * transaction goes on behind them. */
+ * the call) with input; the caller releases. STORE_HELD: so many were held or expired, by this call
+ * and those before it in the transaction, that it came to no end; a later transaction goes on behind them. */
 int store_claim(struct store *s, const struct claim_quota *quota, size_t quotas, size_t want,
                 int64_t now_us, struct job *out, size_t *n);
 /* Lent jobs: claims that are not written before their outcome, of jobs that may be tried again anyway. In
