@@ -135,11 +135,7 @@ START_TEST(a_child_has_its_own_time_too)
     struct job j;
     make(&j, beta, JOB_SCHEDULED, 0);
     j.run_at_us = 60000;
-    j.parents = malloc(sizeof(p));
-    ck_assert_ptr_nonnull(j.parents);
-    j.parents[0] = p;
-    j.parents_count = 1;
-    struct id child = keep(&j);
+    struct id child = child_with(&j, &p, 1);
     struct attempt a = {.job = p, .number = 1, .end = ATTEMPT_SUCCEEDED};
     struct finish_policy policy = {.now_us = 9000, .backoff_us = backoff};
     enum job_state state;
@@ -193,10 +189,7 @@ START_TEST(a_group_that_is_being_forgotten_is_a_parent_yet)
     ck_assert_int_eq(store_delete(s, &jobs[0], &state), 0);
     ck_assert_int_eq(store_check_parents(s, &g, 1, &which), 0);
     make(&j, beta, JOB_QUEUED, 0);
-    j.parents = malloc(sizeof(g));
-    ck_assert_ptr_nonnull(j.parents);
-    j.parents[0] = g;
-    j.parents_count = 1;
+    wait_for(&j, &g, 1);
     ck_assert_int_eq(insert(&j, NULL), 0);
     ck_assert_int_eq(store_settle(s, 9000, &more), 0);
     commit();

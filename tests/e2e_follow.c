@@ -235,15 +235,21 @@ START_TEST(lines_outlive_the_worker)
 }
 END_TEST
 
-START_TEST(lines_outlive_the_service)
+/* The service is killed when a job of it has said its first line. */
+static struct server *killed_at_a_line(char id[40])
 {
     struct server *s = server_new(conf, one_worker);
-    char id[40];
-    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"stay\"}"));
+    snprintf(id, 40, "%s", submit(s, "{\"task\":\"stay\"}"));
     int fd = follow(s, id);
     hear(fd, "1 info here in 1\n");
     close(fd);
     server_kill9(s);
+    return s;
+}
+
+/* Started again, the job has that line and the next attempt's. */
+static void has_both_lines(struct server *s, const char *id)
+{
     server_restart(s);
     answer_free(await_state(s, id, "succeeded"));
     char *text = logs_of(s, id, ""), *rest = text;
@@ -251,30 +257,26 @@ START_TEST(lines_outlive_the_service)
     ck_assert_str_eq(next_line(&rest), "2 info here in 2");
     ck_assert_str_eq(rest, "");
     free(text);
+}
+
+START_TEST(lines_outlive_the_service)
+{
+    char id[40];
+    struct server *s = killed_at_a_line(id);
+    has_both_lines(s, id);
     server_free(s);
 }
 END_TEST
 
 START_TEST(a_line_that_was_cut_spoils_no_other)
 {
-    struct server *s = server_new(conf, one_worker);
     char id[40], path[512];
-    snprintf(id, sizeof(id), "%s", submit(s, "{\"task\":\"stay\"}"));
-    int fd = follow(s, id);
-    hear(fd, "1 info here in 1\n");
-    close(fd);
-    server_kill9(s);
+    struct server *s = killed_at_a_line(id);
     snprintf(path, sizeof(path), "%s/data/logs/%s/%s", s->dir, id + 34, id);
-    fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     tell(fd, "2026-11-23T08");
     close(fd);
-    server_restart(s);
-    answer_free(await_state(s, id, "succeeded"));
-    char *text = logs_of(s, id, ""), *rest = text;
-    ck_assert_str_eq(next_line(&rest), "1 info here in 1");
-    ck_assert_str_eq(next_line(&rest), "2 info here in 2");
-    ck_assert_str_eq(rest, "");
-    free(text);
+    has_both_lines(s, id);
     server_free(s);
 }
 END_TEST
