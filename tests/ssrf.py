@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 
+ALL = '0.0.0.0/0, ::/0'
 HOP = '127.77.0.1'  # a receiver that may be called, and that sends on elsewhere
 HOSTS = '127.0.0.1 localhost inside.test\n::1 inside6.test\n169.254.169.254 metadata.test\n10.0.0.7 Ten.test\n'
 
@@ -74,6 +75,19 @@ def vectors(port):
             yield f'http://{HOP}:{port}/go/{status}/{host}'
 
 
+def refused(service, urls):
+    """Those that are not even taken."""
+    return {u for u in urls if service.ask('POST', '/v1/jobs?validate_only=true', {'task': 'noop', 'callback_url': u})[0] == 400}
+
+
+def literal(url):
+    """Is its host an address, as it stands, that must not be called?"""
+    try:
+        return not public(re.match(r'http://\[?([^]/?#%]*?)\]?:\d+[/?#]', url)[1])
+    except (TypeError, ValueError):
+        return False
+
+
 def public(address):
     a = ipaddress.ip_address(address)
     a = getattr(a, 'ipv4_mapped', None) or a
@@ -123,13 +137,13 @@ class Receiver(threading.Thread):
 class Service:
     def __init__(self, binary, receiver, allow, delays='50ms'):
         self.dir = tempfile.mkdtemp(prefix='jobmill-ssrf-')
-        with open(f'{self.dir}/conf', 'w', encoding='utf-8') as f:
-            f.write(f'[server]\nwebhook_delays = {delays}\nwebhook_allow = {allow}\nmax_batch_jobs = 100000\n')
-        self.binary, self.receiver = binary, receiver
-        self.start()
+        self.binary, self.receiver, self.allow, self.delays = binary, receiver, allow, delays
+        self.start(allow)
         atexit.register(lambda: self.process.poll() is None and self.process.kill())
 
-    def start(self):
+    def start(self, allow):
+        with open(f'{self.dir}/conf', 'w', encoding='utf-8') as f:
+            f.write(f'[server]\nwebhook_delays = {self.delays}\nwebhook_allow = {allow}\nmax_batch_jobs = 100000\n')
         proxy = f'http://10.9.9.9:{self.receiver.port}/'
         env = dict(os.environ, http_proxy=proxy, HTTP_PROXY=proxy, https_proxy=proxy, all_proxy=proxy, ALL_PROXY=proxy, no_proxy='')
         self.log = open(f'{self.dir}/log', 'ab')
@@ -158,10 +172,15 @@ class Service:
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def call(self, urls):
-        """Submits a job for each URL and waits until each call came to its end: url -> delivery. Those that are refused already have none."""
-        urls = [u for u in urls if self.ask('POST', '/v1/jobs?validate_only=true', {'task': 'noop', 'callback_url': u})[0] != 400]
+        """A job for each URL, submitted while all of them may be called and run when no longer; waits until each call came to its end: url -> delivery."""
+        self.stop()
+        self.start(ALL)
+        self.ask('POST', '/v1/tasks/noop/pause')
         _, group = self.ask('POST', '/v1/jobs/batch', {'jobs': [{'task': 'noop', 'callback_url': u} for u in urls]})
         ids = [j['id'] for j in group['jobs']]
+        self.stop()
+        self.start(self.allow)
+        self.ask('POST', '/v1/tasks/noop/resume')
         ends, until = {}, time.monotonic() + 120
         for url, ident in zip(urls, ids):
             while True:
@@ -197,7 +216,7 @@ def rebind_once(service, receiver, hosts):
         time.sleep(0.005)
     say('10.0.0.7')
     service.stop()  # what it knows of the name by now it may use for a minute
-    service.start()
+    service.start(HOP)
     while state() == 'waiting':
         if time.monotonic() > until:
             sys.exit('ssrf: the second call of rebind.test does not come to an end')
@@ -227,6 +246,7 @@ def inside(binary):
 
     service = Service(binary, receiver, HOP)
     taken = [u for u in NOT_TAKEN if service.ask('POST', '/v1/jobs', {'task': 'noop', 'callback_url': u})[0] != 400]
+    at_once, literals = refused(service, urls), {u for u in urls if literal(u)}
     ends = service.call(urls + [f'http://mixed.test:{receiver.port}/'])
     rebind(binary, receiver, f.name)
     wrong = sorted({c for c in receiver.came if not public(c[0]) or c[1] == '/arrived'})
@@ -235,13 +255,15 @@ def inside(binary):
     open_ends = service.call([f'http://{host}:{receiver.port}/' for host in PUBLIC])
     reached = {a for a, _ in receiver.came}
     service.end()
+    if at_once != literals or len(at_once) < 100:
+        sys.exit(f'ssrf: refused at submission, but no plain address: {at_once - literals}; the other way round: {literals - at_once}')
     if taken or wrong or delivered:
         sys.exit(f'ssrf: taken {taken}; called {wrong}; delivered {delivered}')
     if len(reached) < 2:
         sys.exit(f'ssrf: only {reached} of {PUBLIC} was called: {open_ends}')
 
     receiver.came.clear()
-    service = Service(binary, receiver, '0.0.0.0/0, ::/0')
+    service = Service(binary, receiver, ALL)
     plain = [u for u in urls if '/go/' not in u]
     ends = service.call(plain)
     service.end()
@@ -250,7 +272,7 @@ def inside(binary):
     sent_on = len(urls) - len(plain)
     if able < 150:
         sys.exit(f'ssrf: only {able} of {len(plain)} URLs reach the receiver when all is allowed; the test shows too little')
-    print(f'ssrf: {len(urls)} URLs and {len(NOT_TAKEN)} that are no URL to call: no connection to an address that is not public. '
+    print(f'ssrf: {len(urls)} URLs ({len(at_once)} of them refused at submission, too) and {len(NOT_TAKEN)} that are no URL to call: no connection to an address that is not public. '
           f'With all allowed {able} of them reach the receiver; {sent_on} more are redirects from one that may be called, and none was followed')
 
 
