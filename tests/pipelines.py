@@ -41,7 +41,7 @@ kind = remote
 SIZES = {'24x24': (24, 16), '36x36': (36, 24), '48x48': (48, 32)}
 FINAL = {'succeeded', 'failed', 'cancelled', 'expired'}
 ATTEMPTS, LEASE = 200, 20
-PATIENCE = 10  # seconds without an end of a job, after which it is killed on all the same
+KILL_PATIENCE = 10  # seconds without an end of a job, after which it is killed on all the same
 PATIENCE = 300  # seconds until a job must have ended that is looked at
 
 
