@@ -734,13 +734,15 @@ cppcheck: deps-lint ## cppcheck
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr --suppressions-list=tests/cppcheck.supp -D_GNU_SOURCE -DJOBMILL_VERSION='"x"' -Iinclude $(SRCS) server/main.c
 shellcheck: deps-lint ## shellcheck
 	shellcheck web/*.sh install-deps.sh embed.sh run.sh docs/*.sh completions/*.bash tests/*.sh .ci/run
+pyflakes: deps-lint ## names that Python scripts use and do not have
+	find . -name '*.py' -not -path './build*' -not -path '*/node_modules/*' -exec pyflakes3 {} +
 manlint: deps-lint ## the manual page
 	mandoc -Tlint docs/man/*.1
 
 reuse: deps-lint ## whose each file is, and by what licence (REUSE 3.0)
 	reuse --root . lint --quiet
 
-lint: headers fmt-check tidy cppcheck shellcheck manlint reuse ## all of the above
+lint: headers fmt-check tidy cppcheck shellcheck pyflakes manlint reuse ## all of the above
 
 clean: ## remove what was built
 	rm -rf build build-*
@@ -749,4 +751,4 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/fuzz/*.d $(BUILD)/tests/fuzz/lib/*.d)
-.PHONY: all deps-check pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-beside bench-short bench-deps bench-growth bench-hostile bench-overload bench-load-check bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck manlint reuse generated generated-check lint clean help
+.PHONY: all deps-check pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-beside bench-short bench-deps bench-growth bench-hostile bench-overload bench-load-check bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck pyflakes manlint reuse generated generated-check lint clean help

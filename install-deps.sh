@@ -45,6 +45,7 @@ clang-tidy
 cppcheck
 libclang-rt-14-dev
 mandoc
+pyflakes3
 reuse
 shellcheck
 valgrind

@@ -9,7 +9,6 @@ mean nothing), --perf records with perf and prints the functions above 1 %.
 """
 import argparse
 import collections
-import json
 import os
 import re
 import shutil

@@ -245,7 +245,7 @@ def live_leases(s):
         s.call(409, 'POST', f'{one}/{word}', f'/v1/leases/nope/{word}', body)
     s.call(409, 'GET', one + '/input', at + '/input')
     s.call(409, 'GET', one + '/input', '/v1/leases/nope/input')
-    second = job()
+    job()
     at = f'/v1/leases/{lease()[0]["id"]}'
     _, end = s.call(200, 'POST', one + '/fail', at + '/fail', '{"error":{"code":"bad_day","message":"x","permanent":true}}')
     check(end['state'] == 'failed', 'failed for good')
