@@ -88,7 +88,7 @@ static bool is_bare(const char *url)
 struct http *http_new(const char *url, const char *token, const volatile sig_atomic_t *stop,
                       const char **why)
 {
-    bool bare = is_bare(url) || url[0] == '[' /* ::1]:8080 */;
+    bool bare = is_bare(url);
     *why = "out of memory";
     if (!bare && strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
         *why = "the server must be http://HOST:PORT or https://HOST:PORT";

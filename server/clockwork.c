@@ -106,19 +106,25 @@ static int may_run(struct batch *b, const struct schedule *g, int64_t now_us, bo
     return runs && g->overlap == OVERLAP_REPLACE ? steps_cancel(b, &g->last_job, now_us) : 0;
 }
 
+/* A job of it, which is its last one now. */
+static int submit_job(struct batch *b, struct schedule *g, int64_t run_at_us, int64_t now_us)
+{
+    struct new_job n;
+    int err = make_job(g, &n, run_at_us, now_us);
+    if (!err)
+        err = steps_submit(b, &n);
+    g->last_us = run_at_us;
+    g->last_job = n.job.id;
+    job_release(&n.job);
+    return err;
+}
+
 static int make_run(struct batch *b, struct schedule *g, int64_t now_us, int64_t next_us)
 {
     bool may;
     int err = may_run(b, g, now_us, &may);
-    if (!err && may) {
-        struct new_job n;
-        err = make_job(g, &n, g->next_us, now_us);
-        if (!err)
-            err = steps_submit(b, &n);
-        g->last_us = g->next_us;
-        g->last_job = n.job.id;
-        job_release(&n.job);
-    }
+    if (!err && may)
+        err = submit_job(b, g, g->next_us, now_us);
     if (err)
         return err;
     g->next_us = next_us;
@@ -304,20 +310,6 @@ static int hold(const struct schedule *asked, int64_t now_us)
                : store_schedule_pause(w.store, asked->name, asked->paused, next_us);
 }
 
-/* A job of it, which is its last one now. */
-static int run_once(struct batch *b, struct schedule *g, struct id *id, int64_t now_us)
-{
-    struct new_job n;
-    int64_t run_at_us = now_us - now_us % US_PER_MS;
-    int err = make_job(g, &n, run_at_us, now_us);
-    if (!err)
-        err = steps_submit(b, &n);
-    *id = g->last_job = n.job.id;
-    g->last_us = run_at_us;
-    job_release(&n.job);
-    return err ? err : store_schedule_ran(w.store, g);
-}
-
 /* Out of turn, also while it is paused: its next time stays, and `overlap` holds. */
 static int run_now(struct batch *b, struct change *c, int64_t now_us)
 {
@@ -339,7 +331,11 @@ static int run_now(struct batch *b, struct change *c, int64_t now_us)
         err = steps_cancel(b, &g.last_job, now_us);
     }
     if (!err)
-        err = run_once(b, &g, &c->one.job.id, now_us);
+        err = submit_job(b, &g, now_us - now_us % US_PER_MS, now_us);
+    if (!err)
+        err = store_schedule_ran(w.store, &g);
+    if (!err)
+        c->one.job.id = g.last_job;
     schedule_release(&g);
     return err;
 }

@@ -428,9 +428,7 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
         outcome_stopped(d, f, s, c, death->cpu_us);
         if (c->cancel_requested)
             f->attempt.end = ATTEMPT_CANCELLED;
-        if (f->attempt.end == ATTEMPT_FAILED)
-            atomic_fetch_add_explicit(&d->board->task[c->task_index].failed, 1,
-                                      memory_order_relaxed);
+        board_task_ended(&d->board->task[c->task_index], f->attempt.end, -1);
         outcome_post(d, s->pool, f, c);
         slot_head_starts(s); /* what stopped the first is not the next one's */
     }

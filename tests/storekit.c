@@ -213,36 +213,35 @@ void recount(void)
 
 /* ---- what others depend on ---- */
 
-void ends_and_settles(const struct id *id, enum attempt_end how)
+static void ends(const struct id *id, uint32_t number, enum attempt_end how, int64_t now_us,
+                 bool *more)
 {
-    struct attempt a = {.job = *id, .number = 1, .end = how, .permanent = true};
+    struct attempt a = {.job = *id, .number = number, .end = how, .permanent = true};
     a.error = JOB_ERROR_NONE;
     if (how == ATTEMPT_FAILED)
         job_error_set(&a.error, "boom", "it broke");
-    struct finish_policy p = {.now_us = 9000, .backoff_us = backoff};
+    struct finish_policy p = {.now_us = now_us, .backoff_us = backoff};
     enum job_state state;
-    bool more;
     begin();
     ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
-    ck_assert_int_eq(store_settle(s, 9000, &more), 0);
-    ck_assert(!more);
+    ck_assert_int_eq(store_settle(s, now_us, more), 0);
     commit();
     attempt_release(&a);
+}
+
+void ends_and_settles(const struct id *id, enum attempt_end how)
+{
+    bool more;
+    ends(id, 1, how, 9000, &more);
+    ck_assert(!more);
 }
 
 void runs_and_ends(const struct id *id, uint32_t number, enum attempt_end how)
 {
     struct id got = claim_one();
-    enum job_state state;
-    ck_assert(id_equal(&got, id));
-    struct attempt a = {.job = *id, .number = number, .end = how, .permanent = true};
-    a.error = JOB_ERROR_NONE;
-    struct finish_policy p = {.now_us = 9600, .backoff_us = backoff};
     bool more;
-    begin();
-    ck_assert_int_eq(store_finish(s, &a, &p, &state), 0);
-    ck_assert_int_eq(store_settle(s, 9600, &more), 0);
-    commit();
+    ck_assert(id_equal(&got, id));
+    ends(id, number, how, 9600, &more);
 }
 
 void service_dies(void)

@@ -19,7 +19,6 @@
 #include <string.h>
 
 #define LIMIT_DEFAULT 50
-#define LIMIT_MAX     1000
 #define TEXT_MAX      100
 #define PADDED        BASE64_ENCODE_RAW_LENGTH(16) /* with two of = at its end */
 
@@ -82,17 +81,17 @@ static int read_state(struct request *rq, struct job_filter *f, struct problem *
     return 0;
 }
 
-static int read_limit(struct request *rq, struct job_filter *f, struct problem *p)
+int list_limit(struct request *rq, unsigned otherwise, unsigned *limit, struct problem *p)
 {
     double number;
     const char *text = request_param(rq, "limit", p);
-    f->limit = LIMIT_DEFAULT;
+    *limit = otherwise;
     if (!text)
         return -p->err;
-    if (strchr(text, '.') || !query_number(text, &number) || number < 1 || number > LIMIT_MAX)
+    if (strchr(text, '.') || !query_number(text, &number) || number < 1 || number > LIST_LIMIT_MAX)
         return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "limit",
                              "a whole number from 1 to 1000", text);
-    f->limit = (unsigned)number;
+    *limit = (unsigned)number;
     return 0;
 }
 
@@ -159,7 +158,7 @@ int list_filter(struct request *rq, struct job_filter *f, struct problem *p)
 
 int list_cursor(struct request *rq, struct job_filter *f, struct problem *p)
 {
-    int err = read_limit(rq, f, p);
+    int err = list_limit(rq, LIMIT_DEFAULT, &f->limit, p);
     if (err)
         return err;
     const char *cursor = request_param(rq, "cursor", p);

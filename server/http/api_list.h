@@ -18,6 +18,9 @@ int list_ids_read(const char *text, struct id *ids, size_t *count, struct proble
 /* What does not go with what the request has: 0, or an error in p that says so of the first of `names`, which end with NULL. */
 int list_refuse_other(const struct request *rq, const char *const *names, const char *limit,
                       struct problem *p);
+#define LIST_LIMIT_MAX 1000
+/* `limit`, or `otherwise` where it is not given. 0, or an error in p. */
+int list_limit(struct request *rq, unsigned otherwise, unsigned *limit, struct problem *p);
 /* limit and cursor, and no other parameter. */
 int list_cursor(struct request *rq, struct job_filter *f, struct problem *p);
 #define RESULTS_BYTES (1u << 20) /* of the results in one answer, about */

@@ -19,7 +19,6 @@
 #include <string.h>
 
 #define NEXT_TOLD 5
-#define PAGE_MAX  1000
 
 static void answer_error(struct request *rq, int err, const char *name)
 {
@@ -94,31 +93,26 @@ static bool path_name(struct request *rq, char name[SCHEDULE_NAME_MAX + 1])
 
 /* ---- read ---- */
 
-static int read_look(struct request *rq, struct schedule_look *l, size_t *most, struct problem *p)
+static int read_look(struct request *rq, struct schedule_look *l, unsigned *most, struct problem *p)
 {
-    double number = PAGE_MAX;
-    const char *limit = request_param(rq, "limit", p);
-    const char *cursor = p->err ? NULL : request_param(rq, "cursor", p);
+    int err = list_limit(rq, LIST_LIMIT_MAX, most, p);
+    const char *cursor = err ? NULL : request_param(rq, "cursor", p);
     *l = (struct schedule_look){.after = cursor ? cursor : "",
                                 .owner = list_owner(rq),
                                 .inline_max = http_conf->inline_max};
     if (p->err)
         return -p->err;
-    if (limit &&
-        (strchr(limit, '.') || !query_number(limit, &number) || number < 1 || number > PAGE_MAX))
-        return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, "limit",
-                             "a whole number from 1 to 1000", limit);
     if (cursor && !job_task_name_ok(cursor, strlen(cursor)))
         return problem_field(p, ERR_BAD_CURSOR, PLACE_PARAMETER, "cursor",
                              "what `next` of an earlier page had", cursor);
-    *most = (size_t)number;
     return request_no_more_params(rq, p);
 }
 
 void api_schedules_list(struct request *rq)
 {
     struct problem p = {0};
-    size_t n = 0, most = 0;
+    size_t n = 0;
+    unsigned most = 0;
     struct schedule_look look;
     if (read_look(rq, &look, &most, &p)) {
         request_problem(rq, &p);
@@ -140,8 +134,8 @@ void api_schedules_list(struct request *rq)
     buf_adds(out, "],\"next\":");
     if (n > most) {
         const char *last = all[most - 1].name;
-        buf_addf(out, "\"/v1/schedules?limit=%zu&cursor=%s\"", most, last);
-        request_add_header(rq, "Link", "</v1/schedules?limit=%zu&cursor=%s>; rel=\"next\"", most,
+        buf_addf(out, "\"/v1/schedules?limit=%u&cursor=%s\"", most, last);
+        request_add_header(rq, "Link", "</v1/schedules?limit=%u&cursor=%s>; rel=\"next\"", most,
                            last);
     } else {
         buf_adds(out, "null");
