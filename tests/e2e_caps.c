@@ -1,6 +1,6 @@
 /*
- * e2e_caps.c - how much clients may take: connections, waits, requests a second, and memory of what
- * they do not read.
+ * e2e_caps.c - how much clients may take: connections, waits, requests a second, and memory: of
+ * what they do not read, and of what is parsed.
  */
 #include "harness.h"
 
@@ -280,6 +280,31 @@ START_TEST(who_reads_slowly_keeps_nobody_from_submitting)
 }
 END_TEST
 
+START_TEST(a_batch_takes_what_is_parsed_of_it)
+{
+    struct server *s = server_new("[server]\nbody_memory = 4MiB\n", NULL);
+    char *body = malloc(1u << 20);
+    ck_assert_ptr_nonnull(body);
+    for (int costly = 0; costly < 2; costly++) {
+        size_t at = (size_t)sprintf(body, "{\"jobs\":[");
+        for (int i = 0; i < 4; i++) { /* each would take 4.8 MB as a tree */
+            at += (size_t)sprintf(body + at, "%s{\"task\":\"echo\",\"%s\":[1", i ? "," : "",
+                                  costly && i == 3 ? "inp\\u0075t" : "input");
+            for (int k = 0; k < 50000; k++, at += 2)
+                memcpy(body + at, ",1", 2);
+            at += (size_t)sprintf(body + at, "]}");
+        }
+        strcpy(body + at, "]}");
+        struct answer *a = http(s, "POST", "/v1/jobs/batch", body, NULL);
+        ck_assert_msg(a->status == (costly ? 413 : 202), "%d: %.300s", a->status, a->body);
+        ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), costly ? "/jobs/3" : "");
+        answer_free(a);
+    }
+    free(body);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -291,6 +316,7 @@ int main(void)
         probes_are_answered_when_the_service_is_full,
         a_client_that_does_not_read_is_cut,
         who_reads_slowly_keeps_nobody_from_submitting,
+        a_batch_takes_what_is_parsed_of_it,
     };
     return run_suite("caps", tests, sizeof(tests) / sizeof(tests[0]));
 }

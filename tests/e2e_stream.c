@@ -559,31 +559,6 @@ START_TEST(a_line_has_a_length)
 }
 END_TEST
 
-START_TEST(a_batch_takes_what_is_parsed_of_it)
-{
-    struct server *s = server_new("[server]\nbody_memory = 4MiB\n", NULL);
-    char *body = malloc(1u << 20);
-    ck_assert_ptr_nonnull(body);
-    for (int costly = 0; costly < 2; costly++) {
-        size_t at = (size_t)sprintf(body, "{\"jobs\":[");
-        for (int i = 0; i < 4; i++) { /* each would take 4.8 MB as a tree */
-            at += (size_t)sprintf(body + at, "%s{\"task\":\"echo\",\"%s\":[1", i ? "," : "",
-                                  costly && i == 3 ? "inp\\u0075t" : "input");
-            for (int k = 0; k < 50000; k++, at += 2)
-                memcpy(body + at, ",1", 2);
-            at += (size_t)sprintf(body + at, "]}");
-        }
-        strcpy(body + at, "]}");
-        struct answer *a = http(s, "POST", "/v1/jobs/batch", body, NULL);
-        ck_assert_msg(a->status == (costly ? 413 : 202), "%d: %.300s", a->status, a->body);
-        ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), costly ? "/jobs/3" : "");
-        answer_free(a);
-    }
-    free(body);
-    server_free(s);
-}
-END_TEST
-
 int main(void)
 {
     const TTest *const tests[] = {
@@ -601,7 +576,6 @@ int main(void)
         names_of_earlier_parts_hold,
         what_it_holds_is_counted,
         a_line_has_a_length,
-        a_batch_takes_what_is_parsed_of_it,
     };
     return run_suite("stream", tests, sizeof(tests) / sizeof(tests[0]));
 }
