@@ -15,13 +15,11 @@
 #include "request.h"
 
 #include <jansson.h>
-#include <nettle/sha2.h>
 #include <math.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define FIELD_MAX 127 /* bytes of the name of a field that a command uses */
 
 /* ---- what all submissions share ---- */
 
@@ -168,10 +166,10 @@ static int check_word(struct terms *t, const char *name, size_t len)
 {
     const struct job *job = &t->new->job;
     AUTO_BUF word = BUF_INIT;
-    char field[FIELD_MAX + 1], pointer[FIELD_MAX + sizeof(t->prefix) + 8];
+    char field[FIELD_NAME_MAX + 1], pointer[FIELD_NAME_MAX + sizeof(t->prefix) + 8];
     const char *value;
     size_t n;
-    if (len > FIELD_MAX)
+    if (len > FIELD_NAME_MAX)
         return 0; /* the worker tells */
     memcpy(field, name, len);
     field[len] = 0;
