@@ -159,6 +159,7 @@ STORE := \
 	server/store/sqlite_lease.c \
 	server/store/sqlite_list.c \
 	server/store/sqlite_read.c \
+	server/store/sqlite_rows.c \
 	server/store/sqlite_salvage.c \
 	server/store/sqlite_schedule.c \
 	server/store/sqlite_stream.c \
@@ -426,7 +427,7 @@ $(BUILD)/tests/check_%: $(BUILD)/tests/check_%.o $(OBJS) $(BUILD)/embed.o
 CRASH = $(BUILD)/tests/crashvfs.o $(BUILD)/tests/crashdisk.o $(BUILD)/tests/storerun.o
 $(BUILD)/tests/check_crash $(BUILD)/tests/check_faults $(BUILD)/tests/check_migrate $(BUILD)/tests/check_oom: $(CRASH)
 $(BUILD)/tests/check_conf $(BUILD)/tests/check_conf_sections: $(BUILD)/tests/confkit.o
-$(BUILD)/tests/check_store $(BUILD)/tests/check_life $(BUILD)/tests/check_keep $(BUILD)/tests/check_follow $(BUILD)/tests/check_lent $(BUILD)/tests/check_held: $(BUILD)/tests/storekit.o
+$(BUILD)/tests/check_store $(BUILD)/tests/check_life $(BUILD)/tests/check_keep $(BUILD)/tests/check_follow $(BUILD)/tests/check_lent $(BUILD)/tests/check_held $(BUILD)/tests/check_rows: $(BUILD)/tests/storekit.o
 .SECONDARY: $(CRASH) $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
@@ -676,7 +677,7 @@ fuzz: deps-lint $(FUZZERS) ## fuzz every target for FUZZ_SECONDS, or FUZZ_RUNS e
 # ---- measurements ----
 $(BUILD)/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=c17 -O2 -D_GNU_SOURCE -Wall -Wextra -o $@ $< $(if $(filter floors,$*),bench/epoll.c -lmicrohttpd -lsqlite3 -ldl) $(if $(filter load,$*),-lm)
+	$(CC) -std=c17 -O2 -D_GNU_SOURCE -Wall -Wextra -o $@ $< $(if $(filter floors,$*),bench/epoll.c -lmicrohttpd -ljansson -lsqlite3 -ldl) $(if $(filter load,$*),-lm)
 bench: all $(BUILD)/bench/load $(BUILD)/bench/floors ## jobmill beside this machine's floors and those peers that are installed (BENCH_ARGS)
 	@! pkg-config --exists gearmand || $(MAKE) --no-print-directory $(BUILD)/bench/gearman
 	BUILD=$(BUILD) python3 bench/run.py --peers $(BENCH_ARGS)

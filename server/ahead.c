@@ -163,7 +163,7 @@ void ahead_take(struct batch *b)
 static int insert(struct change *c, int64_t started_us, const struct attempt *ended)
 {
     struct job *job = &c->one.job;
-    struct store_new new = {.job = job, .ended = ended};
+    struct store_new new = {.job = job, .ended = ended, .stays = true};
     job->state = JOB_RUNNING;
     job->attempt = 1;
     job->started_us = started_us;

@@ -58,8 +58,9 @@ static struct store_unique same_of(const struct new_job *n)
     return same;
 }
 
-/* 0: kept, or there already (n says so); a refusal (-ERR_KEY_REUSED, -ERR_NOT_UNIQUE); an error. */
-static int submit_one(struct batch *b, struct new_job *n, const struct store_key *key)
+/* 0: kept, or there already (n says so); a refusal (-ERR_KEY_REUSED, -ERR_NOT_UNIQUE); an error.
+ * `stays`: until the transaction is over. */
+static int submit_one(struct batch *b, struct new_job *n, const struct store_key *key, bool stays)
 {
     struct job *job = &n->job;
     struct store_unique same = same_of(n);
@@ -67,7 +68,8 @@ static int submit_one(struct batch *b, struct new_job *n, const struct store_key
                             .key = key,
                             .unique = n->unique ? &same : NULL,
                             .reject = n->reject,
-                            .delayed = n->asked_delay_us > 0};
+                            .delayed = n->asked_delay_us > 0,
+                            .stays = stays};
     job->task_id = w.task_ids[n->task_index];
     /* by the id's time, which never goes back, whatever becomes of the clock */
     job->rank_us = id_time_us(&job->id) - job->priority * w.conf->priority_ageing_us;
@@ -134,7 +136,7 @@ static int submit(struct batch *b, struct change *c, int64_t now_us)
     struct store_key key = key_of(c, job->created_us);
     c->err = check_parents_of(c, &key);
     if (!c->err)
-        c->err = submit_one(b, &c->one, c->key[0] ? &key : NULL);
+        c->err = submit_one(b, &c->one, c->key[0] ? &key : NULL, true);
     if (c->err == -ERR_NOT_UNIQUE || c->err == -ERR_FORGOTTEN)
         c->which = job->id;
     return is_refusal(c->err) ? 0 : c->err;
@@ -225,7 +227,7 @@ static int add_items(struct batch *b, struct change *c)
         struct new_job *n = &c->items[i];
         struct id was = n->job.id;
         rename_parents(&r, n);
-        err = submit_one(b, n, NULL);
+        err = submit_one(b, n, NULL, true);
         if (n->duplicate && n->ref)
             renamed(&r, &was, &n->job.id);
     }
@@ -319,7 +321,7 @@ static int act_on_many(struct batch *b, struct change *c, int64_t now_us)
 
 int steps_submit(struct batch *b, struct new_job *n)
 {
-    return submit_one(b, n, NULL);
+    return submit_one(b, n, NULL, false);
 }
 
 int steps_cancel(struct batch *b, const struct id *id, int64_t now_us)

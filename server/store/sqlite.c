@@ -35,6 +35,8 @@ static const enum stmt_for stmt_who[STMTS] = {
 
 /* ---- connections and statements ---- */
 
+static bool names_jobs[STMTS]; /* the statement may look for a row that waits (sqlite_rows.c) */
+
 int db_error(const struct db *d, int rc, const char *doing)
 {
     log_error("store: %s: %s (%d)", doing, d->c ? sqlite3_errmsg(d->c) : sqlite3_errstr(rc), rc);
@@ -56,6 +58,8 @@ int db_error(const struct db *d, int rc, const char *doing)
 
 int db_prepare(struct db *d, enum stmt_for who)
 {
+    for (int i = 0; i < STMTS && who == FOR_WRITER; i++)
+        names_jobs[i] = strstr(stmt_text[i], "jobs") != NULL;
     for (int i = 0; i < STMTS; i++) {
         if (!(stmt_who[i] & who))
             continue;
@@ -73,6 +77,7 @@ void db_close(struct db *d)
         sqlite3_finalize(d->stmt[i]);
         d->stmt[i] = NULL;
     }
+    rows_release(d);
     int rc = sqlite3_close(d->c);
     if (rc != SQLITE_OK)
         log_error("store: close: %s", sqlite3_errstr(rc));
@@ -115,7 +120,9 @@ int db_next(const struct db *d, enum stmt st)
 
 int db_first(const struct db *d, enum stmt st, const struct param *p, int n)
 {
-    int err = db_bind(d, d->stmt[st], p, n);
+    int err = d->rows && names_jobs[st] ? rows_write(d) : 0;
+    if (!err)
+        err = db_bind(d, d->stmt[st], p, n);
     return err ? err : db_next(d, st);
 }
 
@@ -197,6 +204,7 @@ static int reload(struct sqlite_store *s)
 int sqlite_rollback(struct store *base)
 {
     struct sqlite_store *s = sqlite_of(base);
+    rows_drop(&s->db);
     counters_settle(s, false);
     lent_settle(s, false);
     if (sqlite3_get_autocommit(s->db.c) == 0) {
@@ -211,7 +219,9 @@ int sqlite_rollback(struct store *base)
 int sqlite_commit(struct store *base)
 {
     struct sqlite_store *s = sqlite_of(base);
-    int err = group_flush(s, clock_wall_us());
+    int err = rows_write(&s->db);
+    if (!err)
+        err = group_flush(s, clock_wall_us());
     if (!err)
         err = counters_write(s);
     bool before = err == -ERR_NOMEM; /* nothing was to be kept yet */
@@ -456,6 +466,8 @@ static int open_db(struct sqlite_store *s, const struct store_options *o, struct
     int err = sqlite_open_connection(&s->db, s->path, SQLITE_OPEN_READWRITE, o->cache_bytes);
     if (!err)
         err = migrate_run(s->db.c, &s->version, why);
+    if (!err)
+        err = rows_start(&s->db);
     if (!err)
         err = db_prepare(&s->db, FOR_WRITER);
     if (!err)

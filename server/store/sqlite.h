@@ -86,6 +86,7 @@ enum stmt {
 struct db {
     sqlite3 *c;
     sqlite3_stmt *stmt[STMTS]; /* NULL: not for this connection */
+    struct rows *rows;         /* see sqlite_rows.c; NULL: of a reader */
 };
 
 struct param {
@@ -296,6 +297,16 @@ int sqlite_checkpoint_keep(struct store *s, const struct id *job, uint32_t attem
 int checkpoints_load(struct sqlite_store *s); /* after a rollback, too */
 int checkpoint_get(struct sqlite_store *s, struct job *job); /* into job->checkpoint */
 int checkpoint_drop(struct sqlite_store *s, const struct id *job);
+
+/* ---- sqlite_rows.c ---- */
+enum row_kind { ROW_PLAIN, ROW_FULL, ROW_ENDED, ROW_KINDS };
+int rows_start(struct db *d); /* before its statements; rows_release also after an error */
+void rows_release(struct db *d);
+/* A job's columns, in the order of the statement that adds its kind. What they point to must stay until they
+ * are written. An error undoes the transaction. */
+int rows_add(const struct db *d, enum row_kind which, const struct param *row);
+int rows_write(const struct db *d); /* all that wait; an error undoes the transaction */
+void rows_drop(struct db *d);       /* the transaction is undone */
 
 /* ---- sqlite_insert.c ---- */
 int sqlite_replay(struct store *s, const struct store_key *key, struct id *id);

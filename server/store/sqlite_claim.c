@@ -180,13 +180,14 @@ static int cursor_get(struct sqlite_store *s, size_t i, sqlite3_stmt **out)
 /* Sets a cursor on the first job of every task that has one queued. */
 static int heads_open(struct sqlite_store *s, struct queues *q)
 {
+    int err = rows_write(&s->db); /* its cursors are not among the statements */
     q->opened = 0;
-    for (size_t i = 0; i < q->count; i++) {
+    for (size_t i = 0; i < q->count && !err; i++) {
         struct head *h = &q->head[i];
         if (h->left == 0 || sqlite_ready(&s->base, h->quota->task_id) == 0)
             continue;
         h->taken = 0;
-        int err = cursor_get(s, q->opened, &h->cursor);
+        err = cursor_get(s, q->opened, &h->cursor);
         if (!err)
             err = db_bind(&s->db, h->cursor, PARAMS(P_INT(h->quota->task_id)));
         if (err)
@@ -196,7 +197,7 @@ static int heads_open(struct sqlite_store *s, struct queues *q)
         if (got < 0)
             return got;
     }
-    return 0;
+    return err;
 }
 
 /* Merges the queues: least rank first, then age. */

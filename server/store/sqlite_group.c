@@ -450,7 +450,9 @@ int sqlite_settle(struct store *base, int64_t now_us, bool *more)
 {
     struct sqlite_store *s = sqlite_of(base);
     size_t budget = CHILDREN_MAX;
-    int err = group_flush(s, now_us);
+    int err = rows_write(&s->db); /* here an error is a step's, after which the service goes on */
+    if (!err)
+        err = group_flush(s, now_us);
     if (!err)
         err = settle_late(s, &budget, now_us);
     while (!err) {

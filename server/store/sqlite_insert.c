@@ -65,7 +65,7 @@ static int replay(struct sqlite_store *s, const struct store_key *key, struct jo
 {
     struct id id;
     struct job old;
-    int kind, got = look(s, key, &id, &kind);
+    int kind = KEY_JOB, got = look(s, key, &id, &kind);
     if (got <= 0)
         return got;
     if (got == STORE_REPLAYED_GROUP)
@@ -177,7 +177,7 @@ static int add_row(struct sqlite_store *s, const struct job *j)
         row_room(s, j->task_id, j->state == JOB_RUNNING),
         P_INT(j->rank_us),
         j->traceparent[0] ? trace : none,
-        /* what only JOB_ADD_FULL takes */
+        /* what only ROW_FULL has */
         P_INT(j->waits),
         P_INT(j->expires_us),
         P_INT(grouped ? id_key(&j->group) : 0),
@@ -191,9 +191,7 @@ static int add_row(struct sqlite_store *s, const struct job *j)
         P_STR(j->owner),
         j->params.len ? params : none,
     };
-    if (is_plain(j))
-        return db_run_one(s, STMT_JOB_ADD, p, 18);
-    return db_run_one(s, STMT_JOB_ADD_FULL, p, sizeof(p) / sizeof(p[0]));
+    return rows_add(&s->db, is_plain(j) ? ROW_PLAIN : ROW_FULL, p);
 }
 
 static int add_ended_row(struct sqlite_store *s, const struct job *j, const struct attempt *a)
@@ -234,7 +232,7 @@ static int add_ended_row(struct sqlite_store *s, const struct job *j, const stru
         P_STR(j->owner),
         j->params.len ? params : none,
     };
-    int err = db_run_one(s, STMT_JOB_ADD_ENDED, p, sizeof(p) / sizeof(p[0]));
+    int err = rows_add(&s->db, ROW_ENDED, p);
     return err ? err : put_blob(s, id_key(&j->id), BLOB_RESULT, &a->result);
 }
 
@@ -423,5 +421,5 @@ int sqlite_insert(struct store *base, struct store_new *new)
         err = end_child(s, job, fate, &which, job->created_us);
         job->state = JOB_SCHEDULED; /* told as it was accepted */
     }
-    return err;
+    return err || new->stays ? err : rows_write(&s->db);
 }

@@ -89,6 +89,8 @@ struct store_new {
     bool reject;                       /* a duplicate will be refused: the key is not kept for what is there */
     bool delayed;                      /* run_at_us is a while from now, not a time that was given */
     const struct attempt *ended;       /* of a RUNNING one: its first attempt succeeded already; NULL: it did not */
+    bool stays;                        /* the texts and bytes of `job` and `ended` stay as and where they are until
+                                        * the transaction is over: they may be written later in it */
 };
 enum { STORE_REPLAYED = 1, STORE_REPLAYED_GROUP = 2, STORE_DUPLICATE = 3, STORE_HELD = 4, STORE_REPLAYED_DUPLICATE = 5 };
 /* Keeps a new job in the state it has (SCHEDULED, QUEUED, or RUNNING with attempt 1 when a worker is
