@@ -1,8 +1,9 @@
 /*
  * floors.c - what this machine and the libraries allow, with nothing of jobmill in between.
  *
- *   floors http               an empty libmicrohttpd handler (epoll, one thread); prints
- *                             "listening on PORT", ends at end of file on standard input
+ *   floors http [THREADS]     an empty libmicrohttpd handler (epoll, one thread if none are told):
+ *                             /suspended and /json are less empty; prints "listening on PORT", ends
+ *                             at end of file on standard input
  *   floors sqlite DIR N S     bare group commit: N inserts of 200 bytes a transaction, WAL and
  *                             FULL, S seconds
  *   floors socketpair S       round trips of 200 bytes with one forked process, S seconds
@@ -14,6 +15,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -44,6 +46,9 @@ static int fail(const char *what)
 
 /* ---- http ---- */
 
+/* The state of a request that has nothing of its own. */
+static int seen, resumed;
+
 /* /suspended is answered after another thread has resumed it: the least that the library needs for
  * what waits for something, as a submission for its commit. */
 static struct MHD_Connection *waiting[4096];
@@ -54,7 +59,6 @@ static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
 
 static enum MHD_Result suspend(struct MHD_Connection *conn, void **state)
 {
-    static int resumed;
     *state = &resumed;
     MHD_suspend_connection(conn);
     pthread_mutex_lock(&lock);
@@ -83,16 +87,73 @@ static void *resume(void *arg)
     }
 }
 
+/* /json is the least that takes a small JSON: its body is gathered and parsed, and the answer is
+ * made of what it says. */
+struct gathered {
+    size_t len;
+    char body[4096];
+};
+
+static enum MHD_Result answer_json(struct MHD_Connection *conn, const char *upload,
+                                   size_t *upload_len, void **state)
+{
+    static _Atomic unsigned long long made;
+    struct gathered *g = *state;
+    if (!g) {
+        *state = g = malloc(sizeof(*g));
+        if (g)
+            g->len = 0;
+        return g ? MHD_YES : MHD_NO;
+    }
+    if (*upload_len) {
+        size_t room = sizeof(g->body) - g->len, n = *upload_len < room ? *upload_len : room;
+        memcpy(g->body + g->len, upload, n);
+        g->len += n;
+        *upload_len = 0;
+        return MHD_YES;
+    }
+    json_t *root = json_loadb(g->body, g->len, 0, NULL);
+    const char *task = json_string_value(json_object_get(root, "task"));
+    char *text = malloc(512);
+    int len = !text ? -1
+                    : snprintf(text, 512,
+                               "{\"id\":\"0193588a-0000-7000-8000-%012llx\",\"task\":\"%.64s\","
+                               "\"state\":\"queued\",\"priority\":%d,\"attempt\":0,"
+                               "\"max_attempts\":3,\"created_at\":\"2026-11-23T03:19:00.000Z\"}",
+                               ++made, task ? task : "",
+                               (int)json_integer_value(json_object_get(root, "priority")));
+    json_decref(root);
+    struct MHD_Response *r =
+        len < 0 ? NULL : MHD_create_response_from_buffer((size_t)len, text, MHD_RESPMEM_MUST_FREE);
+    if (!r) {
+        free(text);
+        return MHD_NO;
+    }
+    MHD_add_response_header(r, "Content-Type", "application/json");
+    enum MHD_Result ok = MHD_queue_response(conn, task ? 201 : 400, r);
+    MHD_destroy_response(r);
+    return ok;
+}
+
+static void completed(void *cls, struct MHD_Connection *conn, void **state,
+                      enum MHD_RequestTerminationCode how)
+{
+    (void)cls, (void)conn, (void)how;
+    if (*state != &seen && *state != &resumed)
+        free(*state);
+}
+
 static enum MHD_Result answer(void *cls, struct MHD_Connection *conn, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_len, void **state)
 {
-    (void)cls, (void)method, (void)version, (void)upload;
-    static int seen;
+    (void)cls, (void)method, (void)version;
     static char body[] =
         "{\"id\":\"0193588a-0000-7000-8000-000000000000\",\"task\":\"noop\",\"state\":"
         "\"queued\",\"priority\":0,\"attempt\":0,\"max_attempts\":3,\"created_at\":"
         "\"2026-11-23T03:19:00.000Z\"}";
+    if (strcmp(url, "/json") == 0)
+        return answer_json(conn, upload, upload_len, state);
     if (!*state) { /* answering here would close the connection */
         *state = &seen;
         return MHD_YES;
@@ -113,14 +174,15 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *conn, const char
     return ok;
 }
 
-static int http(void)
+static int http(unsigned threads)
 {
     struct sockaddr_in a = {.sin_family = AF_INET};
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    struct MHD_Daemon *d =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-                         answer, NULL, MHD_OPTION_SOCK_ADDR, &a, MHD_OPTION_CONNECTION_LIMIT,
-                         16000u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192, MHD_OPTION_END);
+    struct MHD_Daemon *d = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, answer, NULL,
+        MHD_OPTION_SOCK_ADDR, &a, MHD_OPTION_CONNECTION_LIMIT, 16000u,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192, MHD_OPTION_NOTIFY_COMPLETED, completed,
+        NULL, threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, MHD_OPTION_END);
     pthread_t resumer;
     if (!d || pthread_create(&resumer, NULL, resume, NULL) != 0)
         return fail("libmicrohttpd");
@@ -335,8 +397,8 @@ static int primes(const char *object, const char *limit, int processes, int repe
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "http") == 0)
-        return http();
+    if ((argc == 2 || argc == 3) && strcmp(argv[1], "http") == 0)
+        return http(argc == 3 ? (unsigned)atoi(argv[2]) : 1);
     if (argc == 5 && strcmp(argv[1], "sqlite") == 0)
         return sqlite(argv[2], atoi(argv[3]), atof(argv[4]));
     if (argc == 3 && strcmp(argv[1], "socketpair") == 0)
@@ -345,7 +407,8 @@ int main(int argc, char **argv)
         return fsync_floor(argv[2], atof(argv[3]));
     if ((argc == 5 || argc == 6) && strcmp(argv[1], "primes") == 0)
         return primes(argv[2], argv[3], atoi(argv[4]), argc == 6 ? atoi(argv[5]) : 1);
-    fprintf(stderr, "usage: floors http | sqlite DIR GROUP SECONDS | socketpair SECONDS | "
-                    "fsync DIR SECONDS | primes OBJECT LIMIT PROCESSES [REPEATS]\n");
+    fprintf(stderr,
+            "usage: floors http [THREADS] | sqlite DIR GROUP SECONDS | socketpair SECONDS | "
+            "fsync DIR SECONDS | primes OBJECT LIMIT PROCESSES [REPEATS]\n");
     return 64;
 }

@@ -63,8 +63,8 @@ class Service:
                 s.process.wait()
 
 
-def floor_http():
-    return Service([FLOORS, "http"], stdin=subprocess.PIPE)
+def floor_http(threads=1):
+    return Service([FLOORS, "http", str(threads)], stdin=subprocess.PIPE)
 
 
 def jobmill(data, workers=2, extra=()):
@@ -197,12 +197,14 @@ def one_round(seconds, data, limit, polls, figures):
         figures.setdefault(name, []).append(value)
 
     floor = floor_http()
+    pool = floor_http(2)  # for what is parsed: better with 256 connections, and no worse with 64
     service = jobmill(data)
     port = service.port
     note("memory idle KiB", memory_kib(service.process.pid))
     for conns in (1, 64):
         r = load(floor.port, conns, seconds, "POST", "/", SUBMIT)
         note("floor: empty POST, %d connections /s" % conns, r["rate"])
+        note("floor: POST of a small JSON, %d connections /s" % conns, load(pool.port, conns, seconds, "POST", "/json", SUBMIT)["rate"])
         r = load(floor.port, conns, seconds, "POST", "/suspended", SUBMIT)
         note("floor: POST that is suspended and resumed, %d connections /s" % conns, r["rate"])
         r = load(port, conns, seconds, "POST", "/v1/jobs", SUBMIT)
@@ -220,6 +222,7 @@ def one_round(seconds, data, limit, polls, figures):
     note("whole jobs at half load, 64 connections p50 us", r["p50_us"])
     note("whole jobs at half load, 64 connections p99 us", r["p99_us"])
     note("floor: empty POST, 256 connections /s", load(floor.port, 256, seconds, "POST", "/", SUBMIT)["rate"])
+    note("floor: POST of a small JSON, 256 connections /s", load(pool.port, 256, seconds, "POST", "/json", SUBMIT)["rate"])
     r = load(port, 256, seconds, "POST", "/v1/jobs", SUBMIT)
     note("durable submissions, 256 connections /s", r["rate"])
     note("durable submissions, 256 connections p50 us", r["p50_us"])
@@ -261,6 +264,7 @@ def one_round(seconds, data, limit, polls, figures):
     note("primes, 2 jobs on 1 worker s", primes_seconds(single.port, 2, limit))
     single.stop()
     floor.stop()
+    pool.stop()
 
 
 RATIOS = [
@@ -269,9 +273,14 @@ RATIOS = [
     ("durable submissions / empty POST, 256", "durable submissions, 256 connections /s", "floor: empty POST, 256 connections /s", 0.65, True, None),
     ("durable submissions to a paused task / empty POST, 64", "durable submissions to a paused task, 64 connections /s", "floor: empty POST, 64 connections /s", None, True, None),
     ("durable submissions to a paused task / empty POST, 256", "durable submissions to a paused task, 256 connections /s", "floor: empty POST, 256 connections /s", None, True, None),
+    ("durable submissions / POST of a small JSON, 64", "durable submissions, 64 connections /s", "floor: POST of a small JSON, 64 connections /s", None, True, None),
+    ("durable submissions / POST of a small JSON, 256", "durable submissions, 256 connections /s", "floor: POST of a small JSON, 256 connections /s", None, True, None),
+    ("durable submissions to a paused task / POST of a small JSON, 64", "durable submissions to a paused task, 64 connections /s", "floor: POST of a small JSON, 64 connections /s", 0.60, True, None),
+    ("durable submissions to a paused task / POST of a small JSON, 256", "durable submissions to a paused task, 256 connections /s", "floor: POST of a small JSON, 256 connections /s", 0.65, True, None),
     ("durable submissions / POST that is suspended and resumed, 64", "durable submissions, 64 connections /s", "floor: POST that is suspended and resumed, 64 connections /s", None, True, None),
     ("POST that is suspended and resumed / empty POST, 64", "floor: POST that is suspended and resumed, 64 connections /s", "floor: empty POST, 64 connections /s", None, True, None),
     ("whole jobs / empty POST, 64", "whole jobs, 64 connections /s", "floor: empty POST, 64 connections /s", 0.40, True, 0.32),
+    ("whole jobs / POST of a small JSON, 64", "whole jobs, 64 connections /s", "floor: POST of a small JSON, 64 connections /s", 0.40, True, None),
     ("polls / empty GET, 64", "polls, 64 connections /s", "floor: empty GET, 64 connections /s", 0.85, True, 0.82),
     ("polls answered 304 / empty GET, 64", "polls answered 304, 64 connections /s", "floor: empty GET, 64 connections /s", None, True, None),
     ("polls among 10000 long-polls / polls alone, 64", "polls among long-polls, 64 connections /s", "polls, 64 connections /s", 0.95, True, None),
