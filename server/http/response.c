@@ -13,7 +13,7 @@
 
 #define REQUEST_ID    "X-Request-Id"
 #define PLACES        64  /* for spare shells, by the length of their body */
-#define SPARES        128 /* of a thread: as many as it holds requests, which are answered at once */
+#define SPARES        256 /* of a thread: as many as it holds requests, which are answered at once */
 #define SHELL_LARGEST 2048 /* bytes of a body */
 #define UNSENT_BLOCK  16   /* memory of an answer that is not sent */
 

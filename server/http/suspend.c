@@ -29,7 +29,7 @@
 
 #define SEND_OUT_S 2
 #define HELD_US    (50 * US_PER_MS)
-#define HELD_MOST  128 /* of a thread: each costs a look whenever the library runs */
+#define HELD_MOST  256 /* of a thread: each costs a look whenever the library runs */
 
 enum hold { SUSPENDED, HELD, ARRIVED, ABANDONED };
 
