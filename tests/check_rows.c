@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#define MANY 333 /* of three kinds: several statements for each */
+#define MANY 555 /* of four kinds: several statements for each */
 
 static struct job job[MANY]; /* they stay until the test ends */
 
@@ -52,8 +52,11 @@ START_TEST(all_kinds_are_written_each_with_its_own)
                             .started_us = 3100,
                             .finished_us = 3200,
                             .error = JOB_ERROR_NONE};
+    struct group g = {.created_us = 1000, .open = true};
+    ck_assert_int_eq(id_new(&g.id), 0);
     buf_adds(&ended.result, "42");
     begin();
+    ck_assert_int_eq(store_group_add(s, &g), 0);
     for (int i = 0; i < MANY; i++) {
         bool ran = i % 3 == 2;
         make_one(i, ran ? JOB_RUNNING : JOB_QUEUED);
@@ -61,6 +64,8 @@ START_TEST(all_kinds_are_written_each_with_its_own)
             job[i].task_id = beta;
         if (i % 3 == 1)
             snprintf(job[i].backoff, sizeof(job[i].backoff), "fixed:%d", i); /* not plain */
+        if (i % 3 == 0 && i % 2)
+            job[i].group = g.id;
         ended.job = job[i].id;
         ck_assert_int_eq(add_later(&job[i], ran ? &ended : NULL), 0);
     }
@@ -73,6 +78,7 @@ START_TEST(all_kinds_are_written_each_with_its_own)
         if (i % 3 == 1)
             snprintf(backoff_text, sizeof(backoff_text), "fixed:%d", i);
         ck_assert_str_eq(j.backoff, backoff_text);
+        ck_assert(id_equal(&j.group, &job[i].group));
         ck_assert_uint_eq(j.result.len, i % 3 == 2 ? 2 : 0);
         ck_assert_int_eq(j.finished_us, i % 3 == 2 ? 3200 : 0);
         job_release(&j);

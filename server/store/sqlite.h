@@ -299,7 +299,7 @@ int checkpoint_get(struct sqlite_store *s, struct job *job); /* into job->checkp
 int checkpoint_drop(struct sqlite_store *s, const struct id *job);
 
 /* ---- sqlite_rows.c ---- */
-enum row_kind { ROW_PLAIN, ROW_FULL, ROW_ENDED, ROW_KINDS };
+enum row_kind { ROW_PLAIN, ROW_GROUPED, ROW_FULL, ROW_ENDED, ROW_KINDS };
 int rows_start(struct db *d); /* before its statements; rows_release also after an error */
 void rows_release(struct db *d);
 /* A job's columns, in the order of the statement that adds its kind. What they point to must stay until they

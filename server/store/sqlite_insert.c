@@ -125,9 +125,9 @@ int put_blob(struct sqlite_store *s, uint64_t key, enum blob_kind kind, const st
 
 static bool is_plain(const struct job *j)
 {
-    return j->waits == 0 && j->expires_us == 0 && id_is_nil(&j->group) && !j->gathers &&
-           !j->run_anyway && !j->backoff[0] && !j->concurrency_key[0] && j->depends_on.len == 0 &&
-           j->callback_url.len == 0 && !j->owner[0] && j->params.len == 0;
+    return j->waits == 0 && j->expires_us == 0 && !j->gathers && !j->run_anyway && !j->backoff[0] &&
+           !j->concurrency_key[0] && j->depends_on.len == 0 && j->callback_url.len == 0 &&
+           !j->owner[0] && j->params.len == 0;
 }
 
 /* A row that grows at its job's end overflows a page that is full, and SQLite then lays out three
@@ -177,11 +177,11 @@ static int add_row(struct sqlite_store *s, const struct job *j)
         row_room(s, j->task_id, j->state == JOB_RUNNING),
         P_INT(j->rank_us),
         j->traceparent[0] ? trace : none,
+        P_INT(grouped ? id_key(&j->group) : 0),
+        P_INT(grouped ? id_tail(&j->group) : 0),
         /* what only ROW_FULL has */
         P_INT(j->waits),
         P_INT(j->expires_us),
-        P_INT(grouped ? id_key(&j->group) : 0),
-        P_INT(grouped ? id_tail(&j->group) : 0),
         P_INT(j->run_anyway),
         P_INT(j->gathers),
         P_STR(j->backoff),
@@ -191,7 +191,7 @@ static int add_row(struct sqlite_store *s, const struct job *j)
         P_STR(j->owner),
         j->params.len ? params : none,
     };
-    return rows_add(&s->db, is_plain(j) ? ROW_PLAIN : ROW_FULL, p);
+    return rows_add(&s->db, !is_plain(j) ? ROW_FULL : grouped ? ROW_GROUPED : ROW_PLAIN, p);
 }
 
 static int add_ended_row(struct sqlite_store *s, const struct job *j, const struct attempt *a)

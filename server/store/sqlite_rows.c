@@ -26,6 +26,7 @@ static const struct {
     int columns;
 } kinds[ROW_KINDS] = {
     [ROW_PLAIN] = {"new_plain", STMT_JOBS_ADD, 18},
+    [ROW_GROUPED] = {"new_grouped", STMT_JOBS_ADD_GROUPED, 20},
     [ROW_FULL] = {"new_full", STMT_JOBS_ADD_FULL, 30},
     [ROW_ENDED] = {"new_ended", STMT_JOBS_ADD_ENDED, 25},
 };
