@@ -19,7 +19,7 @@ const dir = mkdtempSync(join(tmpdir(), 'jobmill-property-'));
 const counts = { requests: 0, byStatus: {}, valid: 0, validTaken: 0, refused: {} };
 
 writeFileSync(join(dir, 'typed.json'), JSON.stringify({ type: 'object', properties: { n: { type: 'integer', minimum: 0 } }, required: ['n'], additionalProperties: false }));
-const conf = `[task typed]\ncommand = /bin/cat\ninput_schema = ${join(dir, 'typed.json')}\n[task slow]\ncommand = /bin/sleep 5\ntimeout = 0.2\nmax_attempts = 1\n` +
+const conf = `[server]\nmax_wait = 1s\n[task typed]\ncommand = /bin/cat\ninput_schema = ${join(dir, 'typed.json')}\n[task slow]\ncommand = /bin/sleep 5\ntimeout = 0.2\nmax_attempts = 1\n` +
   '[task far]\nkind = remote\n[task limited]\ncommand = /bin/true\nconcurrency = 1\nrate = 1000/s\n[pool other]\nworkers = 1\n';
 
 // ---- the service ----
