@@ -79,7 +79,7 @@ static int t_connect(sqlite3 *c, void *kind, int argc, const char *const *argv, 
         len += (size_t)snprintf(sql + len, sizeof(sql) - len, ",c%d", i);
     snprintf(sql + len, sizeof(sql) - len, ")");
     int rc = sqlite3_declare_vtab(c, sql);
-    struct table *t = rc == SQLITE_OK ? sqlite3_malloc(sizeof(*t)) : NULL;
+    struct table *t = rc == SQLITE_OK ? malloc(sizeof(*t)) : NULL;
     if (!t)
         return rc == SQLITE_OK ? SQLITE_NOMEM : rc;
     *t = (struct table){.kind = k};
@@ -89,7 +89,7 @@ static int t_connect(sqlite3 *c, void *kind, int argc, const char *const *argv, 
 
 static int t_disconnect(sqlite3_vtab *t)
 {
-    sqlite3_free(t);
+    free(t);
     return SQLITE_OK;
 }
 
@@ -105,7 +105,7 @@ static int t_best_index(sqlite3_vtab *t, sqlite3_index_info *info)
 static int t_open(sqlite3_vtab *t, sqlite3_vtab_cursor **out)
 {
     (void)t;
-    struct cursor *c = sqlite3_malloc(sizeof(*c));
+    struct cursor *c = malloc(sizeof(*c));
     if (!c)
         return SQLITE_NOMEM;
     *c = (struct cursor){0};
@@ -115,7 +115,7 @@ static int t_open(sqlite3_vtab *t, sqlite3_vtab_cursor **out)
 
 static int t_close(sqlite3_vtab_cursor *c)
 {
-    sqlite3_free(c);
+    free(c);
     return SQLITE_OK;
 }
 
