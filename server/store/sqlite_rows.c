@@ -32,7 +32,7 @@ static const struct {
 };
 
 struct kind {
-    struct param *column; /* of one row after the other */
+    struct param *column; /* of one row after the other; NULL: there was none yet */
     int columns, count;
 };
 
@@ -189,9 +189,6 @@ int rows_start(struct db *d)
     for (int i = 0; i < ROW_KINDS; i++) {
         struct kind *k = &d->rows->kind[i];
         k->columns = kinds[i].columns;
-        k->column = calloc(ROWS_MOST * (size_t)k->columns, sizeof(*k->column));
-        if (!k->column)
-            return -ERR_NOMEM;
         int rc = sqlite3_create_module_v2(d->c, kinds[i].table, &module, k, NULL);
         if (rc != SQLITE_OK)
             return db_error(d, rc, kinds[i].table);
@@ -243,6 +240,10 @@ int rows_add(const struct db *d, enum row_kind which, const struct param *row)
 {
     struct kind *k = &d->rows->kind[which];
     int err = k->count == ROWS_MOST ? rows_write(d) : 0;
+    if (!k->column)
+        k->column = malloc(ROWS_MOST * (size_t)k->columns * sizeof(*k->column));
+    if (!k->column)
+        return -ERR_NOMEM;
     if (!err)
         memcpy(row_at(k, k->count++), row, (size_t)k->columns * sizeof(*row));
     return err;
