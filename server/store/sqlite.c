@@ -35,7 +35,8 @@ static const enum stmt_for stmt_who[STMTS] = {
 
 /* ---- connections and statements ---- */
 
-static bool names_jobs[STMTS]; /* the statement may look for a row that waits (sqlite_rows.c) */
+static bool names_jobs[STMTS]; /* it may look for a row that waits, and is not what writes it
+                                  (sqlite_rows.c) */
 
 int db_error(const struct db *d, int rc, const char *doing)
 {
@@ -59,7 +60,7 @@ int db_error(const struct db *d, int rc, const char *doing)
 int db_prepare(struct db *d, enum stmt_for who)
 {
     for (int i = 0; i < STMTS && who == FOR_WRITER; i++)
-        names_jobs[i] = strstr(stmt_text[i], "jobs") != NULL;
+        names_jobs[i] = strstr(stmt_text[i], "jobs") && !strstr(stmt_text[i], " FROM new_");
     for (int i = 0; i < STMTS; i++) {
         if (!(stmt_who[i] & who))
             continue;

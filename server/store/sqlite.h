@@ -300,6 +300,7 @@ int checkpoint_drop(struct sqlite_store *s, const struct id *job);
 
 /* ---- sqlite_rows.c ---- */
 enum row_kind { ROW_PLAIN, ROW_GROUPED, ROW_FULL, ROW_ENDED, ROW_KINDS };
+enum { ROW_PLAIN_COLUMNS = 18, ROW_GROUPED_COLUMNS = 20, ROW_FULL_COLUMNS = 30, ROW_ENDED_COLUMNS = 25 };
 int rows_start(struct db *d); /* before its statements; rows_release also after an error */
 void rows_release(struct db *d);
 /* A job's columns, in the order of the statement that adds its kind. What they point to must stay until they

@@ -9,6 +9,7 @@
 #include "../../common/err.h"
 #include "../../common/jsonscan.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,6 +192,7 @@ static int add_row(struct sqlite_store *s, const struct job *j)
         P_STR(j->owner),
         j->params.len ? params : none,
     };
+    static_assert(sizeof(p) / sizeof(p[0]) == ROW_FULL_COLUMNS, "of others it is the beginning");
     return rows_add(&s->db, !is_plain(j) ? ROW_FULL : grouped ? ROW_GROUPED : ROW_PLAIN, p);
 }
 
@@ -232,6 +234,7 @@ static int add_ended_row(struct sqlite_store *s, const struct job *j, const stru
         P_STR(j->owner),
         j->params.len ? params : none,
     };
+    static_assert(sizeof(p) / sizeof(p[0]) == ROW_ENDED_COLUMNS, "as its statement");
     int err = rows_add(&s->db, ROW_ENDED, p);
     return err ? err : put_blob(s, id_key(&j->id), BLOB_RESULT, &a->result);
 }

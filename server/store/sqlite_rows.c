@@ -17,18 +17,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_MOST   64 /* of a kind: more at once are hardly cheaper */
-#define COLUMNS_MAX 32
+#define ROWS_MOST   64               /* of a kind: more at once are hardly cheaper */
+#define COLUMNS_MAX ROW_FULL_COLUMNS /* of all kinds */
 
 static const struct {
     const char *table; /* by which the statement names it */
     enum stmt add;
     int columns;
 } kinds[ROW_KINDS] = {
-    [ROW_PLAIN] = {"new_plain", STMT_JOBS_ADD, 18},
-    [ROW_GROUPED] = {"new_grouped", STMT_JOBS_ADD_GROUPED, 20},
-    [ROW_FULL] = {"new_full", STMT_JOBS_ADD_FULL, 30},
-    [ROW_ENDED] = {"new_ended", STMT_JOBS_ADD_ENDED, 25},
+    [ROW_PLAIN] = {"new_plain", STMT_JOBS_ADD, ROW_PLAIN_COLUMNS},
+    [ROW_GROUPED] = {"new_grouped", STMT_JOBS_ADD_GROUPED, ROW_GROUPED_COLUMNS},
+    [ROW_FULL] = {"new_full", STMT_JOBS_ADD_FULL, ROW_FULL_COLUMNS},
+    [ROW_ENDED] = {"new_ended", STMT_JOBS_ADD_ENDED, ROW_ENDED_COLUMNS},
 };
 
 struct kind {
@@ -38,7 +38,6 @@ struct kind {
 
 struct rows {
     struct kind kind[ROW_KINDS];
-    bool writing;
 };
 
 static struct param *row_at(const struct kind *k, int row)
@@ -227,12 +226,8 @@ static int write_kind(const struct db *d, enum row_kind which)
 int rows_write(const struct db *d)
 {
     int err = 0;
-    if (d->rows->writing) /* by its own statement */
-        return 0;
-    d->rows->writing = true;
     for (int i = 0; i < ROW_KINDS && !err; i++)
         err = write_kind(d, (enum row_kind)i);
-    d->rows->writing = false;
     return err;
 }
 
