@@ -109,6 +109,7 @@ struct machine {
     char why[128];        /* what the strongest that does not work lacks; "" */
     char cgroup[256];     /* below which programs get cgroups of their own; "": none can */
     char cgroup_why[96];  /* why not; "" */
+    bool cpu_quota;       /* the service's CPU time is bounded by its cgroup */
 };
 
 struct taskdefs {

@@ -116,7 +116,7 @@ int conf_settle_task(struct taskdef *t, const struct machine *m, struct buf *why
 static void find_cgroup(struct machine *m)
 {
     _Static_assert(sizeof(m->cgroup) == CGROUP_PATH, "a path of cgroup.h");
-    const char *lacks = cgroup_begin(m->cgroup);
+    const char *lacks = cgroup_begin(m->cgroup, &m->cpu_quota);
     snprintf(m->cgroup_why, sizeof(m->cgroup_why), "%s", lacks ? lacks : "");
 }
 

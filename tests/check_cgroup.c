@@ -163,6 +163,31 @@ START_TEST(the_own_one_is_found)
 }
 END_TEST
 
+START_TEST(a_quota_of_cpu_time_is_found)
+{
+    static const struct {
+        const char *own, *above; /* NULL: no such file */
+        bool has;
+    } rows[] = {
+        {"200000 100000\n", NULL, true}, {"max 100000\n", "50000 100000\n", true},
+        {NULL, "50000 100000\n", true},  {"max 100000\n", "max 100000\n", false},
+        {"max 100000\n", NULL, false},   {NULL, NULL, false},
+    };
+    char of_own[300], above[300];
+    snprintf(of_own, sizeof(of_own), "%s/cpu.max", own);
+    snprintf(above, sizeof(above), "%s/cpu.max", base);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].own)
+            put(own, "cpu.max", rows[i].own);
+        if (rows[i].above)
+            put(base, "cpu.max", rows[i].above);
+        ck_assert_msg(cgroup_has_cpu_quota(own) == rows[i].has, "%zu", i);
+        (void)unlink(of_own);
+        (void)unlink(above);
+    }
+}
+END_TEST
+
 START_TEST(it_is_set_up_and_given_back)
 {
     char service[300];
@@ -405,10 +430,11 @@ END_TEST
 
 int main(void)
 {
-    return SUITE("cgroup", begin, end, the_own_one_is_found, it_is_set_up_and_given_back,
-                 what_is_not_delegated_is_left_alone, limits_are_written_and_it_goes,
-                 without_limits_there_is_none, one_that_cannot_be_made_leaves_nothing,
-                 those_of_a_dead_worker_go, those_of_a_killed_service_go,
-                 those_of_another_service_stay, a_name_that_is_taken_is_passed_over,
-                 a_program_is_in_its_own, who_was_killed_for_memory_ran_out_of_it);
+    return SUITE("cgroup", begin, end, the_own_one_is_found, a_quota_of_cpu_time_is_found,
+                 it_is_set_up_and_given_back, what_is_not_delegated_is_left_alone,
+                 limits_are_written_and_it_goes, without_limits_there_is_none,
+                 one_that_cannot_be_made_leaves_nothing, those_of_a_dead_worker_go,
+                 those_of_a_killed_service_go, those_of_another_service_stay,
+                 a_name_that_is_taken_is_passed_over, a_program_is_in_its_own,
+                 who_was_killed_for_memory_ran_out_of_it);
 }

@@ -99,6 +99,17 @@ bool cgroup_find(const char *mounts, const char *self, char own[CGROUP_PATH])
     return snprintf(own, CGROUP_PATH, "%.*s%.*s", (int)at_len, at, (int)len, path) < CGROUP_PATH;
 }
 
+bool cgroup_has_cpu_quota(const char *own)
+{
+    char dir[CGROUP_PATH], text[64];
+    snprintf(dir, sizeof(dir), "%s", own);
+    for (char *end; (end = strrchr(dir, '/')); *end = '\0') {
+        if (read_text(dir, "cpu.max", text, sizeof(text)) && !has_word(text, "max"))
+            return true;
+    }
+    return false;
+}
+
 static bool enable(const char *own)
 {
     char now[256];
@@ -138,13 +149,16 @@ void cgroup_take_down(void)
     set_up[0] = '\0';
 }
 
-const char *cgroup_begin(char own[CGROUP_PATH])
+const char *cgroup_begin(char own[CGROUP_PATH], bool *cpu_quota)
 {
     static char mounts[TEXT_MAX], self[TEXT_MAX];
     const char *why = "there is no cgroup v2 here";
+    *cpu_quota = false;
     if (read_text("/proc/self", "mounts", mounts, sizeof(mounts)) &&
-        read_text("/proc/self", "cgroup", self, sizeof(self)) && cgroup_find(mounts, self, own))
+        read_text("/proc/self", "cgroup", self, sizeof(self)) && cgroup_find(mounts, self, own)) {
+        *cpu_quota = cgroup_has_cpu_quota(own);
         why = cgroup_set_up(own);
+    }
     if (why)
         own[0] = '\0';
     return why;

@@ -9,6 +9,7 @@
  */
 #include "http.h"
 
+#include "../../common/cpus.h"
 #include "../../common/err.h"
 #include "../../common/fdio.h"
 #include "../../common/log.h"
@@ -185,6 +186,14 @@ static void end_threads(void)
     threads_count = 0;
 }
 
+/* A thread that looks for events has to have a processor to spare. */
+static int64_t busy_poll_us(const struct conf *conf)
+{
+    struct cpus all;
+    bool others = cpus_allowed(&all) == 0 && cpus_count(&all) > 1;
+    return others && !conf->defs.machine.cpu_quota ? conf->busy_poll_us : 0;
+}
+
 static int start_threads(const struct conf *conf, int listen_fd)
 {
     threads_count = thread_count(conf->http_threads, 1);
@@ -195,7 +204,7 @@ static int start_threads(const struct conf *conf, int listen_fd)
         struct http_thread *t = &threads[i];
         t->ear = (struct ear){.front = &main_front, .loop = &t->loop};
         struct MHD_Daemon *d = new_daemon(conf, listen_fd, &t->ear);
-        int err = d ? loop_start(&t->loop, d) : -ERR_SYSTEM;
+        int err = d ? loop_start(&t->loop, d, busy_poll_us(conf)) : -ERR_SYSTEM;
         if (err) {
             int saved = errno;
             if (d)

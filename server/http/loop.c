@@ -15,12 +15,17 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 
 #define WAIT_MS      1000
 #define HELD_WAIT_MS 5
+#define WANTED_US    30   /* a turn of another thread that lasts longer: the processor is wanted */
+#define TAKEN_US     1500 /* ... and longer than this: by work that waits for nobody */
+#define TAKEN_FOR_US (100 * US_PER_MS) /* after which the thread sleeps at once for so long */
+#define HELD_SEVERAL 2                 /* one client gains nothing: it waits for the disk */
 
 enum order { RUN, QUIESCE, STOP };
 
@@ -34,17 +39,45 @@ static int wait_ms(const struct loop *l)
     return WAIT_MS;
 }
 
+/* While several requests are held an event is near: a commit, or a client that has its answer.
+ * Looking for it until `busy_poll` after the last one saves the processor and this thread from
+ * falling asleep and waking up. As it takes a processor, others get their turn each time, and once
+ * they make use of it this ends: beside work that never sleeps, a turn of that would last longer
+ * than to be woken. True: an event is there. */
+static bool event_is_near(struct loop *l, int epoll_fd, unsigned seen)
+{
+    struct pollfd p = {.fd = epoll_fd, .events = POLLIN};
+    int64_t now_us = clock_mono_us();
+    while (now_us >= l->poll_from_us && now_us < l->event_us + l->busy_poll_us) {
+        if (atomic_load(&l->posts) != seen || poll(&p, 1, 0) > 0)
+            return true;
+        int64_t before_us = clock_mono_us();
+        sched_yield();
+        now_us = clock_mono_us();
+        if (now_us - before_us > TAKEN_US)
+            l->poll_from_us = now_us + TAKEN_FOR_US;
+        if (now_us - before_us > WANTED_US)
+            break;
+    }
+    return false;
+}
+
 /* Not at all if there were posts since there were `seen` of them. That, and loop_wake(), rests on
  * one order of all four accesses (seq_cst): either the post is seen here, or the sleep is seen
- * there. */
-static void sleep_until_event(struct loop *l, int epoll_fd, unsigned seen)
+ * there. False: nothing happened. */
+static bool sleep_until_event(struct loop *l, int epoll_fd, unsigned seen)
 {
     eventfd_t ignored;
     struct pollfd p[] = {{.fd = epoll_fd, .events = POLLIN}, {.fd = l->event_fd, .events = POLLIN}};
+    bool event = true;
     atomic_store(&l->sleeping, true);
-    if (atomic_load(&l->posts) == seen && poll(p, 2, wait_ms(l)) > 0 && p[1].revents)
-        eventfd_read(l->event_fd, &ignored);
+    if (atomic_load(&l->posts) == seen) {
+        event = poll(p, 2, wait_ms(l)) > 0;
+        if (event && p[1].revents)
+            eventfd_read(l->event_fd, &ignored);
+    }
     atomic_store(&l->sleeping, false);
+    return event;
 }
 
 static void quiesce(struct loop *l)
@@ -59,6 +92,7 @@ static void *run(void *arg)
 {
     struct loop *l = arg;
     int epoll_fd = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    bool event = true;
     prctl(PR_SET_NAME, "http");
     for (;;) {
         enum order order = (enum order)atomic_load(&l->order);
@@ -68,17 +102,21 @@ static void *run(void *arg)
             quiesce(l);
         l->busy = false;
         l->now_us = clock_mono_us();
+        if (event)
+            l->event_us = l->now_us;
         unsigned seen = atomic_load(&l->posts); /* what was posted so far the daemon will find */
         if (MHD_run(l->daemon) != MHD_YES)
             log_debug("http: the daemon did not run");
-        if (l->held == 0 || !l->busy)
-            sleep_until_event(l, epoll_fd, seen);
+        event = (l->held > 0 && l->busy) ||
+                (l->held >= HELD_SEVERAL && event_is_near(l, epoll_fd, seen)) ||
+                sleep_until_event(l, epoll_fd, seen);
     }
 }
 
-int loop_start(struct loop *l, struct MHD_Daemon *daemon)
+int loop_start(struct loop *l, struct MHD_Daemon *daemon, int64_t busy_poll_us)
 {
     l->daemon = daemon;
+    l->busy_poll_us = busy_poll_us;
     atomic_store(&l->order, RUN);
     l->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->event_fd < 0)

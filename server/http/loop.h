@@ -26,15 +26,19 @@ struct loop {
     atomic_int order;
     sem_t done; /* with `order` */
     pthread_t thread;
+    int64_t busy_poll_us; /* so long after an event, while requests are held, it does not sleep */
 
-    /* the thread's own */
-    int64_t now_us; /* mono: when this run of the daemon began */
-    unsigned held;  /* requests that wait without being suspended */
-    bool busy;      /* it has, or may have, work that only another run of the daemon does */
+    /* the thread's own; times are mono */
+    int64_t now_us;       /* when this run of the daemon began */
+    int64_t event_us;     /* when the last run began that an event was the cause of */
+    int64_t poll_from_us; /* it sleeps at once until then, as others need the processor */
+    unsigned held;        /* requests that wait without being suspended */
+    bool busy;            /* it has, or may have, work that only another run of the daemon does */
 };
 
-/* 0 or -ERR_SYSTEM (errno). The daemon has no thread of its own (MHD_USE_EPOLL alone). */
-int loop_start(struct loop *l, struct MHD_Daemon *daemon);
+/* 0 or -ERR_SYSTEM (errno). The daemon has no thread of its own (MHD_USE_EPOLL alone). 0: it sleeps
+ * as soon as there is nothing to do. */
+int loop_start(struct loop *l, struct MHD_Daemon *daemon, int64_t busy_poll_us);
 /* Makes it run the daemon: something that a held request waits for has come. Any thread. */
 void loop_wake(struct loop *l);
 /* Accepts no more connections, and closes the daemon's listening socket. */
