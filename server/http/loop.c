@@ -22,7 +22,7 @@
 
 #define WAIT_MS      1000
 #define HELD_WAIT_MS 5
-#define WANTED_US    30   /* a turn of another thread that lasts longer: the processor is wanted */
+#define WANTED_US    100  /* a turn of another thread that lasts longer: the processor is wanted */
 #define TAKEN_US     1500 /* ... and longer than this: by work that waits for nobody */
 #define TAKEN_FOR_US (100 * US_PER_MS) /* after which the thread sleeps at once for so long */
 #define HELD_SEVERAL 2                 /* one client gains nothing: it waits for the disk */
