@@ -59,6 +59,7 @@ static double insert_all(long jobs, long a_commit)
         for (long i = 0; i < a_commit; i++)
             insert_one(&j[i], 1000000 + done, &g.id);
         must(store_commit(s));
+        must(store_checkpoint(s, false));
         for (long i = 0; i < a_commit; i++)
             job_release(&j[i]);
     }
