@@ -226,7 +226,11 @@ void deadline_conn_free(struct conn *c)
 
 void deadline_phase(struct conn *c, enum phase phase)
 {
-    int64_t now_us = clock_mono_us();
+    deadline_phase_at(c, phase, is_timed(phase) ? clock_mono_us() : 0);
+}
+
+void deadline_phase_at(struct conn *c, enum phase phase, int64_t now_us)
+{
     pthread_mutex_lock(&d.lock);
     leave(c);
     if (c->phase != PHASE_CUT) {

@@ -31,7 +31,7 @@ struct conn {
     struct crowd *crowd;       /* the owner's: where it is counted */
     bool mute;                 /* nothing can be written past the library; set at birth */
     enum phase phase;         /* this and all below: guarded by the table's lock */
-    int64_t due_us, since_us; /* mono */
+    int64_t due_us, since_us; /* mono; of a phase that has an end */
     struct conn *next, *prev; /* of the phase's list, soonest first */
     size_t heap;              /* place in the heap of long-polls, from 1; 0: not there */
     int64_t watch_us; /* mono: when a wait is so old that its client is watched; 0: it is, or does not wait */
@@ -56,6 +56,7 @@ struct conn *deadline_conn_new(int fd, bool mute);
 void deadline_conn_free(struct conn *c); /* before its descriptor is closed; NULL is legal */
 
 void deadline_phase(struct conn *c, enum phase phase);
+void deadline_phase_at(struct conn *c, enum phase phase, int64_t now_us); /* by a clock that was just read */
 void deadline_wait(struct conn *c, int64_t due_us); /* PHASE_WAITING until due_us */
 
 /* Writes a whole answer past the HTTP library to a connection that is about to be cut; under TLS, where

@@ -6,6 +6,7 @@
 #include "request.h"
 #include "response.h"
 
+#include "../../common/clock.h"
 #include "../../common/err.h"
 
 #include <microhttpd.h>
@@ -202,11 +203,12 @@ static int queue(struct request *rq, struct MHD_Response *response, bool whole)
 {
     int status = rq->reply.status;
     enum MHD_Result queued = MHD_NO;
+    int64_t now_us = clock_mono_us();
     if (whole) {
-        deadline_phase(rq->conn, PHASE_WRITING);
+        deadline_phase_at(rq->conn, PHASE_WRITING, now_us);
         queued = MHD_queue_response(rq->mhd, (unsigned)status, response);
     }
-    request_note(rq, queued == MHD_YES ? status : 0);
+    request_note(rq, queued == MHD_YES ? status : 0, now_us);
     return queued == MHD_YES;
 }
 

@@ -310,13 +310,13 @@ static int begin(struct request *rq, const char *method, const char *version)
         rq->close = true;
         return reply_send(rq);
     }
-    deadline_phase(rq->conn, has_body ? PHASE_BODY : PHASE_HANDLING);
+    deadline_phase_at(rq->conn, has_body ? PHASE_BODY : PHASE_HANDLING, rq->began_us);
     return 1;
 }
 
 /* ---- the body ---- */
 
-void request_note(struct request *rq, int status)
+void request_note(struct request *rq, int status, int64_t now_us)
 {
     if (rq->noted)
         return;
@@ -327,7 +327,7 @@ void request_note(struct request *rq, int status)
         .head = rq->head && rq->route,
         .poll = rq->wait_us > 0,
         .status = status,
-        .took_us = clock_mono_us() - rq->began_us,
+        .took_us = now_us - rq->began_us,
     });
     audit_request(rq, address_of(rq)); /* before its client may ask for it */
     if (status >= 500)
@@ -352,7 +352,7 @@ static int drop_body(struct request *rq, size_t len)
     if (rq->dropped <= DROP_MAX)
         return 1;
     deadline_say(rq->conn, ERR_TOO_LARGE, rq->request_id);
-    request_note(rq, err_status(ERR_TOO_LARGE));
+    request_note(rq, err_status(ERR_TOO_LARGE), clock_mono_us());
     return 0;
 }
 
@@ -514,7 +514,8 @@ void request_free(struct request *rq)
     if (!rq)
         return;
     if (rq->begun) {
-        request_note(rq, 0);
+        if (!rq->noted)
+            request_note(rq, 0, clock_mono_us());
         if (http_conf->access_log)
             access_log(rq, address_of(rq));
         suspend_closed();

@@ -218,7 +218,7 @@ void suspend_closed(void); /* it is over */
 
 /* ---- between request.c and reply.c ---- */
 int reply_send(struct request *rq); /* queues rq->reply; 1, or 0: close the connection */
-void request_note(struct request *rq, int status); /* counts its answer; 0: none was given */
+void request_note(struct request *rq, int status, int64_t now_us); /* counts its answer, once; 0: none was given */
 
 /* ---- between answers.c and response.c: what is answered more than once is made once ---- */
 /* The library's response of rq->reply, a 200 with a body, which stays as it is. One thread's, for callers with a
