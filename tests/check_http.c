@@ -161,6 +161,49 @@ START_TEST(guard_counts_headers_and_bytes)
 }
 END_TEST
 
+START_TEST(guard_counts_the_memory_of_a_head)
+{
+    struct guard g;
+    struct problem p;
+    const char *path;
+    const size_t most = GUARD_MEMORY - GUARD_ANSWER;
+    char *text = malloc(GUARD_MEMORY);
+    ck_assert_ptr_nonnull(text);
+    guard_init(&g, true, "mill.test");
+    ck_assert_int_eq(guard_begin(&g, "GET", "HTTP/1.1", "/a?b&c", &path), 0);
+    ck_assert_uint_eq(g.memory, 6 + 2 * GUARD_RECORD);
+    ck_assert_int_eq(guard_header(&g, "Host", 4, "localhost", 9), 0);
+    ck_assert_uint_eq(g.memory, 6 + 4 + 9 + 4 + 3 * GUARD_RECORD);
+    size_t before = g.memory;
+    ck_assert_int_eq(guard_header(&g, "cookie", 6, "a=1; b=2", 8),
+                     0); /* and a copy, and two records */
+    ck_assert_uint_eq(g.memory - before, 6 + 8 + 4 + GUARD_RECORD + 8 + 2 * GUARD_RECORD);
+    before = g.memory + 1 + 4 + GUARD_RECORD;
+    memset(text, 'x', GUARD_MEMORY);
+    ck_assert_int_eq(guard_header(&g, "X", 1, text, most - before), 0);
+    ck_assert_int_eq(guard_end(&g), 0);
+    ck_assert(guard_has_room(&g));
+    g.memory++;
+    ck_assert(!guard_has_room(&g));
+    ck_assert_int_eq(guard_end(&g), -ERR_BAD_REQUEST);
+    /* a target alone: '/', and parameters without a name */
+    size_t n = most / (GUARD_RECORD + 1);
+    memset(text, '&', n);
+    text[0] = '/';
+    text[n] = 0;
+    ck_assert_int_eq(guard_target(text, &p), 0);
+    text[n] = '&';
+    text[n + 1] = 0;
+    ck_assert_int_eq(guard_target(text, &p), -ERR_BAD_REQUEST);
+    memset(text, '&', GUARD_TARGET_MAX + 1);
+    text[GUARD_TARGET_MAX + 1] = 0;
+    ck_assert_int_eq(guard_target(text, &p), -ERR_URI_TOO_LONG);
+    memset(text, 'x', GUARD_TARGET_MAX + 1); /* the library has room for this one: guard_begin's */
+    ck_assert_int_eq(guard_target(text, &p), 0);
+    free(text);
+}
+END_TEST
+
 /* ---- routes ---- */
 
 static const char *pattern_of(enum method m, const char *path)
@@ -510,6 +553,7 @@ int main(void)
     tcase_add_loop_test(t, guard_lets_through_and_refuses, 0, sizeof(heads) / sizeof(heads[0]));
     tcase_add_test(t, guard_finds_path_and_length);
     tcase_add_test(t, guard_counts_headers_and_bytes);
+    tcase_add_test(t, guard_counts_the_memory_of_a_head);
     tcase_add_test(t, routes_match_whole_raw_paths);
     tcase_add_test(t, routes_tell_part_and_methods);
     tcase_add_test(t, query_decodes_and_counts_use);

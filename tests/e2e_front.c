@@ -308,6 +308,41 @@ START_TEST(json_bombs_cost_little)
 }
 END_TEST
 
+/* The library has so much memory for a head and its answer's; no size ends in silence. */
+START_TEST(a_head_of_any_size_is_answered)
+{
+#define REST " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    static const char *const kinds[][3] = {
+        {"GET /healthz" REST "Cookie: ", "x", "\r\n\r\n"},
+        {"GET /healthz" REST "Cookie: ", "a=b; ", "\r\n\r\n"},
+        {"GET /healthz" REST "X-A: ", "x", "\r\n\r\n"},
+        {"GET /healthz" REST, "X-A: 1234567890123456789012345678901234567890\r\n", "\r\n"},
+        {"GET /healthz?", "a&", REST "\r\n"},
+        {"GET /healthz?", "a", REST "\r\n"},
+    };
+    struct server *s = server_new(NULL, quick);
+    unsigned refused = 0;
+    for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
+        for (size_t size = 100; size < 15800; size += 97) {
+            char *head = repeat(kinds[kind][0], kinds[kind][1], size / strlen(kinds[kind][1]),
+                                kinds[kind][2]);
+            int fd = raw_open(s);
+            raw_send(fd, head);
+            char *said = raw_read(fd, "\r\n\r\n", LONG_MS);
+            bool known =
+                strncmp(said, "HTTP/1.1 200", 12) == 0 || strncmp(said, "HTTP/1.1 4", 10) == 0;
+            ck_assert_msg(known, "kind %zu, %zu bytes: `%s`", kind, size, said);
+            refused += strstr(said, "application/problem+json") != NULL;
+            free(said);
+            free(head);
+            close(fd);
+        }
+    }
+    ck_assert_uint_gt(refused, 0);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     struct rlimit lim;
@@ -317,6 +352,7 @@ int main(void)
     }
     const TTest *const tests[] = {
         no_request_hides_in_another,
+        a_head_of_any_size_is_answered,
         other_sites_change_nothing,
         dawdlers_are_cut,
         many_long_polls_hold_no_thread_and_are_missed_when_they_leave,

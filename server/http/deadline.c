@@ -261,17 +261,22 @@ void deadline_wait(struct conn *c, int64_t due_us)
 
 void deadline_say(const struct conn *c, int err, const char *request_id)
 {
+    struct problem p;
+    problem_set(&p, err, "%s", err_sentence(err));
+    deadline_say_problem(c, &p, request_id);
+}
+
+void deadline_say_problem(const struct conn *c, const struct problem *p, const char *request_id)
+{
     if (c->mute)
         return;
     AUTO_BUF body = BUF_INIT;
     AUTO_BUF all = BUF_INIT;
-    struct problem p;
-    problem_set(&p, err, "%s", err_sentence(err));
-    problem_json(&p, request_id, &body);
+    problem_json(p, request_id, &body);
     buf_addf(&all,
              "HTTP/1.1 %d Refused\r\nContent-Type: application/problem+json\r\n"
              "Content-Length: %zu\r\nConnection: close\r\n",
-             err_status(err), body.len);
+             err_status(p->err), body.len);
     if (request_id)
         buf_addf(&all, "X-Request-Id: %s\r\n", request_id);
     buf_adds(&all, "\r\n");

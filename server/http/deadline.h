@@ -23,6 +23,7 @@ enum phase {
 };
 
 struct front;
+struct problem;
 
 struct conn {
     int fd;
@@ -62,6 +63,7 @@ void deadline_wait(struct conn *c, int64_t due_us); /* PHASE_WAITING until due_u
 /* Writes a whole answer past the HTTP library to a connection that is about to be cut; under TLS, where
  * nothing can be, it ends without a word. */
 void deadline_say(const struct conn *c, int err, const char *request_id); /* NULL: it has none yet */
+void deadline_say_problem(const struct conn *c, const struct problem *p, const char *request_id);
 
 uint64_t deadline_cuts(void);
 size_t deadline_conns(void);

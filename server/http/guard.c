@@ -19,7 +19,7 @@ void guard_init(struct guard *g, bool loopback, const char *listen_host)
     g->loopback = loopback;
     g->listen_host = listen_host;
     g->headers = g->hosts = g->lengths = g->codings = g->authorizations = g->keys = 0;
-    g->length = 0;
+    g->length = g->memory = 0;
     g->host[0] = g->authority[0] = g->origin[0] = g->site[0] = 0;
     g->problem.err = 0;
 }
@@ -42,12 +42,45 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+/* The library's records of what a text lists. */
+static size_t records(const char *text, size_t len, char between)
+{
+    size_t n = 1;
+    for (const char *p = text; (p = memchr(p, between, len - (size_t)(p - text))); p++)
+        n++;
+    return n * GUARD_RECORD;
+}
+
+static size_t memory_of(const char *target, size_t len)
+{
+    return len + records(target, len, '&');
+}
+
+static int too_long(struct problem *p, size_t len)
+{
+    return problem_set(p, ERR_URI_TOO_LONG, "the request target has %zu bytes; at most %d", len,
+                       GUARD_TARGET_MAX);
+}
+
+int guard_target(const char *target, struct problem *p)
+{
+    size_t len = strlen(target), takes = memory_of(target, len);
+    if (takes <= GUARD_MEMORY - GUARD_ANSWER)
+        return 0;
+    if (len > GUARD_TARGET_MAX)
+        return too_long(p, len);
+    return problem_set(p, ERR_BAD_REQUEST,
+                       "the request target takes %zu bytes: it, and %d for each parameter; at most "
+                       "%d",
+                       takes, GUARD_RECORD, GUARD_MEMORY - GUARD_ANSWER);
+}
+
 static int check_target(struct guard *g, const char *target)
 {
     size_t len = strlen(target);
+    g->memory = memory_of(target, len);
     if (len > GUARD_TARGET_MAX)
-        return problem_set(&g->problem, ERR_URI_TOO_LONG,
-                           "the request target has %zu bytes; at most %d", len, GUARD_TARGET_MAX);
+        return too_long(&g->problem, len);
     for (const char *p = target; *p; p++) {
         unsigned char c = (unsigned char)*p;
         if (c <= 0x20 || c >= 0x7f || c == '#' || c == '\\')
@@ -151,6 +184,7 @@ int guard_header(struct guard *g, const char *name, size_t nlen, const char *val
         return -g->problem.err;
     if (++g->headers > GUARD_HEADERS_MAX)
         return problem_set(&g->problem, ERR_BAD_REQUEST, "more than %d headers", GUARD_HEADERS_MAX);
+    g->memory += nlen + vlen + 4 + GUARD_RECORD;
     if (!is_token(name, nlen))
         return problem_set(&g->problem, ERR_BAD_REQUEST, "a header's name is not a token");
     for (size_t i = 0; i < vlen; i++) {
@@ -158,6 +192,8 @@ int guard_header(struct guard *g, const char *name, size_t nlen, const char *val
         if ((c < 0x20 && c != '\t') || c == 0x7f)
             return problem_set(&g->problem, ERR_BAD_REQUEST, "a header has a control byte");
     }
+    if (is(name, nlen, "Cookie"))
+        g->memory += vlen + records(value, vlen, ';');
     if (is(name, nlen, "Host")) {
         if (++g->hosts > 1)
             return problem_set(&g->problem, ERR_BAD_REQUEST, "more than one Host header");
@@ -211,6 +247,11 @@ int guard_end(struct guard *g)
 {
     if (g->problem.err)
         return -g->problem.err;
+    if (!guard_has_room(g))
+        return problem_set(&g->problem, ERR_BAD_REQUEST,
+                           "the request's head takes %zu bytes: it, cookies once more, and %d for "
+                           "each header, cookie and parameter; at most %d",
+                           g->memory, GUARD_RECORD, GUARD_MEMORY - GUARD_ANSWER);
     if (g->hosts == 0 && (!g->old_version || g->authority[0]))
         return problem_set(&g->problem, ERR_BAD_REQUEST, "the Host header is missing");
     if (g->codings > 1)

@@ -18,6 +18,7 @@
 #include "aside.h"
 #include "crowd.h"
 #include "deadline.h"
+#include "guard.h"
 #include "listener.h"
 #include "loop.h"
 #include "pace.h"
@@ -33,7 +34,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONN_MEMORY (16 * 1024) /* of one connection: its header, and a piece of its body */
 #define END_WAIT_MS 5000
 #define ADMIN_CONNS 64
 #define ASIDE_LEAST 2
@@ -165,7 +165,7 @@ static struct MHD_Daemon *new_daemon(const struct conf *conf, int listen_fd, str
     struct MHD_Daemon *d = MHD_start_daemon(
         flags, 0, may_connect, NULL, on_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)most,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)GUARD_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, ear, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
         NULL, MHD_OPTION_ARRAY, main_front.tls ? tls : none, MHD_OPTION_END);
@@ -224,7 +224,7 @@ static int start_admin(int fd)
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, NULL,
         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONN_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_UNESCAPE_CALLBACK,
+        (size_t)GUARD_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_UNESCAPE_CALLBACK,
         keep_raw, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, (void *)(uintptr_t)&admin_ear, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
         NULL, MHD_OPTION_END);

@@ -102,6 +102,15 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
     return guard_header(h->guard, name, nlen, value ? value : "", vlen) ? MHD_NO : MHD_YES;
 }
 
+/* What a head takes that the guard did not look at to its end. */
+static size_t memory_of_head(const struct request *rq, size_t text)
+{
+    const char *cookies = MHD_lookup_connection_value(rq->mhd, MHD_HEADER_KIND, "Cookie");
+    int records = MHD_get_connection_values_n(
+        rq->mhd, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, NULL, NULL);
+    return text + (size_t)records * GUARD_RECORD + (cookies ? strlen(cookies) : 0);
+}
+
 static int check_head(struct request *rq, const char *method, const char *version, struct guard *g)
 {
     const struct front *front = rq->conn->front;
@@ -113,6 +122,8 @@ static int check_head(struct request *rq, const char *method, const char *versio
         rq->header_bits = g->problem.err ? ALL_HEADERS : h.bits; /* it may not have seen all */
         const union MHD_ConnectionInfo *size =
             MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+        if (g->problem.err)
+            g->memory = memory_of_head(rq, size ? size->header_size : 0);
         if (!size || h.next + 2 != method + size->header_size)
             h.strange = true;
         if (!g->problem.err && h.strange)
@@ -123,10 +134,15 @@ static int check_head(struct request *rq, const char *method, const char *versio
     return -g->problem.err;
 }
 
-static int refuse_head(struct request *rq, const struct problem *p)
+static int refuse_head(struct request *rq, const struct guard *g)
 {
     atomic_fetch_add_explicit(&r.refused_guard, 1, memory_order_relaxed);
-    request_problem(rq, p);
+    if (!guard_has_room(g)) { /* nor has the library: it would end the connection without a word */
+        deadline_say_problem(rq->conn, &g->problem, rq->request_id);
+        request_note(rq, err_status(g->problem.err), clock_mono_us());
+        return 0;
+    }
+    request_problem(rq, &g->problem);
     rq->close = true;
     return reply_send(rq);
 }
@@ -290,7 +306,7 @@ static int begin(struct request *rq, const char *method, const char *version)
     int err = check_head(rq, method, version, &g);
     name_request(rq, atomic_fetch_add_explicit(&r.requests, 1, memory_order_relaxed));
     if (err)
-        return refuse_head(rq, &g.problem);
+        return refuse_head(rq, &g);
     char *query = strchr(rq->path, '?');
     if (query) {
         *query = 0;
@@ -464,6 +480,7 @@ int request_step(struct request *rq, const char *method, const char *version, co
 
 struct request *request_new(struct MHD_Connection *mhd, const char *target)
 {
+    struct problem p;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     struct request *rq = spare_take(&spare_requests);
@@ -477,6 +494,10 @@ struct request *request_new(struct MHD_Connection *mhd, const char *target)
         goto free_request;
     rq->path = rq->target;
     rq->conn->request = rq;
+    if (guard_target(target, &p) != 0) {
+        atomic_fetch_add_explicit(&r.refused_guard, 1, memory_order_relaxed);
+        deadline_say_problem(rq->conn, &p, NULL);
+    }
     return rq;
 free_request:
     spare_give(&spare_requests, rq);
