@@ -319,6 +319,7 @@ START_TEST(a_head_of_any_size_is_answered)
         {"GET /healthz" REST, "X-A: 1234567890123456789012345678901234567890\r\n", "\r\n"},
         {"GET /healthz?", "a&", REST "\r\n"},
         {"GET /healthz?", "a", REST "\r\n"},
+        {"G\x01T /healthz" REST "X-A: ", "x", "\r\n\r\n"},
     };
     struct server *s = server_new(NULL, quick);
     unsigned refused = 0;

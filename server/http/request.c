@@ -103,12 +103,15 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
 }
 
 /* What a head takes that the guard did not look at to its end. */
-static size_t memory_of_head(const struct request *rq, size_t text)
+static size_t memory_of_head(const struct request *rq)
 {
+    const union MHD_ConnectionInfo *size =
+        MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     const char *cookies = MHD_lookup_connection_value(rq->mhd, MHD_HEADER_KIND, "Cookie");
     int records = MHD_get_connection_values_n(
         rq->mhd, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, NULL, NULL);
-    return text + (size_t)records * GUARD_RECORD + (cookies ? strlen(cookies) : 0);
+    return (size ? size->header_size : 0) + (size_t)records * GUARD_RECORD +
+           (cookies ? strlen(cookies) : 0);
 }
 
 static int check_head(struct request *rq, const char *method, const char *version, struct guard *g)
@@ -122,8 +125,6 @@ static int check_head(struct request *rq, const char *method, const char *versio
         rq->header_bits = g->problem.err ? ALL_HEADERS : h.bits; /* it may not have seen all */
         const union MHD_ConnectionInfo *size =
             MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-        if (g->problem.err)
-            g->memory = memory_of_head(rq, size ? size->header_size : 0);
         if (!size || h.next + 2 != method + size->header_size)
             h.strange = true;
         if (!g->problem.err && h.strange)
@@ -131,6 +132,8 @@ static int check_head(struct request *rq, const char *method, const char *versio
                         "a line of the head has a NUL byte, is folded, or does not end with CR LF");
         guard_end(g);
     }
+    if (g->problem.err)
+        g->memory = memory_of_head(rq);
     return -g->problem.err;
 }
 
