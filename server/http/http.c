@@ -86,8 +86,11 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 {
     struct conn *c = *context;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        if (c)
+        if (c) {
+            request_free(
+                c->request); /* the library forgets to tell of some that it refused itself */
             crowd_leave(c->crowd);
+        }
         deadline_conn_free(c);
         *context = NULL;
         return;
