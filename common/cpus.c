@@ -104,6 +104,12 @@ int cpus_allowed(struct cpus *out)
     return 0;
 }
 
+unsigned cpus_usable(void)
+{
+    struct cpus all;
+    return cpus_allowed(&all) == 0 ? cpus_count(&all) : 1;
+}
+
 int cpus_bind(const struct cpus *set)
 {
     cpu_set_t want;

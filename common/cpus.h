@@ -1,5 +1,5 @@
 /*
- * cpus.h - a set of CPUs, and its text as the kernel writes it: "0-3,6". Pure but for the two that say
+ * cpus.h - a set of CPUs, and its text as the kernel writes it: "0-3,6". Pure but for the three that say
  * so; any process, any thread.
  */
 #ifndef JOBMILL_COMMON_CPUS_H
@@ -25,6 +25,7 @@ bool cpus_within(const struct cpus *set, const struct cpus *all);
 
 /* Where the calling thread may run. 0, or an errno. */
 int cpus_allowed(struct cpus *out);
+unsigned cpus_usable(void); /* how many these are; 1 where that cannot be told */
 /* Binds the calling thread and all that it starts from now on. 0, or an errno. */
 int cpus_bind(const struct cpus *set);
 

@@ -45,8 +45,7 @@ int ahead_start(void)
         a.place[i].after = i + 1;
     a.free = 1;
     a.first = a.last = 0;
-    struct cpus all;
-    a.others = cpus_allowed(&all) == 0 && cpus_count(&all) > 1;
+    a.others = cpus_usable() > 1;
     return 0;
 }
 

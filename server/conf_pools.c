@@ -151,10 +151,9 @@ int pools_set(struct taskdefs *d, const char *pool, const char *name, const char
 /* One for each CPU that it may use. */
 static uint32_t cores(const struct pooldef *p)
 {
-    struct cpus all;
     unsigned n = cpus_count(&p->affinity);
     if (n == 0)
-        n = cpus_allowed(&all) == 0 ? cpus_count(&all) : 1;
+        n = cpus_usable();
     return n < 1 ? 1 : n > SLOTS_MAX ? SLOTS_MAX : n;
 }
 

@@ -87,8 +87,8 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
     struct conn *c = *context;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         if (c) {
-            request_free(
-                c->request); /* the library forgets to tell of some that it refused itself */
+            /* the library forgets to tell of some that it refused itself */
+            request_free(c->request);
             crowd_leave(c->crowd);
         }
         deadline_conn_free(c);
@@ -192,13 +192,12 @@ static void end_threads(void)
 /* A thread that looks for events has to have a processor to spare. */
 static int64_t busy_poll_us(const struct conf *conf)
 {
-    struct cpus all;
-    bool others = cpus_allowed(&all) == 0 && cpus_count(&all) > 1;
-    return others && !conf->defs.machine.cpu_quota ? conf->busy_poll_us : 0;
+    return cpus_usable() > 1 && !conf->defs.machine.cpu_quota ? conf->busy_poll_us : 0;
 }
 
 static int start_threads(const struct conf *conf, int listen_fd)
 {
+    int64_t poll_us = busy_poll_us(conf);
     threads_count = thread_count(conf->http_threads, 1);
     threads = calloc(threads_count, sizeof(*threads));
     if (!threads)
@@ -207,7 +206,7 @@ static int start_threads(const struct conf *conf, int listen_fd)
         struct http_thread *t = &threads[i];
         t->ear = (struct ear){.front = &main_front, .loop = &t->loop};
         struct MHD_Daemon *d = new_daemon(conf, listen_fd, &t->ear);
-        int err = d ? loop_start(&t->loop, d, busy_poll_us(conf)) : -ERR_SYSTEM;
+        int err = d ? loop_start(&t->loop, d, poll_us) : -ERR_SYSTEM;
         if (err) {
             int saved = errno;
             if (d)
