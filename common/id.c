@@ -102,16 +102,12 @@ int64_t id_time_us(const struct id *id)
     return (int64_t)(id_key(id) >> 12) * US_PER_MS;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+/* One more than the value of each hex digit; 0: it is none. */
+static const uint8_t hex_digit[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 bool id_parse(struct id *out, const char *text, size_t len)
 {
@@ -125,10 +121,10 @@ bool id_parse(struct id *out, const char *text, size_t len)
                 return false;
             continue;
         }
-        int hi = hex_value(text[i]), lo = hex_value(text[i + 1]);
-        if (hi < 0 || lo < 0)
+        unsigned hi = hex_digit[(unsigned char)text[i]], lo = hex_digit[(unsigned char)text[i + 1]];
+        if (!hi || !lo)
             return false;
-        id.b[n++] = (uint8_t)(hi << 4 | lo);
+        id.b[n++] = (uint8_t)((hi - 1) << 4 | (lo - 1));
         i += 2;
     }
     if (id.b[6] >> 4 != 7 || id.b[8] >> 6 != 2)

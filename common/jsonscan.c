@@ -7,8 +7,8 @@
 #include "jsonscan.h"
 
 #include "err.h"
+#include "word.h"
 
-#include <endian.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -99,19 +99,13 @@ static bool utf8(struct scan *s)
 }
 
 /* Steps over bytes that may stand in a string as they are, eight at a time: none of them is below
- * 0x20, above 0x7f, a quote or a backslash. A byte minus 0x20 has its high bit set when it was
- * below, and x ^ c is 0 where x is c. A borrow can mark a byte wrongly only behind one that is
- * marked rightly, so the first mark is true. */
+ * 0x20, above 0x7f, a quote or a backslash. */
 static void skip_plain(struct scan *s)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
     while (s->end - s->at >= 8) {
-        uint64_t x, quote, slash, marks;
-        memcpy(&x, s->at, sizeof(x));
-        x = le64toh(x);
-        quote = x ^ ones * '"';
-        slash = x ^ ones * '\\';
-        marks = (x | (x - ones * 0x20) | (quote - ones) | (slash - ones)) & high;
+        uint64_t x = word_at(s->at),
+                 marks = (x | word_below(x, 0x20) | word_equal(x, '"') | word_equal(x, '\\')) &
+                         WORD_HIGH;
         if (marks) {
             s->at += __builtin_ctzll(marks) / 8;
             return;

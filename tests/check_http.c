@@ -131,6 +131,44 @@ START_TEST(guard_lets_through_and_refuses)
 }
 END_TEST
 
+/* One byte in the midst of others, at each place of the words that are looked at eight bytes at a
+ * time, and behind them. */
+static void put(char *text, size_t at, int byte)
+{
+    memset(text, 'a', 20);
+    text[20] = 0;
+    text[at] = (char)byte;
+}
+
+START_TEST(guard_knows_each_byte_at_each_place)
+{
+    char text[21];
+    for (int byte = 1; byte < 256; byte++) {
+        bool visible = byte > 0x20 && byte < 0x7f;
+        for (size_t at = 1; at < 20; at++) {
+            struct guard g;
+            const char *path;
+            put(text, at, byte);
+            text[0] = '/';
+            struct head h = {"GET", "HTTP/1.1", text, "Host=localhost"};
+            bool fine = visible && !strchr("#\\", byte) && (byte != '%' || at < 18);
+            ck_assert_msg((judge(&h, &g, &path) == 0) == fine, "target: %02x at %zu", byte, at);
+
+            guard_init(&g, false, NULL);
+            put(text, at, byte);
+            fine = visible && !strchr("#,/?@\\", byte) && (byte != ':' || at == 19); /* no port */
+            ck_assert_msg((guard_header(&g, "Host", 4, text, 20) == 0) == fine, "Host: %02x at %zu",
+                          byte, at);
+
+            guard_init(&g, false, NULL);
+            fine = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+            ck_assert_msg((guard_header(&g, "X", 1, text, 20) == 0) == fine, "value: %02x at %zu",
+                          byte, at);
+        }
+    }
+}
+END_TEST
+
 START_TEST(guard_finds_path_and_length)
 {
     struct guard g;
@@ -551,6 +589,7 @@ int main(void)
     Suite *suite = suite_create("http");
     TCase *t = tcase_create("http");
     tcase_add_loop_test(t, guard_lets_through_and_refuses, 0, sizeof(heads) / sizeof(heads[0]));
+    tcase_add_test(t, guard_knows_each_byte_at_each_place);
     tcase_add_test(t, guard_finds_path_and_length);
     tcase_add_test(t, guard_counts_headers_and_bytes);
     tcase_add_test(t, guard_counts_the_memory_of_a_head);

@@ -315,7 +315,7 @@ static int begin(struct request *rq, const char *method, const char *version)
         *query = 0;
         rq->query_text = query + 1;
     }
-    bool has_body = g.length > 0 || g.chunked;
+    rq->has_body = g.length > 0 || g.chunked;
     rq->close = g.chunked; /* the library is lenient with chunks: nobody reads what follows them */
     find_route(rq, method, &g);
     if (rq->reply.status == 0)
@@ -325,11 +325,11 @@ static int begin(struct request *rq, const char *method, const char *version)
     if (rq->reply.status == 0)
         read_query(rq);
     if (rq->reply.status != 0 &&
-        (g.length > DROP_MAX || (has_body && request_header(rq, "Expect")))) {
+        (g.length > DROP_MAX || (rq->has_body && request_header(rq, "Expect")))) {
         rq->close = true;
         return reply_send(rq);
     }
-    deadline_phase_at(rq->conn, has_body ? PHASE_BODY : PHASE_HANDLING, rq->began_us);
+    deadline_phase_at(rq->conn, rq->has_body ? PHASE_BODY : PHASE_HANDLING, rq->began_us);
     return 1;
 }
 
@@ -431,7 +431,8 @@ static bool says_nothing(const struct buf *body)
 
 static void handle(struct request *rq)
 {
-    deadline_phase(rq->conn, PHASE_HANDLING);
+    if (rq->has_body)
+        deadline_phase(rq->conn, PHASE_HANDLING); /* else it has been since its head was read */
     if (rq->route->body == BODY_NONE && rq->body.len > 0 && !says_nothing(&rq->body))
         refuse_any_body(rq);
     else if (takes_long(rq))

@@ -90,6 +90,7 @@ struct request {
     struct reply reply;
     int64_t began_us; /* mono: when its head was there */
     bool begun, close, head, noted;
+    bool has_body; /* its head says so */
     int answered;                        /* the status of its answer; 0: none */
     int err;                             /* of the problem it was answered with; 0: none */
     size_t sent;                         /* bytes of its answer's body */
