@@ -2,8 +2,8 @@
  * floors.c - what this machine and the libraries allow, with nothing of jobmill in between.
  *
  *   floors http [THREADS]     an empty libmicrohttpd handler (epoll, one thread if none are told):
- *                             /suspended and /json are less empty; prints "listening on PORT", ends
- *                             at end of file on standard input
+ *                             /suspended, /json and /same are less empty; prints "listening on
+ *                             PORT", ends at end of file on standard input
  *   floors sqlite DIR N S     bare group commit: N inserts of 200 bytes a transaction, WAL and
  *                             FULL, S seconds
  *   floors socketpair S       round trips of 200 bytes with one forked process, S seconds
@@ -135,6 +135,31 @@ static enum MHD_Result answer_json(struct MHD_Connection *conn, const char *uplo
     return ok;
 }
 
+/* /same is an answer of the size and with the headers of one about a job, made once: what the
+ * library and the kernel take for such an answer. */
+static struct MHD_Response *same;
+
+static bool make_same(void)
+{
+    static const char *const headers[][2] = {
+        {"Content-Type", "application/json"},
+        {"X-Content-Type-Options", "nosniff"},
+        {"X-Frame-Options", "DENY"},
+        {"Referrer-Policy", "no-referrer"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Cache-Control", "no-cache"},
+        {"ETag", "\"d67155615eb41c929d28bd6f7502ec60\""},
+        {"X-Request-Id", "f03e98cd-1"},
+    };
+    static char body[663];
+    memset(body, 'x', sizeof(body) - 1);
+    same = MHD_create_response_from_buffer(sizeof(body) - 1, body, MHD_RESPMEM_PERSISTENT);
+    bool ok = same;
+    for (size_t i = 0; ok && i < sizeof(headers) / sizeof(headers[0]); i++)
+        ok = MHD_add_response_header(same, headers[i][0], headers[i][1]) == MHD_YES;
+    return ok;
+}
+
 static void completed(void *cls, struct MHD_Connection *conn, void **state,
                       enum MHD_RequestTerminationCode how)
 {
@@ -164,6 +189,8 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *conn, const char
     }
     if (*state == &seen && strcmp(url, "/suspended") == 0)
         return suspend(conn, state);
+    if (strcmp(url, "/same") == 0)
+        return MHD_queue_response(conn, 200, same);
     struct MHD_Response *r =
         MHD_create_response_from_buffer(sizeof(body) - 1, body, MHD_RESPMEM_PERSISTENT);
     if (!r)
@@ -184,7 +211,7 @@ static int http(unsigned threads)
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192, MHD_OPTION_NOTIFY_COMPLETED, completed,
         NULL, threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, MHD_OPTION_END);
     pthread_t resumer;
-    if (!d || pthread_create(&resumer, NULL, resume, NULL) != 0)
+    if (!d || !make_same() || pthread_create(&resumer, NULL, resume, NULL) != 0)
         return fail("libmicrohttpd");
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT);
     printf("listening on %u\n", info->port);
@@ -198,6 +225,7 @@ static int http(unsigned threads)
     pthread_mutex_unlock(&lock);
     pthread_join(resumer, NULL);
     MHD_stop_daemon(d);
+    MHD_destroy_response(same);
     return 0;
 }
 

@@ -3,8 +3,8 @@
 
     bench/run.py [--rounds N] [--seconds S] [--short] [--peers] [--markdown FILE] [--svg FILE]
 
-Each round measures every floor and every figure of jobmill once, one after the other; quoted are
-median, least and greatest of the rounds. Client, service and workers share the machine's cores, so
+Each round measures every floor and every figure of jobmill once. Those that are compared are measured in
+many short turns; quoted are median, least and greatest of the rounds. Client, service and workers share the machine's cores, so
 ratios count and absolute figures do not. --peers measures the peers in the same rounds (peers.py), and
 --svg draws jobmill beside them. --short is for CI: one short round, and it fails only where a ratio is
 less than half as good as the one that docs/performance.md tells in the best of three, too: others use its machines.
@@ -30,6 +30,7 @@ JOBMILL = os.environ.get("JOBMILL_BIN", os.path.join(BUILD, "jobmill"))
 PRIMES = os.path.join(BUILD, "tasks", "primes.so")
 BATCH = 1000
 SHORT_ROUNDS = 3  # at most
+TURNS = 5
 SUBMIT = '{"task":"noop","input":{"user":4711,"note":"%s"}}' % ("x" * 150)
 
 
@@ -192,79 +193,121 @@ def memory_kib(pid):
     return total
 
 
-def one_round(seconds, data, limit, polls, figures):
-    def note(name, value):
-        figures.setdefault(name, []).append(value)
+def in_turns(seconds, cases):
+    """Measures each of {name: what measures it for so many seconds} for `seconds` in all, in short turns, so that what
+    disturbs the machine for a while disturbs all of them: {name: its figures, means of the turns'}."""
+    told = {name: [] for name in cases}
+    for turn in range(TURNS):
+        for name in list(cases) if turn % 2 else reversed(cases):
+            told[name].append(cases[name](seconds / TURNS))
+    return {name: {k: statistics.mean(r[k] for r in rs) for k in ("rate", "p50_us", "p99_us") if k in rs[0]} for name, rs in told.items()}
 
-    floor = floor_http()
-    pool = floor_http(2)  # for what is parsed: better with 256 connections, and no worse with 64
-    service = jobmill(data)
-    port = service.port
-    note("memory idle KiB", memory_kib(service.process.pid))
-    for conns in (1, 64):
-        r = load(floor.port, conns, seconds, "POST", "/", SUBMIT)
-        note("floor: empty POST, %d connections /s" % conns, r["rate"])
-        note("floor: POST of a small JSON, %d connections /s" % conns, load(pool.port, conns, seconds, "POST", "/json", SUBMIT)["rate"])
-        r = load(floor.port, conns, seconds, "POST", "/suspended", SUBMIT)
-        note("floor: POST that is suspended and resumed, %d connections /s" % conns, r["rate"])
-        r = load(port, conns, seconds, "POST", "/v1/jobs", SUBMIT)
-        note("durable submissions, %d connections /s" % conns, r["rate"])
-        note("durable submissions, %d connections p50 us" % conns, r["p50_us"])
-        note("durable submissions, %d connections p99 us" % conns, r["p99_us"])
-        await_empty(port)
-        r = load(port, conns, seconds, "POST", "/v1/jobs?wait=30", SUBMIT)
-        note("whole jobs, %d connections /s" % conns, r["rate"])
-        note("whole jobs, %d connections p50 us" % conns, r["p50_us"])
-        note("whole jobs, %d connections p99 us" % conns, r["p99_us"])
-        await_empty(port)
-    note("durable submissions to a paused task, 64 connections /s", queued(port, 64, seconds)["rate"])
-    r = load(port, 64, "%g@%g" % (seconds, max(r["rate"] / 2, 1)), "POST", "/v1/jobs?wait=30", SUBMIT)
-    note("whole jobs at half load, 64 connections p50 us", r["p50_us"])
-    note("whole jobs at half load, 64 connections p99 us", r["p99_us"])
-    note("floor: empty POST, 256 connections /s", load(floor.port, 256, seconds, "POST", "/", SUBMIT)["rate"])
-    note("floor: POST of a small JSON, 256 connections /s", load(pool.port, 256, seconds, "POST", "/json", SUBMIT)["rate"])
-    r = load(port, 256, seconds, "POST", "/v1/jobs", SUBMIT)
-    note("durable submissions, 256 connections /s", r["rate"])
-    note("durable submissions, 256 connections p50 us", r["p50_us"])
-    note("durable submissions, 256 connections p99 us", r["p99_us"])
-    await_empty(port)
-    note("durable submissions to a paused task, 256 connections /s", queued(port, 256, seconds)["rate"])
-    accepted, ended = batches(port, seconds)
-    note("batches of %d, accepted jobs /s" % BATCH, accepted)
-    note("batches of %d, to the end, jobs /s" % BATCH, ended)
-    note("floor: SQLite group commit of 20, rows /s", run_json([FLOORS, "sqlite", data, "20", str(seconds)])["rate"])
-    note("floor: SQLite commit of 1, rows /s", run_json([FLOORS, "sqlite", data, "1", str(seconds)])["rate"])
-    note("floor: fdatasync of 4 KiB p50 us", run_json([FLOORS, "fsync", data, str(seconds)])["p50_us"])
-    note("floor: socketpair round trip p50 us", run_json([FLOORS, "socketpair", str(seconds)])["p50_us"])
-    job = call(port, "POST", "/v1/jobs?wait=10", SUBMIT)[1]["id"]
-    note("floor: empty GET, 64 connections /s", load(floor.port, 64, seconds, "GET", "/")["rate"])
-    r = load(port, 64, seconds, "GET", "/v1/jobs/" + job)
-    note("polls, 64 connections /s", r["rate"])
-    note("polls, 64 connections p50 us", r["p50_us"])
-    note("polls, 64 connections p99 us", r["p99_us"])
-    r = load(port, 64, seconds, "GET", "/v1/jobs/" + job, "", "If-None-Match: " + tag_of(port, "/v1/jobs/" + job))
-    note("polls answered 304, 64 connections /s", r["rate"])
-    note("polls answered 304, 64 connections p99 us", r["p99_us"])
 
-    alone = load(port, 1, seconds, "POST", "/v1/jobs?wait=30", SUBMIT)
-    held = hold_polls(port, polls)
-    note("memory with %d long-polls KiB" % polls, memory_kib(service.process.pid))
-    among = load(port, 1, seconds, "POST", "/v1/jobs?wait=30", SUBMIT)
-    note("polls among long-polls, 64 connections /s", load(port, 64, seconds, "GET", "/v1/jobs/" + job)["rate"])
-    note("whole job alone p50 us", alone["p50_us"])
-    note("whole job among %d long-polls p50 us" % polls, among["p50_us"])
-    for s in held:
-        s.close()
+class Round:
+    """What is measured in one round, and the servers that it is measured on."""
 
-    note("floor: primes, 1 process s", run_json([FLOORS, "primes", PRIMES, str(limit), "1"])["seconds"])
-    note("floor: primes, 2 processes s", run_json([FLOORS, "primes", PRIMES, str(limit), "2"])["seconds"])
-    note("primes, 2 jobs on 2 workers s", primes_seconds(port, 2, limit))
-    service.stop()
-    single = jobmill(data + "-one", workers=1)
-    note("primes, 2 jobs on 1 worker s", primes_seconds(single.port, 2, limit))
-    single.stop()
-    floor.stop()
-    pool.stop()
+    def __init__(self, seconds, data, limit, polls, figures):
+        self.seconds, self.data, self.limit, self.polls, self.figures = seconds, data, limit, polls, figures
+        self.floor = floor_http()
+        self.pool = floor_http(2)  # for what is parsed: better with 256 connections, and no worse with 64
+        self.service = jobmill(os.path.join(data, "store"))
+        self.port = self.service.port
+
+    def note(self, name, value):
+        self.figures.setdefault(name, []).append(value)
+
+    def note_all(self, told, percentiles=()):
+        for name, r in told.items():
+            self.note(name + " /s", r["rate"])
+            for k in ("p50", "p99") if name in percentiles else ():
+                self.note("%s %s us" % (name, k), r[k + "_us"])
+
+    def emptied(self, *request):
+        def measure(seconds):
+            r = load(self.port, request[0], seconds, *request[1:])
+            await_empty(self.port)
+            return r
+        return measure
+
+    def submissions(self, conns):
+        """Of `conns` connections, beside floors; returns what was measured."""
+        floor, pool, at = self.floor.port, self.pool.port, ", %d connections" % conns
+        submitted, whole = "durable submissions" + at, "whole jobs" + at
+        cases = {
+            "floor: empty POST" + at: lambda s: load(floor, conns, s, "POST", "/", SUBMIT),
+            "floor: POST of a small JSON" + at: lambda s: load(pool, conns, s, "POST", "/json", SUBMIT),
+            "floor: POST that is suspended and resumed" + at: lambda s: load(floor, conns, s, "POST", "/suspended", SUBMIT),
+            submitted: self.emptied(conns, "POST", "/v1/jobs", SUBMIT),
+            whole: self.emptied(conns, "POST", "/v1/jobs?wait=30", SUBMIT),
+            "durable submissions to a paused task" + at: lambda s: queued(self.port, conns, s),
+        }
+        told = in_turns(self.seconds, cases)
+        self.note_all(told, (submitted, whole))
+        return told
+
+    def half_load(self, rate):
+        r = load(self.port, 64, "%g@%g" % (self.seconds, max(rate / 2, 1)), "POST", "/v1/jobs?wait=30", SUBMIT)
+        self.note("whole jobs at half load, 64 connections p50 us", r["p50_us"])
+        self.note("whole jobs at half load, 64 connections p99 us", r["p99_us"])
+
+    def bulk(self):
+        accepted, ended = batches(self.port, self.seconds)
+        self.note("batches of %d, accepted jobs /s" % BATCH, accepted)
+        self.note("batches of %d, to the end, jobs /s" % BATCH, ended)
+
+    def bare(self):
+        for of in ("20", "1"):
+            told = run_json([FLOORS, "sqlite", self.data, of, str(self.seconds)])
+            self.note("floor: SQLite %s, rows /s" % ("group commit of 20" if of == "20" else "commit of 1"), told["rate"])
+        self.note("floor: socketpair round trip p50 us", run_json([FLOORS, "socketpair", str(self.seconds)])["p50_us"])
+
+    def polled(self):
+        """Polls, and one job at a time, alone and beside a second service that holds long polls."""
+        crowded = jobmill(os.path.join(self.data, "crowded"))
+        jobs = {port: call(port, "POST", "/v1/jobs?wait=10", SUBMIT)[1]["id"] for port in (self.port, crowded.port)}
+        held = hold_polls(crowded.port, self.polls)
+        self.note("memory with %d long-polls KiB" % self.polls, memory_kib(crowded.process.pid))
+        path = "/v1/jobs/" + jobs[self.port]
+        tag = "If-None-Match: " + tag_of(self.port, path)
+        alone, same, among = "polls, 64 connections", "polls answered 304, 64 connections", "polls among long-polls, 64 connections"
+        self.note_all(in_turns(self.seconds, {
+            "floor: empty GET, 64 connections": lambda s: load(self.floor.port, 64, s, "GET", "/"),
+            "floor: GET of the same answer, 64 connections": lambda s: load(self.floor.port, 64, s, "GET", "/same"),
+            alone: lambda s: load(self.port, 64, s, "GET", path),
+            same: lambda s: load(self.port, 64, s, "GET", path, "", tag),
+            among: lambda s: load(crowded.port, 64, s, "GET", "/v1/jobs/" + jobs[crowded.port]),
+        }), (alone, same))
+        told = in_turns(self.seconds, {
+            "floor: fdatasync of 4 KiB": lambda s: run_json([FLOORS, "fsync", self.data, str(s)]),
+            "whole job alone": lambda s: load(self.port, 1, s, "POST", "/v1/jobs?wait=30", SUBMIT),
+            "whole job among %d long-polls" % self.polls: lambda s: load(crowded.port, 1, s, "POST", "/v1/jobs?wait=30", SUBMIT),
+        })
+        for name, r in told.items():
+            self.note(name + " p50 us", r["p50_us"])
+        for s in held:
+            s.close()
+        crowded.stop()
+
+    def computed(self):
+        single = jobmill(os.path.join(self.data, "one"), workers=1)
+        for n in ("1", "2"):
+            told = run_json([FLOORS, "primes", PRIMES, str(self.limit), n])
+            self.note("floor: primes, %s s" % ("1 process" if n == "1" else "2 processes"), told["seconds"])
+        self.note("primes, 2 jobs on 2 workers s", primes_seconds(self.port, 2, self.limit))
+        self.note("primes, 2 jobs on 1 worker s", primes_seconds(single.port, 2, self.limit))
+        single.stop()
+
+    def run(self):
+        self.note("memory idle KiB", memory_kib(self.service.process.pid))
+        self.submissions(1)
+        self.half_load(self.submissions(64)["whole jobs, 64 connections"]["rate"])
+        self.submissions(256)
+        self.bulk()
+        self.bare()
+        self.polled()
+        self.computed()
+        for s in (self.service, self.floor, self.pool):
+            s.stop()
 
 
 RATIOS = [
@@ -282,6 +325,7 @@ RATIOS = [
     ("whole jobs / empty POST, 64", "whole jobs, 64 connections /s", "floor: empty POST, 64 connections /s", 0.40, True, 0.32),
     ("whole jobs / POST of a small JSON, 64", "whole jobs, 64 connections /s", "floor: POST of a small JSON, 64 connections /s", 0.40, True, None),
     ("polls / empty GET, 64", "polls, 64 connections /s", "floor: empty GET, 64 connections /s", 0.85, True, 0.82),
+    ("polls / GET of the same answer, 64", "polls, 64 connections /s", "floor: GET of the same answer, 64 connections /s", None, True, None),
     ("polls answered 304 / empty GET, 64", "polls answered 304, 64 connections /s", "floor: empty GET, 64 connections /s", None, True, None),
     ("polls among 10000 long-polls / polls alone, 64", "polls among long-polls, 64 connections /s", "polls, 64 connections /s", 0.95, True, None),
     ("batches of 1000, accepted jobs /s", "batches of 1000, accepted jobs /s", None, 100000, True, None),
@@ -355,7 +399,7 @@ def main():
                 break
             data = os.path.join(base, str(i))
             os.mkdir(data)
-            one_round(a.seconds, data, a.limit, a.polls, figures)
+            Round(a.seconds, data, a.limit, a.polls, figures).run()
             if a.peers:
                 peers.one_round(a.seconds, data, i, theirs)
             print("round %d of %d" % (i + 1, max(i + 1, a.rounds)), file=sys.stderr)
