@@ -109,7 +109,8 @@ struct machine {
     char why[128];        /* what the strongest that does not work lacks; "" */
     char cgroup[256];     /* below which programs get cgroups of their own; "": none can */
     char cgroup_why[96];  /* why not; "" */
-    bool cpu_quota;       /* the service's CPU time is bounded by its cgroup */
+    unsigned cpu_quota;   /* of how many CPUs the service's cgroup gives it the time; 0: no bound */
+    unsigned cores;       /* the CPUs that it may run on, or fewer by that bound */
 };
 
 struct taskdefs {

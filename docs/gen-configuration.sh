@@ -35,7 +35,7 @@ cat <<'TEXT'
 
 | setting | default | what it is |
 |---|---|---|
-| `workers` | 0 | processes, 0 (one for each core) to 512; read again at SIGHUP |
+| `workers` | 0 | processes, 0 (one for each core, or fewer where a cgroup bounds the CPU time) to 512; read again at SIGHUP |
 | `max_workers` | twice `workers`, at least 8 more | how far SIGHUP can enlarge it. All pools together have at most 512; pools that do not set it share what is left |
 | `start_method` | `forkserver` | `spawn`: a fresh process image for each worker, for libraries that do not survive fork |
 | `nice` | 0 | -20 to 19, for its workers and what they start; below 0 needs the privilege |

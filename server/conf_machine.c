@@ -113,10 +113,15 @@ int conf_settle_task(struct taskdef *t, const struct machine *m, struct buf *why
     return 0;
 }
 
+/* And what CPUs there are. */
 static void find_cgroup(struct machine *m)
 {
     _Static_assert(sizeof(m->cgroup) == CGROUP_PATH, "a path of cgroup.h");
-    const char *lacks = cgroup_begin(m->cgroup, &m->cpu_quota);
+    m->cpu_quota = cgroup_cpu_quota_here();
+    m->cores = cpus_usable();
+    if (m->cpu_quota && m->cpu_quota < m->cores)
+        m->cores = m->cpu_quota;
+    const char *lacks = cgroup_begin(m->cgroup);
     snprintf(m->cgroup_why, sizeof(m->cgroup_why), "%s", lacks ? lacks : "");
 }
 
@@ -162,6 +167,8 @@ void conf_print_machine(const struct conf *c, FILE *out)
             "programs as another user %s\n; the strongest sandbox here: %s%s%s\n",
             yes(m->seccomp), m->landlock, yes(m->user_namespace), yes(m->namespaces),
             yes(m->own_user), limits_level_name(conf_strongest(m)), m->why[0] ? "; " : "", m->why);
+    fprintf(out, "; cores: %u%s\n", m->cores,
+            m->cpu_quota ? "; the service's cgroup has a quota of CPU time" : "");
     fprintf(out, "; memory and processes of a program with all below it: %s%s%s\n",
             m->cgroup[0] ? "bounded by cgroups below " : "no cgroup: ", m->cgroup, m->cgroup_why);
 }

@@ -2,6 +2,7 @@
 #include "conf_pools.h"
 
 #include "../common/err.h"
+#include "../workers/cgroup.h"
 #include "conf_value.h"
 
 #include <string.h>
@@ -148,12 +149,14 @@ int pools_set(struct taskdefs *d, const char *pool, const char *name, const char
 
 /* ---- the whole ---- */
 
-/* One for each CPU that it may use. */
+/* One for each CPU that it may use, or of which it has the time. */
 static uint32_t cores(const struct pooldef *p)
 {
-    unsigned n = cpus_count(&p->affinity);
+    unsigned n = cpus_count(&p->affinity), quota = cgroup_cpu_quota_here();
     if (n == 0)
         n = cpus_usable();
+    if (quota > 0 && quota < n)
+        n = quota;
     return n < 1 ? 1 : n > SLOTS_MAX ? SLOTS_MAX : n;
 }
 

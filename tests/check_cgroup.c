@@ -167,11 +167,19 @@ START_TEST(a_quota_of_cpu_time_is_found)
 {
     static const struct {
         const char *own, *above; /* NULL: no such file */
-        bool has;
+        unsigned cpus;
     } rows[] = {
-        {"200000 100000\n", NULL, true}, {"max 100000\n", "50000 100000\n", true},
-        {NULL, "50000 100000\n", true},  {"max 100000\n", "max 100000\n", false},
-        {"max 100000\n", NULL, false},   {NULL, NULL, false},
+        {"200000 100000\n", NULL, 2},
+        {"max 100000\n", "50000 100000\n", 1},
+        {NULL, "50000 100000\n", 1},
+        {"400000 100000\n", "250000 100000\n", 3},
+        {"150000 100000\n", "400000 100000\n", 2},
+        {"1000 1000000\n", NULL, 1},
+        {"max 100000\n", "max 100000\n", 0},
+        {"max 100000\n", NULL, 0},
+        {NULL, NULL, 0},
+        {"", "\n", 0},
+        {"200000 0\n", "200000\n", 0},
     };
     char of_own[300], above[300];
     snprintf(of_own, sizeof(of_own), "%s/cpu.max", own);
@@ -181,7 +189,7 @@ START_TEST(a_quota_of_cpu_time_is_found)
             put(own, "cpu.max", rows[i].own);
         if (rows[i].above)
             put(base, "cpu.max", rows[i].above);
-        ck_assert_msg(cgroup_has_cpu_quota(own) == rows[i].has, "%zu", i);
+        ck_assert_msg(cgroup_cpu_quota(own) == rows[i].cpus, "%zu", i);
         (void)unlink(of_own);
         (void)unlink(above);
     }

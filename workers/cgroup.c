@@ -1,4 +1,4 @@
-/* cgroup.c - cgroup v2, where it is delegated. Single-threaded processes. */
+/* cgroup.c - cgroup v2, where it is delegated. Single-threaded processes, but for the quota. */
 #include "cgroup.h"
 
 #include "../common/fdio.h"
@@ -99,15 +99,46 @@ bool cgroup_find(const char *mounts, const char *self, char own[CGROUP_PATH])
     return snprintf(own, CGROUP_PATH, "%.*s%.*s", (int)at_len, at, (int)len, path) < CGROUP_PATH;
 }
 
-bool cgroup_has_cpu_quota(const char *own)
+/* "QUOTA PERIOD", in microseconds, or "max PERIOD". */
+static unsigned cpus_of(const char *text)
+{
+    char *rest;
+    unsigned long long quota = strtoull(text, &rest, 10), period = strtoull(rest, NULL, 10);
+    if (rest == text || period == 0)
+        return 0;
+    unsigned long long cpus = quota / period + (quota % period > 0);
+    return cpus < 1 ? 1 : cpus < UINT_MAX ? (unsigned)cpus : UINT_MAX;
+}
+
+unsigned cgroup_cpu_quota(const char *own)
 {
     char dir[CGROUP_PATH], text[64];
+    unsigned least = 0;
     snprintf(dir, sizeof(dir), "%s", own);
     for (char *end; (end = strrchr(dir, '/')); *end = '\0') {
-        if (read_text(dir, "cpu.max", text, sizeof(text)) && !has_word(text, "max"))
-            return true;
+        unsigned n = read_text(dir, "cpu.max", text, sizeof(text)) ? cpus_of(text) : 0;
+        if (n > 0 && (least == 0 || n < least))
+            least = n;
     }
-    return false;
+    return least;
+}
+
+/* False: there is none. */
+static bool find_own(char own[CGROUP_PATH])
+{
+    char *mounts = malloc(TEXT_MAX), *self = malloc(TEXT_MAX);
+    bool found = mounts && self && read_text("/proc/self", "mounts", mounts, TEXT_MAX) &&
+                 read_text("/proc/self", "cgroup", self, TEXT_MAX) &&
+                 cgroup_find(mounts, self, own);
+    free(mounts);
+    free(self);
+    return found;
+}
+
+unsigned cgroup_cpu_quota_here(void)
+{
+    char own[CGROUP_PATH];
+    return find_own(own) ? cgroup_cpu_quota(own) : 0;
 }
 
 static bool enable(const char *own)
@@ -149,16 +180,9 @@ void cgroup_take_down(void)
     set_up[0] = '\0';
 }
 
-const char *cgroup_begin(char own[CGROUP_PATH], bool *cpu_quota)
+const char *cgroup_begin(char own[CGROUP_PATH])
 {
-    static char mounts[TEXT_MAX], self[TEXT_MAX];
-    const char *why = "there is no cgroup v2 here";
-    *cpu_quota = false;
-    if (read_text("/proc/self", "mounts", mounts, sizeof(mounts)) &&
-        read_text("/proc/self", "cgroup", self, sizeof(self)) && cgroup_find(mounts, self, own)) {
-        *cpu_quota = cgroup_has_cpu_quota(own);
-        why = cgroup_set_up(own);
-    }
+    const char *why = find_own(own) ? cgroup_set_up(own) : "there is no cgroup v2 here";
     if (why)
         own[0] = '\0';
     return why;

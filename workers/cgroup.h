@@ -18,17 +18,19 @@
  * /proc/self/cgroup. False: there is none, or its path is too long. */
 bool cgroup_find(const char *mounts, const char *self, char own[CGROUP_PATH]);
 
-/* Is the CPU time of it, or of one above it, bounded? An absolute path. */
-bool cgroup_has_cpu_quota(const char *own);
+/* Of how many CPUs it has the time, by its own bound and those of the cgroups above it, rounded up; 0: there is no
+ * bound. An absolute path. */
+unsigned cgroup_cpu_quota(const char *own);
+/* The same of the one that the calling process is in. Any thread. */
+unsigned cgroup_cpu_quota_here(void);
 
 /* Moves the calling process into a child of `own`, so that others there can be bounded. Nothing is
  * changed where that cannot be. NULL, or what stands against it: a static sentence. */
 const char *cgroup_set_up(const char *own);
 void cgroup_take_down(void); /* and back; what is bounded must have ended. Does nothing where it was not set up */
 
-/* Finds it, tells whether it has a quota, and sets up. `own` is "" where that cannot be; what
- * cgroup_set_up() answers. */
-const char *cgroup_begin(char own[CGROUP_PATH], bool *cpu_quota);
+/* Finds it, and sets up. `own` is "" where that cannot be; what cgroup_set_up() answers. */
+const char *cgroup_begin(char own[CGROUP_PATH]);
 
 struct cgroup {
     char path[CGROUP_PATH]; /* "": none */

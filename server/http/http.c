@@ -9,7 +9,6 @@
  */
 #include "http.h"
 
-#include "../../common/cpus.h"
 #include "../../common/err.h"
 #include "../../common/fdio.h"
 #include "../../common/log.h"
@@ -141,12 +140,10 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 /* ---- life ---- */
 
 /* As many as are asked for, or one for every two cores. */
-static size_t thread_count(int64_t asked, size_t least)
+static size_t thread_count(const struct conf *conf, int64_t asked, size_t least)
 {
-    if (asked > 0)
-        return (size_t)asked;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores / 2 > (long)least ? (size_t)cores / 2 : least;
+    size_t half = conf->defs.machine.cores / 2;
+    return asked > 0 ? (size_t)asked : half > least ? half : least;
 }
 
 /* On a copy of the descriptor, which the daemon owns from then on. */
@@ -192,13 +189,13 @@ static void end_threads(void)
 /* A thread that looks for events has to have a processor to spare. */
 static int64_t busy_poll_us(const struct conf *conf)
 {
-    return cpus_usable() > 1 && !conf->defs.machine.cpu_quota ? conf->busy_poll_us : 0;
+    return conf->defs.machine.cores > 1 && !conf->defs.machine.cpu_quota ? conf->busy_poll_us : 0;
 }
 
 static int start_threads(const struct conf *conf, int listen_fd)
 {
     int64_t poll_us = busy_poll_us(conf);
-    threads_count = thread_count(conf->http_threads, 1);
+    threads_count = thread_count(conf, conf->http_threads, 1);
     threads = calloc(threads_count, sizeof(*threads));
     if (!threads)
         return -ERR_NOMEM;
@@ -273,7 +270,7 @@ int http_start(const struct conf *conf, uint16_t *port, uint16_t *admin_port)
         err = start_admin(admin_fd);
     if (err)
         goto stop_deadline;
-    err = aside_start(thread_count(conf->slow_threads, ASIDE_LEAST), request_aside_run);
+    err = aside_start(thread_count(conf, conf->slow_threads, ASIDE_LEAST), request_aside_run);
     if (err)
         goto stop_admin;
     err = start_threads(conf, fd);
