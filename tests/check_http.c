@@ -18,6 +18,8 @@
 
 /* ---- guard ---- */
 
+#define HEAD_ROOM ((size_t)15360)
+
 struct head {
     const char *method, *version, *target;
     const char *headers; /* name=value;name=value */
@@ -26,7 +28,7 @@ struct head {
 static int judge(const struct head *h, struct guard *g, const char **path)
 {
     memset(g, 0xff, sizeof(*g)); /* what guard_init() leaves is not read */
-    guard_init(g, true, "mill.test");
+    guard_init(g, true, "mill.test", HEAD_ROOM);
     int err = guard_begin(g, h->method, h->version, h->target, path);
     char text[4096];
     snprintf(text, sizeof(text), "%s", h->headers);
@@ -154,13 +156,13 @@ START_TEST(guard_knows_each_byte_at_each_place)
             bool fine = visible && !strchr("#\\", byte) && (byte != '%' || at < 18);
             ck_assert_msg((judge(&h, &g, &path) == 0) == fine, "target: %02x at %zu", byte, at);
 
-            guard_init(&g, false, NULL);
+            guard_init(&g, false, NULL, HEAD_ROOM);
             put(text, at, byte);
             fine = visible && !strchr("#,/?@\\", byte) && (byte != ':' || at == 19); /* no port */
             ck_assert_msg((guard_header(&g, "Host", 4, text, 20) == 0) == fine, "Host: %02x at %zu",
                           byte, at);
 
-            guard_init(&g, false, NULL);
+            guard_init(&g, false, NULL, HEAD_ROOM);
             fine = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
             ck_assert_msg((guard_header(&g, "X", 1, text, 20) == 0) == fine, "value: %02x at %zu",
                           byte, at);
@@ -188,7 +190,7 @@ START_TEST(guard_counts_headers_and_bytes)
     const char *path;
     for (int i = 0; i < GUARD_HEADERS_MAX; i++)
         ck_assert_int_eq(guard_header(&g, "X", 1, "", 0), 0);
-    ck_assert_int_eq(guard_header(&g, "X", 1, "", 0), -ERR_BAD_REQUEST);
+    ck_assert_int_eq(guard_header(&g, "X", 1, "", 0), -ERR_HEAD_TOO_LARGE);
     char *target = malloc(GUARD_TARGET_MAX + 2);
     ck_assert_ptr_nonnull(target);
     memset(target, '/', GUARD_TARGET_MAX + 1);
@@ -204,10 +206,9 @@ START_TEST(guard_counts_the_memory_of_a_head)
     struct guard g;
     struct problem p;
     const char *path;
-    const size_t most = GUARD_MEMORY - GUARD_ANSWER;
-    char *text = malloc(GUARD_MEMORY);
+    char *text = malloc(HEAD_ROOM);
     ck_assert_ptr_nonnull(text);
-    guard_init(&g, true, "mill.test");
+    guard_init(&g, true, "mill.test", HEAD_ROOM);
     ck_assert_int_eq(guard_begin(&g, "GET", "HTTP/1.1", "/a?b&c", &path), 0);
     ck_assert_uint_eq(g.memory, 6 + 2 * GUARD_RECORD);
     ck_assert_int_eq(guard_header(&g, "Host", 4, "localhost", 9), 0);
@@ -217,27 +218,27 @@ START_TEST(guard_counts_the_memory_of_a_head)
                      0); /* and a copy, and two records */
     ck_assert_uint_eq(g.memory - before, 6 + 8 + 4 + GUARD_RECORD + 8 + 2 * GUARD_RECORD);
     before = g.memory + 1 + 4 + GUARD_RECORD;
-    memset(text, 'x', GUARD_MEMORY);
-    ck_assert_int_eq(guard_header(&g, "X", 1, text, most - before), 0);
+    memset(text, 'x', HEAD_ROOM);
+    ck_assert_int_eq(guard_header(&g, "X", 1, text, HEAD_ROOM - before), 0);
     ck_assert_int_eq(guard_end(&g), 0);
     ck_assert(guard_has_room(&g));
     g.memory++;
     ck_assert(!guard_has_room(&g));
-    ck_assert_int_eq(guard_end(&g), -ERR_BAD_REQUEST);
+    ck_assert_int_eq(guard_end(&g), -ERR_HEAD_TOO_LARGE);
     /* a target alone: '/', and parameters without a name */
-    size_t n = most / (GUARD_RECORD + 1);
+    size_t n = HEAD_ROOM / (GUARD_RECORD + 1);
     memset(text, '&', n);
     text[0] = '/';
     text[n] = 0;
-    ck_assert_int_eq(guard_target(text, &p), 0);
+    ck_assert_int_eq(guard_target(text, HEAD_ROOM, &p), 0);
     text[n] = '&';
     text[n + 1] = 0;
-    ck_assert_int_eq(guard_target(text, &p), -ERR_BAD_REQUEST);
+    ck_assert_int_eq(guard_target(text, HEAD_ROOM, &p), -ERR_HEAD_TOO_LARGE);
     memset(text, '&', GUARD_TARGET_MAX + 1);
     text[GUARD_TARGET_MAX + 1] = 0;
-    ck_assert_int_eq(guard_target(text, &p), -ERR_URI_TOO_LONG);
+    ck_assert_int_eq(guard_target(text, HEAD_ROOM, &p), -ERR_URI_TOO_LONG);
     memset(text, 'x', GUARD_TARGET_MAX + 1); /* the library has room for this one: guard_begin's */
-    ck_assert_int_eq(guard_target(text, &p), 0);
+    ck_assert_int_eq(guard_target(text, HEAD_ROOM, &p), 0);
     free(text);
 }
 END_TEST

@@ -344,6 +344,30 @@ START_TEST(a_head_of_any_size_is_answered)
 }
 END_TEST
 
+static void send_head(const char *head_memory, char *header, int want)
+{
+    const char *const flags[] = {"--head-memory", head_memory, NULL};
+    struct server *s = server_new(NULL, flags);
+    struct answer *a = http(s, "GET", "/v1/jobs", NULL, (const char *[]){header, NULL});
+    ck_assert_int_eq(a->status, want);
+    if (want != 200) {
+        ck_assert_ptr_nonnull(strstr(a->body, "\"head_too_large\""));
+        ck_assert_ptr_nonnull(strstr(a->body, "head_memory"));
+    }
+    answer_free(a);
+    server_free(s);
+    free(header);
+}
+
+START_TEST(a_head_may_be_as_large_as_is_set)
+{
+    send_head("16KiB", repeat("X-A: ", "x", 15400, ""), 431);
+    send_head("17KiB", repeat("X-A: ", "x", 15400, ""), 200);
+    send_head("32KiB", repeat("Cookie: a=", "x", 14000, ""), 200); /* takes twice its size */
+    send_head("1MiB", repeat("Cookie: a=", "x", 400000, ""), 200);
+}
+END_TEST
+
 int main(void)
 {
     struct rlimit lim;
@@ -354,6 +378,7 @@ int main(void)
     const TTest *const tests[] = {
         no_request_hides_in_another,
         a_head_of_any_size_is_answered,
+        a_head_may_be_as_large_as_is_set,
         other_sites_change_nothing,
         dawdlers_are_cut,
         many_long_polls_hold_no_thread_and_are_missed_when_they_leave,

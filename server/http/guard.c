@@ -14,11 +14,12 @@
 #include <strings.h>
 
 /* Not all of it is set to zeros: most of it is room for texts. */
-void guard_init(struct guard *g, bool loopback, const char *listen_host)
+void guard_init(struct guard *g, bool loopback, const char *listen_host, size_t room)
 {
     g->old_version = g->changes = g->chunked = false;
     g->loopback = loopback;
     g->listen_host = listen_host;
+    g->room = room;
     g->headers = g->hosts = g->lengths = g->codings = g->authorizations = g->keys = 0;
     g->length = g->memory = 0;
     g->host[0] = g->authority[0] = g->origin[0] = g->site[0] = 0;
@@ -95,17 +96,17 @@ static int too_long(struct problem *p, size_t len)
                        GUARD_TARGET_MAX);
 }
 
-int guard_target(const char *target, struct problem *p)
+int guard_target(const char *target, size_t room, struct problem *p)
 {
     size_t len = strlen(target), takes = memory_of(target, len);
-    if (takes <= GUARD_MEMORY - GUARD_ANSWER)
+    if (takes <= room)
         return 0;
     if (len > GUARD_TARGET_MAX)
         return too_long(p, len);
-    return problem_set(p, ERR_BAD_REQUEST,
+    return problem_set(p, ERR_HEAD_TOO_LARGE,
                        "the request target takes %zu bytes: it, and %d for each parameter; at most "
-                       "%d",
-                       takes, GUARD_RECORD, GUARD_MEMORY - GUARD_ANSWER);
+                       "%zu (head_memory)",
+                       takes, GUARD_RECORD, room);
 }
 
 static int check_target(struct guard *g, const char *target)
@@ -214,7 +215,8 @@ int guard_header(struct guard *g, const char *name, size_t nlen, const char *val
     if (g->problem.err)
         return -g->problem.err;
     if (++g->headers > GUARD_HEADERS_MAX)
-        return problem_set(&g->problem, ERR_BAD_REQUEST, "more than %d headers", GUARD_HEADERS_MAX);
+        return problem_set(&g->problem, ERR_HEAD_TOO_LARGE, "more than %d headers",
+                           GUARD_HEADERS_MAX);
     g->memory += nlen + vlen + 4 + GUARD_RECORD;
     if (!is_token(name, nlen))
         return problem_set(&g->problem, ERR_BAD_REQUEST, "a header's name is not a token");
@@ -279,10 +281,10 @@ int guard_end(struct guard *g)
     if (g->problem.err)
         return -g->problem.err;
     if (!guard_has_room(g))
-        return problem_set(&g->problem, ERR_BAD_REQUEST,
+        return problem_set(&g->problem, ERR_HEAD_TOO_LARGE,
                            "the request's head takes %zu bytes: it, cookies once more, and %d for "
-                           "each header, cookie and parameter; at most %d",
-                           g->memory, GUARD_RECORD, GUARD_MEMORY - GUARD_ANSWER);
+                           "each header, cookie and parameter; at most %zu (head_memory)",
+                           g->memory, GUARD_RECORD, g->room);
     if (g->hosts == 0 && (!g->old_version || g->authority[0]))
         return problem_set(&g->problem, ERR_BAD_REQUEST, "the Host header is missing");
     if (g->codings > 1)

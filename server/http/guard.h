@@ -16,9 +16,8 @@
 
 #define GUARD_TARGET_MAX  8000
 #define GUARD_HEADERS_MAX 100
-#define GUARD_MEMORY      16384 /* bytes that a connection has for the heads of a request and of its answer */
-#define GUARD_ANSWER      1024  /* of these, for the answer's */
-#define GUARD_RECORD      64    /* of these, what the library adds for a header, a cookie or a parameter */
+#define GUARD_ANSWER      1024 /* of a connection's memory for heads (head_memory), for the answer's */
+#define GUARD_RECORD      64   /* of it, what the library adds for a header, a cookie or a parameter */
 
 struct guard {
     bool old_version; /* HTTP/1.0 */
@@ -27,6 +26,7 @@ struct guard {
     const char *listen_host;
 
     unsigned headers, hosts, lengths, codings, authorizations, keys;
+    size_t room;   /* bytes that the head may take */
     size_t memory; /* bytes that the head takes: its text, cookies once more, and the library's records */
     bool chunked;
     uint64_t length; /* Content-Length; 0 when none */
@@ -37,10 +37,16 @@ struct guard {
     struct problem problem;
 };
 
-/* Before the library lists a target's parameters: one that it has no room for it neither answers nor passes on. */
-int guard_target(const char *target, struct problem *p);
+/* What a head may take where a connection has so much memory for heads. */
+static inline size_t guard_room(size_t head_memory)
+{
+    return head_memory - GUARD_ANSWER;
+}
 
-void guard_init(struct guard *g, bool loopback, const char *listen_host);
+/* Before the library lists a target's parameters: one that it has no room for it neither answers nor passes on. */
+int guard_target(const char *target, size_t room, struct problem *p);
+
+void guard_init(struct guard *g, bool loopback, const char *listen_host, size_t room);
 /* Checks version and target. *path: where the path begins in it (absolute-form: after the authority). */
 int guard_begin(struct guard *g, const char *method, const char *version, const char *target,
                 const char **path);
@@ -49,7 +55,7 @@ int guard_end(struct guard *g);
 /* Is there room for the head of an answer? */
 static inline bool guard_has_room(const struct guard *g)
 {
-    return g->memory <= GUARD_MEMORY - GUARD_ANSWER;
+    return g->memory <= g->room;
 }
 
 #endif

@@ -165,7 +165,7 @@ static struct MHD_Daemon *new_daemon(const struct conf *conf, int listen_fd, str
     struct MHD_Daemon *d = MHD_start_daemon(
         flags, 0, may_connect, NULL, on_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)most,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)GUARD_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, conf->head_memory, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, ear, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
         NULL, MHD_OPTION_ARRAY, main_front.tls ? tls : none, MHD_OPTION_END);
@@ -217,14 +217,14 @@ static int start_threads(const struct conf *conf, int listen_fd)
     return 0;
 }
 
-static int start_admin(int fd)
+static int start_admin(const struct conf *conf, int fd)
 {
     daemon_of_admin = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, NULL,
         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)GUARD_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_UNESCAPE_CALLBACK,
-        keep_raw, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+        conf->head_memory, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_UNESCAPE_CALLBACK, keep_raw,
+        NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, (void *)(uintptr_t)&admin_ear, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
         NULL, MHD_OPTION_END);
     return daemon_of_admin ? 0 : -ERR_SYSTEM;
@@ -267,7 +267,7 @@ int http_start(const struct conf *conf, uint16_t *port, uint16_t *admin_port)
     if (err)
         goto stop_pace;
     if (admin_fd >= 0)
-        err = start_admin(admin_fd);
+        err = start_admin(conf, admin_fd);
     if (err)
         goto stop_deadline;
     err = aside_start(thread_count(conf, conf->slow_threads, ASIDE_LEAST), request_aside_run);

@@ -117,7 +117,7 @@ static size_t memory_of_head(const struct request *rq)
 static int check_head(struct request *rq, const char *method, const char *version, struct guard *g)
 {
     const struct front *front = rq->conn->front;
-    guard_init(g, front->loopback, front->host);
+    guard_init(g, front->loopback, front->host, guard_room(http_conf->head_memory));
     if (guard_begin(g, method, version, rq->target, &rq->path) == 0) {
         struct head_reader h = {.guard = g, .next = version + strlen(version) + 2};
         h.strange = method + strlen(method) + 1 + strlen(rq->target) + 1 != version;
@@ -498,7 +498,7 @@ struct request *request_new(struct MHD_Connection *mhd, const char *target)
         goto free_request;
     rq->path = rq->target;
     rq->conn->request = rq;
-    if (guard_target(target, &p) != 0) {
+    if (guard_target(target, guard_room(http_conf->head_memory), &p) != 0) {
         atomic_fetch_add_explicit(&r.refused_guard, 1, memory_order_relaxed);
         deadline_say_problem(rq->conn, &p, NULL);
     }

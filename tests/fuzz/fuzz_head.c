@@ -1,8 +1,8 @@
 /*
- * fuzz_head.c - libFuzzer: any head of a request, given as the library gives it: METHOD, VERSION, TARGET
- * and NAME:VALUE, a line each. The guard lets through no head that two readers could understand in two
- * ways, or that comes from elsewhere; what handlers read of the target and of the headers then keeps its
- * limits.
+ * fuzz_head.c - libFuzzer: any head of a request, given as the library gives it: METHOD, VERSION,
+ * TARGET and NAME:VALUE, a line each. The guard lets through no head that two readers could
+ * understand in two ways, or that comes from elsewhere; what handlers read of the target and of the
+ * headers then keeps its limits.
  */
 #include "../../common/err.h"
 #include "../../common/log.h"
@@ -195,7 +195,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     memcpy(text, data + 1, len - 1);
     text[len - 1] = '\0';
     struct guard g;
-    guard_init(&g, data[0] & 1, data[0] & 2 ? "mill.test" : NULL);
+    guard_init(&g, data[0] & 1, data[0] & 2 ? "mill.test" : NULL, 15360);
     struct seen seen = {0};
     const char *method = next_line(&rest), *version = next_line(&rest), *target = next_line(&rest),
                *path;
