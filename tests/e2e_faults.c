@@ -253,17 +253,95 @@ static void fail_calls(struct server *s, struct fault f)
     ck_assert_msg(hits > 0, "%s is never called", f.call);
 }
 
+static bool no_strace(void)
+{
+    bool none = SANITIZED || system("strace -o /dev/null true 2>/dev/null") != 0;
+    if (none)
+        puts("no strace here: passed over");
+    return none;
+}
+
 START_TEST(calls_fail)
 {
-    if (SANITIZED || system("strace -o /dev/null true 2>/dev/null") != 0) {
-        puts("no strace here: passed over");
+    if (no_strace())
         return;
-    }
     struct server *s = stopped_server();
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
         fail_calls(s, faults[i]);
     server_restart(s);
     check_acknowledged(s);
+    server_free(s);
+}
+END_TEST
+
+/* ---- a slow writer ---- */
+
+/* The writer's thread; it is there before the service listens. */
+static int writer_of(const struct server *s)
+{
+    char command[200], line[32] = "";
+    snprintf(
+        command, sizeof(command),
+        "grep -l '^writer$' /proc/%d/task/*/comm | tr -dc '0-9/' | tr -s / ' ' | cut -d' ' -f3",
+        s->pid);
+    FILE *f = popen(command, "r");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_ptr_nonnull(fgets(line, sizeof(line), f));
+    ck_assert_int_eq(pclose(f), 0);
+    ck_assert_int_gt(atoi(line), 0);
+    return atoi(line);
+}
+
+/* From now on each lock that the writer takes or leaves takes it 50 ms: so long stands a commit to
+ * be seen and is not yet told. The pid of what is to be killed for an end of that. */
+static pid_t slow_locks(struct server *s)
+{
+    char tid[16], said[200] = "";
+    int out[2];
+    snprintf(tid, sizeof(tid), "%d", writer_of(s));
+    ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        dup2(out[1], 2);
+        execlp("strace", "strace", "-o", "/dev/null", "-e", "trace=fcntl", "-e",
+               "inject=fcntl:delay_exit=50000", "-p", tid, (char *)NULL);
+        _exit(126);
+    }
+    close(out[1]);
+    ck_assert_int_gt(read(out[0], said, sizeof(said) - 1), 0);
+    ck_assert_msg(strstr(said, "attached") != NULL, "%s", said);
+    close(out[0]);
+    test_owns(pid);
+    return pid;
+}
+
+/* Its last end is on disk, and those who wait for it are about to be told: who asks for another run
+ * waits for the end of that. */
+START_TEST(a_retry_waits_for_its_own_end)
+{
+    char path[120], first[40], id[40], body[120];
+    if (no_strace())
+        return;
+    struct server *s = server_new(NULL, NULL);
+    snprintf(first, sizeof(first), "%s", submit(s, "{\"task\":\"noop\",\"delay\":3600}"));
+    snprintf(body, sizeof(body), "{\"task\":\"noop\",\"depends_on\":[\"%s\"]}", first);
+    snprintf(id, sizeof(id), "%s", submit(s, body));
+    pid_t slow = slow_locks(s);
+    snprintf(path, sizeof(path), "POST /v1/jobs/%s/cancel HTTP/1.1\r\nHost: localhost\r\n\r\n",
+             first);
+    int fd = raw_open(s);
+    raw_send(fd, path);
+    answer_free(await_state(s, id, "cancelled"));
+    snprintf(path, sizeof(path), "/v1/jobs/%s/retry?wait=60", id);
+    struct answer *a = post(s, path, NULL, 200);
+    ck_assert_str_eq(jstr(a->json, "state"), "succeeded");
+    answer_free(a);
+    close(fd);
+    kill(slow, SIGTERM);
+    ck_assert_int_eq(waitpid(slow, NULL, 0), slow);
+    test_owns(0);
     server_free(s);
 }
 END_TEST
@@ -395,7 +473,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {calls_fail, few_descriptors, a_crowd_where_descriptors_are_few,
+    const TTest *const tests[] = {calls_fail,      a_retry_waits_for_its_own_end,
+                                  few_descriptors, a_crowd_where_descriptors_are_few,
                                   a_damaged_store, a_store_that_may_only_be_read};
     return run_suite("faults", tests, sizeof(tests) / sizeof(tests[0]));
 }

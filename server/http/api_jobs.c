@@ -347,6 +347,8 @@ static void retried(struct request *rq)
         request_problem(rq, &p);
     } else if (c->err) {
         refuse_change(rq);
+    } else if (rq->wait_us > 0) {
+        wait_or(rq, answer_waited);
     } else {
         answer_waited(rq);
     }
@@ -369,13 +371,16 @@ static void deleted(struct request *rq)
     }
 }
 
-static void change_one(struct request *rq, enum change_kind kind, bool may_wait,
+/* When a wait for the job's end begins. */
+enum wait_from { WAIT_NEVER, WAIT_FROM_NOW, WAIT_FROM_COMMIT };
+
+static void change_one(struct request *rq, enum change_kind kind, enum wait_from wait,
                        void (*then)(struct request *rq))
 {
     struct problem p = {0};
     if (!jobs_read_id(rq))
         return;
-    if ((may_wait && request_read_wait(rq, &p)) || request_no_more_params(rq, &p)) {
+    if ((wait != WAIT_NEVER && request_read_wait(rq, &p)) || request_no_more_params(rq, &p)) {
         request_problem(rq, &p);
         return;
     }
@@ -390,24 +395,27 @@ static void change_one(struct request *rq, enum change_kind kind, bool may_wait,
             return;
         }
     }
+    if (wait == WAIT_FROM_COMMIT && rq->wait_us > 0 && !request_may_wait(rq))
+        return;
     struct change *c = request_change(rq, kind);
     if (!c)
         return;
     c->one.job.id = rq->id;
-    request_commit(rq, may_wait ? &rq->id : NULL, then);
+    request_commit(rq, wait == WAIT_FROM_NOW ? &rq->id : NULL, then);
 }
 
 void api_jobs_cancel(struct request *rq)
 {
-    change_one(rq, CHANGE_CANCEL, true, cancelled);
+    change_one(rq, CHANGE_CANCEL, WAIT_FROM_NOW, cancelled);
 }
 
 void api_jobs_retry(struct request *rq)
 {
-    change_one(rq, CHANGE_RETRY, true, retried);
+    /* its last end is on disk, but may not have been told to those who wait: not for this one */
+    change_one(rq, CHANGE_RETRY, WAIT_FROM_COMMIT, retried);
 }
 
 void api_jobs_delete(struct request *rq)
 {
-    change_one(rq, CHANGE_DELETE, false, deleted);
+    change_one(rq, CHANGE_DELETE, WAIT_NEVER, deleted);
 }
