@@ -308,6 +308,7 @@ START_TEST(a_pool_grows_and_shrinks_under_running_jobs)
     eventually(has_workers(s, 3), LONG_MS);
     ck_assert_int_eq(pool_figure(s, "workers"), 3);
     ck_assert_int_eq(stat_of(s, "workers.total"), 3);
+    eventually(stat_of(s, "workers.busy") == 3, LONG_MS); /* a moment later than it is written */
 
     reload(s, held_conf(1));
     eventually(pool_figure(s, "workers") == 1, LONG_MS);

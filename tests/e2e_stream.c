@@ -167,7 +167,7 @@ END_TEST
 
 START_TEST(a_kill_costs_no_line_and_doubles_none)
 {
-    struct server *s = server_new(NULL, NULL);
+    struct server *s = server_new("[server]\nmax_attempts = 10\n", NULL); /* a kill costs one */
     char *all = lines(0, LINES), *others = lines(1, LINES + 1);
     char path[100], *group = NULL;
     size_t len = strlen(all);
