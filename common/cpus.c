@@ -110,6 +110,11 @@ unsigned cpus_usable(void)
     return cpus_allowed(&all) == 0 ? cpus_count(&all) : 1;
 }
 
+unsigned cpus_by_quota(unsigned cpus, unsigned quota)
+{
+    return quota > 0 && quota < cpus ? quota : cpus;
+}
+
 int cpus_bind(const struct cpus *set)
 {
     cpu_set_t want;

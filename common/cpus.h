@@ -26,6 +26,8 @@ bool cpus_within(const struct cpus *set, const struct cpus *all);
 /* Where the calling thread may run. 0, or an errno. */
 int cpus_allowed(struct cpus *out);
 unsigned cpus_usable(void); /* how many these are; 1 where that cannot be told */
+/* So many CPUs, or fewer by a quota of the time of so many; 0: there is none. */
+unsigned cpus_by_quota(unsigned cpus, unsigned quota);
 /* Binds the calling thread and all that it starts from now on. 0, or an errno. */
 int cpus_bind(const struct cpus *set);
 

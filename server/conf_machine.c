@@ -118,9 +118,7 @@ static void find_cgroup(struct machine *m)
 {
     _Static_assert(sizeof(m->cgroup) == CGROUP_PATH, "a path of cgroup.h");
     m->cpu_quota = cgroup_cpu_quota_here();
-    m->cores = cpus_usable();
-    if (m->cpu_quota && m->cpu_quota < m->cores)
-        m->cores = m->cpu_quota;
+    m->cores = cpus_by_quota(cpus_usable(), m->cpu_quota);
     const char *lacks = cgroup_begin(m->cgroup);
     snprintf(m->cgroup_why, sizeof(m->cgroup_why), "%s", lacks ? lacks : "");
 }

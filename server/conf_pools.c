@@ -152,11 +152,8 @@ int pools_set(struct taskdefs *d, const char *pool, const char *name, const char
 /* One for each CPU that it may use, or of which it has the time. */
 static uint32_t cores(const struct pooldef *p)
 {
-    unsigned n = cpus_count(&p->affinity), quota = cgroup_cpu_quota_here();
-    if (n == 0)
-        n = cpus_usable();
-    if (quota > 0 && quota < n)
-        n = quota;
+    unsigned bound = cpus_count(&p->affinity),
+             n = cpus_by_quota(bound ? bound : cpus_usable(), cgroup_cpu_quota_here());
     return n < 1 ? 1 : n > SLOTS_MAX ? SLOTS_MAX : n;
 }
 

@@ -69,8 +69,16 @@ START_TEST(a_thread_is_bound)
 }
 END_TEST
 
+START_TEST(a_quota_makes_fewer)
+{
+    ck_assert_uint_eq(cpus_by_quota(8, 0), 8);
+    ck_assert_uint_eq(cpus_by_quota(8, 3), 3);
+    ck_assert_uint_eq(cpus_by_quota(2, 3), 2);
+}
+END_TEST
+
 int main(void)
 {
     return SUITE("cpus", NULL, NULL, lists_and_ranges, what_is_no_list, the_longest_text_fits,
-                 a_thread_is_bound);
+                 a_thread_is_bound, a_quota_makes_fewer);
 }

@@ -1,8 +1,8 @@
 /*
- * fuzz_head.c - libFuzzer: any head of a request, given as the library gives it: METHOD, VERSION,
- * TARGET and NAME:VALUE, a line each. The guard lets through no head that two readers could
- * understand in two ways, or that comes from elsewhere; what handlers read of the target and of the
- * headers then keeps its limits.
+ * fuzz_head.c - libFuzzer: any head of a request, given as the library gives it: METHOD, VERSION, TARGET
+ * and NAME:VALUE, a line each. The guard lets through no head that two readers could understand in two
+ * ways, or that comes from elsewhere; what handlers read of the target and of the headers then keeps its
+ * limits.
  */
 #include "../../common/err.h"
 #include "../../common/log.h"
