@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "err.h"
+#include "word.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -102,30 +103,42 @@ int64_t id_time_us(const struct id *id)
     return (int64_t)(id_key(id) >> 12) * US_PER_MS;
 }
 
-/* One more than the value of each hex digit; 0: it is none. */
-static const uint8_t hex_digit[256] = {
-    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
-    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
-    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
-};
+/* Eight hex digits of either case, the first in x's lowest byte, as four bytes. */
+static bool read_hex(uint8_t out[4], uint64_t x)
+{
+    if (x & WORD_HIGH)
+        return false;
+    uint64_t lower = x | WORD_ONES * 0x20;
+    uint64_t digit = word_from(x, '0') & ~word_from(x, '9' + 1);
+    uint64_t letter = word_from(lower, 'a') & ~word_from(lower, 'f' + 1);
+    if (((digit | letter) & WORD_HIGH) != WORD_HIGH)
+        return false;
+    uint64_t value = (x & WORD_ONES * 0x0f) + ((letter & WORD_HIGH) >> 7) * 9;
+    value = value << 4 | value >> 8; /* each second byte: its digit and the next */
+    for (int i = 0; i < 4; i++)
+        out[i] = (uint8_t)(value >> 16 * i);
+    return true;
+}
 
 bool id_parse(struct id *out, const char *text, size_t len)
 {
+    static const char dashes[] = {8, 13, 18, 23};
+    struct id id;
     if (len != ID_TEXT - 1)
         return false;
-    struct id id;
-    size_t n = 0;
-    for (size_t i = 0; i < len;) {
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-            if (text[i++] != '-')
-                return false;
-            continue;
-        }
-        unsigned hi = hex_digit[(unsigned char)text[i]], lo = hex_digit[(unsigned char)text[i + 1]];
-        if (!hi || !lo)
+    for (size_t i = 0; i < sizeof(dashes); i++) {
+        if (text[(size_t)dashes[i]] != '-')
             return false;
-        id.b[n++] = (uint8_t)((hi - 1) << 4 | (lo - 1));
-        i += 2;
+    }
+    char digits[32]; /* those between the dashes, together */
+    memcpy(digits, text, 8);
+    memcpy(digits + 8, text + 9, 4);
+    memcpy(digits + 12, text + 14, 4);
+    memcpy(digits + 16, text + 19, 4);
+    memcpy(digits + 20, text + 24, 12);
+    for (size_t i = 0; i < 4; i++) {
+        if (!read_hex(id.b + 4 * i, word_at(digits + 8 * i)))
+            return false;
     }
     if (id.b[6] >> 4 != 7 || id.b[8] >> 6 != 2)
         return false;

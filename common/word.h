@@ -30,6 +30,12 @@ static inline uint64_t word_below(uint64_t x, unsigned n)
     return (x - WORD_ONES * n) & ~x;
 }
 
+/* Bytes of at least n, 1 to 0x80: true of each byte, if none of them has its high bit. */
+static inline uint64_t word_from(uint64_t x, unsigned n)
+{
+    return x + WORD_ONES * (0x80 - n);
+}
+
 static inline uint64_t word_equal(uint64_t x, unsigned char c)
 {
     return word_below(x ^ WORD_ONES * c, 1);

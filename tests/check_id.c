@@ -66,6 +66,38 @@ START_TEST(refuses)
 }
 END_TEST
 
+static int digit(int c)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+    const char *at = c ? strchr(digits, c) : NULL;
+    return !at ? -1 : at - digits < 16 ? (int)(at - digits) : (int)(at - digits) - 6;
+}
+
+START_TEST(each_byte_at_each_place)
+{
+    static const char plain[] = "01234567-89ab-7def-8123-456789abcdef";
+    char text[ID_TEXT], again[ID_TEXT];
+    for (size_t at = 0; at < ID_TEXT - 1; at++) {
+        for (int byte = 0; byte < 256; byte++) {
+            struct id id;
+            bool dash = plain[at] == '-';
+            bool fine = dash       ? byte == '-'
+                        : at == 14 ? byte == '7'
+                        : at == 19 ? digit(byte) >= 8 && digit(byte) <= 11
+                                   : digit(byte) >= 0;
+            memcpy(text, plain, sizeof(text));
+            text[at] = (char)byte;
+            ck_assert_msg(id_parse(&id, text, ID_TEXT - 1) == fine, "%02x at %zu", byte, at);
+            if (!fine || dash)
+                continue;
+            text[at] = "0123456789abcdef"[digit(byte)];
+            id_format(&id, again);
+            ck_assert_str_eq(again, text);
+        }
+    }
+}
+END_TEST
+
 START_TEST(key_and_tail_make_the_id)
 {
     static const uint64_t keys[] = {
@@ -174,7 +206,7 @@ END_TEST
 
 int main(void)
 {
-    return SUITE("id", NULL, NULL, form, upper_case_is_read, refuses, key_and_tail_make_the_id,
-                 keys_grow_when_the_clock_steps_back, the_floor_holds, no_key_twice_among_threads,
-                 a_child_has_random_bits_of_its_own);
+    return SUITE("id", NULL, NULL, form, upper_case_is_read, refuses, each_byte_at_each_place,
+                 key_and_tail_make_the_id, keys_grow_when_the_clock_steps_back, the_floor_holds,
+                 no_key_twice_among_threads, a_child_has_random_bits_of_its_own);
 }

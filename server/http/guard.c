@@ -44,31 +44,32 @@ static bool is_token(const char *text, size_t len)
     return len > 0 && all_of(tchar, text, len);
 }
 
-/* How many of the first bytes are surely plain, eight at a time: visible ASCII but # % and the
- * backslash. */
-static size_t plain_target(const char *target, size_t len)
+/* Which bytes of a target are to be looked at: all but visible ASCII without # % and the backslash.
+ */
+static uint64_t marks_of_target(uint64_t x)
 {
-    size_t at = 0;
-    for (; len - at >= 8; at += 8) {
-        uint64_t x = word_at(target + at);
-        if ((x | word_below(x, 0x21) | word_equal(x, 0x7f) | word_equal(x, '#') |
-             word_equal(x, '%') | word_equal(x, '\\')) &
-            WORD_HIGH)
-            break;
-    }
-    return at;
+    return x | word_below(x, 0x21) | word_equal(x, 0x7f) | word_equal(x, '#') | word_equal(x, '%') |
+           word_equal(x, '\\');
 }
 
-/* The same of a header's value: no control bytes. */
-static size_t plain_value(const char *value, size_t len)
+/* Of a header's value: control bytes. */
+static uint64_t marks_of_value(uint64_t x)
+{
+    return word_below(x, 0x20) | word_equal(x, 0x7f);
+}
+
+/* How many of the first bytes are surely not marked: looked at eight at a time, the last of them
+ * with some before them once more. */
+static inline size_t unmarked(uint64_t (*marks)(uint64_t), const char *text, size_t len)
 {
     size_t at = 0;
-    for (; len - at >= 8; at += 8) {
-        uint64_t x = word_at(value + at);
-        if ((word_below(x, 0x20) | word_equal(x, 0x7f)) & WORD_HIGH)
-            break;
+    if (len < sizeof(uint64_t))
+        return 0;
+    for (; len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        if (marks(word_at(text + at)) & WORD_HIGH)
+            return at;
     }
-    return at;
+    return marks(word_at(text + len - sizeof(uint64_t))) & WORD_HIGH ? at : len;
 }
 
 static bool is_hex(char c)
@@ -115,7 +116,7 @@ static int check_target(struct guard *g, const char *target)
     g->memory = memory_of(target, len);
     if (len > GUARD_TARGET_MAX)
         return too_long(&g->problem, len);
-    for (const char *p = target + plain_target(target, len); *p; p++) {
+    for (const char *p = target + unmarked(marks_of_target, target, len); *p; p++) {
         unsigned char c = (unsigned char)*p;
         if (c <= 0x20 || c >= 0x7f || c == '#' || c == '\\')
             return problem_set(&g->problem, ERR_BAD_REQUEST,
@@ -220,7 +221,7 @@ int guard_header(struct guard *g, const char *name, size_t nlen, const char *val
     g->memory += nlen + vlen + 4 + GUARD_RECORD;
     if (!is_token(name, nlen))
         return problem_set(&g->problem, ERR_BAD_REQUEST, "a header's name is not a token");
-    for (size_t i = plain_value(value, vlen); i < vlen; i++) {
+    for (size_t i = unmarked(marks_of_value, value, vlen); i < vlen; i++) {
         unsigned char c = (unsigned char)value[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f)
             return problem_set(&g->problem, ERR_BAD_REQUEST, "a header has a control byte");
@@ -258,6 +259,19 @@ int guard_header(struct guard *g, const char *name, size_t nlen, const char *val
     return 0;
 }
 
+/* Most requests of a thread name the same. */
+static bool is_ipv4(const char *host)
+{
+    static _Thread_local char last[INET_ADDRSTRLEN]; /* that was one */
+    unsigned char address[4];
+    if (last[0] && strcmp(host, last) == 0)
+        return true;
+    if (inet_pton(AF_INET, host, address) != 1)
+        return false;
+    snprintf(last, sizeof(last), "%s", host);
+    return true;
+}
+
 /* A name that a page of another site can make resolve to this machine (DNS rebinding) is not one of
  * these. */
 static bool host_is_ours(const struct guard *g)
@@ -265,7 +279,7 @@ static bool host_is_ours(const struct guard *g)
     unsigned char address[16];
     char bare[64];
     size_t len = strlen(g->host);
-    if (strcasecmp(g->host, "localhost") == 0 || inet_pton(AF_INET, g->host, address) == 1)
+    if (is_ipv4(g->host) || strcasecmp(g->host, "localhost") == 0)
         return true;
     if (g->listen_host && strcasecmp(g->host, g->listen_host) == 0)
         return true;

@@ -55,19 +55,18 @@ static bool matches(const char *pattern, const char *path, struct route_part *pa
 int route_find(enum method method, const char *path, const struct route **route,
                struct route_part *part)
 {
-    int err = -ERR_NOT_FOUND;
     for (size_t i = 0; i < route_count; i++) {
-        struct route_part found;
-        if (!matches(route_table[i].pattern, path, &found))
-            continue;
-        if (route_table[i].method == method) {
+        if (route_table[i].method == method && matches(route_table[i].pattern, path, part)) {
             *route = &route_table[i];
-            *part = found;
             return 0;
         }
-        err = -ERR_BAD_METHOD;
     }
-    return err;
+    struct route_part ignored;
+    for (size_t i = 0; i < route_count; i++) {
+        if (matches(route_table[i].pattern, path, &ignored))
+            return -ERR_BAD_METHOD;
+    }
+    return -ERR_NOT_FOUND;
 }
 
 bool route_is_admin(const struct route *route)
