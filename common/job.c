@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +20,25 @@ static const struct {
 #undef STATE
 };
 
+void job_error_clear(struct job_error *e)
+{
+    e->signal = 0;
+    e->exit_code = -1;
+    e->code[0] = e->message[0] = 0;
+}
+
 void job_init(struct job *job)
 {
-    memset(job, 0, sizeof(*job));
-    job->error = JOB_ERROR_NONE;
+    memset(job, 0, offsetof(struct job, input_type));
+    job->input_type[0] = job->result_type[0] = job->backoff[0] = 0;
+    job_error_clear(&job->error);
+}
+
+void attempt_init(struct attempt *a)
+{
+    memset(a, 0, offsetof(struct attempt, result_type));
+    a->result_type[0] = 0;
+    job_error_clear(&a->error);
 }
 
 void job_release(struct job *job)
@@ -104,7 +120,7 @@ static void cut_at_boundary(char *text)
 
 void job_error_set(struct job_error *e, const char *code, const char *fmt, ...)
 {
-    *e = JOB_ERROR_NONE;
+    job_error_clear(e);
     snprintf(e->code, sizeof(e->code), "%s", code);
     va_list ap;
     va_start(ap, fmt);

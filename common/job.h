@@ -38,13 +38,15 @@ enum job_state {
 
 /* What an attempt or a job failed of. `code` is one of job_error_* below or the task's own word. */
 struct job_error {
-    char code[JOB_ERROR_CODE_MAX + 1]; /* empty: no error */
-    char message[JOB_ERROR_TEXT_MAX + 1];
     int signal;    /* > 0 where a signal ended it */
     int exit_code; /* >= 0 where an exit status ended it; -1 where none did */
+    char code[JOB_ERROR_CODE_MAX + 1]; /* empty: no error */
+    char message[JOB_ERROR_TEXT_MAX + 1];
 };
 
 #define JOB_ERROR_NONE ((struct job_error){.exit_code = -1})
+/* The same of what is there, without writing all of it. */
+void job_error_clear(struct job_error *e);
 
 /* The durable half: what the store keeps. Strings are owned by the struct. */
 struct job {
@@ -61,9 +63,6 @@ struct job {
     int64_t finished_us; /* when it was over, the processes of a killed one dead */
     int64_t timeout_us;  /* per attempt; 0 = none */
     bool cancel_requested;
-    char input_type[JOB_TYPE_MAX + 1];  /* "" = application/json */
-    char result_type[JOB_TYPE_MAX + 1]; /* "" = application/json */
-    struct job_error error;
     int64_t expires_us;  /* not begun by then: expired; 0 = never */
     int64_t rank_us;     /* its place among the queued: the least runs first */
     int64_t worker;      /* process id of the last attempt's worker; 0 = not known */
@@ -72,7 +71,6 @@ struct job {
     bool run_anyway;     /* also when what it depends on did not succeed */
     bool gathers;        /* its input is made of what it depends on when it begins */
     struct id group;     /* nil: none */
-    char backoff[JOB_BACKOFF_MAX + 1]; /* its own, in backoff.h's form; "" = the task's */
     char concurrency_key[JOB_CONCURRENCY_KEY_MAX + 1];
     char traceparent[JOB_TRACE_MAX + 1]; /* W3C Trace Context; "" = none */
     char owner[JOB_TASK_MAX + 1]; /* name of the token that submitted it; "" = there were no tokens */
@@ -88,9 +86,15 @@ struct job {
     size_t input_size;
     size_t result_size;
     bool has_result;
+
+    /* The longer texts are the last: job_init() writes only their first bytes. */
+    char input_type[JOB_TYPE_MAX + 1];  /* "" = application/json */
+    char result_type[JOB_TYPE_MAX + 1]; /* "" = application/json */
+    char backoff[JOB_BACKOFF_MAX + 1];  /* its own, in backoff.h's form; "" = the task's */
+    struct job_error error;
 };
 
-void job_init(struct job *job);    /* all zero, exit_code -1 */
+void job_init(struct job *job);    /* all zero, exit_code -1, texts empty */
 void job_release(struct job *job); /* frees what it owns */
 
 const char *job_state_name(enum job_state state);
@@ -142,11 +146,12 @@ struct attempt {
     int64_t worker;     /* process id; 0: not known */
     int64_t started_us; /* wall */
     int64_t finished_us;
-    struct job_error error;
-    char result_type[JOB_TYPE_MAX + 1];
     struct buf result;
+    char result_type[JOB_TYPE_MAX + 1];
+    struct job_error error;
 };
 
+void attempt_init(struct attempt *a); /* all zero, exit_code -1, texts empty */
 void attempt_release(struct attempt *a);
 
 #endif

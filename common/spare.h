@@ -20,7 +20,7 @@ struct spares {
 };
 #define SPARES_INIT(bytes) {.lock = PTHREAD_MUTEX_INITIALIZER, .size = (bytes)}
 
-void *spare_take(struct spares *s);             /* zeros; NULL: out of memory */
+void *spare_take(struct spares *s);             /* what is in it is not known; NULL: out of memory */
 void spare_give(struct spares *s, void *spare); /* NULL is legal */
 
 #endif

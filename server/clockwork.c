@@ -59,8 +59,9 @@ static int last_runs(const struct schedule *g, bool *runs)
 static int make_job(const struct schedule *g, struct new_job *n, int64_t run_at_us, int64_t now_us)
 {
     struct job *job = &n->job;
-    *n = (struct new_job){.asked_delay_us = -1, .task_index = (uint32_t)task_index(g->job.task)};
-    job_init(job);
+    new_job_init(n);
+    n->asked_delay_us = -1;
+    n->task_index = (uint32_t)task_index(g->job.task);
     int err = id_new(&job->id);
     if (err)
         return err;

@@ -37,7 +37,8 @@ static struct spares claims = SPARES_INIT(sizeof(struct claim));
 
 struct claim *claim_new(void)
 {
-    return spare_take(&claims);
+    struct claim *c = spare_take(&claims);
+    return c ? memset(c, 0, sizeof(*c)) : NULL;
 }
 
 void claim_free(struct claim *c)

@@ -21,8 +21,10 @@
 struct finish *outcome_new(const struct claim *c, enum attempt_end end)
 {
     struct finish *f = finish_new();
-    if (!f)
+    if (!f) {
         f = must_calloc(sizeof(*f), "the outcome of a job cannot be kept");
+        attempt_init(&f->attempt);
+    }
     f->work.kind = CHANGE_FINISH;
     f->ahead = c->ahead;
     f->attempt.job = c->job;
@@ -30,7 +32,6 @@ struct finish *outcome_new(const struct claim *c, enum attempt_end end)
     f->attempt.number = c->attempt;
     f->attempt.group_key = c->group_key;
     f->attempt.end = end;
-    f->attempt.error = JOB_ERROR_NONE;
     f->attempt.finished_us = clock_wall_us();
     return f;
 }

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <semaphore.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -69,7 +70,12 @@ static struct spares finishes = SPARES_INIT(sizeof(struct finish));
 
 struct finish *finish_new(void)
 {
-    return spare_take(&finishes);
+    struct finish *f = spare_take(&finishes);
+    if (!f)
+        return NULL;
+    memset(f, 0, offsetof(struct finish, attempt));
+    attempt_init(&f->attempt);
+    return f;
 }
 
 void finish_free(struct finish *f)
@@ -77,6 +83,19 @@ void finish_free(struct finish *f)
     if (f)
         attempt_release(&f->attempt);
     spare_give(&finishes, f);
+}
+
+void new_job_init(struct new_job *n)
+{
+    memset(n, 0, offsetof(struct new_job, job));
+    job_init(&n->job);
+}
+
+void change_init(struct change *c, enum change_kind kind)
+{
+    memset(c, 0, offsetof(struct change, one));
+    c->work.kind = kind;
+    new_job_init(&c->one);
 }
 
 void change_release(struct change *c)
@@ -103,12 +122,11 @@ static void drop_change(struct change *c)
 
 struct change *writer_own_change(enum change_kind kind)
 {
-    struct change *c = calloc(1, sizeof(*c));
+    struct change *c = malloc(sizeof(*c));
     if (!c)
         return NULL;
-    c->work.kind = kind;
+    change_init(c, kind);
     c->done = drop_change;
-    job_init(&c->one.job);
     return c;
 }
 

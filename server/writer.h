@@ -52,7 +52,6 @@ struct work {
 
 /* A job of a submission, and what goes with it. */
 struct new_job {
-    struct job job;      /* as submitted; belongs to the change */
     int64_t asked_run_at_us, asked_delay_us; /* as the client said it: 0, and -1, where it did not */
     int64_t asked_expires_us; /* as job.expires_us and job.max_attempts at first: a retry changes those */
     uint32_t asked_attempts;
@@ -67,7 +66,9 @@ struct new_job {
     uint32_t ref; /* the submitter's: 1 + its place among the names of a batch; 0: it has none */
     size_t number; /* the submitter's: its place in a batch, or its line */
     bool replayed, duplicate; /* out: nothing was stored, `job` is the one that was there */
+    struct job job; /* as submitted; belongs to the change. The last: see job_init() */
 };
+void new_job_init(struct new_job *n); /* all zero, and its job by job_init() */
 
 /* A remote worker asks for jobs. */
 struct lease_ask {
@@ -102,11 +103,6 @@ void lease_end_free(struct lease_end *e);
 struct change {
     struct work work;
     void (*done)(struct change *c);
-
-    /* CHANGE_SUBMIT: in: one.job: id, state SCHEDULED or QUEUED, everything a job starts with, input; its
-     * task_id is filled by the writer. out: the job as kept, or that which was there.
-     * CHANGE_CANCEL, _RETRY, _DELETE: in: one.job.id; out: the job as it is now (_DELETE: its state). */
-    struct new_job one;
 
     /* CHANGE_BATCH: `group` is made with its first part (group.created_us > 0 and begin), and stays open
      * after a part with `more`. out: replayed_group with group.id: the key named another group. */
@@ -152,7 +148,13 @@ struct change {
     int err; /* 0, or -ERR_KEY_REUSED, -ERR_FORGOTTEN, -ERR_NO_JOB, -ERR_CONFLICT, -ERR_UNKNOWN_DEPENDENCY,
               * -ERR_NOT_UNIQUE, -ERR_STORE_FULL, … */
     struct id which; /* of -ERR_UNKNOWN_DEPENDENCY, -ERR_NOT_UNIQUE, and -ERR_FORGOTTEN */
+
+    /* CHANGE_SUBMIT: in: one.job: id, state SCHEDULED or QUEUED, everything a job starts with, input; its
+     * task_id is filled by the writer. out: the job as kept, or that which was there.
+     * CHANGE_CANCEL, _RETRY, _DELETE: in: one.job.id; out: the job as it is now (_DELETE: its state). */
+    struct new_job one; /* the last: see change_init() */
 };
+void change_init(struct change *c, enum change_kind kind); /* all zero, and `one` by new_job_init() */
 void change_release(struct change *c); /* frees what it holds, not itself */
 
 /* Any thread. Takes the change on 0; on -ERR_OVERLOADED or -ERR_DRAINING it stays the caller's and
@@ -197,14 +199,14 @@ void claim_free(struct claim *c);
 
 struct finish {
     struct work work;
-    struct attempt attempt;
     bool succeeded; /* the job did, by it; the writer's */
     struct change *change; /* the writer's: the submission of its job, written with it; NULL: it was before */
     uint32_t ahead; /* of its claim */
     uint32_t pool;
     uint32_t credit; /* jobs that this pool can take once this one is over: claimed in the same commit */
+    struct attempt attempt; /* the last: see attempt_init() */
 };
-struct finish *finish_new(void); /* zeros; NULL: out of memory */
+struct finish *finish_new(void); /* zeros and texts that are empty; NULL: out of memory */
 void finish_free(struct finish *f);
 /* Takes the list (heap), linked by work.node.next, in every case. NULL: none. */
 void writer_finish(struct finish *list);

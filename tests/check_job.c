@@ -5,6 +5,7 @@
 #include "suite.h"
 
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 
 /* The moves as the design tells them, apart from job.def: a change there must be meant. */
@@ -160,6 +161,32 @@ START_TEST(errors_are_told)
 }
 END_TEST
 
+/* What was there before is not seen, though not all of it is overwritten. */
+START_TEST(a_new_job_has_nothing)
+{
+    static struct job job;
+    static struct attempt attempt;
+    static const char zeros[sizeof(job)];
+    memset(&job, 'x', sizeof(job));
+    job_init(&job);
+    ck_assert_mem_eq(&job, zeros, offsetof(struct job, input_type));
+    ck_assert_str_eq(job.input_type, "");
+    ck_assert_str_eq(job.result_type, "");
+    ck_assert_str_eq(job.backoff, "");
+    memset(&attempt, 'x', sizeof(attempt));
+    attempt_init(&attempt);
+    ck_assert_mem_eq(&attempt, zeros, offsetof(struct attempt, result_type));
+    ck_assert_str_eq(attempt.result_type, "");
+    const struct job_error *const errors[] = {&job.error, &attempt.error};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_str_eq(errors[i]->code, "");
+        ck_assert_str_eq(errors[i]->message, "");
+        ck_assert_int_eq(errors[i]->signal, 0);
+        ck_assert_int_eq(errors[i]->exit_code, -1);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("job");
@@ -172,6 +199,7 @@ int main(void)
     tcase_add_test(t, errors_are_cut_at_a_boundary);
     tcase_add_test(t, short_errors_stay);
     tcase_add_test(t, errors_are_told);
+    tcase_add_test(t, a_new_job_has_nothing);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

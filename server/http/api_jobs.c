@@ -16,6 +16,7 @@
 #include "../conf.h"
 #include "../reader.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +67,9 @@ bool jobs_read_id(struct request *rq)
 void json_accepted(struct buf *out, const struct new_job *asked, const struct job *kept,
                    const char *input, size_t input_len)
 {
-    struct job job = *kept; /* owns nothing: for telling only */
+    struct job job; /* owns nothing: for telling only */
+    memcpy(&job, kept, offsetof(struct job, error));
+    job_error_clear(&job.error);
     job.run_at_us = submit_due(asked, job.created_us);
     job.state = submit_state(asked, job.created_us);
     job.expires_us = asked->asked_expires_us;
@@ -80,7 +83,6 @@ void json_accepted(struct buf *out, const struct new_job *asked, const struct jo
     job.started_us = job.finished_us = job.worker = 0;
     job.cancel_requested = job.has_result = false;
     job.result = BUF_INIT;
-    job.error = JOB_ERROR_NONE;
     job.input = BUF_INIT;
     if (input && job.input_size <= http_conf->inline_max && job.input_size > 0) {
         job.input.data = (char *)(uintptr_t)input; /* only read */
@@ -243,7 +245,8 @@ static void submitted(struct request *rq)
 void api_jobs_submit(struct request *rq)
 {
     bool raw = rq->route->body == BODY_RAW;
-    struct problem p = {0};
+    struct problem p;
+    p.err = 0;
     if (http_draining()) {
         request_error(rq, -ERR_DRAINING);
         return;
@@ -309,7 +312,8 @@ static void got(struct request *rq)
 
 void api_jobs_get(struct request *rq)
 {
-    struct problem p = {0};
+    struct problem p;
+    p.err = 0;
     if (!jobs_read_id(rq))
         return;
     if (request_read_wait(rq, &p) || request_no_more_params(rq, &p))
@@ -377,7 +381,8 @@ enum wait_from { WAIT_NEVER, WAIT_FROM_NOW, WAIT_FROM_COMMIT };
 static void change_one(struct request *rq, enum change_kind kind, enum wait_from wait,
                        void (*then)(struct request *rq))
 {
-    struct problem p = {0};
+    struct problem p;
+    p.err = 0;
     if (!jobs_read_id(rq))
         return;
     if ((wait != WAIT_NEVER && request_read_wait(rq, &p)) || request_no_more_params(rq, &p)) {

@@ -490,6 +490,7 @@ struct request *request_new(struct MHD_Connection *mhd, const char *target)
     struct request *rq = spare_take(&spare_requests);
     if (!rq || !info || !info->socket_context)
         goto free_request;
+    memset(rq, 0, sizeof(*rq));
     rq->header_bits = ALL_HEADERS;
     rq->mhd = mhd;
     rq->conn = info->socket_context;

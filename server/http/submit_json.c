@@ -62,7 +62,7 @@ int submit_charge(size_t cost, struct problem *p)
 
 int submit_check_whole(const char *body, size_t len, struct problem *p)
 {
-    struct jsonscan_look look = {0};
+    struct jsonscan_look look;
     json_error_t e;
     json_t *root = NULL;
     look.plain = false; /* clang-tidy cannot see that it is set where there is no error */

@@ -112,8 +112,7 @@ static struct new_job *next_item(struct submit_lines *l, struct change *c)
         l->cap = more;
     }
     struct new_job *n = &c->items[c->items_count++];
-    *n = (struct new_job){0};
-    job_init(&n->job);
+    new_job_init(n);
     return n;
 }
 

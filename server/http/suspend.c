@@ -338,9 +338,8 @@ struct change *request_change(struct request *rq, enum change_kind kind)
         return NULL;
     }
     own->rq = rq;
-    own->change.work.kind = kind;
+    change_init(&own->change, kind);
     own->change.done = on_committed;
-    job_init(&own->change.one.job);
     rq->change = &own->change;
     return rq->change;
 }
