@@ -1,9 +1,11 @@
 /*
  * floors.c - what this machine and the libraries allow, with nothing of jobmill in between.
  *
- *   floors http [THREADS]     an empty libmicrohttpd handler (epoll, one thread if none are told):
+ *   floors http [T [MEMORY]]  an empty libmicrohttpd handler (epoll, one thread if none are told):
  *                             /suspended, /json and /same are less empty; prints "listening on
- *                             PORT", ends at end of file on standard input
+ *                             PORT", ends at end of file on standard input. MEMORY: bytes of a
+ *                             connection, which the library clears one and a half times a request;
+ *                             else as many as the service gives it (head_memory)
  *   floors sqlite DIR N S     bare group commit: N inserts of 200 bytes a transaction, WAL and
  *                             FULL, S seconds
  *   floors socketpair S       round trips of 200 bytes with one forked process, S seconds
@@ -30,6 +32,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#define HEAD_MEMORY 16384 /* the service's default, see server/conf.def */
 
 static int64_t now_ns(void)
 {
@@ -201,15 +205,15 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *conn, const char
     return ok;
 }
 
-static int http(unsigned threads)
+static int http(unsigned threads, size_t memory)
 {
     struct sockaddr_in a = {.sin_family = AF_INET};
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     struct MHD_Daemon *d = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, answer, NULL,
         MHD_OPTION_SOCK_ADDR, &a, MHD_OPTION_CONNECTION_LIMIT, 16000u,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192, MHD_OPTION_NOTIFY_COMPLETED, completed,
-        NULL, threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+        threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, MHD_OPTION_END);
     pthread_t resumer;
     if (!d || !make_same() || pthread_create(&resumer, NULL, resume, NULL) != 0)
         return fail("libmicrohttpd");
@@ -425,8 +429,9 @@ static int primes(const char *object, const char *limit, int processes, int repe
 
 int main(int argc, char **argv)
 {
-    if ((argc == 2 || argc == 3) && strcmp(argv[1], "http") == 0)
-        return http(argc == 3 ? (unsigned)atoi(argv[2]) : 1);
+    if (argc >= 2 && argc <= 4 && strcmp(argv[1], "http") == 0)
+        return http(argc > 2 ? (unsigned)atoi(argv[2]) : 1,
+                    argc > 3 ? (size_t)atol(argv[3]) : HEAD_MEMORY);
     if (argc == 5 && strcmp(argv[1], "sqlite") == 0)
         return sqlite(argv[2], atoi(argv[3]), atof(argv[4]));
     if (argc == 3 && strcmp(argv[1], "socketpair") == 0)

@@ -64,8 +64,9 @@ class Service:
                 s.process.wait()
 
 
-def floor_http(threads=1):
-    return Service([FLOORS, "http", str(threads)], stdin=subprocess.PIPE)
+def floor_http(threads=1, memory=16384):
+    """memory: bytes of a connection; by default as many as the service's head_memory is."""
+    return Service([FLOORS, "http", str(threads), str(memory)], stdin=subprocess.PIPE)
 
 
 def jobmill(data, workers=2, extra=()):
@@ -210,6 +211,8 @@ class Round:
         self.seconds, self.data, self.limit, self.polls, self.figures = seconds, data, limit, polls, figures
         self.floor = floor_http()
         self.pool = floor_http(2)  # for what is parsed: better with 256 connections, and no worse with 64
+        self.spare, self.spare_pool = floor_http(1, 8192), floor_http(2, 8192)  # with as little as head_memory may be
+        self.ample, self.ample_pool = floor_http(1, 32768), floor_http(2, 32768)  # with the library's own default
         self.service = jobmill(os.path.join(data, "store"))
         self.port = self.service.port
 
@@ -241,6 +244,9 @@ class Round:
             whole: self.emptied(conns, "POST", "/v1/jobs?wait=30", SUBMIT),
             "durable submissions to a paused task" + at: lambda s: queued(self.port, conns, s),
         }
+        if conns == 64:
+            for kib, p in (8, self.spare_pool.port), (32, self.ample_pool.port):
+                cases["floor: POST of a small JSON, %d KiB%s" % (kib, at)] = lambda s, p=p: load(p, conns, s, "POST", "/json", SUBMIT)
         told = in_turns(self.seconds, cases)
         self.note_all(told, (submitted, whole))
         return told
@@ -272,6 +278,8 @@ class Round:
         alone, same, among = "polls, 64 connections", "polls answered 304, 64 connections", "polls among long-polls, 64 connections"
         self.note_all(in_turns(self.seconds, {
             "floor: empty GET, 64 connections": lambda s: load(self.floor.port, 64, s, "GET", "/"),
+            "floor: empty GET, 8 KiB, 64 connections": lambda s: load(self.spare.port, 64, s, "GET", "/"),
+            "floor: empty GET, 32 KiB, 64 connections": lambda s: load(self.ample.port, 64, s, "GET", "/"),
             "floor: GET of the same answer, 64 connections": lambda s: load(self.floor.port, 64, s, "GET", "/same"),
             alone: lambda s: load(self.port, 64, s, "GET", path),
             same: lambda s: load(self.port, 64, s, "GET", path, "", tag),
@@ -306,7 +314,7 @@ class Round:
         self.bare()
         self.polled()
         self.computed()
-        for s in (self.service, self.floor, self.pool):
+        for s in (self.service, self.floor, self.pool, self.spare, self.spare_pool, self.ample, self.ample_pool):
             s.stop()
 
 
@@ -319,12 +327,16 @@ RATIOS = [
     ("durable submissions / POST of a small JSON, 64", "durable submissions, 64 connections /s", "floor: POST of a small JSON, 64 connections /s", None, True, None),
     ("durable submissions / POST of a small JSON, 256", "durable submissions, 256 connections /s", "floor: POST of a small JSON, 256 connections /s", None, True, None),
     ("durable submissions to a paused task / POST of a small JSON, 64", "durable submissions to a paused task, 64 connections /s", "floor: POST of a small JSON, 64 connections /s", 0.60, True, None),
+    ("the same / POST of a small JSON with 8 KiB a connection, 64", "durable submissions to a paused task, 64 connections /s", "floor: POST of a small JSON, 8 KiB, 64 connections /s", None, True, None),
+    ("the same / POST of a small JSON with 32 KiB a connection, 64", "durable submissions to a paused task, 64 connections /s", "floor: POST of a small JSON, 32 KiB, 64 connections /s", None, True, None),
     ("durable submissions to a paused task / POST of a small JSON, 256", "durable submissions to a paused task, 256 connections /s", "floor: POST of a small JSON, 256 connections /s", 0.65, True, None),
     ("durable submissions / POST that is suspended and resumed, 64", "durable submissions, 64 connections /s", "floor: POST that is suspended and resumed, 64 connections /s", None, True, None),
     ("POST that is suspended and resumed / empty POST, 64", "floor: POST that is suspended and resumed, 64 connections /s", "floor: empty POST, 64 connections /s", None, True, None),
     ("whole jobs / empty POST, 64", "whole jobs, 64 connections /s", "floor: empty POST, 64 connections /s", 0.40, True, 0.32),
     ("whole jobs / POST of a small JSON, 64", "whole jobs, 64 connections /s", "floor: POST of a small JSON, 64 connections /s", 0.40, True, None),
     ("polls / empty GET, 64", "polls, 64 connections /s", "floor: empty GET, 64 connections /s", 0.85, True, 0.82),
+    ("polls / empty GET with 8 KiB a connection, 64", "polls, 64 connections /s", "floor: empty GET, 8 KiB, 64 connections /s", None, True, None),
+    ("polls / empty GET with 32 KiB a connection, 64", "polls, 64 connections /s", "floor: empty GET, 32 KiB, 64 connections /s", None, True, None),
     ("polls / GET of the same answer, 64", "polls, 64 connections /s", "floor: GET of the same answer, 64 connections /s", None, True, None),
     ("polls answered 304 / empty GET, 64", "polls answered 304, 64 connections /s", "floor: empty GET, 64 connections /s", None, True, None),
     ("polls among 10000 long-polls / polls alone, 64", "polls among long-polls, 64 connections /s", "polls, 64 connections /s", 0.95, True, None),
