@@ -93,7 +93,7 @@ class Quiet:
 
 
 def batch_seconds(service, jobs, limit, poller=None):
-    body = json.dumps({"jobs": [{"task": "primes", "input": {"limit": limit}, "max_attempts": 1}] * jobs})
+    body = json.dumps({"jobs": [{"task": "primes", "input": {"limit": limit}}] * jobs})
     quiet = Quiet(service, poller)
     group = run.call(service.port, "POST", "/v1/jobs/batch", body)[1]["id"]
     counts = run.call(service.port, "GET", "/v1/groups/%s?wait=300" % group)[1]

@@ -70,13 +70,18 @@ static bool pool_paused(uint32_t pool)
     return atomic_load_explicit(&w.queue[pool].paused, memory_order_relaxed);
 }
 
-/* A claim that the outcome would soon write over is not written (store.h). Not where limits count
- * what runs, not of jobs that take so long that their claims would be written by a commit of their
- * own, and not while nothing can be written: outcomes would pile up. */
+/* A claim that the outcome would soon write over is not written (store.h). One of a job that takes
+ * longer is written with the next commit that has anything else to write, which most often is that
+ * of the outcome of the job before it, as a job is claimed a little before its worker is free. Not
+ * where limits count what runs, and not while nothing can be written: outcomes would pile up. */
 static bool may_lend(uint32_t task)
 {
-    return !claims_limited(task) && !w.undone && w.usual_us[task] > 0 &&
-           w.usual_us[task] <= w.conf->run_ahead_us / LEND_FRACTION;
+    return !claims_limited(task) && !w.undone && w.usual_us[task] > 0 && w.conf->run_ahead_us > 0;
+}
+
+static bool is_short(uint32_t task)
+{
+    return w.usual_us[task] <= w.conf->run_ahead_us / LEND_FRACTION;
 }
 
 int64_t claims_lent_next_us(void)
@@ -85,11 +90,12 @@ int64_t claims_lent_next_us(void)
     return since == INT64_MAX ? since : since + w.conf->run_ahead_us;
 }
 
-int claims_lent_due(void)
+int claims_lent_due(const struct batch *b)
 {
-    int64_t now_us = clock_mono_us();
-    return claims_lent_next_us() <= now_us ? store_lent_due(w.store, now_us - w.conf->run_ahead_us)
-                                           : 0;
+    int64_t now_us = clock_mono_us(), next_us = claims_lent_next_us();
+    return next_us <= now_us || (b->count > 0 && next_us != INT64_MAX)
+               ? store_lent_due(w.store, now_us - w.conf->run_ahead_us, b->count > 0)
+               : 0;
 }
 
 void claims_learn_run(const struct attempt *a)
@@ -103,8 +109,9 @@ void claims_learn_run(const struct attempt *a)
     *usual = *usual > 0 ? *usual : 1;
 }
 
-/* Fills the pool's quotas; false: nothing can be claimed. */
-static bool quotas(uint32_t pool, uint32_t most)
+/* Fills the pool's quotas; false: nothing can be claimed. `writes`: there is a commit in any case.
+ */
+static bool quotas(uint32_t pool, uint32_t most, bool writes)
 {
     struct pool_queue *q = &w.queue[pool];
     int64_t now_us = clock_mono_us();
@@ -115,10 +122,12 @@ static bool quotas(uint32_t pool, uint32_t most)
         uint32_t task = q->tasks[i], id = w.task_ids[task];
         uint32_t per_key = w.defs->task[task].key_concurrency;
         bool ready = store_ready(w.store, id) > 0 && !is_paused(task);
+        bool lend = may_lend(task) && (!writes || is_short(task));
         q->quota[i] = (struct claim_quota){.task_id = id,
                                            .most = ready ? quota_of(task, most) : 0,
                                            .per_key = per_key ? per_key : 1,
-                                           .lent_us = may_lend(task) ? now_us : 0,
+                                           .lent_us = lend ? now_us : 0,
+                                           .lent_briefly = !is_short(task),
                                            .brief = true};
         any = any || q->quota[i].most > 0;
     }
@@ -176,7 +185,7 @@ bool claims_wait(void)
     if (atomic_load_explicit(&w.draining, memory_order_acquire))
         return false;
     for (uint32_t i = 0; i < w.defs->pools; i++) {
-        if (credit_left(NULL, i) > 0 && quotas(i, 1))
+        if (credit_left(NULL, i) > 0 && quotas(i, 1, false))
             return true;
     }
     return false;
@@ -191,7 +200,7 @@ bool claims_direct(const struct batch *b, const struct job *job, uint32_t task_i
            job->parents_count == 0 && !job->concurrency_key[0] && !job->gathers &&
            (!job->expires_us || job->expires_us > clock_wall_us()) &&
            !atomic_load_explicit(&w.draining, memory_order_acquire) && credit_left(b, pool) > 0 &&
-           !pool_paused(pool) && !is_paused(task_index) && !quotas(pool, 1) &&
+           !pool_paused(pool) && !is_paused(task_index) && !quotas(pool, 1, true) &&
            quota_of(task_index, 1) > 0;
 }
 
@@ -255,7 +264,7 @@ static int claim_for_pool(struct batch *b, uint32_t pool, int64_t now_us)
     int32_t credit;
     while ((credit = credit_left(b, pool)) > 0) {
         size_t want = credit < CLAIM_MAX ? (size_t)credit : CLAIM_MAX, n = 0;
-        if (!quotas(pool, (uint32_t)want))
+        if (!quotas(pool, (uint32_t)want, b->count > 0))
             return 0;
         int err = claims_from_store(b, q->quota, q->count, want, now_us, jobs, &n);
         for (size_t i = 0; i < n; i++) {

@@ -568,7 +568,7 @@ int steps_all(struct batch *b, int64_t now_us)
     if (!err)
         err = ahead_due(b);
     if (!err)
-        err = claims_lent_due();
+        err = claims_lent_due(b);
     if (!err)
         err = leases_expire(b, now_us);
     if (!err)

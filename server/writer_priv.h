@@ -105,7 +105,7 @@ void claims_came_back(struct batch *b, uint32_t task); /* one did not run: its t
 void claims_took(struct batch *b, uint32_t task_id); /* one of a remote task began */
 void claims_learn_run(const struct attempt *a); /* how long it took */
 int64_t claims_lent_next_us(void); /* mono: when the claim of a lent job is to be written; INT64_MAX: never */
-int claims_lent_due(void); /* writes them */
+int claims_lent_due(const struct batch *b); /* writes them, and those that wait for another thing to be written */
 
 /* ---- ahead.c ---- */
 int ahead_start(void);

@@ -24,7 +24,8 @@ static struct id add_key(uint32_t task, const char *key)
 /* Claims as a pool of these tasks does, one of each key; returns how many, and what it was told. */
 static size_t claim_of(uint32_t alphas, uint32_t betas, size_t want, struct id *ids, int *told)
 {
-    const struct claim_quota quota[] = {{alpha, alphas, 1, 0, false}, {beta, betas, 1, 0, false}};
+    const struct claim_quota quota[] = {{alpha, alphas, 1, 0, false, false},
+                                        {beta, betas, 1, 0, false, false}};
     struct job out[MOST];
     size_t n = 0;
     begin();
@@ -90,7 +91,8 @@ END_TEST
 START_TEST(a_transaction_passes_so_many_and_no_more)
 {
     for (int expires = 0; expires < 2; expires++) {
-        const struct claim_quota row = {alpha, 1, 1, 0, false}, quota = {beta, 1, 1, 0, false};
+        const struct claim_quota row = {alpha, 1, 1, 0, false, false},
+                                 quota = {beta, 1, 1, 0, false, false};
         struct job out[MOST];
         struct id ids[MOST];
         size_t n = 0, begun = 0;

@@ -13,7 +13,7 @@
 /* In the open transaction; of alpha alone. */
 static size_t lend(size_t want, int64_t at_us, struct job *out)
 {
-    const struct claim_quota quota = {alpha, UINT32_MAX, 1, at_us, true};
+    const struct claim_quota quota = {alpha, UINT32_MAX, 1, at_us, false, true};
     size_t n = 0;
     ck_assert_int_eq(store_claim(s, &quota, 1, want, 3000, out, &n), 0);
     return n;
@@ -217,7 +217,7 @@ START_TEST(what_is_undone_was_not)
     ck_assert_int_eq(store_lent_since_us(s), 200);
 
     begin(); /* its claim, undone */
-    ck_assert_int_eq(store_lent_due(s, 200), 0);
+    ck_assert_int_eq(store_lent_due(s, 200, false), 0);
     ck_assert_int_eq(store_rollback(s), 0);
     is(&id, JOB_QUEUED, 0);
     ck_assert_uint_eq(store_ready(s, alpha), 0);
@@ -235,7 +235,7 @@ START_TEST(after_a_while_its_claim_is_written)
     struct id first = lent_one(), second = add(alpha, JOB_QUEUED, 0);
     ck_assert_uint_eq(lend_again(), 1);
     begin();
-    ck_assert_int_eq(store_lent_due(s, 199), 0);
+    ck_assert_int_eq(store_lent_due(s, 199, false), 0);
     commit();
     is(&first, JOB_RUNNING, 1);
     is(&second, JOB_QUEUED, 0);
@@ -246,6 +246,50 @@ START_TEST(after_a_while_its_claim_is_written)
     begin();
     finish(&first, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
     finish(&second, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    commit();
+    recount();
+}
+END_TEST
+
+/* With the next thing that is written, and no sooner; also among others that are lent for longer.
+ */
+START_TEST(one_that_is_lent_briefly_is_written_with_others)
+{
+    const struct claim_quota quota = {alpha, 1, 1, 150, true, true};
+    struct id before = lent_one(), id = add(alpha, JOB_QUEUED, 0), after;
+    struct job out[2];
+    size_t n = 0;
+    begin();
+    ck_assert_int_eq(store_claim(s, &quota, 1, 1, 3000, out, &n), 0);
+    commit();
+    ck_assert_uint_eq(n, 1);
+    job_release(&out[0]);
+    after = add(alpha, JOB_QUEUED, 0);
+    ck_assert_uint_eq(lend_again(), 1);
+    begin();
+    ck_assert_int_eq(store_lent_due(s, 99, false), 0);
+    commit();
+    is(&id, JOB_QUEUED, 0);
+
+    begin(); /* undone */
+    ck_assert_int_eq(store_lent_due(s, 99, true), 0);
+    ck_assert_int_eq(store_rollback(s), 0);
+    is(&id, JOB_QUEUED, 0);
+    ck_assert_uint_eq(store_ready(s, alpha), 0);
+
+    for (int i = 0; i < 2; i++) { /* twice: then there is none */
+        begin();
+        ck_assert_int_eq(store_lent_due(s, 99, true), 0);
+        commit();
+        is(&before, JOB_QUEUED, 0);
+        is(&id, JOB_RUNNING, 1);
+        is(&after, JOB_QUEUED, 0);
+    }
+    ck_assert_int_eq(store_lent_since_us(s), 100);
+    begin();
+    finish(&before, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    finish(&id, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    finish(&after, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
     commit();
     recount();
 }
@@ -344,7 +388,8 @@ int main(void)
                  a_failure_is_an_attempt_like_others, a_cancel_finds_it_running,
                  a_checkpoint_finds_it_running, what_comes_too_late_is_dropped,
                  given_back_it_waits_as_before, what_is_undone_was_not,
-                 after_a_while_its_claim_is_written, a_last_attempt_is_written,
+                 after_a_while_its_claim_is_written,
+                 one_that_is_lent_briefly_is_written_with_others, a_last_attempt_is_written,
                  a_dead_service_forgets_that_it_began, unique_until_it_runs_ends_with_the_loan,
                  as_many_as_there_is_room_for);
 }

@@ -128,7 +128,7 @@ START_TEST(what_is_claimed_too_late_expires)
     j.parents_count = 1;
     struct id child = keep(&j);
     for (int brief = 0; brief < 2; brief++) {
-        struct claim_quota quota = {alpha, 1, 1, 0, brief};
+        struct claim_quota quota = {alpha, 1, 1, 0, false, brief};
         size_t n = 0;
         begin();
         ck_assert_int_eq(store_claim(s, &quota, 1, 1, 3000, out, &n), 0);

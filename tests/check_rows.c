@@ -113,8 +113,8 @@ START_TEST(none_is_missed_by_its_own_transaction)
     ck_assert_int_eq(store_settle(s, 2000, &more), 0);
     make_one(8, JOB_QUEUED); /* after that, and just before the claim */
     ck_assert_int_eq(add_later(&job[8], NULL), 0);
-    const struct claim_quota quota[] = {{alpha, UINT32_MAX, 1, 0, false},
-                                        {beta, UINT32_MAX, 1, 0, false}};
+    const struct claim_quota quota[] = {{alpha, UINT32_MAX, 1, 0, false, false},
+                                        {beta, UINT32_MAX, 1, 0, false, false}};
     size_t n = 0;
     ck_assert_int_eq(store_claim(s, quota, 2, 8, 3000, out, &n), 0);
     ck_assert_uint_eq(n, 8);

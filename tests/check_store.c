@@ -65,7 +65,7 @@ static void claim_briefly(size_t input)
 {
     struct id id = add_full(input);
     struct job whole, brief;
-    struct claim_quota quota = {alpha, UINT32_MAX, 9, 0, true};
+    struct claim_quota quota = {alpha, UINT32_MAX, 9, 0, false, true};
     size_t n = 0;
     ck_assert_int_eq(store_begin(s), 0);
     ck_assert_int_eq(store_claim(s, &quota, 1, 1, 3000, &brief, &n), 0);

@@ -147,8 +147,8 @@ size_t claim(size_t want, struct job *out)
 {
     size_t n = 0;
     begin();
-    const struct claim_quota quota[] = {{alpha, UINT32_MAX, 1, 0, false},
-                                        {beta, UINT32_MAX, 1, 0, false}};
+    const struct claim_quota quota[] = {{alpha, UINT32_MAX, 1, 0, false, false},
+                                        {beta, UINT32_MAX, 1, 0, false, false}};
     ck_assert_int_eq(store_claim(s, quota, 2, want, 3000, out, &n), 0);
     commit();
     return n;

@@ -150,8 +150,9 @@ static int claim(struct run *r)
     size_t n = 0, room = RUN_JOBS - r->m.runnings;
     int64_t lent_us = pick(r, 2) ? r->m.now_us : 0;
     bool brief = pick(r, 2);
-    const struct claim_quota quota[] = {{r->m.task[0], UINT32_MAX, 1, lent_us, brief},
-                                        {r->m.task[1], UINT32_MAX, 1, lent_us, brief}};
+    bool briefly = pick(r, 2);
+    const struct claim_quota quota[] = {{r->m.task[0], UINT32_MAX, 1, lent_us, briefly, brief},
+                                        {r->m.task[1], UINT32_MAX, 1, lent_us, false, brief}};
     int err = store_claim(r->store, quota, 2, room < 4 ? room : 4, r->m.now_us, out, &n);
     for (size_t i = 0; i < n; i++) {
         r->m.running[r->m.runnings].id = out[i].id;
@@ -259,7 +260,7 @@ static int change(struct run *r)
     case 9:
         return sweep(r);
     case 10:
-        return store_lent_due(r->store, r->m.now_us - (int64_t)pick(r, 3000));
+        return store_lent_due(r->store, r->m.now_us - (int64_t)pick(r, 3000), pick(r, 2));
     case 11:
         return store_pause_task(r->store, r->m.task[0], pick(r, 2));
     default:

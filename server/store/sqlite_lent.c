@@ -5,8 +5,9 @@
  * A short job's claim would be written only to be written over by its outcome. So the claim of one
  * that may be tried again anyway is kept here, and what is written is the outcome, by one change of
  * the row, from queued to succeeded. Whatever else is to become of the job, or when it has run for
- * a while, its claim is written first, and from then on it runs as all others do. A service that
- * dies in between finds the job queued: it forgets that this attempt had begun, no more.
+ * a while, its claim is written first, and from then on it runs as all others do. One that is lent
+ * briefly is written with whatever comes next, which saves a commit for its claim alone. A service
+ * that dies in between finds the job queued: it forgets that this attempt had begun, no more.
  *
  * The queue's index holds a job that is lent; a claim passes over it. What the open transaction
  * changes here is undone with it.
@@ -29,6 +30,7 @@ struct lent {
     int64_t started_us;
     uint32_t attempt; /* which it runs as */
     uint32_t flags;
+    bool briefly;
     uint32_t same, before, after; /* of its bucket; in order of time, or the next free. 0: none */
 };
 
@@ -37,6 +39,7 @@ struct loans {
     struct lent place[LENT_MAX];
     uint32_t bucket[BUCKETS];
     uint32_t free, first, last;
+    uint32_t briefly;           /* so many of them */
     uint32_t changed[LENT_MAX]; /* by the open transaction */
     size_t changed_count;
 };
@@ -92,6 +95,7 @@ static void drop(struct loans *l, uint32_t at)
     *link = p->same;
     *(p->before ? &l->place[p->before].after : &l->first) = p->after;
     *(p->after ? &l->place[p->after].before : &l->last) = p->before;
+    l->briefly -= p->briefly;
     *p = (struct lent){.after = l->free};
     l->free = at;
 }
@@ -104,8 +108,8 @@ bool lent_may(const struct sqlite_store *s, const struct job *job)
            !job->concurrency_key[0] && !job->gathers;
 }
 
-void lent_add(struct sqlite_store *s, const struct who *who, uint32_t attempt, int64_t since_us,
-              int64_t started_us)
+void lent_add(struct sqlite_store *s, const struct who *who, uint32_t attempt,
+              const struct claim_quota *quota, int64_t started_us)
 {
     struct loans *l = s->loans;
     uint32_t at = l->free;
@@ -113,8 +117,9 @@ void lent_add(struct sqlite_store *s, const struct who *who, uint32_t attempt, i
     l->free = p->after;
     *p = (struct lent){.who = *who,
                        .attempt = attempt,
-                       .since_us = since_us,
+                       .since_us = quota->lent_us,
                        .started_us = started_us,
+                       .briefly = quota->lent_briefly,
                        .flags = LENT_NEW};
     uint32_t *bucket = bucket_of(l, who->key);
     p->same = *bucket;
@@ -122,6 +127,7 @@ void lent_add(struct sqlite_store *s, const struct who *who, uint32_t attempt, i
     p->before = l->last;
     *(l->last ? &l->place[l->last].after : &l->first) = at;
     l->last = at;
+    l->briefly += p->briefly;
     l->changed[l->changed_count++] = at;
     count_lent(s, p, 1);
 }
@@ -184,15 +190,20 @@ enum loan_end lent_finish(struct sqlite_store *s, const struct attempt *a, int *
     return LOAN_NONE;
 }
 
-int sqlite_lent_due(struct store *base, int64_t until_us)
+int sqlite_lent_due(struct store *base, int64_t until_us, bool briefly)
 {
     struct sqlite_store *s = sqlite_of(base);
     struct loans *l = s->loans;
+    uint32_t brief = briefly ? l->briefly : 0; /* that are still to come */
     int err = 0;
-    for (uint32_t at = l->first; at && l->place[at].since_us <= until_us && !err;
-         at = l->place[at].after) {
-        if (!(l->place[at].flags & LENT_OVER))
+    for (uint32_t at = l->first; at && !err; at = l->place[at].after) {
+        const struct lent *p = &l->place[at];
+        bool due = p->since_us <= until_us;
+        if (!due && brief == 0)
+            break;
+        if ((due || (briefly && p->briefly)) && !(p->flags & LENT_OVER))
             err = write_claim(s, at);
+        brief -= brief > 0 && p->briefly;
     }
     return err;
 }

@@ -122,10 +122,10 @@ int store_claim(struct store *s, const struct claim_quota *quota, size_t quotas,
     return s->ops->claim(s, quota, quotas, want, now_us, out, n);
 }
 
-int store_lent_due(struct store *s, int64_t until_us)
+int store_lent_due(struct store *s, int64_t until_us, bool briefly)
 {
     assert(s->in_transaction);
-    return s->ops->lent_due(s, until_us);
+    return s->ops->lent_due(s, until_us, briefly);
 }
 
 int64_t store_lent_since_us(const struct store *s)

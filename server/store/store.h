@@ -124,6 +124,7 @@ struct claim_quota {
     uint32_t most;    /* so many in this call */
     uint32_t per_key; /* jobs of one concurrency key that may run at once */
     int64_t lent_us;  /* mono, now: they may be lent; 0: each claim is written */
+    bool lent_briefly; /* until something else is written, and not to their outcomes */
     bool brief;       /* of each job only what a local worker's claim needs is read (see row_claim) */
 };
 /* Moves up to `want` of the queued jobs of the given tasks to running, as their next attempt, by rank,
@@ -135,9 +136,9 @@ int store_claim(struct store *s, const struct claim_quota *quota, size_t quotas,
                 int64_t now_us, struct job *out, size_t *n);
 /* Lent jobs: claims that are not written before their outcome, of jobs that may be tried again anyway. In
  * the store they are queued still, and a service that dies forgets that this attempt had begun.
- * Writes those that were lent at until_us (mono) or before as running; when the first was lent, INT64_MAX:
- * there is none. Cancel, checkpoint and each outcome but a success write the claim by themselves. */
-int store_lent_due(struct store *s, int64_t until_us);
+ * Writes those that were lent at until_us (mono) or before as running, and with `briefly` all that were lent so;
+ * when the first was lent, INT64_MAX: there is none. Cancel, checkpoint and each outcome but a success write the claim by themselves. */
+int store_lent_due(struct store *s, int64_t until_us, bool briefly);
 int64_t store_lent_since_us(const struct store *s);
 /* Queued jobs of this task that a claim would look at, the open transaction included. Writer's thread. */
 uint64_t store_ready(const struct store *s, uint32_t task_id);
