@@ -456,7 +456,7 @@ NONE_FAILED = [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 tests: $(BUILD)/jobmill $(UNIT_BIN) $(REPLAY_BIN) $(STORY_BIN) $(TEST_SOS) $(TEST_PROGRAMS)
 
 # Most of them wait most of the time; with a sanitizer they do not.
-TOGETHER = JOBS=$(if $(SAN),1,$(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))) ALONE="e2e_escape e2e_limits e2e_oom e2e_faults check_oom"
+TOGETHER = JOBS=$(if $(SAN),1,4) ALONE="e2e_escape e2e_limits e2e_oom e2e_faults check_oom"
 ONCE_MORE = RETRY=$(if $(CI),1,0)
 
 check: $(UNIT_BIN) $(REPLAY_BIN) $(TEST_SOS) ## unit tests, and the kept inputs of the fuzzers

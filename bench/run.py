@@ -391,7 +391,7 @@ def main():
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=float, default=2)
     p.add_argument("--polls", type=int, default=10000)
-    p.add_argument("--limit", type=int, default=200000000)
+    p.add_argument("--limit", type=int, default=800000000)
     p.add_argument("--short", action="store_true")
     p.add_argument("--peers", action="store_true")
     p.add_argument("--markdown")
