@@ -264,11 +264,12 @@ static bool is_ipv4(const char *host)
 {
     static _Thread_local char last[INET_ADDRSTRLEN]; /* that was one */
     unsigned char address[4];
+    size_t len = strlen(host);
     if (last[0] && strcmp(host, last) == 0)
         return true;
-    if (inet_pton(AF_INET, host, address) != 1)
+    if (len >= sizeof(last) || inet_pton(AF_INET, host, address) != 1)
         return false;
-    snprintf(last, sizeof(last), "%s", host);
+    memcpy(last, host, len + 1);
     return true;
 }
 
