@@ -31,6 +31,7 @@ PRIMES = os.path.join(BUILD, "tasks", "primes.so")
 BATCH = 1000
 SHORT_ROUNDS = 3  # at most
 TURNS = 5
+MEMORIES = (8, 32)  # KiB of a connection: the least that head_memory may be, and the library's own default
 SUBMIT = '{"task":"noop","input":{"user":4711,"note":"%s"}}' % ("x" * 150)
 
 
@@ -64,9 +65,9 @@ class Service:
                 s.process.wait()
 
 
-def floor_http(threads=1, memory=16384):
+def floor_http(threads=1, *memory):
     """memory: bytes of a connection; by default as many as the service's head_memory is."""
-    return Service([FLOORS, "http", str(threads), str(memory)], stdin=subprocess.PIPE)
+    return Service([FLOORS, "http", *map(str, (threads, *memory))], stdin=subprocess.PIPE)
 
 
 def jobmill(data, workers=2, extra=()):
@@ -211,8 +212,7 @@ class Round:
         self.seconds, self.data, self.limit, self.polls, self.figures = seconds, data, limit, polls, figures
         self.floor = floor_http()
         self.pool = floor_http(2)  # for what is parsed: better with 256 connections, and no worse with 64
-        self.spare, self.spare_pool = floor_http(1, 8192), floor_http(2, 8192)  # with as little as head_memory may be
-        self.ample, self.ample_pool = floor_http(1, 32768), floor_http(2, 32768)  # with the library's own default
+        self.others = {kib: (floor_http(1, kib << 10), floor_http(2, kib << 10)) for kib in MEMORIES}
         self.service = jobmill(os.path.join(data, "store"))
         self.port = self.service.port
 
@@ -245,8 +245,8 @@ class Round:
             "durable submissions to a paused task" + at: lambda s: queued(self.port, conns, s),
         }
         if conns == 64:
-            for kib, p in (8, self.spare_pool.port), (32, self.ample_pool.port):
-                cases["floor: POST of a small JSON, %d KiB%s" % (kib, at)] = lambda s, p=p: load(p, conns, s, "POST", "/json", SUBMIT)
+            for kib, (_, p) in self.others.items():
+                cases["floor: POST of a small JSON, %d KiB%s" % (kib, at)] = lambda s, p=p.port: load(p, conns, s, "POST", "/json", SUBMIT)
         told = in_turns(self.seconds, cases)
         self.note_all(told, (submitted, whole))
         return told
@@ -278,8 +278,8 @@ class Round:
         alone, same, among = "polls, 64 connections", "polls answered 304, 64 connections", "polls among long-polls, 64 connections"
         self.note_all(in_turns(self.seconds, {
             "floor: empty GET, 64 connections": lambda s: load(self.floor.port, 64, s, "GET", "/"),
-            "floor: empty GET, 8 KiB, 64 connections": lambda s: load(self.spare.port, 64, s, "GET", "/"),
-            "floor: empty GET, 32 KiB, 64 connections": lambda s: load(self.ample.port, 64, s, "GET", "/"),
+            **{"floor: empty GET, %d KiB, 64 connections" % kib: lambda s, p=p.port: load(p, 64, s, "GET", "/")
+               for kib, (p, _) in self.others.items()},
             "floor: GET of the same answer, 64 connections": lambda s: load(self.floor.port, 64, s, "GET", "/same"),
             alone: lambda s: load(self.port, 64, s, "GET", path),
             same: lambda s: load(self.port, 64, s, "GET", path, "", tag),
@@ -314,7 +314,7 @@ class Round:
         self.bare()
         self.polled()
         self.computed()
-        for s in (self.service, self.floor, self.pool, self.spare, self.spare_pool, self.ample, self.ample_pool):
+        for s in (self.service, self.floor, self.pool, *itertools.chain(*self.others.values())):
             s.stop()
 
 

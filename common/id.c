@@ -122,12 +122,12 @@ static bool read_hex(uint8_t out[4], uint64_t x)
 
 bool id_parse(struct id *out, const char *text, size_t len)
 {
-    static const char dashes[] = {8, 13, 18, 23};
+    static const uint8_t dashes[] = {8, 13, 18, 23};
     struct id id;
     if (len != ID_TEXT - 1)
         return false;
     for (size_t i = 0; i < sizeof(dashes); i++) {
-        if (text[(size_t)dashes[i]] != '-')
+        if (text[dashes[i]] != '-')
             return false;
     }
     char digits[32]; /* those between the dashes, together */

@@ -92,9 +92,10 @@ int64_t claims_lent_next_us(void)
 
 int claims_lent_due(const struct batch *b)
 {
-    int64_t now_us = clock_mono_us(), next_us = claims_lent_next_us();
-    return next_us <= now_us || (b->count > 0 && next_us != INT64_MAX)
-               ? store_lent_due(w.store, now_us - w.conf->run_ahead_us, b->count > 0)
+    int64_t now_us = clock_mono_us();
+    bool writes = b->count > 0;
+    return writes || claims_lent_next_us() <= now_us
+               ? store_lent_due(w.store, now_us - w.conf->run_ahead_us, writes)
                : 0;
 }
 

@@ -21,10 +21,6 @@
 struct finish *outcome_new(const struct claim *c, enum attempt_end end)
 {
     struct finish *f = finish_new();
-    if (!f) {
-        f = must_calloc(sizeof(*f), "the outcome of a job cannot be kept");
-        attempt_init(&f->attempt);
-    }
     f->work.kind = CHANGE_FINISH;
     f->ahead = c->ahead;
     f->attempt.job = c->job;

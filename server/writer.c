@@ -72,7 +72,7 @@ struct finish *finish_new(void)
 {
     struct finish *f = spare_take(&finishes);
     if (!f)
-        return NULL;
+        f = must_calloc(sizeof(*f), "the outcome of a job cannot be kept");
     memset(f, 0, offsetof(struct finish, attempt));
     attempt_init(&f->attempt);
     return f;

@@ -206,7 +206,7 @@ struct finish {
     uint32_t credit; /* jobs that this pool can take once this one is over: claimed in the same commit */
     struct attempt attempt; /* the last: see attempt_init() */
 };
-struct finish *finish_new(void); /* zeros and texts that are empty; NULL: out of memory */
+struct finish *finish_new(void); /* zeros and texts that are empty; never NULL */
 void finish_free(struct finish *f);
 /* Takes the list (heap), linked by work.node.next, in every case. NULL: none. */
 void writer_finish(struct finish *list);

@@ -1,8 +1,8 @@
 /* check_guard.c - a request's head: what is let through, what is refused, and what it takes. */
 #include "../common/err.h"
 #include "../server/http/guard.h"
+#include "suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,9 +242,5 @@ int main(void)
     tcase_add_test(t, guard_counts_headers_and_bytes);
     tcase_add_test(t, guard_counts_the_memory_of_a_head);
     suite_add_tcase(suite, t);
-    SRunner *r = srunner_create(suite);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_end(suite);
 }

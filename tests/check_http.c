@@ -8,8 +8,8 @@
 #include "../server/http/route.h"
 #include "../server/http/submit.h"
 #include "../server/http/trace.h"
+#include "suite.h"
 
-#include <check.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -377,9 +377,5 @@ int main(void)
     tcase_add_test(t, request_ids);
     tcase_add_test(t, traces);
     suite_add_tcase(suite, t);
-    SRunner *r = srunner_create(suite);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_end(suite);
 }

@@ -4,6 +4,7 @@
  * thread of the test only. harness_http.c speaks to the service.
  */
 #include "harness.h"
+#include "suite.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -561,9 +562,5 @@ int run_suite(const char *name, const TTest *const *tests, size_t n)
         tcase_add_test(t, tests[i]);
         suite_add_tcase(suite, t);
     }
-    SRunner *r = srunner_create(suite);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_end(suite);
 }

@@ -7,6 +7,16 @@
 #include <check.h>
 #include <stdlib.h>
 
+/* Runs the suite and frees it. Returns what main() returns. */
+static inline int suite_end(Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 /* setup and teardown may be NULL; `tests` ends with NULL. Returns what main() returns. */
 static inline int suite_run(const char *name, void (*setup)(void), void (*teardown)(void),
                             const TTest *const tests[])
@@ -19,11 +29,7 @@ static inline int suite_run(const char *name, void (*setup)(void), void (*teardo
     for (size_t i = 0; tests[i]; i++)
         tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_end(suite);
 }
 
 #define SUITE(name, setup, teardown, ...)                                                          \

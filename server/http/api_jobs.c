@@ -381,8 +381,7 @@ enum wait_from { WAIT_NEVER, WAIT_FROM_NOW, WAIT_FROM_COMMIT };
 static void change_one(struct request *rq, enum change_kind kind, enum wait_from wait,
                        void (*then)(struct request *rq))
 {
-    struct problem p;
-    p.err = 0;
+    struct problem p = {0};
     if (!jobs_read_id(rq))
         return;
     if ((wait != WAIT_NEVER && request_read_wait(rq, &p)) || request_no_more_params(rq, &p)) {

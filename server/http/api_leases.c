@@ -424,7 +424,7 @@ static void change_lease(struct request *rq, enum word word)
         return;
     }
     c->lease_end->lease = id;
-    c->lease_end->attempt.error = JOB_ERROR_NONE;
+    job_error_clear(&c->lease_end->attempt.error);
     if (request_no_more_params(rq, &p) || read_body(rq, c->lease_end, word, &p))
         request_problem(rq, &p);
     else

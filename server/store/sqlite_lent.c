@@ -198,12 +198,12 @@ int sqlite_lent_due(struct store *base, int64_t until_us, bool briefly)
     int err = 0;
     for (uint32_t at = l->first; at && !err; at = l->place[at].after) {
         const struct lent *p = &l->place[at];
-        bool due = p->since_us <= until_us;
+        bool due = p->since_us <= until_us, asked = brief > 0 && p->briefly;
         if (!due && brief == 0)
             break;
-        if ((due || (briefly && p->briefly)) && !(p->flags & LENT_OVER))
+        if ((due || asked) && !(p->flags & LENT_OVER))
             err = write_claim(s, at);
-        brief -= brief > 0 && p->briefly;
+        brief -= asked;
     }
     return err;
 }

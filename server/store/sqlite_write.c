@@ -115,10 +115,8 @@ static int end_attempt(struct sqlite_store *s, const struct job *job, const stru
     if (to == JOB_QUEUED && a->end == ATTEMPT_RETURNED)
         return give_back(s, job, a->began);
     struct job_error error = a->error;
-    if (to == JOB_CANCELLED) {
-        error = JOB_ERROR_NONE;
+    if (to == JOB_CANCELLED)
         job_error_set(&error, JOB_ERROR_CANCELLED, "the job was cancelled while it ran");
-    }
     struct leave l = {.who = who_of(job),
                       .held = job->attempt,
                       .attempt = job->attempt,
@@ -329,7 +327,7 @@ static int run_again(struct sqlite_store *s, struct job *job, int64_t now_us)
     s->began_again = true;
     job->finished_us = job->started_us = job->expires_us = 0;
     job->cancel_requested = false;
-    job->error = JOB_ERROR_NONE;
+    job_error_clear(&job->error);
     return 0;
 }
 

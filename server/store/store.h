@@ -137,7 +137,8 @@ int store_claim(struct store *s, const struct claim_quota *quota, size_t quotas,
 /* Lent jobs: claims that are not written before their outcome, of jobs that may be tried again anyway. In
  * the store they are queued still, and a service that dies forgets that this attempt had begun.
  * Writes those that were lent at until_us (mono) or before as running, and with `briefly` all that were lent so;
- * when the first was lent, INT64_MAX: there is none. Cancel, checkpoint and each outcome but a success write the claim by themselves. */
+ * when the first was lent, INT64_MAX: there is none. Cancel, checkpoint and each outcome but a success write the
+ * claim by themselves. */
 int store_lent_due(struct store *s, int64_t until_us, bool briefly);
 int64_t store_lent_since_us(const struct store *s);
 /* Queued jobs of this task that a claim would look at, the open transaction included. Writer's thread. */
