@@ -414,6 +414,7 @@ static void end(struct service *s)
     auth_end();
     reload_end();
     writer_stop();
+    webhook_end(); /* which the writer called */
     writer_release();
     dispatch_end();
     joblog_sweep_stop();

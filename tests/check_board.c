@@ -325,8 +325,7 @@ END_TEST
 START_TEST(writers_may_be_killed)
 {
     for (uint64_t round = 0; round < 20; round++) {
-        pid_t pid = fork();
-        ck_assert_int_ge(pid, 0);
+        pid_t pid = test_fork();
         if (pid == 0) {
             for (uint64_t n = 1;; n++)
                 write_job(&board->slot[0], n);

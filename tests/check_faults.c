@@ -206,8 +206,7 @@ static int run_one(const struct kind *k, long n)
     clean();
     memset(child, 0, sizeof(*child));
     fflush(NULL);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0)
         run_child(k, n);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);

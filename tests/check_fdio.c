@@ -175,8 +175,7 @@ START_TEST(closes_all_but_those)
     static const int keep[] = {20, 11, 12, 3, 20, -1, 1, 27};
     for (size_t n = 0; n <= sizeof(keep) / sizeof(keep[0]); n++) {
         int status;
-        pid_t pid = fork();
-        ck_assert_int_ge(pid, 0);
+        pid_t pid = test_fork();
         if (pid == 0)
             _exit(closes_all_but(keep, n));
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -207,8 +206,7 @@ START_TEST(closed_ones_lead_nowhere)
 {
     for (int closed = 0; closed < 8; closed++) {
         int status;
-        pid_t pid = fork();
-        ck_assert_int_ge(pid, 0);
+        pid_t pid = test_fork();
         if (pid == 0)
             _exit(opens_standard(closed));
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);

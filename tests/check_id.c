@@ -189,8 +189,7 @@ START_TEST(a_child_has_random_bits_of_its_own)
     int fds[2];
     ck_assert_int_eq(id_new(&mine), 0); /* fills this thread's buffer, which the child inherits */
     ck_assert_int_eq(pipe(fds), 0);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         int bad = id_new(&childs) != 0 || write(fds[1], &childs, sizeof(childs)) != sizeof(childs);
         _exit(bad);

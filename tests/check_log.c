@@ -119,8 +119,7 @@ START_TEST(die_says_why)
 {
     char out[PIPE_BUF];
     int status;
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         log_open(log_pipe[1], LOG_INFO, "child");
         log_die(42, "no %s", "more");
@@ -378,8 +377,7 @@ START_TEST(no_line_is_torn_or_lost)
 {
     pthread_t a, b;
     start(false);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         log_who("child");
         log_many((void *)(uintptr_t) "third");

@@ -186,8 +186,7 @@ static void migrate(const char *dir)
 static void kill_migration(int at)
 {
     int status;
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         kill_at = at;
         migrate(live);

@@ -428,8 +428,7 @@ static int echo(int sock)
 START_TEST(another_process_answers)
 {
     static char text[200000];
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         fd_close(&pair[0]);
         _exit(echo(pair[1]) != 0);

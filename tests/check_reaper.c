@@ -34,8 +34,7 @@ static void setup(void)
 
 static pid_t start(void)
 {
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;)
@@ -50,8 +49,7 @@ static pid_t start_two(void)
     int fd[2];
     pid_t lower = 0;
     ck_assert_int_eq(pipe(fd), 0);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         setsid();
         lower = fork();
@@ -151,7 +149,7 @@ START_TEST(a_forked_process_knows_of_none)
     int status;
     deaf = start();
     ck_assert(!reaper_clear(NULL, NULL, SHORT_MS));
-    pid_t pid = fork();
+    pid_t pid = test_fork();
     if (pid == 0)
         _exit(start() > 0 && reaper_has_strangers(NULL, NULL) && reaper_clear(NULL, NULL, LONG_MS)
                   ? 0

@@ -149,8 +149,7 @@ START_TEST(no_wake_up_is_lost)
     AUTO_FD event_fd = eventfd(0, EFD_CLOEXEC);
     uint32_t next = 0, n;
     int len, status;
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0)
         count(event_fd);
     while (next < LAPS) {

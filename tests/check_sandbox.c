@@ -117,8 +117,7 @@ START_TEST(each_version_hides_what_is_hidden)
     if (newest == 0)
         printf("this kernel has no Landlock\n");
     for (int version = 1; version <= newest; version++) {
-        pid_t pid = fork();
-        ck_assert_int_ge(pid, 0);
+        pid_t pid = test_fork();
         if (pid == 0)
             _exit(look(version));
         int status;
@@ -154,8 +153,7 @@ static void in_child(int (*look_at)(void))
 {
     int told[2], line = -1;
     ck_assert_int_eq(pipe2(told, O_CLOEXEC), 0);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         line = look_at();
         _exit(write(told[1], &line, sizeof(line)) == (ssize_t)sizeof(line) ? 0 : 1);

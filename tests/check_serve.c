@@ -60,8 +60,7 @@ START_TEST(the_first_reason_is_told)
     int log[2], status;
     char text[2048] = "";
     ck_assert_int_eq(pipe2(log, O_CLOEXEC), 0);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         log_open(log[1], LOG_ERROR, "test");
         serve_die(FIRST, "the key is wrong");

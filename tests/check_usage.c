@@ -27,12 +27,11 @@ END_TEST
 START_TEST(a_list_of_the_kernel)
 {
     char path[64], text[256] = "";
-    pid_t pid[4], child = fork();
+    pid_t pid[4], child = test_fork();
     if (child == 0) {
         pause();
         _exit(0);
     }
-    ck_assert_int_gt(child, 0);
     snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
     FILE *f = fopen(path, "re");
     ck_assert_ptr_nonnull(f);

@@ -3,6 +3,7 @@
  * copy: what was acknowledged before the backup began is in it, and it goes on from there.
  */
 #include "harness.h"
+#include "suite.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -183,8 +184,7 @@ START_TEST(ended_at_any_moment)
         sigemptyset(&term);
         sigaddset(&term, SIGTERM);
         sigprocmask(SIG_BLOCK, &term, &was); /* the child must not run Check's handler */
-        pid_t pid = fork();
-        ck_assert_int_ge(pid, 0);
+        pid_t pid = test_fork();
         if (pid == 0) {
             signal(SIGTERM, SIG_DFL);
             sigprocmask(SIG_SETMASK, &was, NULL);

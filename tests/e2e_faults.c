@@ -7,6 +7,7 @@
  * JOBMILL_ROUNDS (`make faults`): every n-th call of each kind, else a few.
  */
 #include "harness.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,8 +77,7 @@ static bool try_start(struct server *s, const struct fault *f)
     ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
     pid_t parent = getpid();
-    s->pid = fork();
-    ck_assert_int_ge(s->pid, 0);
+    s->pid = test_fork();
     if (s->pid == 0) {
         setpgid(0, 0);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -300,8 +300,7 @@ static pid_t slow_locks(struct server *s)
     int out[2];
     snprintf(tid, sizeof(tid), "%d", writer_of(s));
     ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         dup2(out[1], 2);

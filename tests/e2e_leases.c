@@ -3,6 +3,7 @@
  * the example worker killed at random.
  */
 #include "harness.h"
+#include "suite.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -319,8 +320,7 @@ static pid_t start_worker(struct server *s)
 {
     char url[64];
     snprintf(url, sizeof(url), "http://127.0.0.1:%d", s->port);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         int null = open("/dev/null", O_RDWR);
         dup2(null, 1);

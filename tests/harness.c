@@ -300,8 +300,7 @@ void server_restart(struct server *s)
     ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
     pid_t parent = getpid();
-    s->pid = fork();
-    ck_assert_int_ge(s->pid, 0);
+    s->pid = test_fork();
     if (s->pid == 0)
         start_child(s, out[1], parent);
     close(out[1]);
@@ -471,8 +470,7 @@ int run_binary(const char *const *args, char *out, size_t out_size)
     size_t n = 0;
     ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     ck_assert_int_eq(pipe2(fd, O_CLOEXEC), 0);
-    pid_t parent = getpid(), pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t parent = getpid(), pid = test_fork();
     if (pid == 0) {
         const char *argv[32] = {server_binary()};
         for (int i = 0; args[i] && i < 30; i++)

@@ -2,6 +2,7 @@
  * harness_cli.c - the real binary as a client, and a server of canned answers for it.
  */
 #include "harness_cli.h"
+#include "suite.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -57,8 +58,7 @@ struct client client_start(const char *url, const char *input, const char *const
     ck_assert(in >= 0 && c.out >= 0 && c.err >= 0);
     ck_assert_int_eq(pwrite(in, input ? input : "", len, 0), (ssize_t)len);
     pid_t parent = getpid();
-    c.pid = fork();
-    ck_assert_int_ge(c.pid, 0);
+    c.pid = test_fork();
     if (c.pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent || dup2(in, 0) < 0 || dup2(c.out, 1) < 0 || dup2(c.err, 2) < 0)

@@ -6,6 +6,18 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/* fork(), of which only the parent checks what came: Check notes each check under a lock, which
+ * another thread may have held when the child began, so that the child would wait for ever. */
+static inline pid_t test_fork(void)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        ck_assert_int_gt(pid, 0);
+    return pid;
+}
 
 /* Runs the suite and frees it. Returns what main() returns. */
 static inline int suite_end(Suite *suite)

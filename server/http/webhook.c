@@ -503,7 +503,7 @@ size_t webhook_room(void)
 
 void webhook_call(const struct delivery *d, size_t n)
 {
-    for (size_t i = 0; i < n && k.running; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct call *c = calloc(1, sizeof(*c));
         if (!c)
             return; /* it is taken from the store again */
@@ -541,11 +541,17 @@ void webhook_stop(void)
 {
     if (!k.running)
         return;
-    k.running = false;
     inbox_close(&k.inbox);
     atomic_store_explicit(&k.stopping, true, memory_order_release);
     inbox_wake(&k.inbox);
     pthread_join(k.thread, NULL);
+}
+
+void webhook_end(void)
+{
+    if (!k.running)
+        return;
+    k.running = false;
     for (struct inbox_node *n = inbox_take(&k.inbox, 0), *next; n; n = next) {
         next = n->next;
         call_free(INBOX_OWNER(n, struct call, node));

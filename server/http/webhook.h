@@ -21,14 +21,17 @@ struct conf;
 int webhook_check(const struct conf *conf, struct buf *why);
 /* 0, -ERR_CONFIG with *why, -ERR_SYSTEM. */
 int webhook_start(const struct conf *conf, struct buf *why);
+/* Its thread ends, and later calls are dropped: they are made after the next start. */
 void webhook_stop(void);
+/* Frees what it has. No other thread may call it any more: after the writer's end. */
+void webhook_end(void);
 
 /* False: the URL's host is an address, written as such, that may not be called. Names are looked up, and judged, when
  * they are called. Any thread, once started. */
 bool webhook_host_ok(const char *url);
 
-/* Any thread. The deliveries are copied. */
-size_t webhook_room(void); /* how many more calls it takes now; any thread */
+/* Any thread, from webhook_start to webhook_end. The deliveries are copied. */
+size_t webhook_room(void); /* how many more calls it takes now */
 void webhook_call(const struct delivery *d, size_t n);
 
 /* Pure: the value of webhook-signature for one secret's bytes (Standard Webhooks, v1). */
