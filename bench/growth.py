@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """growth.py - what a job costs when many are kept, and when many are queued.
 
-    bench/growth.py [--kept N] [--queued N] [--rounds N] [--seconds S] [--kills N] [--markdown FILE]
+    bench/growth.py [--kept N...] [--queued N...] [--rounds N] [--seconds S] [--kills N] [--markdown FILE]
 
-Two services run side by side, one with an empty store and one with N ended jobs; each round asks both for the same, in turns.
-Then one service begins with N queued jobs and one with a tenth of them. --kills kills the one with N ended jobs under load so
-often, and tells how soon the next one answers. The rows are made by SQL from one real job's
-row while the service is down, because what is measured is what they cost, not how they came. CPU time by request
-(/proc/PID/task/TID/schedstat) is quoted beside the rates, since it says the same on a busy machine.
+Services run side by side, one with an empty store and one for each N of --kept with as many ended jobs; each round asks all of them
+for the same, in turns. Then services that begin with N queued jobs, for each N of --queued. --kills kills the one with the most ended
+jobs under load so often, and tells how soon the next one answers. The rows are made by SQL from one real job's row while the service
+is down, because what is measured is what they cost, not how they came; a queue that is soon empty is filled over HTTP again and again.
+CPU time by request (/proc/PID/task/TID/schedstat) is quoted beside the rates, since it says the same on a busy machine.
 """
 import argparse
+import json
 import os
 import shutil
 import sqlite3
@@ -26,6 +27,8 @@ import run  # noqa: E402
 QUEUED, SUCCEEDED = 1, 3
 AHEAD = 256  # jobs that workers had taken ahead when the service ended, and gave back
 STEP = 1 << 12  # keys are milliseconds and a counter of 12 bits
+SOON_EMPTY = 10000  # a queue of so many is filled again and again
+ASKERS = ("http", "aside")  # threads that also answer who asks how far it is: not counted of a queue's cost
 
 
 def multiply(data, n, state):
@@ -64,36 +67,41 @@ def start(data, extra=()):
 
 
 def side_by_side(services, what, rounds, seconds, figures):
-    for _ in range(rounds):
-        for name, s in services.items():
+    for i in range(rounds):
+        for name, s in list(services.items())[:: -1 if i % 2 else 1]:
             r, cpu = profile.measure(s, what, 64, seconds)
             figures.setdefault((what, name), []).append((r["rate"], r["p99_us"], sum(cpu.values())))
 
 
+def name_of(n):
+    return format(n, ",") if n else "none"
+
+
 def kept(base, a, lines):
-    for name, n in (("none", 0), ("many", a.kept)):
-        seeded(os.path.join(base, name), n, SUCCEEDED)
-    services, figures = {}, {}
-    for name in ("none", "many"):
-        services[name], took = start(os.path.join(base, name))
-        print("start with %s kept: %.3f s" % ("none" if name == "none" else a.kept, took), flush=True)
+    sizes, services, figures, med = [0] + a.kept, {}, {}, statistics.median
+    for n in sizes:
+        seeded(os.path.join(base, "k%d" % n), n, SUCCEEDED)
+    for n in sizes:
+        services[n], took = start(os.path.join(base, "k%d" % n))
+        print("start with %s kept: %.3f s" % (name_of(n), took), flush=True)
     for what in ("poll", "submit", "whole"):
         side_by_side(services, what, a.rounds, a.seconds, figures)
-    lines.append("| 64 connections | none kept: /s | %s kept: /s | ratio of the rates, round by round | CPU a request, us | ratio |" % format(a.kept, ","))
-    lines.append("|---|---:|---:|---:|---:|---:|")
+    lines += ["| 64 connections | kept | /s | of the rate with none, round by round | CPU a request, us | of that with none |",
+              "|---|---:|---:|---:|---:|---:|"]
     for what in ("poll", "submit", "whole"):
-        none, many = figures[what, "none"], figures[what, "many"]
-        rates = [m[0] / n[0] for n, m in zip(none, many)]
-        cpus = [m[2] / n[2] for n, m in zip(none, many)]
-        med = statistics.median
-        lines.append("| %s | %.0f | %.0f | %.2f (%.2f–%.2f) | %.1f → %.1f | %.2f (%.2f–%.2f) |" % (
-            what, med(n[0] for n in none), med(m[0] for m in many), med(rates), min(rates), max(rates),
-            med(n[2] for n in none), med(m[2] for m in many), med(cpus), min(cpus), max(cpus)))
-    sizes = run.call(services["many"].port, "GET", "/v1/stats")[1]["store"]
+        for n in sizes:
+            none, many = figures[what, 0], figures[what, n]
+            rates = [m[0] / o[0] for o, m in zip(none, many)]
+            cpus = [m[2] / o[2] for o, m in zip(none, many)]
+            lines.append("| %s | %s | %.0f | %.2f (%.2f–%.2f) | %.1f | %.2f (%.2f–%.2f) |" % (
+                what, name_of(n), med(m[0] for m in many), med(rates), min(rates), max(rates),
+                med(m[2] for m in many), med(cpus), min(cpus), max(cpus)))
     lines.append("")
-    lines.append("Memory (PSS, all processes): %d KiB with none kept, %d KiB with %s; the file has %.0f bytes a job." % (
-        run.memory_kib(services["none"].process.pid), run.memory_kib(services["many"].process.pid), format(a.kept, ","),
-        sizes["db_bytes"] / a.kept))
+    for n in sizes:
+        lines.append("Memory with %s kept (PSS, all processes): %d KiB." % (name_of(n), run.memory_kib(services[n].process.pid)))
+    most = max(a.kept)
+    sizes = run.call(services[most].port, "GET", "/v1/stats")[1]["store"]
+    lines.append("The file has %.0f bytes a job with %s kept." % (sizes["db_bytes"] / most, name_of(most)))
     for s in services.values():
         s.stop()
 
@@ -118,42 +126,73 @@ def killed(data, kills, lines):
     lines += ["", "First answer after %d kills under load, with these jobs kept: median %.0f ms, slowest %.0f ms." % (kills, statistics.median(took), max(took))]
 
 
-def run_queue(data, seconds):
-    """Lets the queue run: seconds to start, jobs a second, CPU a job, memory before and after."""
-    s, took = start(data)
-    before = run.memory_kib(s.process.pid)
-    cpu = profile.cpu_ns(s.process.pid)
+def jobs(s, *states):
+    counts = run.call(s.port, "GET", "/v1/stats")[1]["jobs"]
+    return sum(counts[state] for state in states)
+
+
+def fill(s, n):
+    """n queued jobs of the paused task; the group of the last of them."""
+    for at in range(0, n, run.BATCH):
+        body = json.dumps({"jobs": [json.loads(run.SUBMIT)] * min(run.BATCH, n - at)})
+        group = run.call(s.port, "POST", "/v1/jobs/batch", body)[1]["id"]
+    return group
+
+
+def work_off(s, group, seconds):
+    """Lets the queue run, for so long or until it is empty: how many ran, and in how many seconds."""
+    ended, begin = jobs(s, "succeeded"), time.monotonic()
     run.call(s.port, "POST", "/v1/tasks/noop/resume")
-    ended, begin = run.call(s.port, "GET", "/v1/stats")[1]["jobs"]["succeeded"], time.monotonic()
-    time.sleep(seconds)
-    now, spent = run.call(s.port, "GET", "/v1/stats")[1]["jobs"]["succeeded"], time.monotonic() - begin
-    after_cpu = profile.cpu_ns(s.process.pid)
-    after = run.memory_kib(s.process.pid)
-    s.stop()
+    while group and not run.call(s.port, "GET", "/v1/groups/%s?wait=60" % group)[1]["done"]:
+        pass
+    while not group and jobs(s, "queued", "running") and time.monotonic() < begin + seconds:
+        time.sleep(0.01)
+    ran, spent = jobs(s, "succeeded") - ended, time.monotonic() - begin
+    run.call(s.port, "POST", "/v1/tasks/noop/pause")
+    return ran, spent
+
+
+def in_order(data):
     db = sqlite3.connect(os.path.join(data, "jobmill.db"))
     last, = db.execute("SELECT max(key) FROM jobs WHERE state = 3 AND key < (SELECT max(key) FROM jobs)").fetchone()
     passed, = db.execute("SELECT count(*) FROM jobs WHERE state = 1 AND key < ?", (last,)).fetchone()
     db.close()
     if passed > AHEAD:
         raise SystemExit("not in order: %d older jobs were still queued" % passed)
-    n = now - ended
-    return took, n / spent, (sum(after_cpu.values()) - sum(cpu.values())) / 1000 / n, before, after
+
+
+def run_queue(data, n, seconds):
+    """Seconds to start, jobs a second, CPU a job, memory before and after."""
+    s, took = start(data)
+    before = run.memory_kib(s.process.pid)
+    ran, spent, cpu = 0, 0, 0
+    while spent < seconds / 4:
+        group = fill(s, n) if n <= SOON_EMPTY else None
+        then = profile.cpu_ns(s.process.pid)
+        done = work_off(s, group, seconds)
+        now = profile.cpu_ns(s.process.pid)
+        ran, spent = ran + done[0], spent + done[1]
+        cpu += sum(now[k] - then[k] for k in now if k not in ASKERS)
+    after = run.memory_kib(s.process.pid)
+    s.stop()
+    if n > SOON_EMPTY:
+        in_order(data)
+    return took, ran / spent, cpu / 1000 / ran, before, after
 
 
 def queued(base, a, lines):
-    sizes = (a.queued // 10, a.queued)
-    figures = {n: [] for n in sizes}
+    figures = {n: [] for n in a.queued}
     for i in range(a.rounds):
-        for n in sizes:
+        for n in a.queued:
             data = os.path.join(base, "q%d-%d" % (n, i))
-            seeded(data, n, QUEUED)
+            seeded(data, n if n > SOON_EMPTY else 0, QUEUED)
             s, _ = start(data)
             run.call(s.port, "POST", "/v1/tasks/noop/pause")
             s.stop()
-            figures[n].append(run_queue(data, a.seconds))
+            figures[n].append(run_queue(data, n, a.seconds))
             shutil.rmtree(data)
     lines += ["", "| queued at the start | start, s | jobs /s | CPU a job, us | memory before, after, KiB |", "|---:|---:|---:|---:|---|"]
-    for n in sizes:
+    for n in a.queued:
         f = figures[n]
         med = lambda i: statistics.median(x[i] for x in f)  # noqa: E731
         lines.append("| %s | %.3f | %.0f (%.0f–%.0f) | %.1f (%.1f–%.1f) | %d, %d |" % (
@@ -162,8 +201,8 @@ def queued(base, a, lines):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("--kept", type=int, default=5000000)
-    p.add_argument("--queued", type=int, default=1000000)
+    p.add_argument("--kept", type=int, nargs="+", default=[1000, 100000, 5000000])
+    p.add_argument("--queued", type=int, nargs="+", default=[1000, 100000, 5000000])
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--seconds", type=float, default=2)
     p.add_argument("--kills", type=int, default=0)
@@ -175,7 +214,7 @@ def main():
         lines.append("")
         kept(base, a, lines)
         if a.kills:
-            killed(os.path.join(base, "many"), a.kills, lines)
+            killed(os.path.join(base, "k%d" % max(a.kept)), a.kills, lines)
     finally:
         shutil.rmtree(base, ignore_errors=True)
     text = "\n".join(lines) + "\n"

@@ -360,7 +360,7 @@ int main(int argc, char **argv)
         fail("start");
     for (int i = 0; i < conns; i++) {
         c[i].fd = dial(port);
-        struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &c[i]};
+        struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.ptr = &c[i]};
         if (epoll_ctl(ep, EPOLL_CTL_ADD, c[i].fd, &ev) < 0)
             fail("epoll_ctl");
     }
