@@ -16,6 +16,7 @@
 #define SPARES        256 /* of a thread: as many as it holds requests, which are answered at once */
 #define SHELL_LARGEST 2048 /* bytes of a body */
 #define UNSENT_BLOCK  16   /* memory of an answer that is not sent */
+#define HEADERS_AT    8    /* of an answer's own headers, whose places are remembered */
 
 static ssize_t no_more(void *arg, uint64_t at, char *out, size_t max)
 {
@@ -105,47 +106,53 @@ bool response_head(struct MHD_Response *response, const struct request *rq)
  * there; it says neither that nor the contrary. Decided before the first thread begins. */
 static bool in_place;
 
-/* False: the new value has another length, or the first header of that name is another. */
-static bool overwrite(struct MHD_Response *response, const char *name, const char *old,
-                      const char *value)
+/* Where the response keeps this value, until the header is taken out; NULL: that cannot be told. */
+static char *place_of_value(struct MHD_Response *response, const char *name, const char *value)
 {
-    size_t len = strlen(value);
-    char *kept = (char *)(uintptr_t)MHD_get_response_header(response, name);
-    if (!kept || strlen(old) != len || strcmp(kept, old) != 0)
-        return false;
-    memcpy(kept, value, len);
-    return true;
+    char *at = (char *)(uintptr_t)MHD_get_response_header(response, name);
+    return at && strcmp(at, value) == 0 ? at : NULL;
 }
 
 static enum MHD_Result note_value(void *arg, enum MHD_ValueKind kind, const char *name,
                                   const char *value)
 {
-    (void)kind, (void)name;
-    *(bool *)arg = strcmp(value, "new") == 0;
+    (void)kind;
+    *(bool *)arg |= strcmp(name, REQUEST_ID) == 0 && strcmp(value, "new") == 0;
     return MHD_YES;
 }
 
+/* What others do to the response's other headers moves it not. */
 static bool try_in_place(void)
 {
     bool seen = false;
     struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    if (r && add(r, REQUEST_ID, "old") && overwrite(r, REQUEST_ID, "old", "new"))
+    bool ok = r && add(r, "X-Before", "1") && add(r, REQUEST_ID, "old");
+    char *at = ok ? place_of_value(r, REQUEST_ID, "old") : NULL;
+    if (at && add(r, "X-After", "2") && MHD_del_response_header(r, "X-Before", "1") == MHD_YES) {
+        memcpy(at, "new", 3);
         MHD_get_response_headers(r, note_value, &seen);
+    }
     if (r)
         MHD_destroy_response(r);
     return seen;
 }
 
-/* A header with a new value. `old` may be "": it is not there yet. Taking one out and adding
- * another costs six calls of the allocator, and most are as long as the one before. */
+/* A header with a new value. `old` may be "": it is not there yet; *at: where it is, and will be.
+ * Taking one out and adding another costs six calls of the allocator, and most are as long as the
+ * one before. */
 static bool exchange(struct MHD_Response *response, const char *name, const char *old,
-                     const char *value)
+                     const char *value, char **at)
 {
-    if (old[0] && in_place && overwrite(response, name, old, value))
+    size_t len = strlen(value);
+    if (*at && strlen(old) == len) {
+        memcpy(*at, value, len + 1);
         return true;
+    }
     if (old[0])
         (void)MHD_del_response_header(response, name, old);
-    return add(response, name, value);
+    bool ok = add(response, name, value);
+    *at = ok && in_place ? place_of_value(response, name, value) : NULL;
+    return ok;
 }
 
 /* ---- answers that are given more than once ---- */
@@ -158,6 +165,7 @@ struct prepared {
     size_t len, references;
     bool private;                                               /* for callers with a token */
     char request_id[sizeof(((struct request *)0)->request_id)]; /* that it has now */
+    char *request_id_at;
 };
 
 struct prepared *reply_prepare(const struct request *rq)
@@ -196,7 +204,8 @@ bool reply_with_prepared(struct request *rq, struct prepared *p, const char *tag
 
 struct MHD_Response *prepared_for(struct prepared *p, struct request *rq)
 {
-    bool named = exchange(p->response, REQUEST_ID, p->request_id, rq->request_id);
+    bool named =
+        exchange(p->response, REQUEST_ID, p->request_id, rq->request_id, &p->request_id_at);
     memcpy(p->request_id, named ? rq->request_id : "", named ? sizeof(p->request_id) : 1);
     rq->sent = p->len;
     return named ? p->response : NULL;
@@ -212,7 +221,9 @@ struct shell {
     const char *type; /* outlives the service; NULL: of a 304 */
     bool private;
     struct buf headers; /* that it has now, besides the usual ones and the request's id */
+    char *headers_at[HEADERS_AT];
     char request_id[sizeof(((struct request *)0)->request_id)];
+    char *request_id_at;
 };
 
 struct shells {
@@ -296,9 +307,22 @@ static struct MHD_Response *response_with(struct shell *s)
     return response;
 }
 
+/* A value's place is found by its header's name. */
+static bool each_name_once(const struct buf *headers)
+{
+    const char *a, *b, *value;
+    for (size_t at = 0; response_next_header(headers, &at, &a, &value);) {
+        for (size_t more = at; response_next_header(headers, &more, &b, &value);) {
+            if (strcmp(a, b) == 0)
+                return false;
+        }
+    }
+    return true;
+}
+
 static struct shell *shell_new(const struct request *rq)
 {
-    struct shell *s = calloc(1, sizeof(*s));
+    struct shell *s = each_name_once(&rq->reply.headers) ? calloc(1, sizeof(*s)) : NULL;
     if (!s)
         return NULL;
     s->len = length_of(rq);
@@ -336,16 +360,18 @@ static bool dress(struct shell *s, const struct request *rq)
     const char *name, *value, *old_name, *old = "";
     size_t at = 0, old_at = 0;
     bool ok = true;
-    while (ok && response_next_header(headers, &at, &name, &value)) {
+    for (size_t i = 0; ok && response_next_header(headers, &at, &name, &value); i++) {
+        char *none = NULL;
         if (s->headers.len > 0)
             (void)response_next_header(&s->headers, &old_at, &old_name, &old);
         if (strcmp(old, value) != 0 || s->headers.len == 0)
-            ok = exchange(s->response, name, old, value);
+            ok =
+                exchange(s->response, name, old, value, i < HEADERS_AT ? &s->headers_at[i] : &none);
     }
     buf_clear(&s->headers);
     buf_add(&s->headers, headers->data, headers->len);
     ok = ok && !s->headers.failed &&
-         exchange(s->response, REQUEST_ID, s->request_id, rq->request_id);
+         exchange(s->response, REQUEST_ID, s->request_id, rq->request_id, &s->request_id_at);
     memcpy(s->request_id, rq->request_id, sizeof(s->request_id));
     if (s->body)
         memcpy(s->body, rq->reply.body.data, s->len);
