@@ -129,7 +129,7 @@ static bool try_in_place(void)
     bool ok = r && add(r, "X-Before", "1") && add(r, REQUEST_ID, "old");
     char *at = ok ? place_of_value(r, REQUEST_ID, "old") : NULL;
     if (at && add(r, "X-After", "2") && MHD_del_response_header(r, "X-Before", "1") == MHD_YES) {
-        memcpy(at, "new", 3);
+        memcpy(at, "new", sizeof("new"));
         MHD_get_response_headers(r, note_value, &seen);
     }
     if (r)
