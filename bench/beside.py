@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run  # noqa: E402
 
 CONNECTIONS = "16"
-BATCH = json.dumps({"jobs": [json.loads(run.SUBMIT)] * 500})
+BATCH = run.batch_of(500)
 BESIDE = (("alone", None), ("pages of 1,000", ("GET", "/v1/jobs?limit=1000")), ("searches", ("GET", "/v1/jobs?text=in+none+of+them")),
           ("batches of 500", ("POST", "/v1/jobs/batch", BATCH)))
 

@@ -10,7 +10,6 @@ is down, because what is measured is what they cost, not how they came; a queue 
 CPU time by request (/proc/PID/task/TID/schedstat) is quoted beside the rates, since it says the same on a busy machine.
 """
 import argparse
-import json
 import os
 import shutil
 import sqlite3
@@ -134,17 +133,16 @@ def jobs(s, *states):
 def fill(s, n):
     """n queued jobs of the paused task; the group of the last of them."""
     for at in range(0, n, run.BATCH):
-        body = json.dumps({"jobs": [json.loads(run.SUBMIT)] * min(run.BATCH, n - at)})
-        group = run.call(s.port, "POST", "/v1/jobs/batch", body)[1]["id"]
+        group = run.call(s.port, "POST", "/v1/jobs/batch", run.batch_of(min(run.BATCH, n - at)))[1]["id"]
     return group
 
 
 def work_off(s, group, seconds):
-    """Lets the queue run, for so long or until it is empty: how many ran, and in how many seconds."""
+    """Lets the queue run until this group is done; without one, for so long or until it is empty. How many ran, and in how many seconds."""
     ended, begin = jobs(s, "succeeded"), time.monotonic()
     run.call(s.port, "POST", "/v1/tasks/noop/resume")
-    while group and not run.call(s.port, "GET", "/v1/groups/%s?wait=60" % group)[1]["done"]:
-        pass
+    if group:
+        run.await_group(s.port, group)
     while not group and jobs(s, "queued", "running") and time.monotonic() < begin + seconds:
         time.sleep(0.01)
     ran, spent = jobs(s, "succeeded") - ended, time.monotonic() - begin
@@ -165,17 +163,19 @@ def run_queue(data, n, seconds):
     """Seconds to start, jobs a second, CPU a job, memory before and after."""
     s, took = start(data)
     before = run.memory_kib(s.process.pid)
-    ran, spent, cpu = 0, 0, 0
-    while spent < seconds / 4:
-        group = fill(s, n) if n <= SOON_EMPTY else None
+    ran, spent, cpu, refill = 0, 0, 0, n <= SOON_EMPTY
+    while True:
+        group = fill(s, n) if refill else None
         then = profile.cpu_ns(s.process.pid)
         done = work_off(s, group, seconds)
         now = profile.cpu_ns(s.process.pid)
         ran, spent = ran + done[0], spent + done[1]
         cpu += sum(now[k] - then[k] for k in now if k not in ASKERS)
+        if not refill or spent >= seconds / 4:
+            break
     after = run.memory_kib(s.process.pid)
     s.stop()
-    if n > SOON_EMPTY:
+    if not refill:
         in_order(data)
     return took, ran / spent, cpu / 1000 / ran, before, after
 

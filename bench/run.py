@@ -151,9 +151,20 @@ def tag_of(port, path):
     return answer.getheader("ETag")
 
 
+def batch_of(n):
+    return json.dumps({"jobs": [json.loads(SUBMIT)] * n})
+
+
+def await_group(port, group):
+    until = time.monotonic() + 120
+    while not call(port, "GET", "/v1/groups/%s?wait=60" % group)[1]["done"]:
+        if time.monotonic() > until:
+            raise SystemExit("a batch did not end")
+
+
 def batches(port, seconds):
     """Batches by two clients: jobs accepted a second, and jobs a second from the first submission to the end of the last group."""
-    body = json.dumps({"jobs": [json.loads(SUBMIT)] * BATCH})
+    body = batch_of(BATCH)
     begin = time.monotonic()
 
     def client(_):
@@ -172,10 +183,7 @@ def batches(port, seconds):
         groups = [g for made in pool.map(client, range(2)) for g in made]
     jobs, accepted = len(groups) * BATCH, time.monotonic() - begin
     for g in groups:
-        until = time.monotonic() + 120
-        while not call(port, "GET", "/v1/groups/%s?wait=60" % g)[1]["done"]:
-            if time.monotonic() > until:
-                raise SystemExit("a batch did not end")
+        await_group(port, g)
     return jobs / accepted, jobs / (time.monotonic() - begin)
 
 

@@ -361,12 +361,11 @@ static bool dress(struct shell *s, const struct request *rq)
     size_t at = 0, old_at = 0;
     bool ok = true;
     for (size_t i = 0; ok && response_next_header(headers, &at, &name, &value); i++) {
-        char *none = NULL;
+        char *none = NULL, **place = i < HEADERS_AT ? &s->headers_at[i] : &none;
         if (s->headers.len > 0)
             (void)response_next_header(&s->headers, &old_at, &old_name, &old);
         if (strcmp(old, value) != 0 || s->headers.len == 0)
-            ok =
-                exchange(s->response, name, old, value, i < HEADERS_AT ? &s->headers_at[i] : &none);
+            ok = exchange(s->response, name, old, value, place);
     }
     buf_clear(&s->headers);
     buf_add(&s->headers, headers->data, headers->len);
