@@ -34,6 +34,12 @@ void job_init(struct job *job)
     job_error_clear(&job->error);
 }
 
+void loan_begins(const struct loan *l)
+{
+    if (l->begun)
+        atomic_store_explicit(l->begun, l->number, memory_order_release);
+}
+
 void attempt_init(struct attempt *a)
 {
     memset(a, 0, offsetof(struct attempt, result_type));

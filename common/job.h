@@ -9,6 +9,7 @@
 #include "buf.h"
 #include "id.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,6 +49,14 @@ struct job_error {
 /* The same of what is there, without writing all of it. */
 void job_error_clear(struct job_error *e);
 
+/* Of a job that is claimed while nothing of it is written: whoever gives it to a worker says so there, with this
+ * number, by loan_begins(). No `begun`: its claim is written. */
+struct loan {
+    _Atomic uint32_t *begun; /* the store's, as long as it is open */
+    uint32_t number;
+};
+void loan_begins(const struct loan *l); /* any thread */
+
 /* The durable half: what the store keeps. Strings are owned by the struct. */
 struct job {
     struct id id;
@@ -77,6 +86,7 @@ struct job {
     struct buf depends_on;   /* a JSON array of ids as text; empty = none */
     struct buf callback_url; /* empty = none */
     struct buf checkpoint;   /* of a job that is claimed: what its last attempt left it, JSON; empty = nothing */
+    struct loan loan;        /* of a job that is claimed */
     struct buf params;       /* of a raw submission, a JSON object of strings as text; empty = none */
     struct id *parents;      /* at submission only: what it depends on; owned */
     size_t parents_count;

@@ -70,23 +70,25 @@ static bool pool_paused(uint32_t pool)
     return atomic_load_explicit(&w.queue[pool].paused, memory_order_relaxed);
 }
 
-/* A claim that the outcome would soon write over is not written (store.h). One of a job that takes
- * longer is written with the next commit that has anything else to write, which most often is that
- * of the outcome of the job before it, as a job is claimed a little before its worker is free. Not
- * where limits count what runs, and not while nothing can be written: outcomes would pile up. */
-static bool may_lend(uint32_t task)
-{
-    return !claims_limited(task) && !w.undone && w.usual_us[task] > 0 && w.conf->run_ahead_us > 0;
-}
-
 static bool is_short(uint32_t task)
 {
     return w.usual_us[task] <= w.conf->run_ahead_us / LEND_FRACTION;
 }
 
+/* A claim that the outcome would soon write over is not written (store.h). One of a job that takes
+ * longer is written with the first commit that has anything to write once its worker has it, which
+ * most often is that of the outcome of the job before it, as a job is claimed before its worker is
+ * free. Not where limits count what runs, and not while nothing can be written: outcomes would pile
+ * up. `writes`: there is a commit in any case, so only what mostly waits for its worker is lent. */
+static bool may_lend(uint32_t task, bool writes)
+{
+    return !claims_limited(task) && !w.undone && w.usual_us[task] > 0 && w.conf->run_ahead_us > 0 &&
+           (!writes || is_short(task) || w.usual_us[task] <= CLAIM_HAND_US);
+}
+
 int64_t claims_lent_next_us(void)
 {
-    int64_t since = store_lent_since_us(w.store);
+    int64_t since = store_lent_since_us(w.store, clock_mono_us() - w.conf->run_ahead_us);
     return since == INT64_MAX ? since : since + w.conf->run_ahead_us;
 }
 
@@ -123,7 +125,7 @@ static bool quotas(uint32_t pool, uint32_t most, bool writes)
         uint32_t task = q->tasks[i], id = w.task_ids[task];
         uint32_t per_key = w.defs->task[task].key_concurrency;
         bool ready = store_ready(w.store, id) > 0 && !is_paused(task);
-        bool lend = may_lend(task) && (!writes || is_short(task));
+        bool lend = may_lend(task, writes);
         q->quota[i] = (struct claim_quota){.task_id = id,
                                            .most = ready ? quota_of(task, most) : 0,
                                            .per_key = per_key ? per_key : 1,
@@ -194,11 +196,21 @@ bool claims_wait(void)
 
 /* ---- claims ---- */
 
+/* What is not short waits in the queue while all workers are busy, also where there is credit for
+ * those that will be free: there it can be lent. */
+static bool begins_at_once(uint32_t task)
+{
+    const struct board_pool *p = &w.board->pool[w.defs->task[task].pool];
+    return is_short(task) || atomic_load_explicit(&p->busy, memory_order_relaxed) <
+                                 atomic_load_explicit(&p->live, memory_order_relaxed);
+}
+
 bool claims_direct(const struct batch *b, const struct job *job, uint32_t task_index)
 {
     uint32_t pool = w.defs->task[task_index].pool;
-    return job->state == JOB_QUEUED && w.defs->task[task_index].kind != TASK_REMOTE &&
-           job->parents_count == 0 && !job->concurrency_key[0] && !job->gathers &&
+    return job->state == JOB_QUEUED && begins_at_once(task_index) &&
+           w.defs->task[task_index].kind != TASK_REMOTE && job->parents_count == 0 &&
+           !job->concurrency_key[0] && !job->gathers &&
            (!job->expires_us || job->expires_us > clock_wall_us()) &&
            !atomic_load_explicit(&w.draining, memory_order_acquire) && credit_left(b, pool) > 0 &&
            !pool_paused(pool) && !is_paused(task_index) && !quotas(pool, 1, true) &&
@@ -221,6 +233,7 @@ struct claim *claims_new(struct job *job, uint32_t task_index, bool copy_input)
     c->task_index = task_index;
     c->task_id = job->task_id;
     c->attempt = job->attempt;
+    c->loan = job->loan;
     c->group_key = id_is_nil(&job->group) ? 0 : id_key(&job->group);
     c->timeout_us = job->timeout_us;
     c->queued_us = claims_could_run_us(job);

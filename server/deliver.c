@@ -34,6 +34,10 @@
 #define AHEAD_LEAST_US (2 * US_PER_MS)
 #define AHEAD_MOST_US  (200 * US_PER_MS)
 
+/* Of shorter ones the next is claimed when the job begins. One that runs this long was thought to
+ * be short, and is not. */
+#define WRONG_US (2 * CLAIM_HAND_US + STUCK_US)
+
 /* A worker that holds nothing, and whose socket was full, is tried again after this. */
 #define FULL_US US_PER_MS
 
@@ -66,6 +70,18 @@ void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c)
 
 /* ---- to the worker ---- */
 
+static int64_t takes_us(const struct dispatcher *d, const struct claim *c)
+{
+    return atomic_load_explicit(&d->board->task[c->task_index].run_ewma_us, memory_order_relaxed);
+}
+
+/* What follows it may be claimed as it begins: that will most likely be lent, as this one was. */
+static bool is_handy(const struct dispatcher *d, const struct claim *c)
+{
+    int64_t takes = takes_us(d, c);
+    return c->loan.begun && takes >= AHEAD_LEAST_US && takes <= CLAIM_HAND_US;
+}
+
 /* The worker holds the job from now on; it is told with the others of this pass. Takes c. */
 static void hold(struct dispatcher *d, struct slot *s, struct claim *c)
 {
@@ -76,10 +92,13 @@ static void hold(struct dispatcher *d, struct slot *s, struct claim *c)
     s->held[s->count] = (struct assignment){.claim = c, .seq = seq, .cell = cell};
     s->count++;
     s->pool->held++;
-    slot_untold(
-        s, atomic_load_explicit(&d->board->task[c->task_index].run_ewma_us, memory_order_relaxed));
-    if (s->count == 1)
+    slot_untold(s, takes_us(d, c));
+    if (s->count == 1) {
         slot_head_starts(s);
+        s->soon = is_handy(d, c) ? SOON_HAND : SOON_UNKNOWN;
+    }
+    loan_begins(&c->loan);
+    d->late = d->late || (c->loan.begun && c->sleeps != d->slept);
     if (s->state == SLOT_IDLE)
         slot_set_state(s, SLOT_BUSY);
     if (slot_is_spent(s))
@@ -202,9 +221,11 @@ void deliver_pending(struct dispatcher *d, struct pool *p)
     }
     while (pool_has_excess(p))
         deliver_return(d, p, pool_unpend(p));
-    uint32_t credit = d->draining ? 0 : pool_grant(p);
-    if (credit)
-        writer_credit((uint32_t)(p - d->pools), credit);
+    uint32_t credit = d->draining ? 0 : pool_grant(p), pool = (uint32_t)(p - d->pools);
+    if (credit && d->ended && d->ended_last->pool == pool)
+        d->ended_last->credit += credit; /* the writer gets it with that outcome */
+    else if (credit)
+        writer_credit(pool, credit);
 }
 
 /* ---- back from the worker ---- */
@@ -474,7 +495,7 @@ static void long_head(struct dispatcher *d, struct slot *s, int64_t now_us, int6
  * to be seen in the queue, and cancelled there. */
 static void pool_timers(struct dispatcher *d, struct pool *p, int64_t now_us, int64_t *next_us)
 {
-    if (!p->pending) {
+    if (!p->pending || pool_has_hand(p)) {
         p->stalled_us = 0;
         return;
     }
@@ -494,19 +515,22 @@ static void pool_timers(struct dispatcher *d, struct pool *p, int64_t now_us, in
 /* Is the only job that it holds about to end, by what such jobs took of late? */
 static void foresee_end(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
 {
-    int64_t takes_us = atomic_load_explicit(
-        &d->board->task[s->held[0].claim->task_index].run_ewma_us, memory_order_relaxed);
-    if (s->soon != SOON_UNKNOWN || s->pool->depth > 1 || takes_us < AHEAD_LEAST_US ||
-        takes_us > AHEAD_MOST_US)
+    int64_t takes = takes_us(d, s->held[0].claim), due_us;
+    if (s->soon == SOON_HAND)
+        due_us = s->head_since_us + WRONG_US;
+    else if (s->soon != SOON_UNKNOWN || s->pool->depth > 1 || takes < AHEAD_LEAST_US ||
+             takes > AHEAD_MOST_US)
         return;
-    int64_t due_us = s->head_since_us + takes_us - AHEAD_US - takes_us / AHEAD_PART;
+    else
+        due_us = s->head_since_us + takes - AHEAD_US - takes / AHEAD_PART;
     if (due_us > now_us) {
         if (due_us < *next_us)
             *next_us = due_us;
         return;
     }
-    s->soon = SOON;
-    deliver_pending(d, s->pool);
+    s->soon = s->soon == SOON_HAND ? SOON_WRONG : SOON;
+    if (s->soon == SOON)
+        deliver_pending(d, s->pool);
 }
 
 /* It holds nothing, so no DONE will tell that there is room: it is tried again. */

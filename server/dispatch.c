@@ -56,7 +56,7 @@ void dispatch_claimed(struct claim *list)
 {
     for (struct inbox_node *n = &list->order.node; n; n = n->next)
         INBOX_OWNER(n, struct claim, order.node)->order.kind = ORDER_CLAIM;
-    if (inbox_post_list(&the->inbox, &list->order.node) == 0)
+    if (inbox_post_patient(&the->inbox, &list->order.node) == 0)
         return;
     for (struct inbox_node *n = &list->order.node, *next; n; n = next) {
         next = n->next; /* the service ends: the store's recovery finds the job running */
@@ -119,6 +119,7 @@ static void take_claim(struct dispatcher *d, struct claim *c, bool *touched)
     struct pool *p = &d->pools[pool];
     assert(p->granted > 0);
     p->granted--;
+    c->sleeps = d->slept;
     atomic_fetch_add_explicit(&d->board->task[c->task_index].started, 1, memory_order_relaxed);
     if (d->draining) {
         deliver_return(d, p, c);
@@ -214,6 +215,15 @@ static void handle(struct dispatcher *d, const struct epoll_event *ev)
     }
 }
 
+/* Would all claims that may come wait for a worker? Then nothing is gained by waking for them. */
+static bool is_patient(const struct dispatcher *d)
+{
+    uint32_t i = 0;
+    while (i < d->defs->pools && pool_is_patient(&d->pools[i]))
+        i++;
+    return i == d->defs->pools && !d->draining;
+}
+
 /* What the time brings, and then sleep, if nothing came meanwhile. Returns until when (mono). */
 static int64_t go_to_sleep(struct dispatcher *d)
 {
@@ -222,7 +232,9 @@ static int64_t go_to_sleep(struct dispatcher *d)
     supervise_timers(d, now, &next);
     outcomes_send(d); /* before it is told that none is open */
     drain_timers(d, now, &next);
-    bool may = deliver_sleep(d) && inbox_sleep(&d->inbox);
+    d->slept++;
+    bool may = deliver_sleep(d) &&
+               (is_patient(d) ? inbox_sleep_patiently(&d->inbox) : inbox_sleep(&d->inbox));
     return may ? next : now;
 }
 

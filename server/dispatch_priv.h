@@ -29,6 +29,8 @@ struct dispatcher {
     bool sleeps;             /* the thread, */
     int64_t sleeps_until_us; /* mono: until then, if nothing comes */
     uint64_t next_seq;
+    uint32_t slept; /* how often it went to sleep */
+    bool late;      /* in this pass a worker got a lent job that had waited for it: the writer is to know */
     char in[MSG_MAX];  /* the packet being received */
     char out[MSG_MAX]; /* the packet being sent */
     struct finish *ended, *ended_last; /* outcomes for the writer, which gets them once a pass */

@@ -44,9 +44,17 @@ void inbox_ring(struct inbox *in)
         ;
 }
 
+/* Takes it that the consumer will look. True: it is to be woken for that. */
+static bool wakes(struct inbox *in)
+{
+    bool wake = in->asleep;
+    in->asleep = false;
+    return wake;
+}
+
 /* first..last are chained; all of them or none. */
 static int post(struct inbox *in, struct inbox_node *first, struct inbox_node *last, size_t count,
-                size_t limit)
+                size_t limit, bool may_wait)
 {
     last->next = NULL;
     pthread_mutex_lock(&in->lock);
@@ -58,8 +66,7 @@ static int post(struct inbox *in, struct inbox_node *first, struct inbox_node *l
     *in->last = first;
     in->last = &last->next;
     in->count += count;
-    bool wake = in->asleep;
-    in->asleep = false;
+    bool wake = !(may_wait && in->patient) && wakes(in);
     pthread_mutex_unlock(&in->lock);
     if (wake)
         inbox_ring(in);
@@ -68,15 +75,15 @@ static int post(struct inbox *in, struct inbox_node *first, struct inbox_node *l
 
 int inbox_post(struct inbox *in, struct inbox_node *node)
 {
-    return post(in, node, node, 1, in->limit);
+    return post(in, node, node, 1, in->limit, false);
 }
 
 int inbox_post_always(struct inbox *in, struct inbox_node *node)
 {
-    return post(in, node, node, 1, 0);
+    return post(in, node, node, 1, 0, false);
 }
 
-int inbox_post_list(struct inbox *in, struct inbox_node *list)
+static int post_list(struct inbox *in, struct inbox_node *list, bool may_wait)
 {
     if (!list)
         return 0;
@@ -84,14 +91,23 @@ int inbox_post_list(struct inbox *in, struct inbox_node *list)
     size_t count = 1;
     for (; last->next; last = last->next)
         count++;
-    return post(in, list, last, count, 0);
+    return post(in, list, last, count, 0, may_wait);
+}
+
+int inbox_post_list(struct inbox *in, struct inbox_node *list)
+{
+    return post_list(in, list, false);
+}
+
+int inbox_post_patient(struct inbox *in, struct inbox_node *list)
+{
+    return post_list(in, list, true);
 }
 
 void inbox_wake(struct inbox *in)
 {
     pthread_mutex_lock(&in->lock);
-    bool wake = in->asleep;
-    in->asleep = false;
+    bool wake = wakes(in);
     in->woken = true;
     pthread_mutex_unlock(&in->lock);
     if (wake)
@@ -133,14 +149,25 @@ struct inbox_node *inbox_take(struct inbox *in, size_t max)
     return first;
 }
 
-bool inbox_sleep(struct inbox *in)
+static bool sleeps(struct inbox *in, bool patient)
 {
     pthread_mutex_lock(&in->lock);
     bool may = in->count == 0 && !in->woken;
     in->woken = false;
     in->asleep = may;
+    in->patient = may && patient;
     pthread_mutex_unlock(&in->lock);
     return may;
+}
+
+bool inbox_sleep(struct inbox *in)
+{
+    return sleeps(in, false);
+}
+
+bool inbox_sleep_patiently(struct inbox *in)
+{
+    return sleeps(in, true);
 }
 
 void inbox_awake(struct inbox *in)

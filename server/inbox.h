@@ -19,7 +19,8 @@ struct inbox {
     pthread_mutex_t lock; /* guards the fields below */
     struct inbox_node *first, **last;
     size_t count, limit;
-    bool asleep; /* the consumer waits: the next post writes the eventfd */
+    bool asleep; /* the consumer waits: the next post writes the eventfd, */
+    bool patient; /* but not what may wait: inbox_post_patient() */
     bool woken; /* inbox_wake() came while the consumer was awake: it does not sleep before a look */
     bool closed;
     int event_fd; /* readable when something was posted while the consumer slept */
@@ -34,6 +35,8 @@ int inbox_post(struct inbox *in, struct inbox_node *node);
 int inbox_post_always(struct inbox *in, struct inbox_node *node);
 /* A whole list, as inbox_take() gives it, with one wake-up, so that the consumer finds all of it. NULL: none. */
 int inbox_post_list(struct inbox *in, struct inbox_node *list);
+/* The same; a consumer that sleeps patiently is not woken, and finds it when it is. */
+int inbox_post_patient(struct inbox *in, struct inbox_node *list);
 void inbox_wake(struct inbox *in); /* lets a sleeping consumer run without a node; any thread */
 void inbox_close(struct inbox *in); /* later posts fail; what waits is still taken */
 size_t inbox_count(struct inbox *in);
@@ -42,6 +45,7 @@ size_t inbox_count(struct inbox *in);
 struct inbox_node *inbox_take(struct inbox *in, size_t max);
 /* Announces sleep: true: nothing waits, and a post from now on writes the eventfd; false: take again. */
 bool inbox_sleep(struct inbox *in);
+bool inbox_sleep_patiently(struct inbox *in);
 /* It does not sleep after all, and will look before it does: posts write no eventfd. */
 void inbox_awake(struct inbox *in);
 void inbox_ring(struct inbox *in); /* makes event_fd readable, whatever its consumer does */

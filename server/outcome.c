@@ -43,8 +43,11 @@ static void count(const struct finish *f, const struct claim *c)
 
 void outcomes_send(struct dispatcher *d)
 {
+    if (d->late && !d->ended)
+        writer_wake();
     writer_finish(d->ended);
     d->ended = d->ended_last = NULL;
+    d->late = false;
 }
 
 void outcome_left(struct claim *c)

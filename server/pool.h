@@ -51,6 +51,7 @@ struct slot {
     enum foresight {
         SOON_UNKNOWN,
         SOON, /* the job is thought to end within the time that a claim takes: one is made for what follows it */
+        SOON_HAND, /* it is so short that what follows it was claimed when it began */
         SOON_WRONG, /* it went on */
     } soon; /* of the first held job */
     int64_t head_since_us;  /* mono: since when the first held job may run */
@@ -109,6 +110,9 @@ struct claim *pool_unpend(struct pool *p);             /* the first, the caller'
  * else an idle one, else the one that holds the fewest below the pool's depth; NULL: none can take one. */
 struct slot *pool_choose(struct pool *p);
 bool pool_has_idle(const struct pool *p); /* is there a worker that could begin at once? */
+bool pool_has_hand(const struct pool *p); /* does one soon end that is SOON_HAND? Then what is pending waits for it */
+/* May claims wait until a worker is done? None could begin now what they bring. */
+bool pool_is_patient(const struct pool *p);
 
 /* Credit that may be granted now, and is hereby taken as granted: for what the workers may hold, and where that is
  * one job each, for one more of those who are soon done with it. */

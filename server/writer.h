@@ -174,6 +174,10 @@ struct order {
     enum order_kind kind;
 };
 
+/* A job that takes no longer is claimed when the one before it begins, with the outcome of the one before that, so
+ * that one commit and one wake-up do for both; one that does is claimed a little before the other ends. */
+#define CLAIM_HAND_US (25 * US_PER_MS)
+
 /* A job that a pool may run now; made by the writer, owned by dispatch once posted. */
 struct claim {
     struct order order;
@@ -182,6 +186,8 @@ struct claim {
     uint32_t task_id;
     uint32_t attempt;
     uint32_t ahead; /* the writer's: its place in ahead.c; 0: none */
+    struct loan loan;
+    uint32_t sleeps; /* dispatch's: how often it had slept when the claim came */
     uint64_t group_key; /* 0: none */
     int64_t timeout_us;
     int64_t queued_us; /* wall: since when it could run; 0: not known */

@@ -302,6 +302,98 @@ START_TEST(a_drain_returns_the_one_that_runs)
 }
 END_TEST
 
+/* ---- the next job in hand ---- */
+
+static _Atomic uint32_t begun;
+
+static struct id gets_lent(void)
+{
+    static uint32_t loans;
+    struct id id = gets(MODULE);
+    INBOX_OWNER(d->pools[0].pending, struct claim, order.node)->loan =
+        (struct loan){&begun, ++loans};
+    return id;
+}
+
+/* The only worker runs a job that is thought to take 20 ms, and was lent. */
+static struct id one_in_hand(void)
+{
+    d->pools[0].depth = 1;
+    d->pools[0].run_ewma_us = 20 * US_PER_MS;
+    atomic_store(&board->task[MODULE].run_ewma_us, 20 * US_PER_MS);
+    slot_set_stopped(slot(1), 1);
+    struct id id = gets_lent();
+    d->pools[0].granted = 0;
+    deliver_pending(d, &d->pools[0]);
+    ck_assert_uint_eq(d->pools[0].granted, 1); /* for the one that follows */
+    ck_assert_uint_eq(atomic_load(&begun), 1);
+    ck_assert(!d->late); /* it came just now: the writer looks again by itself */
+    return id;
+}
+
+static struct id follows(void)
+{
+    struct id id = gets_lent();
+    d->pools[0].granted--;
+    deliver_pending(d, &d->pools[0]);
+    ck_assert_uint_eq(d->pools[0].waiting, 1);
+    ck_assert_uint_eq(atomic_load(&begun), 1);
+    d->slept++;
+    return id;
+}
+
+START_TEST(it_begins_with_the_end_of_the_one_before)
+{
+    struct id id = one_in_hand(), next = follows();
+    struct assignment a = begins(0);
+    ends(&a, true, false);
+    deliver_socket(d, slot(0));
+    ended(&id, ATTEMPT_SUCCEEDED);
+    ck_assert(id_equal(&slot(0)->held[0].claim->job, &next));
+    ck_assert_uint_eq(atomic_load(&begun), 2);
+    ck_assert_uint_eq(d->ended->credit, 1); /* for the third, with the outcome */
+    ck_assert_uint_eq(d->pools[0].granted, 1);
+    ck_assert(d->late);
+    ck_assert(pool_is_patient(&d->pools[0]));
+}
+END_TEST
+
+START_TEST(it_goes_back_when_the_one_before_goes_on)
+{
+    struct id id = one_in_hand(), next = follows();
+    (void)begins(0);
+    now_us += 50 * US_PER_MS; /* a little longer than usual */
+    clock_fake(WALL_US, now_us);
+    int64_t due_us = time_comes();
+    ck_assert_int_gt(due_us, now_us);
+    ck_assert_ptr_null(outcome(&next));
+    for (int i = 0; i < 2; i++) { /* it is not thought to end soon; and then, nobody takes it */
+        now_us = due_us;
+        clock_fake(WALL_US, now_us);
+        ck_assert_ptr_null(outcome(&next));
+        due_us = time_comes();
+    }
+    ended(&next, ATTEMPT_RETURNED);
+    ck_assert_ptr_null(outcome(&id));
+    ck_assert_uint_eq(atomic_load(&begun), 1);
+    ck_assert_uint_eq(d->ended->credit, 0);
+    ck_assert(pool_is_patient(&d->pools[0])); /* it asked for none */
+}
+END_TEST
+
+START_TEST(none_is_taken_in_hand_behind_one_that_was_written)
+{
+    d->pools[0].depth = 1;
+    atomic_store(&board->task[MODULE].run_ewma_us, 20 * US_PER_MS);
+    slot_set_stopped(slot(1), 1);
+    (void)gets(MODULE);
+    d->pools[0].granted = 0;
+    deliver_pending(d, &d->pools[0]);
+    ck_assert_uint_eq(d->pools[0].granted, 0);
+    ck_assert_int_eq(slot(0)->soon, SOON_UNKNOWN);
+}
+END_TEST
+
 /* ---- why did it die? ---- */
 
 static const struct attempt *killed_at_its_work(int task, int64_t peak)
@@ -380,7 +472,9 @@ int main(void)
     return SUITE("deliver", setup, NULL, a_cancel_that_is_late_is_not_the_next_ones,
                  nobody_is_killed_for_what_is_over, nor_for_time_that_is_over,
                  the_second_is_cancelled_when_it_is_the_first, what_waits_behind_goes_to_others,
-                 a_drain_returns_the_one_that_runs, a_module_has_its_workers_memory,
+                 a_drain_returns_the_one_that_runs, it_begins_with_the_end_of_the_one_before,
+                 it_goes_back_when_the_one_before_goes_on,
+                 none_is_taken_in_hand_behind_one_that_was_written, a_module_has_its_workers_memory,
                  a_program_has_its_own, a_trouble_goes_with_its_worker,
                  the_trouble_of_another_stays);
 }

@@ -138,6 +138,34 @@ START_TEST(rings_only_for_a_sleeper)
 }
 END_TEST
 
+START_TEST(a_patient_sleeper_is_woken_for_the_rest)
+{
+    struct letter l[3];
+    ck_assert_int_eq(inbox_post_patient(&in, NULL), 0);
+    ck_assert(inbox_sleep_patiently(&in));
+    l[0].node.next = NULL;
+    ck_assert_int_eq(inbox_post_patient(&in, &l[0].node), 0);
+    ck_assert(!readable());
+    ck_assert_int_eq(inbox_post(&in, &l[1].node), 0);
+    ck_assert(readable());
+    inbox_drain_event(&in);
+    ck_assert(!inbox_sleep_patiently(&in)); /* not over what waits */
+    ck_assert_ptr_eq(inbox_take(&in, 0), &l[0].node);
+
+    ck_assert(inbox_sleep_patiently(&in));
+    inbox_wake(&in);
+    ck_assert(readable());
+    inbox_drain_event(&in);
+    ck_assert(!inbox_sleep(&in));
+
+    ck_assert(inbox_sleep(&in)); /* no more: each sleep is of its own kind */
+    l[2].node.next = NULL;
+    ck_assert_int_eq(inbox_post_patient(&in, &l[2].node), 0);
+    ck_assert(readable());
+    inbox_drain_event(&in);
+}
+END_TEST
+
 START_TEST(a_wake_is_not_lost)
 {
     inbox_wake(&in); /* while awake: the next sleep is refused, once */
@@ -201,5 +229,5 @@ int main(void)
 {
     return SUITE("inbox", setup, teardown, keeps_order, takes_some, a_list_comes_as_a_whole,
                  a_full_one_refuses, a_closed_one_is_emptied, rings_only_for_a_sleeper,
-                 a_wake_is_not_lost, many_producers);
+                 a_patient_sleeper_is_woken_for_the_rest, a_wake_is_not_lost, many_producers);
 }

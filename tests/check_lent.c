@@ -9,8 +9,9 @@
 #include <stdio.h>
 
 #define MANY 5000 /* more than may be lent at a time */
+#define NOW  1000 /* later than all that is lent */
 
-/* In the open transaction; of alpha alone. */
+/* In the open transaction; of alpha alone. No worker has them yet. */
 static size_t lend(size_t want, int64_t at_us, struct job *out)
 {
     const struct claim_quota quota = {alpha, UINT32_MAX, 1, at_us, false, true};
@@ -19,18 +20,28 @@ static size_t lend(size_t want, int64_t at_us, struct job *out)
     return n;
 }
 
-/* One that is lent at 100. */
-static struct id lent_one(void)
+/* One that is lent at 100, and waits for its worker. */
+static struct loan lent_early(struct id *id)
 {
-    struct id id = add(alpha, JOB_QUEUED, 0);
+    *id = add(alpha, JOB_QUEUED, 0);
     struct job out[2];
     begin();
     ck_assert_uint_eq(lend(2, 100, out), 1);
     commit();
-    ck_assert(id_equal(&out[0].id, &id));
+    ck_assert(id_equal(&out[0].id, id));
     ck_assert_int_eq(out[0].state, JOB_RUNNING);
     ck_assert_uint_eq(out[0].attempt, 1);
+    ck_assert_ptr_nonnull(out[0].loan.begun);
     job_release(&out[0]);
+    return out[0].loan;
+}
+
+/* A worker has it. */
+static struct id lent_one(void)
+{
+    struct id id;
+    struct loan loan = lent_early(&id);
+    loan_begins(&loan);
     return id;
 }
 
@@ -67,8 +78,10 @@ static size_t lend_again(void)
     begin();
     size_t n = lend(2, 200, out);
     commit();
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        loan_begins(&out[i].loan);
         job_release(&out[i]);
+    }
     return n;
 }
 
@@ -78,12 +91,12 @@ START_TEST(its_outcome_is_all_that_is_written)
     is(&id, JOB_QUEUED, 0);
     ck_assert_uint_eq(store_ready(s, alpha), 0);
     ck_assert_uint_eq(lend_again(), 0);
-    ck_assert_int_eq(store_lent_since_us(s), 100);
+    ck_assert_int_eq(store_lent_since_us(s, NOW), 100);
     begin();
     finish(&id, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
     ck_assert_uint_eq(store_ended_count(s), 1);
     commit();
-    ck_assert_int_eq(store_lent_since_us(s), INT64_MAX);
+    ck_assert_int_eq(store_lent_since_us(s, NOW), INT64_MAX);
     struct job j = get(&id);
     ck_assert_int_eq(j.state, JOB_SUCCEEDED);
     ck_assert_uint_eq(j.attempt, 1);
@@ -106,7 +119,7 @@ START_TEST(a_failure_is_an_attempt_like_others)
     finish(&id, 1, ATTEMPT_FAILED, JOB_SCHEDULED);
     commit();
     is(&id, JOB_SCHEDULED, 1);
-    ck_assert_int_eq(store_lent_since_us(s), INT64_MAX);
+    ck_assert_int_eq(store_lent_since_us(s, NOW), INT64_MAX);
     recount();
 }
 END_TEST
@@ -180,9 +193,10 @@ START_TEST(given_back_it_waits_as_before)
     ck_assert_uint_eq(out[0].attempt, 1);
     ck_assert_uint_eq(lend(2, 300, out + 1), 0);
     commit();
+    loan_begins(&out[0].loan);
     job_release(&out[0]);
     is(&id, JOB_QUEUED, 0);
-    ck_assert_int_eq(store_lent_since_us(s), 300);
+    ck_assert_int_eq(store_lent_since_us(s, NOW), 300);
     begin();
     finish(&id, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
     commit();
@@ -198,7 +212,7 @@ START_TEST(what_is_undone_was_not)
     ck_assert_uint_eq(lend(2, 100, out), 1);
     ck_assert_int_eq(store_rollback(s), 0);
     job_release(&out[0]);
-    ck_assert_int_eq(store_lent_since_us(s), INT64_MAX);
+    ck_assert_int_eq(store_lent_since_us(s, NOW), INT64_MAX);
     ck_assert_uint_eq(store_ready(s, alpha), 1);
     ck_assert_uint_eq(lend_again(), 1);
 
@@ -214,7 +228,7 @@ START_TEST(what_is_undone_was_not)
     job_release(&out[0]);
     ck_assert_int_eq(store_rollback(s), 0);
     ck_assert_uint_eq(store_ready(s, alpha), 0);
-    ck_assert_int_eq(store_lent_since_us(s), 200);
+    ck_assert_int_eq(store_lent_since_us(s, NOW), 200);
 
     begin(); /* its claim, undone */
     ck_assert_int_eq(store_lent_due(s, 200, false), 0);
@@ -239,7 +253,7 @@ START_TEST(after_a_while_its_claim_is_written)
     commit();
     is(&first, JOB_RUNNING, 1);
     is(&second, JOB_QUEUED, 0);
-    ck_assert_int_eq(store_lent_since_us(s), 200);
+    ck_assert_int_eq(store_lent_since_us(s, NOW), 200);
     struct job j = get(&first);
     ck_assert_int_eq(j.started_us, 3000);
     job_release(&j);
@@ -263,6 +277,7 @@ START_TEST(one_that_is_lent_briefly_is_written_with_others)
     ck_assert_int_eq(store_claim(s, &quota, 1, 1, 3000, out, &n), 0);
     commit();
     ck_assert_uint_eq(n, 1);
+    loan_begins(&out[0].loan);
     job_release(&out[0]);
     after = add(alpha, JOB_QUEUED, 0);
     ck_assert_uint_eq(lend_again(), 1);
@@ -285,12 +300,59 @@ START_TEST(one_that_is_lent_briefly_is_written_with_others)
         is(&id, JOB_RUNNING, 1);
         is(&after, JOB_QUEUED, 0);
     }
-    ck_assert_int_eq(store_lent_since_us(s), 100);
+    ck_assert_int_eq(store_lent_since_us(s, NOW), 100);
     begin();
     finish(&before, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
     finish(&id, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
     finish(&after, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
     commit();
+    recount();
+}
+END_TEST
+
+/* Whatever else is written, and however long it waits; but a cancel finds it running. */
+START_TEST(one_that_waits_for_its_worker_is_not_written)
+{
+    struct id id, next;
+    struct loan loan = lent_early(&id), old;
+    ck_assert_int_eq(store_lent_since_us(s, 99), 100);
+    ck_assert_int_eq(store_lent_since_us(s, 100), INT64_MAX);
+    begin();
+    ck_assert_int_eq(store_lent_due(s, NOW, true), 0);
+    commit();
+    is(&id, JOB_QUEUED, 0);
+
+    struct id other = add(alpha, JOB_QUEUED, 0); /* which has its worker before it */
+    ck_assert_uint_eq(lend_again(), 1);
+    ck_assert_int_eq(store_lent_since_us(s, NOW), 200);
+    begin();
+    ck_assert_int_eq(store_lent_due(s, NOW, false), 0);
+    commit();
+    is(&id, JOB_QUEUED, 0);
+    is(&other, JOB_RUNNING, 1);
+
+    loan_begins(&loan);
+    ck_assert_int_eq(store_lent_since_us(s, NOW), 100);
+    begin();
+    ck_assert_int_eq(store_lent_due(s, 100, false), 0);
+    commit();
+    is(&id, JOB_RUNNING, 1);
+
+    old = loan;
+    loan = lent_early(&next); /* at the same place */
+    ck_assert_ptr_eq(loan.begun, old.begun);
+    loan_begins(&old);
+    ck_assert_int_eq(store_lent_since_us(s, NOW), INT64_MAX);
+    struct job j;
+    job_init(&j);
+    begin();
+    ck_assert_int_eq(store_cancel(s, &next, 4000, &j), 0);
+    ck_assert_int_eq(j.state, JOB_RUNNING);
+    finish(&next, 1, ATTEMPT_CANCELLED, JOB_CANCELLED);
+    finish(&id, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    finish(&other, 1, ATTEMPT_SUCCEEDED, JOB_SUCCEEDED);
+    commit();
+    job_release(&j);
     recount();
 }
 END_TEST
@@ -313,7 +375,7 @@ START_TEST(a_last_attempt_is_written)
         job_release(&out[i]);
         job_release(&j[i]);
     }
-    ck_assert_int_eq(store_lent_since_us(s), INT64_MAX);
+    ck_assert_int_eq(store_lent_since_us(s, NOW), INT64_MAX);
 }
 END_TEST
 
@@ -377,7 +439,7 @@ START_TEST(as_many_as_there_is_room_for)
         job_release(&out[at]);
     }
     commit();
-    ck_assert_int_eq(store_lent_since_us(s), INT64_MAX);
+    ck_assert_int_eq(store_lent_since_us(s, NOW), INT64_MAX);
     recount();
 }
 END_TEST
@@ -389,7 +451,8 @@ int main(void)
                  a_checkpoint_finds_it_running, what_comes_too_late_is_dropped,
                  given_back_it_waits_as_before, what_is_undone_was_not,
                  after_a_while_its_claim_is_written,
-                 one_that_is_lent_briefly_is_written_with_others, a_last_attempt_is_written,
+                 one_that_is_lent_briefly_is_written_with_others,
+                 one_that_waits_for_its_worker_is_not_written, a_last_attempt_is_written,
                  a_dead_service_forgets_that_it_began, unique_until_it_runs_ends_with_the_loan,
                  as_many_as_there_is_room_for);
 }

@@ -116,6 +116,39 @@ START_TEST(credit_for_who_is_soon_done)
 }
 END_TEST
 
+/* What is pending waits for who soon ends; and where all are busy, so may what else is claimed. */
+START_TEST(who_has_the_next_job_in_hand)
+{
+    struct pool *p = &pools[0];
+    struct slot *s = &p->slots[0];
+    slot_set_state(s, SLOT_IDLE);
+    ck_assert(pool_is_patient(p)); /* nothing will come */
+    ck_assert_uint_eq(pool_grant(p), 1);
+    ck_assert(!pool_is_patient(p));
+    p->granted = 0;
+    hold(s, claim(1));
+    slot_set_state(s, SLOT_BUSY);
+    ck_assert(!pool_has_hand(p));
+    s->soon = SOON_HAND;
+    ck_assert(pool_has_hand(p));
+    ck_assert_uint_eq(pool_grant(p), 1);
+    ck_assert_uint_eq(pool_grant(p), 0);
+    ck_assert(pool_is_patient(p));
+    slot_set_state(&p->slots[1], SLOT_IDLE); /* this one is not */
+    ck_assert(!pool_is_patient(p));
+    slot_set_state(&p->slots[1], SLOT_EMPTY);
+    s->stop = STOP_TIMEOUT;
+    ck_assert(!pool_has_hand(p));
+    ck_assert(!pool_is_patient(p));
+    s->stop = STOP_NONE;
+    s->soon = SOON_WRONG;
+    ck_assert(!pool_has_hand(p));
+    s->soon = SOON_HAND;
+    p->depth = 2;
+    ck_assert(!pool_has_hand(p));
+}
+END_TEST
+
 START_TEST(board_follows_the_state)
 {
     struct pool *p = &pools[0];
@@ -330,7 +363,7 @@ END_TEST
 int main(void)
 {
     return SUITE("pool", setup, teardown, pending_keeps_order, credit_is_what_live_workers_can_take,
-                 credit_for_who_is_soon_done, board_follows_the_state,
+                 credit_for_who_is_soon_done, who_has_the_next_job_in_hand, board_follows_the_state,
                  the_emptiest_worker_is_chosen, nothing_is_put_behind_a_long_job,
                  one_wake_up_for_several_short_jobs, who_leaves_is_no_part_of_the_pool,
                  a_pool_grows_and_shrinks, a_worker_is_spent_with_what_it_holds,

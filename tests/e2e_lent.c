@@ -159,33 +159,73 @@ START_TEST(a_drain_gives_it_back)
 }
 END_TEST
 
+/* n of this job as a group. */
+static void batch_of(struct server *s, const char *job, int n, char group[40])
+{
+    char *body = malloc((size_t)n * (strlen(job) + 1) + 20);
+    ck_assert_ptr_nonnull(body);
+    size_t at = (size_t)sprintf(body, "{\"jobs\":[");
+    for (int i = 0; i < n; i++)
+        at += (size_t)sprintf(body + at, "%s%s", i ? "," : "", job);
+    strcpy(body + at, "]}");
+    struct answer *a = post(s, "/v1/jobs/batch", body, 202);
+    snprintf(group, 40, "%s", jstr(a->json, "id"));
+    answer_free(a);
+    free(body);
+}
+
+static void all_succeed(struct server *s, const char *group, int n)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/groups/%s?wait=60", group);
+    struct answer *a = get(s, path, 200);
+    ck_assert_int_eq(jint(a->json, "counts.succeeded"), n);
+    answer_free(a);
+}
+
+/* What a worker has in hand behind its job had not begun: only what ran runs again. */
+START_TEST(a_crash_costs_who_ran_an_attempt)
+{
+    enum { JOBS = 120, WORKERS = 2, KNOWN = 10 };
+    static const char job[] = "{\"task\":\"sleep\",\"input\":{\"seconds\":0.01}}";
+    struct server *s = server_new(NULL, (const char *const[]){"--workers", "2", NULL});
+    char group[40], path[100];
+    for (int i = 0; i < KNOWN; i++) /* how long they take */
+        answer_free(run_job(s, job));
+    batch_of(s, job, JOBS, group);
+    eventually(stat_of(s, "jobs.succeeded") >= KNOWN + JOBS / 3, LONG_MS);
+    server_kill9(s);
+    server_restart(s);
+    all_succeed(s, group, JOBS);
+    snprintf(path, sizeof(path), "/v1/jobs?group=%s&limit=%d", group, JOBS);
+    struct answer *a = get(s, path, 200);
+    int again = 0;
+    for (int i = 0; i < JOBS; i++) {
+        snprintf(path, sizeof(path), "jobs.%d.attempt", i);
+        json_int_t attempt = jint(a->json, path);
+        ck_assert(attempt == 1 || attempt == 2);
+        again += attempt == 2;
+    }
+    ck_assert_int_le(again, WORKERS);
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
 /* All of them end once, and the counts of their group and of the service are right. */
 START_TEST(thousands_end_once)
 {
     enum { JOBS = 1000, BATCHES = 5 };
     struct server *s = server_new(NULL, (const char *const[]){"--workers", "2", NULL});
+    char group[BATCHES][40];
     answer_free(run_job(s, "{\"task\":\"noop\"}"));
-    char *body = malloc(JOBS * 30 + 100), group[BATCHES][40], path[300];
-    ck_assert_ptr_nonnull(body);
-    size_t at = (size_t)sprintf(body, "{\"jobs\":[");
-    for (int i = 0; i < JOBS; i++)
-        at += (size_t)sprintf(body + at, "%s{\"task\":\"noop\"}", i ? "," : "");
-    strcpy(body + at, "]}");
-    for (int i = 0; i < BATCHES; i++) {
-        struct answer *a = post(s, "/v1/jobs/batch", body, 202);
-        snprintf(group[i], sizeof(group[i]), "%s", jstr(a->json, "id"));
-        answer_free(a);
-    }
-    for (int i = 0; i < BATCHES; i++) {
-        snprintf(path, sizeof(path), "/v1/groups/%s?wait=60", group[i]);
-        struct answer *a = get(s, path, 200);
-        ck_assert_int_eq(jint(a->json, "counts.succeeded"), JOBS);
-        answer_free(a);
-    }
+    for (int i = 0; i < BATCHES; i++)
+        batch_of(s, "{\"task\":\"noop\"}", JOBS, group[i]);
+    for (int i = 0; i < BATCHES; i++)
+        all_succeed(s, group[i], JOBS);
     ck_assert_int_eq(stat_of(s, "jobs.succeeded"), BATCHES * JOBS + 1);
     ck_assert_int_eq(stat_of(s, "jobs.queued"), 0);
     ck_assert_int_eq(stat_of(s, "jobs.running"), 0);
-    free(body);
     server_free(s);
 }
 END_TEST
@@ -198,6 +238,7 @@ int main(void)
         a_dead_worker_is_an_attempt,
         a_crash_forgets_that_it_began,
         a_drain_gives_it_back,
+        a_crash_costs_who_ran_an_attempt,
         thousands_end_once,
     };
     return run_suite("lent", tests, sizeof(tests) / sizeof(tests[0]));

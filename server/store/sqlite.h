@@ -341,16 +341,16 @@ void note_held(struct sqlite_store *s, uint32_t task_id, int by);
 int lent_start(struct sqlite_store *s); /* 0, -ERR_NOMEM */
 void lent_release(struct sqlite_store *s);
 bool lent_may(const struct sqlite_store *s, const struct job *job); /* a queued one */
-/* started_us is wall time. Only where lent_may said so. */
-void lent_add(struct sqlite_store *s, const struct who *who, uint32_t attempt,
-              const struct claim_quota *quota, int64_t started_us);
+/* The job runs as its attempt; started_us is wall time. Only where lent_may said so. */
+struct loan lent_add(struct sqlite_store *s, const struct who *who, uint32_t attempt,
+                     const struct claim_quota *quota, int64_t started_us);
 bool is_lent(struct sqlite_store *s, int64_t key);
 int lent_write(struct sqlite_store *s, const struct id *id); /* if it is lent: writes its claim */
 /* An outcome of a job that may be lent. NONE: it is not, or not any more, or *err is an error. */
 enum loan_end { LOAN_NONE, LOAN_PAID, LOAN_RETURNED };
 enum loan_end lent_finish(struct sqlite_store *s, const struct attempt *a, int *err);
 int sqlite_lent_due(struct store *s, int64_t until_us, bool briefly);
-int64_t sqlite_lent_since_us(const struct store *s);
+int64_t sqlite_lent_since_us(const struct store *s, int64_t until_us);
 void lent_settle(struct sqlite_store *s, bool kept); /* the transaction is over */
 
 /* ---- sqlite_write.c: outcomes ---- */

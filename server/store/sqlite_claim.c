@@ -287,7 +287,7 @@ static int start_job(struct sqlite_store *s, const struct pick *p, int64_t now_u
     out->started_us = now_us;
     out->finished_us = 0;
     if (lend)
-        lent_add(s, &who, out->attempt, quota, now_us);
+        out->loan = lent_add(s, &who, out->attempt, quota, now_us);
     else
         count_move(s, &who, JOB_QUEUED, JOB_RUNNING);
     return 1;

@@ -6,8 +6,9 @@
  * that may be tried again anyway is kept here, and what is written is the outcome, by one change of
  * the row, from queued to succeeded. Whatever else is to become of the job, or when it has run for
  * a while, its claim is written first, and from then on it runs as all others do. One that is lent
- * briefly is written with whatever comes next, which saves a commit for its claim alone. A service
- * that dies in between finds the job queued: it forgets that this attempt had begun, no more.
+ * briefly is written with whatever comes next, which saves a commit for its claim alone. As long as
+ * it waits for its worker there is nothing to write: it is queued. A service that dies in between
+ * finds the job queued: it forgets that this attempt had begun, no more.
  *
  * The queue's index holds a job that is lent; a claim passes over it. What the open transaction
  * changes here is undone with it.
@@ -29,6 +30,7 @@ struct lent {
     int64_t since_us; /* mono */
     int64_t started_us;
     uint32_t attempt; /* which it runs as */
+    uint32_t number;  /* of the loan: see struct loan */
     uint32_t flags;
     bool briefly;
     uint32_t same, before, after; /* of its bucket; in order of time, or the next free. 0: none */
@@ -37,6 +39,8 @@ struct lent {
 /* Place 0 stands for none. */
 struct loans {
     struct lent place[LENT_MAX];
+    _Atomic uint32_t begun[LENT_MAX]; /* number of the last loan of this place that a worker got */
+    uint32_t numbers;
     uint32_t bucket[BUCKETS];
     uint32_t free, first, last;
     uint32_t briefly;           /* so many of them */
@@ -108,8 +112,9 @@ bool lent_may(const struct sqlite_store *s, const struct job *job)
            !job->concurrency_key[0] && !job->gathers;
 }
 
-void lent_add(struct sqlite_store *s, const struct who *who, uint32_t attempt,
-              const struct claim_quota *quota, int64_t started_us)
+/* 2^32 loans later a number comes again: by then nobody has the old one. */
+struct loan lent_add(struct sqlite_store *s, const struct who *who, uint32_t attempt,
+                     const struct claim_quota *quota, int64_t started_us)
 {
     struct loans *l = s->loans;
     uint32_t at = l->free;
@@ -117,6 +122,7 @@ void lent_add(struct sqlite_store *s, const struct who *who, uint32_t attempt,
     l->free = p->after;
     *p = (struct lent){.who = *who,
                        .attempt = attempt,
+                       .number = ++l->numbers,
                        .since_us = quota->lent_us,
                        .started_us = started_us,
                        .briefly = quota->lent_briefly,
@@ -130,6 +136,13 @@ void lent_add(struct sqlite_store *s, const struct who *who, uint32_t attempt,
     l->briefly += p->briefly;
     l->changed[l->changed_count++] = at;
     count_lent(s, p, 1);
+    return (struct loan){&l->begun[at], p->number};
+}
+
+/* A worker has it. */
+static bool has_begun(const struct loans *l, uint32_t at)
+{
+    return atomic_load_explicit(&l->begun[at], memory_order_acquire) == l->place[at].number;
 }
 
 /* ---- and its end ---- */
@@ -201,17 +214,20 @@ int sqlite_lent_due(struct store *base, int64_t until_us, bool briefly)
         bool due = p->since_us <= until_us, asked = brief > 0 && p->briefly;
         if (!due && brief == 0)
             break;
-        if ((due || asked) && !(p->flags & LENT_OVER))
+        if ((due || asked) && !(p->flags & LENT_OVER) && has_begun(l, at))
             err = write_claim(s, at);
         brief -= asked;
     }
     return err;
 }
 
-int64_t sqlite_lent_since_us(const struct store *base)
+int64_t sqlite_lent_since_us(const struct store *base, int64_t until_us)
 {
     const struct loans *l = ((const struct sqlite_store *)base)->loans;
-    return l->first ? l->place[l->first].since_us : INT64_MAX;
+    uint32_t at = l->first;
+    while (at && l->place[at].since_us <= until_us && !has_begun(l, at))
+        at = l->place[at].after;
+    return at ? l->place[at].since_us : INT64_MAX;
 }
 
 void lent_settle(struct sqlite_store *s, bool kept)

@@ -128,9 +128,9 @@ int store_lent_due(struct store *s, int64_t until_us, bool briefly)
     return s->ops->lent_due(s, until_us, briefly);
 }
 
-int64_t store_lent_since_us(const struct store *s)
+int64_t store_lent_since_us(const struct store *s, int64_t until_us)
 {
-    return s->ops->lent_since_us(s);
+    return s->ops->lent_since_us(s, until_us);
 }
 
 uint64_t store_ready(const struct store *s, uint32_t task_id)

@@ -136,11 +136,13 @@ int store_claim(struct store *s, const struct claim_quota *quota, size_t quotas,
                 int64_t now_us, struct job *out, size_t *n);
 /* Lent jobs: claims that are not written before their outcome, of jobs that may be tried again anyway. In
  * the store they are queued still, and a service that dies forgets that this attempt had begun.
- * Writes those that were lent at until_us (mono) or before as running, and with `briefly` all that were lent so;
- * when the first was lent, INT64_MAX: there is none. Cancel, checkpoint and each outcome but a success write the
- * claim by themselves. */
+ * Cancel, checkpoint and each outcome but a success write the claim by themselves.
+ *
+ * Of those that a worker has (loan_begins), writes as running: what was lent at until_us (mono) or before, and with
+ * `briefly` all that were lent so. */
 int store_lent_due(struct store *s, int64_t until_us, bool briefly);
-int64_t store_lent_since_us(const struct store *s);
+/* When the first was lent, without those lent at until_us or before that no worker has yet; INT64_MAX: there is none. */
+int64_t store_lent_since_us(const struct store *s, int64_t until_us);
 /* Queued jobs of this task that a claim would look at, the open transaction included. Writer's thread. */
 uint64_t store_ready(const struct store *s, uint32_t task_id);
 /* When the first of them was made; 0: there is none. */

@@ -30,7 +30,7 @@ struct store_ops {
     int (*claim)(struct store *s, const struct claim_quota *quota, size_t quotas, size_t want,
                  int64_t now_us, struct job *out, size_t *n);
     int (*lent_due)(struct store *s, int64_t until_us, bool briefly);
-    int64_t (*lent_since_us)(const struct store *s);
+    int64_t (*lent_since_us)(const struct store *s, int64_t until_us);
     uint64_t (*ready)(const struct store *s, uint32_t task_id);
     int64_t (*oldest_us)(struct store *s, uint32_t task_id);
     int (*finish)(struct store *s, const struct attempt *a, const struct finish_policy *p,
