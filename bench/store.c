@@ -59,7 +59,7 @@ static double insert_all(long jobs, long a_commit)
         for (long i = 0; i < a_commit; i++)
             insert_one(&j[i], 1000000 + done, &g.id);
         must(store_commit(s));
-        must(store_checkpoint(s, false));
+        must(store_checkpoint(s, STORE_PRESSED));
         for (long i = 0; i < a_commit; i++)
             job_release(&j[i]);
     }
@@ -97,7 +97,7 @@ static double run_all(long jobs, long a_commit, bool lend)
         must(store_settle(s, 3000000, &more));
         must(store_claim(s, &q, 1, (size_t)a_commit, 2000000, held, &n));
         must(store_commit(s));
-        must(store_checkpoint(s, false));
+        must(store_checkpoint(s, STORE_PRESSED));
     }
     free(held);
     return (cpu_us() - began) / (double)jobs;

@@ -29,11 +29,12 @@
 
 #define SAY_FULL_US   (5 * US_PER_S)
 #define BUGS_MOST     3
-#define FULL_PAUSE_MS 100            /* between tries while the disk is full and outcomes wait */
-#define UNDO_PAUSE_MS 5              /* between tries to undo while there is no memory */
-#define STOP_FULL_US  (2 * US_PER_S) /* outcomes that cannot be kept hold up the end so long */
-#define IDLE_WAIT_MS  1000           /* a look at the clock: wall time may have been set */
-#define EXIT_IO       74             /* sysexits.h EX_IOERR */
+#define FULL_PAUSE_MS 100               /* between tries while the disk is full and outcomes wait */
+#define UNDO_PAUSE_MS 5                 /* between tries to undo while there is no memory */
+#define STOP_FULL_US  (2 * US_PER_S)    /* outcomes that cannot be kept hold up the end so long */
+#define QUIET_US      (100 * US_PER_MS) /* nothing came for so long: time to tidy up */
+#define IDLE_WAIT_MS  1000              /* a look at the clock: wall time may have been set */
+#define EXIT_IO       74                /* sysexits.h EX_IOERR */
 
 struct writer w;
 
@@ -475,11 +476,36 @@ static int idle_ms(void)
                                             : (int)((left + US_PER_MS - 1) / US_PER_MS);
 }
 
+/* `quiet`: nothing had come for a while. */
+static void tidy_up(bool quiet)
+{
+    enum store_rest rest = writer_has_work() ? STORE_PRESSED : quiet ? STORE_QUIET : STORE_IDLE;
+    int err = store_checkpoint(w.store, rest);
+    if (err && err != -ERR_STORE_FULL)
+        serve_die(EXIT_IO, "the store failed (%s) while it was tidied up", err_sentence(err));
+}
+
+/* Something is to be done; what it is, the transaction finds out. */
+static bool is_due(const struct batch *b)
+{
+    return b->nodes || t.bugs || w.clock_set || next_unwritten_us() <= clock_mono_us() ||
+           clock_wall_us() >= next_wall_us() || claims_wait() || leases_wait(&w.next_token_us);
+}
+
+/* True: nothing came for a while. */
+static bool await_work(void)
+{
+    int64_t began_us = clock_mono_us();
+    inbox_wait(&t.inbox, idle_ms());
+    return !writer_has_work() && clock_mono_us() - began_us >= QUIET_US;
+}
+
 static void *writer_main(void *arg)
 {
     (void)arg;
     prctl(PR_SET_NAME, "writer");
     struct batch b = {0};
+    bool quiet = false;
     for (;;) {
         if (!t.drain_seen && atomic_load_explicit(&w.draining, memory_order_acquire)) {
             t.drain_seen = true;
@@ -488,18 +514,14 @@ static void *writer_main(void *arg)
         batch_reset(&b);
         take_nodes(&b);
         ahead_take(&b);
-        bool room = true;
         clockset_look();
-        if (b.nodes || t.bugs || w.clock_set || next_unwritten_us() <= clock_mono_us() ||
-            clock_wall_us() >= next_wall_us() || claims_wait() || leases_wait(&w.next_token_us)) {
-            room = transact(&b);
-            int err = store_checkpoint(w.store, inbox_count(&t.inbox) == 0);
-            if (err && err != -ERR_STORE_FULL)
-                serve_die(EXIT_IO, "the store failed (%s) while it was tidied up",
-                          err_sentence(err));
-            if (room && (b.count > 0 || b.claimed > 0 || b.more))
-                continue;
-        }
+        bool due = is_due(&b), room = !due || transact(&b);
+        bool worked = b.count > 0 || b.claimed > 0 || b.more;
+        if (due || quiet)
+            tidy_up(quiet && !worked);
+        quiet = false;
+        if (room && worked)
+            continue;
         if (atomic_load_explicit(&t.stopping, memory_order_acquire) && !t.kept &&
             ahead_next_us() == INT64_MAX && inbox_count(&t.inbox) == 0)
             break;
@@ -508,7 +530,7 @@ static void *writer_main(void *arg)
         if (!room)
             inbox_wait(&t.inbox, FULL_PAUSE_MS);
         else if (inbox_sleep(&t.inbox))
-            inbox_wait(&t.inbox, idle_ms());
+            quiet = await_work();
     }
     free(b.ended);
     free(b.gone);

@@ -523,7 +523,7 @@ END_TEST
 START_TEST(reopens_with_all)
 {
     struct id id = add(alpha, JOB_QUEUED, 3);
-    ck_assert_int_eq(store_checkpoint(s, true), 0);
+    ck_assert_int_eq(store_checkpoint(s, STORE_IDLE), 0);
     close_store();
     open_store();
     ck_assert_int_eq(state_of(&id), JOB_QUEUED);

@@ -303,7 +303,7 @@ int run_step(struct run *r)
 
 int run_tidy(struct run *r)
 {
-    int err = store_checkpoint(r->store, pick(r, 2));
+    int err = store_checkpoint(r->store, (enum store_rest)pick(r, 3));
     return err == -ERR_STORE_FULL ? 0 : err;
 }
 

@@ -281,7 +281,7 @@ void counters_settle(struct sqlite_store *s, bool kept); /* that becomes so, or 
 
 /* ---- sqlite_log.c ---- */
 int sqlite_log_start(struct sqlite_store *s, uint64_t limit); /* bytes; once, when all is there */
-int sqlite_checkpoint(struct store *s, bool idle);
+int sqlite_checkpoint(struct store *s, enum store_rest rest);
 
 /* ---- sqlite_files.c ---- */
 /* The VFS of all connections, on top of what is the default now. An SQLite result code. */

@@ -6,10 +6,13 @@
 
 #include <stdio.h>
 
-#define CUT_WAIT_MS   50 /* for readers to leave a log that is twice as long as it may be */
-#define WAL_KEEP      (64 * 1024 * 1024)
-#define IDLE_FRACTION 16 /* a quiet moment is used once this part of the log's limit is filled */
-#define CUT_FRACTION  64 /* a log that could not be cut is tried again after so much more */
+#define CUT_WAIT_MS  50 /* for readers to leave a log that is twice as long as it may be */
+#define WAL_KEEP     (64 * 1024 * 1024)
+#define CUT_FRACTION 64 /* a log that could not be cut is tried again after so much more */
+
+/* The log is moved once this part of its limit is filled. While that is done nobody is answered,
+ * and under load moments without work are many: so they are used a few times a second, not more. */
+static const int64_t fraction[] = {[STORE_PRESSED] = 1, [STORE_IDLE] = 4, [STORE_QUIET] = 64};
 
 static int on_commit(void *arg, sqlite3 *c, const char *name, int pages)
 {
@@ -34,12 +37,12 @@ int sqlite_log_start(struct sqlite_store *s, uint64_t limit)
     return 0;
 }
 
-int sqlite_checkpoint(struct store *base, bool idle)
+int sqlite_checkpoint(struct store *base, enum store_rest rest)
 {
     struct sqlite_store *s = sqlite_of(base);
     bool over = s->wal_pages >= 2 * s->wal_limit_pages;
-    int64_t part = over ? CUT_FRACTION : idle ? IDLE_FRACTION : 1;
-    bool cut = idle && s->shrank && s->wal_pages > s->wal_moved;
+    int64_t part = over ? CUT_FRACTION : fraction[rest];
+    bool cut = rest != STORE_PRESSED && s->shrank && s->wal_pages > s->wal_moved;
     if (s->wal_pages - s->wal_moved < s->wal_limit_pages / part && !cut)
         return 0;
     s->shrank = false;

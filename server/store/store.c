@@ -423,10 +423,10 @@ int store_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone
     return s->ops->sweep_keys(s, now_us, limit, gone);
 }
 
-int store_checkpoint(struct store *s, bool idle)
+int store_checkpoint(struct store *s, enum store_rest rest)
 {
     assert(!s->in_transaction);
-    return s->ops->checkpoint(s, idle);
+    return s->ops->checkpoint(s, rest);
 }
 
 uint64_t store_count_now(const struct store *s, uint32_t task_id, enum job_state state)

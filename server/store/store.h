@@ -267,9 +267,13 @@ int store_sweep_groups(struct store *s, int64_t before_us, size_t limit, size_t 
 /* Forgets expired idempotency keys, at most `limit`; inside a transaction. */
 int store_sweep_keys(struct store *s, int64_t now_us, size_t limit, size_t *gone);
 
-/* Outside a transaction: moves the log into the database when worth it. `idle`: nothing waits, take the
- * chance; else only when the log is over its limit. Never waits for readers. */
-int store_checkpoint(struct store *s, bool idle);
+/* What its caller has to do meanwhile: more waits; nothing does at this moment, as is so often under load; nothing
+ * came for a while. */
+enum store_rest { STORE_PRESSED, STORE_IDLE, STORE_QUIET };
+
+/* Outside a transaction: moves the log into the database when worth it: who is pressed only when the log is over its
+ * limit, others sooner. Never waits for readers. */
+int store_checkpoint(struct store *s, enum store_rest rest);
 
 /* The same, the open transaction included; the writer's thread. */
 uint64_t store_count_now(const struct store *s, uint32_t task_id, enum job_state state);

@@ -91,7 +91,7 @@ struct store_ops {
     int (*pool_paused)(struct store *s, const char *pool, bool *paused);
     bool (*task_paused)(const struct store *s, const char *task);
     bool (*task_paused_id)(const struct store *s, uint32_t task_id);
-    int (*checkpoint)(struct store *s, bool idle);
+    int (*checkpoint)(struct store *s, enum store_rest rest);
     uint64_t (*count_now)(const struct store *s, uint32_t task_id, enum job_state state);
     uint64_t (*count)(const struct store *s, uint32_t task_id, enum job_state state);
 
