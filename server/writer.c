@@ -308,10 +308,13 @@ static void refuse_all(struct batch *b, int err)
     claims_undone(b);
 }
 
+/* One that wrote nothing is none: it may have found nothing to do, or lent what it claimed. */
 static void note_commit(const struct batch *b, int64_t took_us)
 {
-    atomic_fetch_add_explicit(&t.commits, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&t.claimed, b->claimed, memory_order_relaxed);
+    if (!store_wrote(w.store))
+        return;
+    atomic_fetch_add_explicit(&t.commits, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&t.commit_us_sum, (uint64_t)took_us, memory_order_relaxed);
     if ((uint64_t)took_us > atomic_load_explicit(&t.commit_us_max, memory_order_relaxed))
         atomic_store_explicit(&t.commit_us_max, (uint64_t)took_us, memory_order_relaxed);

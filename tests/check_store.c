@@ -520,6 +520,19 @@ START_TEST(one_service_only)
 }
 END_TEST
 
+START_TEST(a_commit_may_have_nothing_to_write)
+{
+    begin();
+    commit();
+    ck_assert(!store_wrote(s));
+    (void)add(alpha, JOB_QUEUED, 0);
+    ck_assert(store_wrote(s));
+    begin();
+    commit();
+    ck_assert(!store_wrote(s));
+}
+END_TEST
+
 START_TEST(reopens_with_all)
 {
     struct id id = add(alpha, JOB_QUEUED, 3);
@@ -585,6 +598,7 @@ int main(void)
                  a_brief_claim_has_what_it_needs, finish_is_fenced, kept_with_its_outcome,
                  failures_are_followed_up, a_last_attempt_that_began_does_not_go_back, cancels,
                  keys_replay, rollback_restores, recovers, large_payloads_are_exact,
-                 lists_see_each_once, lists_by_time_and_text, one_service_only, reopens_with_all,
+                 lists_see_each_once, lists_by_time_and_text, one_service_only,
+                 a_commit_may_have_nothing_to_write, reopens_with_all,
                  a_job_has_another_version_after_each_change);
 }

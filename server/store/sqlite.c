@@ -179,6 +179,7 @@ int sqlite_begin(struct store *base)
     struct sqlite_store *s = sqlite_of(base);
     s->due_hint_us = INT64_MAX;
     s->passed = 0;
+    s->wrote = false;
     seen_forget(s);
     int err = db_run(&s->db, STMT_BEGIN, NULL, 0);
     return err < 0 ? err : 0;
@@ -374,6 +375,7 @@ static const struct store_ops sqlite_ops = {
     .tasks = sqlite_tasks,
     .begin = sqlite_begin,
     .commit = sqlite_commit,
+    .wrote = sqlite_wrote,
     .rollback = sqlite_rollback,
     .insert = sqlite_insert,
     .check_parents = sqlite_check_parents,

@@ -215,6 +215,7 @@ struct sqlite_store {
     int page_size;
     int64_t wal_limit_pages;
     int64_t wal_pages; /* frames in the log at the last commit */
+    bool wrote;        /* the last commit wrote some */
     int64_t wal_moved; /* of those, as of the last look moved to the database */
     struct store_task *task[STORE_TASKS_MAX]; /* task_id - 1 */
     _Atomic uint32_t task_count;
@@ -281,6 +282,7 @@ void counters_settle(struct sqlite_store *s, bool kept); /* that becomes so, or 
 
 /* ---- sqlite_log.c ---- */
 int sqlite_log_start(struct sqlite_store *s, uint64_t limit); /* bytes; once, when all is there */
+bool sqlite_wrote(const struct store *s);
 int sqlite_checkpoint(struct store *s, enum store_rest rest);
 
 /* ---- sqlite_files.c ---- */

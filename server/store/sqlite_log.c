@@ -22,7 +22,13 @@ static int on_commit(void *arg, sqlite3 *c, const char *name, int pages)
     if (pages < s->wal_moved)
         s->wal_moved = 0; /* the log began anew */
     s->wal_pages = pages;
+    s->wrote = true;
     return SQLITE_OK;
+}
+
+bool sqlite_wrote(const struct store *base)
+{
+    return ((const struct sqlite_store *)base)->wrote;
 }
 
 int sqlite_log_start(struct sqlite_store *s, uint64_t limit)

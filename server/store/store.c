@@ -71,6 +71,11 @@ int store_commit(struct store *s)
     return s->ops->commit(s);
 }
 
+bool store_wrote(const struct store *s)
+{
+    return s->ops->wrote(s);
+}
+
 int store_rollback(struct store *s)
 {
     s->in_transaction = false;

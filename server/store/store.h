@@ -74,6 +74,7 @@ uint32_t store_tasks(const struct store *s);
 
 int store_begin(struct store *s);
 int store_commit(struct store *s); /* returns once synced */
+bool store_wrote(const struct store *s); /* had the last commit anything to write? */
 int store_rollback(struct store *s);
 
 /* A key as given by a client; kept until expires_us. */

@@ -19,6 +19,7 @@ struct store_ops {
     uint32_t (*tasks)(const struct store *s);
     int (*begin)(struct store *s);
     int (*commit)(struct store *s);
+    bool (*wrote)(const struct store *s);
     int (*rollback)(struct store *s);
     int (*insert)(struct store *s, struct store_new *new);
     int (*check_parents)(struct store *s, const struct id *parents, size_t n, struct id *which);
