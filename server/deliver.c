@@ -75,11 +75,13 @@ static int64_t takes_us(const struct dispatcher *d, const struct claim *c)
     return atomic_load_explicit(&d->board->task[c->task_index].run_ewma_us, memory_order_relaxed);
 }
 
-/* What follows it may be claimed as it begins: that will most likely be lent, as this one was. */
-static bool is_handy(const struct dispatcher *d, const struct claim *c)
+/* What follows it may be claimed as it begins: that will most likely be lent, as this one was. Not
+ * for workers that wait for something else: there processors are idle, and that dispatch wakes a
+ * little before the end of a job, for the next claim, lets it hear of the end sooner. */
+static bool is_handy(const struct dispatcher *d, const struct slot *s, const struct claim *c)
 {
     int64_t takes = takes_us(d, c);
-    return c->loan.begun && takes >= AHEAD_LEAST_US && takes <= CLAIM_HAND_US;
+    return s->computes && c->loan.begun && takes >= AHEAD_LEAST_US && takes <= CLAIM_HAND_US;
 }
 
 /* The worker holds the job from now on; it is told with the others of this pass. Takes c. */
@@ -95,7 +97,7 @@ static void hold(struct dispatcher *d, struct slot *s, struct claim *c)
     slot_untold(s, takes_us(d, c));
     if (s->count == 1) {
         slot_head_starts(s);
-        s->soon = is_handy(d, c) ? SOON_HAND : SOON_UNKNOWN;
+        s->soon = is_handy(d, s, c) ? SOON_HAND : SOON_UNKNOWN;
     }
     loan_begins(&c->loan);
     d->late = d->late || (c->loan.begun && c->sleeps != d->slept);

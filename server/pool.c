@@ -327,10 +327,21 @@ void slot_untold(struct slot *s, int64_t run_us)
     s->untold_us += EACH_US + (run_us > 0 ? run_us : WAKE_US);
 }
 
+/* The worker tells its CPU time now and then. */
+static void see_use(struct slot *s, int64_t cpu_us, int64_t now_us)
+{
+    if (cpu_us == s->cpu_told_us)
+        return;
+    s->computes = 2 * (cpu_us - s->cpu_told_us) > now_us - s->cpu_seen_us;
+    s->cpu_told_us = cpu_us;
+    s->cpu_seen_us = now_us;
+}
+
 void slot_head_starts(struct slot *s)
 {
     s->head_since_us = clock_mono_us();
     s->head_cpu_us = atomic_load_explicit(&s->board->cpu_us, memory_order_relaxed);
+    see_use(s, s->head_cpu_us, s->head_since_us);
     s->stuck = false;
     s->soon = SOON_UNKNOWN;
     if (s->stop == STOP_DRAIN)

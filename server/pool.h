@@ -56,6 +56,9 @@ struct slot {
     } soon; /* of the first held job */
     int64_t head_since_us;  /* mono: since when the first held job may run */
     int64_t head_cpu_us;    /* CPU time that the worker and what it started had used then, as it told last */
+    bool computes;          /* of late it was on a processor for more than half of the time */
+    int64_t cpu_told_us;    /* CPU time when that was seen last, */
+    int64_t cpu_seen_us;    /* mono: and when it was */
     enum stop_reason stop;  /* of the first held job; STOP_DRAIN: of all */
     int64_t kill_at_us;     /* mono: the end of its grace; INT64_MAX: none */
     int64_t spawn_at_us;    /* mono: when to ask for a worker; INT64_MAX: not now */

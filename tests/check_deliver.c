@@ -315,9 +315,10 @@ static struct id gets_lent(void)
     return id;
 }
 
-/* The only worker runs a job that is thought to take 20 ms, and was lent. */
+/* The only worker computes: a job that is thought to take 20 ms, and was lent. */
 static struct id one_in_hand(void)
 {
+    slot(0)->computes = true;
     d->pools[0].depth = 1;
     d->pools[0].run_ewma_us = 20 * US_PER_MS;
     atomic_store(&board->task[MODULE].run_ewma_us, 20 * US_PER_MS);
@@ -381,16 +382,29 @@ START_TEST(it_goes_back_when_the_one_before_goes_on)
 }
 END_TEST
 
-START_TEST(none_is_taken_in_hand_behind_one_that_was_written)
+static void takes_none_in_hand(void)
 {
     d->pools[0].depth = 1;
     atomic_store(&board->task[MODULE].run_ewma_us, 20 * US_PER_MS);
     slot_set_stopped(slot(1), 1);
-    (void)gets(MODULE);
     d->pools[0].granted = 0;
     deliver_pending(d, &d->pools[0]);
     ck_assert_uint_eq(d->pools[0].granted, 0);
     ck_assert_int_eq(slot(0)->soon, SOON_UNKNOWN);
+}
+
+START_TEST(none_is_taken_in_hand_behind_one_that_was_written)
+{
+    slot(0)->computes = true;
+    (void)gets(MODULE);
+    takes_none_in_hand();
+}
+END_TEST
+
+START_TEST(nor_by_a_worker_that_waits_for_something)
+{
+    (void)gets_lent();
+    takes_none_in_hand();
 }
 END_TEST
 
@@ -469,12 +483,12 @@ END_TEST
 
 int main(void)
 {
-    return SUITE("deliver", setup, NULL, a_cancel_that_is_late_is_not_the_next_ones,
-                 nobody_is_killed_for_what_is_over, nor_for_time_that_is_over,
-                 the_second_is_cancelled_when_it_is_the_first, what_waits_behind_goes_to_others,
-                 a_drain_returns_the_one_that_runs, it_begins_with_the_end_of_the_one_before,
-                 it_goes_back_when_the_one_before_goes_on,
-                 none_is_taken_in_hand_behind_one_that_was_written, a_module_has_its_workers_memory,
-                 a_program_has_its_own, a_trouble_goes_with_its_worker,
-                 the_trouble_of_another_stays);
+    return SUITE(
+        "deliver", setup, NULL, a_cancel_that_is_late_is_not_the_next_ones,
+        nobody_is_killed_for_what_is_over, nor_for_time_that_is_over,
+        the_second_is_cancelled_when_it_is_the_first, what_waits_behind_goes_to_others,
+        a_drain_returns_the_one_that_runs, it_begins_with_the_end_of_the_one_before,
+        it_goes_back_when_the_one_before_goes_on, none_is_taken_in_hand_behind_one_that_was_written,
+        nor_by_a_worker_that_waits_for_something, a_module_has_its_workers_memory,
+        a_program_has_its_own, a_trouble_goes_with_its_worker, the_trouble_of_another_stays);
 }

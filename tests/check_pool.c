@@ -1,4 +1,5 @@
 /* check_pool.c - slots, pending claims, credit and the depth of prefetch. */
+#include "../common/clock.h"
 #include "../server/pool.h"
 #include "suite.h"
 
@@ -342,6 +343,31 @@ START_TEST(depth_follows_run_time)
 }
 END_TEST
 
+/* Over the time between two of its figures, whatever there was of jobs between. */
+START_TEST(a_worker_computes_or_waits)
+{
+    struct slot *s = &pools[0].slots[0];
+    static const struct {
+        int64_t after_us, cpu_us; /* since the figure before */
+        bool computes;
+    } told[] = {{100000, 40000, false}, {100000, 60000, true}, {20000, 0, true},
+                {90000, 56000, true},   {1000, 0, true},       {100000, 50, false},
+                {5, 0, false},          {100000, -100, false}};
+    int64_t now_us = 1000000, cpu_us = 0;
+    clock_fake(1, now_us);
+    slot_head_starts(s);
+    atomic_store(&s->board->cpu_us, ++cpu_us);
+    slot_head_starts(s);
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+        clock_fake(1, now_us += told[i].after_us);
+        atomic_store(&s->board->cpu_us, cpu_us += told[i].cpu_us);
+        slot_head_starts(s);
+        ck_assert_msg(s->computes == told[i].computes, "figure %d", (int)i);
+    }
+    clock_fake(0, 0);
+}
+END_TEST
+
 START_TEST(cells_are_not_shared)
 {
     struct slot *s = &pools[0].slots[0];
@@ -367,5 +393,5 @@ int main(void)
                  the_emptiest_worker_is_chosen, nothing_is_put_behind_a_long_job,
                  one_wake_up_for_several_short_jobs, who_leaves_is_no_part_of_the_pool,
                  a_pool_grows_and_shrinks, a_worker_is_spent_with_what_it_holds,
-                 depth_follows_run_time, cells_are_not_shared);
+                 depth_follows_run_time, a_worker_computes_or_waits, cells_are_not_shared);
 }

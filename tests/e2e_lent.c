@@ -187,7 +187,7 @@ static void all_succeed(struct server *s, const char *group, int n)
 START_TEST(a_crash_costs_who_ran_an_attempt)
 {
     enum { JOBS = 120, WORKERS = 2, KNOWN = 10 };
-    static const char job[] = "{\"task\":\"sleep\",\"input\":{\"seconds\":0.01}}";
+    static const char job[] = "{\"task\":\"primes\",\"input\":{\"limit\":1e7}}"; /* computes */
     struct server *s = server_new(NULL, (const char *const[]){"--workers", "2", NULL});
     char group[40], path[100];
     for (int i = 0; i < KNOWN; i++) /* how long they take */
