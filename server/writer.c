@@ -11,7 +11,6 @@
 #include "../common/clock.h"
 #include "../common/err.h"
 #include "../common/log.h"
-#include "../common/spare.h"
 #include "collector.h"
 #include "dispatch.h"
 #include "metrics.h"
@@ -21,7 +20,6 @@
 
 #include <errno.h>
 #include <semaphore.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -65,54 +63,6 @@ int writer_post(struct change *c)
     if (err)
         atomic_fetch_add_explicit(&t.refused, 1, memory_order_relaxed);
     return err == -ERR_CLOSED ? -ERR_DRAINING : err;
-}
-
-static struct spares finishes = SPARES_INIT(sizeof(struct finish));
-
-struct finish *finish_new(void)
-{
-    struct finish *f = spare_take(&finishes);
-    if (!f)
-        f = must_calloc(sizeof(*f), "the outcome of a job cannot be kept");
-    memset(f, 0, offsetof(struct finish, attempt));
-    attempt_init(&f->attempt);
-    return f;
-}
-
-void finish_free(struct finish *f)
-{
-    if (f)
-        attempt_release(&f->attempt);
-    spare_give(&finishes, f);
-}
-
-void new_job_init(struct new_job *n)
-{
-    memset(n, 0, offsetof(struct new_job, job));
-    job_init(&n->job);
-}
-
-void change_init(struct change *c, enum change_kind kind)
-{
-    memset(c, 0, offsetof(struct change, one));
-    c->work.kind = kind;
-    new_job_init(&c->one);
-}
-
-void change_release(struct change *c)
-{
-    job_release(&c->one.job);
-    for (size_t i = 0; i < c->items_count; i++)
-        job_release(&c->items[i].job);
-    free(c->items);
-    free(c->ids);
-    lease_ask_free(c->lease_ask);
-    lease_end_free(c->lease_end);
-    if (c->schedule)
-        schedule_release(c->schedule);
-    free(c->schedule);
-    free(c->delivery);
-    buf_release(&c->callback_url);
 }
 
 static void drop_change(struct change *c)
@@ -165,12 +115,6 @@ void writer_finish(struct finish *list)
         next = n->next; /* after the end: the store's recovery finds the job running */
         finish_free(INBOX_OWNER(INBOX_OWNER(n, struct work, node), struct finish, work));
     }
-}
-
-void checkpoint_free(struct checkpoint *c)
-{
-    buf_release(&c->data);
-    free(c);
 }
 
 void writer_checkpoint(struct checkpoint *c)
