@@ -94,11 +94,7 @@ int64_t claims_lent_next_us(void)
 
 int claims_lent_due(const struct batch *b)
 {
-    int64_t now_us = clock_mono_us();
-    bool writes = b->count > 0;
-    return writes || claims_lent_next_us() <= now_us
-               ? store_lent_due(w.store, now_us - w.conf->run_ahead_us, writes)
-               : 0;
+    return store_lent_due(w.store, clock_mono_us() - w.conf->run_ahead_us, b->count > 0);
 }
 
 void claims_learn_run(const struct attempt *a)

@@ -97,10 +97,11 @@ static void hold(struct dispatcher *d, struct slot *s, struct claim *c)
     slot_untold(s, takes_us(d, c));
     if (s->count == 1) {
         slot_head_starts(s);
-        s->soon = is_handy(d, s, c) ? SOON_HAND : SOON_UNKNOWN;
+        if (is_handy(d, s, c))
+            s->soon = SOON_HAND;
     }
     loan_begins(&c->loan);
-    d->late = d->late || (c->loan.begun && c->sleeps != d->slept);
+    d->late = d->late || (c->loan.begun && c->slept != d->slept);
     if (s->state == SLOT_IDLE)
         slot_set_state(s, SLOT_BUSY);
     if (slot_is_spent(s))

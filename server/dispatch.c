@@ -119,7 +119,7 @@ static void take_claim(struct dispatcher *d, struct claim *c, bool *touched)
     struct pool *p = &d->pools[pool];
     assert(p->granted > 0);
     p->granted--;
-    c->sleeps = d->slept;
+    c->slept = d->slept;
     atomic_fetch_add_explicit(&d->board->task[c->task_index].started, 1, memory_order_relaxed);
     if (d->draining) {
         deliver_return(d, p, c);

@@ -208,27 +208,29 @@ static uint32_t used_up(const struct pool *p)
     return used;
 }
 
-/* Is its only job thought to end, in this way? */
-static bool ends(const struct slot *s, enum foresight soon)
+/* Will it take another when its only job ends? */
+static bool goes_on(const struct slot *s)
 {
-    return s->soon == soon && s->pool->depth == 1 && is_able(s) && s->count == 1 &&
-           s->stop == STOP_NONE;
+    return is_able(s) && s->count == 1 && s->stop == STOP_NONE;
 }
 
 static uint32_t soon_done(const struct pool *p)
 {
     uint32_t n = 0;
-    for (uint32_t k = 0; k < p->size; k++)
-        n += ends(&p->slots[k], SOON) || ends(&p->slots[k], SOON_HAND);
+    for (uint32_t k = 0; p->depth == 1 && k < p->size; k++) {
+        const struct slot *s = &p->slots[k];
+        n += (s->soon == SOON || s->soon == SOON_HAND) && goes_on(s);
+    }
     return n;
 }
 
 bool pool_has_hand(const struct pool *p)
 {
-    uint32_t k = 0;
-    while (k < p->size && !ends(&p->slots[k], SOON_HAND))
-        k++;
-    return k < p->size;
+    for (uint32_t k = 0; p->depth == 1 && k < p->size; k++) {
+        if (p->slots[k].soon == SOON_HAND && goes_on(&p->slots[k]))
+            return true;
+    }
+    return false;
 }
 
 bool pool_is_patient(const struct pool *p)

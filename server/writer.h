@@ -187,7 +187,7 @@ struct claim {
     uint32_t attempt;
     uint32_t ahead; /* the writer's: its place in ahead.c; 0: none */
     struct loan loan;
-    uint32_t sleeps; /* dispatch's: how often it had slept when the claim came */
+    uint32_t slept; /* dispatch's: how often it had slept when the claim came */
     uint64_t group_key; /* 0: none */
     int64_t timeout_us;
     int64_t queued_us; /* wall: since when it could run; 0: not known */
