@@ -116,6 +116,7 @@ SERVER := \
 	server/deliver.c \
 	server/dispatch.c \
 	server/exposition.c \
+	server/foresee.c \
 	server/history.c \
 	server/inbox.c \
 	server/joblog.c \

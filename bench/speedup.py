@@ -3,9 +3,9 @@
 
     bench/speedup.py [--rounds N] [--jobs N] [--polls RATE] [--patience S]
 
-Each round measures, in turns and in the other order each time: the same batch of `primes` on one worker and on two; and
-a batch of tasks of 20 ms on two workers, alone and with RATE polls a second going on. Beside each stands the bare
-computation by as many processes, without a service, in the same round.
+Each round measures, in turns and in the other order each time: the same batch of `primes` on one worker and on two;
+a batch of tasks of 20 ms on two workers, alone and with RATE polls a second going on; and batches of shorter tasks. Beside
+each stands the bare computation by as many processes, without a service, in the same round.
 
 wall        from the submission of the batch to the answer that its group has ended
 undisturbed the same without what other users of the machine took: the mean of the workers' time on a processor and of their time
@@ -32,6 +32,7 @@ import run  # noqa: E402
 
 LONG, LONG_JOBS = 0.1, 8  # seconds of a job on one core, jobs: for 1 worker against 2
 SHORT = 0.02
+BRIEF = {"5 ms": (0.005, 200), "1 ms": (0.001, 1000), "0.2 ms": (0.0002, 4000)}  # seconds of a job, jobs
 
 
 def bare(limit, processes, repeats):
@@ -57,9 +58,9 @@ def await_quiet(patience):
 
 def calibrate(seconds):
     """A limit for which `primes` takes so long."""
-    limit = 1000000
+    limit, repeats = 1000000, max(10, int(0.1 / seconds))
     for _ in range(6):
-        took = min(bare(limit, 1, 10)[1] for _ in range(3)) / 10
+        took = min(bare(limit, 1, repeats)[1] for _ in range(3)) / repeats
         limit = int(limit * seconds / took)
     return limit
 
@@ -134,6 +135,10 @@ def measure(one, two, a):
         "short, polled": polled,
         "short, bare": lambda: bare(short, 2, a.jobs // 2),
     }
+    for name, (seconds, jobs) in BRIEF.items():
+        limit = calibrate(seconds)
+        what[name] = lambda limit=limit, jobs=jobs: batch_seconds(two, jobs, limit)
+        what[name + ", bare"] = lambda limit=limit, jobs=jobs: bare(limit, 2, jobs // 2)
     figures = {name: [] for name in what}
     for i in range(a.rounds):
         for name in list(what) if i % 2 else reversed(what):
@@ -148,6 +153,7 @@ RATIOS = [
     ("speed-up of the bare computation", "bare, 1 process", "bare, 2 processes", ""),
     ("%d tasks of 20 ms / bare", "short", "short, bare", "≤ 1.02"),
     ("%d tasks of 20 ms with %.0f polls/s / bare", "short, polled", "short, bare", "≤ 1.08"),
+    *[("%d tasks of %s / bare" % (jobs, name), name, name + ", bare", "") for name, (_, jobs) in BRIEF.items()],
 ]
 
 
@@ -155,7 +161,7 @@ def table(figures, jobs, rate):
     lines = ["| ratio | of | of the least times | median | least | greatest | goal |", "|---|---|---:|---:|---:|---:|---|"]
     for name, above, below, goal in RATIOS:
         if "%" in name:
-            name = name % ((jobs, rate) if "polls" in name else jobs)
+            name %= (jobs, rate) if "polls" in name else jobs
         for k, of in enumerate(("wall", "undisturbed")):
             x, y = [v[k] for v in figures[above]], [v[k] for v in figures[below]]
             pairs = [p / q for p, q in zip(x, y)]

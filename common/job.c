@@ -34,10 +34,12 @@ void job_init(struct job *job)
     job_error_clear(&job->error);
 }
 
-void loan_begins(const struct loan *l)
+void loan_begins(const struct loan *l, int64_t now_us)
 {
-    if (l->begun)
-        atomic_store_explicit(l->begun, l->number, memory_order_release);
+    if (!l->begun)
+        return;
+    atomic_store_explicit(&l->begun->at_us, now_us, memory_order_relaxed);
+    atomic_store_explicit(&l->begun->number, l->number, memory_order_release);
 }
 
 void attempt_init(struct attempt *a)

@@ -49,13 +49,17 @@ struct job_error {
 /* The same of what is there, without writing all of it. */
 void job_error_clear(struct job_error *e);
 
-/* Of a job that is claimed while nothing of it is written: whoever gives it to a worker says so there, with this
- * number, by loan_begins(). No `begun`: its claim is written. */
+/* Of a job that is claimed while nothing of it is written: whoever has it begin says so there, with this number, by
+ * loan_begins(). No `begun`: its claim is written. */
+struct loan_begun {
+    _Atomic int64_t at_us;   /* mono */
+    _Atomic uint32_t number; /* of the last loan that began here */
+};
 struct loan {
-    _Atomic uint32_t *begun; /* the store's, as long as it is open */
+    struct loan_begun *begun; /* the store's, as long as it is open */
     uint32_t number;
 };
-void loan_begins(const struct loan *l); /* any thread */
+void loan_begins(const struct loan *l, int64_t now_us); /* mono; any thread, again when it begins anew */
 
 /* The durable half: what the store keeps. Strings are owned by the struct. */
 struct job {

@@ -76,7 +76,7 @@ static bool is_short(uint32_t task)
 }
 
 /* A claim that the outcome would soon write over is not written (store.h). One of a job that takes
- * longer is written with the first commit that has anything to write once its worker has it, which
+ * longer is written with the first commit that has anything to write once it has begun, which
  * most often is that of the outcome of the job before it, as a job is claimed before its worker is
  * free. Not where limits count what runs, and not while nothing can be written: outcomes would pile
  * up. `writes`: there is a commit in any case, so only what mostly waits for its worker is lent. */

@@ -17,27 +17,6 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
-/* A job that runs this long while others wait behind it in the same worker is not short: they are
- * taken back and given to another worker, or to the queue. */
-#define STUCK_US (10 * US_PER_MS)
-
-/* A worker that has more to do puts outcomes in its ring and does not wake dispatch at once. When
- * what it does then takes long, they are found after this time; and what waits behind that job goes
- * to a worker that is idle, if there is one. */
-#define LOOK_US US_PER_MS
-
-/* A worker that has done a job which took longer than a few of these would stand idle while its
- * outcome, with the next claim, is committed. So the next one is claimed a little before: what a
- * commit takes, and some of what such jobs differ by. Of long jobs that pause is nothing. */
-#define AHEAD_US       US_PER_MS
-#define AHEAD_PART     16 /* and this part of what they take */
-#define AHEAD_LEAST_US (2 * US_PER_MS)
-#define AHEAD_MOST_US  (200 * US_PER_MS)
-
-/* Of shorter ones the next is claimed when the job begins. One that runs this long was thought to
- * be short, and is not. */
-#define WRONG_US (2 * CLAIM_HAND_US + STUCK_US)
-
 /* A worker that holds nothing, and whose socket was full, is tried again after this. */
 #define FULL_US US_PER_MS
 
@@ -70,18 +49,20 @@ void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c)
 
 /* ---- to the worker ---- */
 
-static int64_t takes_us(const struct dispatcher *d, const struct claim *c)
+int64_t deliver_takes_us(const struct dispatcher *d, const struct claim *c)
 {
     return atomic_load_explicit(&d->board->task[c->task_index].run_ewma_us, memory_order_relaxed);
 }
 
-/* What follows it may be claimed as it begins: that will most likely be lent, as this one was. Not
- * for workers that wait for something else: there processors are idle, and that dispatch wakes a
- * little before the end of a job, for the next claim, lets it hear of the end sooner. */
-static bool is_handy(const struct dispatcher *d, const struct slot *s, const struct claim *c)
+void deliver_head_starts(struct dispatcher *d, struct slot *s)
 {
-    int64_t takes = takes_us(d, c);
-    return s->computes && c->loan.begun && takes >= AHEAD_LEAST_US && takes <= CLAIM_HAND_US;
+    slot_head_starts(s);
+    if (s->count == 0)
+        return;
+    const struct claim *c = s->held[0].claim;
+    loan_begins(&c->loan, s->head_since_us);
+    d->late = d->late || (c->loan.begun && c->slept != d->slept);
+    foresee_begin(d, s);
 }
 
 /* The worker holds the job from now on; it is told with the others of this pass. Takes c. */
@@ -94,14 +75,9 @@ static void hold(struct dispatcher *d, struct slot *s, struct claim *c)
     s->held[s->count] = (struct assignment){.claim = c, .seq = seq, .cell = cell};
     s->count++;
     s->pool->held++;
-    slot_untold(s, takes_us(d, c));
-    if (s->count == 1) {
-        slot_head_starts(s);
-        if (is_handy(d, s, c))
-            s->soon = SOON_HAND;
-    }
-    loan_begins(&c->loan);
-    d->late = d->late || (c->loan.begun && c->slept != d->slept);
+    slot_untold(s, deliver_takes_us(d, c));
+    if (s->count == 1)
+        deliver_head_starts(d, s);
     if (s->state == SLOT_IDLE)
         slot_set_state(s, SLOT_BUSY);
     if (slot_is_spent(s))
@@ -241,7 +217,7 @@ void deliver_take_back(struct slot *s, unsigned from)
     }
 }
 
-static void return_pending(struct dispatcher *d, struct pool *p)
+void deliver_return_pending(struct dispatcher *d, struct pool *p)
 {
     for (struct claim *c; (c = pool_unpend(p));)
         deliver_return(d, p, c);
@@ -264,7 +240,7 @@ static void done(struct dispatcher *d, struct slot *s, const struct msg_DONE *sa
     s->full = false;
     s->pool->deaths = 0;
     if (i == 0)
-        slot_head_starts(s);
+        deliver_head_starts(d, s);
     if (s->count == 0 && s->state == SLOT_BUSY)
         slot_set_state(s, SLOT_IDLE);
     pool_ran(s->pool, m->run_us);
@@ -405,8 +381,10 @@ bool deliver_sleep(struct dispatcher *d)
 {
     bool may = true;
     for (uint32_t i = 0; i < d->defs->pools; i++) {
-        for (uint32_t k = 0; k < d->pools[i].size; k++)
-            may = ring_sleep(&d->pools[i].slots[k].ring) && may;
+        for (uint32_t k = 0; k < d->pools[i].size; k++) {
+            struct slot *s = &d->pools[i].slots[k];
+            may = (slot_is_supplied(s) || ring_sleep(&s->ring)) && may;
+        }
     }
     return may;
 }
@@ -458,7 +436,7 @@ void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH
     }
     atomic_store_explicit(&s->board->cancel_seq, 0, memory_order_release);
     if (d->draining)
-        return_pending(d, s->pool);
+        deliver_return_pending(d, s->pool);
 }
 
 /* What it has not begun, and while it is stopped cannot begin, goes to others. */
@@ -474,67 +452,6 @@ void deliver_stopped(struct dispatcher *d, struct slot *s, bool stopped)
 }
 
 /* ---- time ---- */
-
-/* The worker holds more than it runs: is the one that runs long, and are its outcomes unread? */
-static void long_head(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
-{
-    int64_t since_us = now_us - s->head_since_us;
-    if (s->stop == STOP_NONE && since_us >= STUCK_US) {
-        s->stuck = true;
-        s->pool->run_ewma_us = STUCK_US;
-        s->pool->depth = 1;
-        deliver_take_back(s, 1);
-        deliver_pending(d, s->pool);
-        return_pending(d, s->pool);
-    } else if (s->stop == STOP_NONE && since_us >= LOOK_US && pool_has_idle(s->pool)) {
-        deliver_take_back(s, 1);
-        deliver_pending(d, s->pool);
-    }
-    if (now_us + LOOK_US < *next_us)
-        *next_us = now_us + LOOK_US;
-}
-
-/* Claimed with credit of before its workers got a long job, or began to leave: what nobody takes is
- * to be seen in the queue, and cancelled there. */
-static void pool_timers(struct dispatcher *d, struct pool *p, int64_t now_us, int64_t *next_us)
-{
-    if (!p->pending || pool_has_hand(p)) {
-        p->stalled_us = 0;
-        return;
-    }
-    if (p->stalled_us == 0)
-        p->stalled_us = now_us;
-    int64_t due_us = p->stalled_us + STUCK_US;
-    if (due_us <= now_us) {
-        for (uint32_t k = 0; k < p->size; k++) {
-            if (p->slots[k].soon == SOON)
-                p->slots[k].soon = SOON_WRONG;
-        }
-        return_pending(d, p);
-    } else if (due_us < *next_us)
-        *next_us = due_us;
-}
-
-/* Is the only job that it holds about to end, by what such jobs took of late? */
-static void foresee_end(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
-{
-    int64_t takes = takes_us(d, s->held[0].claim), due_us;
-    if (s->soon == SOON_HAND)
-        due_us = s->head_since_us + WRONG_US;
-    else if (s->soon != SOON_UNKNOWN || s->pool->depth > 1 || takes < AHEAD_LEAST_US ||
-             takes > AHEAD_MOST_US)
-        return;
-    else
-        due_us = s->head_since_us + takes - AHEAD_US - takes / AHEAD_PART;
-    if (due_us > now_us) {
-        if (due_us < *next_us)
-            *next_us = due_us;
-        return;
-    }
-    s->soon = s->soon == SOON_HAND ? SOON_WRONG : SOON;
-    if (s->soon == SOON)
-        deliver_pending(d, s->pool);
-}
 
 /* It holds nothing, so no DONE will tell that there is room: it is tried again. */
 static void full_timer(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
@@ -562,10 +479,7 @@ static void slot_timers(struct dispatcher *d, struct slot *s, int64_t now_us, in
     stop_timers(d, s, now_us, next_us);
     if (s->state != SLOT_BUSY || s->count == 0)
         return; /* it had ended */
-    if (s->count > 1)
-        long_head(d, s, now_us, next_us);
-    else if (s->stop == STOP_NONE)
-        foresee_end(d, s, now_us, next_us);
+    foresee_slot(d, s, now_us, next_us);
 }
 
 void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
@@ -573,7 +487,7 @@ void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
     for (uint32_t i = 0; i < d->defs->pools; i++) {
         for (uint32_t k = 0; k < d->pools[i].size; k++)
             slot_timers(d, &d->pools[i].slots[k], now_us, next_us);
-        pool_timers(d, &d->pools[i], now_us, next_us);
+        foresee_pool(d, &d->pools[i], now_us, next_us);
     }
 }
 
@@ -589,6 +503,6 @@ void deliver_drain(struct dispatcher *d)
             if (s->count == 0 && s->state == SLOT_BUSY)
                 slot_set_state(s, SLOT_IDLE);
         }
-        return_pending(d, p);
+        deliver_return_pending(d, p);
     }
 }

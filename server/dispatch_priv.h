@@ -1,8 +1,8 @@
 /*
  * dispatch_priv.h - what dispatch.c (jobs), supervise.c (workers' births and deaths), deliver.c (one
- * job's way to a worker and back), stop.c (jobs that must not go on), leave.c (workers that go in good
- * order) and outcome.c (what came of it) share. For whoever holds `turn`: dispatch's thread, but while
- * it sleeps.
+ * job's way to a worker and back), foresee.c (when it will end), stop.c (jobs that must not go on),
+ * leave.c (workers that go in good order) and outcome.c (what came of it) share. For whoever holds
+ * `turn`: dispatch's thread, but while it sleeps.
  */
 #ifndef JOBMILL_SERVER_DISPATCH_PRIV_H
 #define JOBMILL_SERVER_DISPATCH_PRIV_H
@@ -61,15 +61,27 @@ struct slot *supervise_slot(struct dispatcher *d, uint32_t index); /* NULL: no s
 void deliver_pending(struct dispatcher *d, struct pool *p);      /* pending claims to workers, credit to the writer */
 void deliver_socket(struct dispatcher *d, struct slot *s);       /* a worker's socket is readable */
 void deliver_look(struct dispatcher *d);                         /* what the workers put in their rings */
-bool deliver_sleep(struct dispatcher *d);                        /* from now on LOOK wakes; false: look first */
+bool deliver_sleep(struct dispatcher *d);                        /* from now on workers wake it, but those that are supplied; false: look first */
 void deliver_hear_all(struct dispatcher *d, struct slot *s);     /* all that a worker has said by now, by either way */
 void deliver_last_words(struct dispatcher *d, struct slot *s);   /* all that a dead worker had sent */
 void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);
 void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH *death);
 void deliver_stopped(struct dispatcher *d, struct slot *s, bool stopped); /* a signal has stopped its worker, or it goes on */
 void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c); /* unrun, to the queue; takes c */
+/* What is now the first job that the worker holds, if any, begins, as far as dispatch knows. What stands behind it only
+ * waits, as if in the queue. */
+void deliver_head_starts(struct dispatcher *d, struct slot *s);
 void deliver_take_back(struct slot *s, unsigned from); /* what it holds from there on, as far as it has not begun: pending again */
 void deliver_drain(struct dispatcher *d);                        /* takes back all that has not begun */
+
+void deliver_return_pending(struct dispatcher *d, struct pool *p); /* all of them, to the queue */
+int64_t deliver_takes_us(const struct dispatcher *d, const struct claim *c); /* what such jobs took of late; 0: not known */
+
+/* ---- foresee.c ---- */
+void foresee_begin(const struct dispatcher *d, struct slot *s); /* its first job begins */
+/* What the time brings where something is held, and what is pending. */
+void foresee_slot(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us);
+void foresee_pool(struct dispatcher *d, struct pool *p, int64_t now_us, int64_t *next_us);
 
 /* ---- stop.c ---- */
 void stop_cancel(struct dispatcher *d, const struct id *job, uint32_t attempt);

@@ -16,9 +16,14 @@
 /*
  * A worker is handed more than one job only while jobs are so short that the way to it and back
  * would leave its core idle: as many as it runs in PREFETCH_US, the round trip counted with each.
+ * From an outcome to the job that takes its place two commits may pass, the one under way and its
+ * own, and the time until dispatch looks.
  */
-#define PREFETCH_US   INT64_C(2500)
+#define PREFETCH_US   INT64_C(12000)
 #define ROUND_TRIP_US INT64_C(30)
+
+/* So much that jobs of half the mean last until dispatch looks, and what it sends then arrives. */
+#define SUPPLY_US (3 * SUPPLIED_LOOK_US)
 
 /*
  * Waking a worker costs more than a short job. So one that has to be woken anyway is handed what it
@@ -233,9 +238,29 @@ bool pool_has_hand(const struct pool *p)
     return false;
 }
 
+int64_t slot_more_us(const struct slot *s)
+{
+    return s->count > 1 && s->stop == STOP_NONE && !s->stuck
+               ? (int64_t)(s->count - 1) * s->pool->run_ewma_us
+               : 0;
+}
+
+bool slot_is_supplied(const struct slot *s)
+{
+    return s->pool->run_ewma_us <= SUPPLIED_LOOK_US && slot_more_us(s) >= SUPPLY_US;
+}
+
+static bool all_have_more(const struct pool *p)
+{
+    uint32_t n = 0;
+    for (uint32_t k = 0; p->depth > 1 && k < p->size; k++)
+        n += is_able(&p->slots[k]) && slot_more_us(&p->slots[k]) >= SUPPLIED_LOOK_US;
+    return n > 0 && n == p->able;
+}
+
 bool pool_is_patient(const struct pool *p)
 {
-    return p->granted == 0 || (pool_has_hand(p) && !pool_has_idle(p));
+    return p->granted == 0 || (pool_has_hand(p) && !pool_has_idle(p)) || all_have_more(p);
 }
 
 /* Of what the workers may hold, what those are not given whose first job runs long. */

@@ -114,8 +114,14 @@ struct claim *pool_unpend(struct pool *p);             /* the first, the caller'
 struct slot *pool_choose(struct pool *p);
 bool pool_has_idle(const struct pool *p); /* is there a worker that could begin at once? */
 bool pool_has_hand(const struct pool *p); /* does one soon end that is SOON_HAND? Then what is pending waits for it */
-/* May claims wait until a worker is done? None could begin now what they bring. */
+/* May claims wait until a worker is done, or dispatch looks? None could begin now what they bring. */
 bool pool_is_patient(const struct pool *p);
+/* How long its worker is thought to be at what stands behind the first of its jobs, if it goes on with that. */
+int64_t slot_more_us(const struct slot *s);
+/* Does its worker hold so many short jobs that it need wake nobody? Then dispatch looks for what it ended after
+ * SUPPLIED_LOOK_US at most. */
+#define SUPPLIED_LOOK_US INT64_C(2000)
+bool slot_is_supplied(const struct slot *s);
 
 /* Credit that may be granted now, and is hereby taken as granted: for what the workers may hold, and where that is
  * one job each, for one more of those who are soon done with it. */

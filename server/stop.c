@@ -45,7 +45,7 @@ static bool cancel_in_slot(struct dispatcher *d, struct slot *s, const struct id
             if (s->count == 0 && s->state == SLOT_BUSY)
                 slot_set_state(s, SLOT_IDLE);
             else if (i == 0 && s->count)
-                slot_head_starts(s);
+                deliver_head_starts(d, s);
             deliver_pending(d, p);
         }
         /* else it has begun: stop_timers() of this pass finds it, or of that in which it is the

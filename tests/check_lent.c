@@ -36,12 +36,12 @@ static struct loan lent_early(struct id *id)
     return out[0].loan;
 }
 
-/* A worker has it. */
+/* A worker has begun it. */
 static struct id lent_one(void)
 {
     struct id id;
     struct loan loan = lent_early(&id);
-    loan_begins(&loan);
+    loan_begins(&loan, 100);
     return id;
 }
 
@@ -79,7 +79,7 @@ static size_t lend_again(void)
     size_t n = lend(2, 200, out);
     commit();
     for (size_t i = 0; i < n; i++) {
-        loan_begins(&out[i].loan);
+        loan_begins(&out[i].loan, 200);
         job_release(&out[i]);
     }
     return n;
@@ -193,7 +193,7 @@ START_TEST(given_back_it_waits_as_before)
     ck_assert_uint_eq(out[0].attempt, 1);
     ck_assert_uint_eq(lend(2, 300, out + 1), 0);
     commit();
-    loan_begins(&out[0].loan);
+    loan_begins(&out[0].loan, 300);
     job_release(&out[0]);
     is(&id, JOB_QUEUED, 0);
     ck_assert_int_eq(store_lent_since_us(s, NOW), 300);
@@ -277,7 +277,7 @@ START_TEST(one_that_is_lent_briefly_is_written_with_others)
     ck_assert_int_eq(store_claim(s, &quota, 1, 1, 3000, out, &n), 0);
     commit();
     ck_assert_uint_eq(n, 1);
-    loan_begins(&out[0].loan);
+    loan_begins(&out[0].loan, 150);
     job_release(&out[0]);
     after = add(alpha, JOB_QUEUED, 0);
     ck_assert_uint_eq(lend_again(), 1);
@@ -311,7 +311,7 @@ START_TEST(one_that_is_lent_briefly_is_written_with_others)
 END_TEST
 
 /* Whatever else is written, and however long it waits; but a cancel finds it running. */
-START_TEST(one_that_waits_for_its_worker_is_not_written)
+START_TEST(one_that_waits_for_its_turn_is_not_written)
 {
     struct id id, next;
     struct loan loan = lent_early(&id), old;
@@ -331,17 +331,24 @@ START_TEST(one_that_waits_for_its_worker_is_not_written)
     is(&id, JOB_QUEUED, 0);
     is(&other, JOB_RUNNING, 1);
 
-    loan_begins(&loan);
-    ck_assert_int_eq(store_lent_since_us(s, NOW), 100);
+    loan_begins(&loan, 250); /* from then on it counts */
+    ck_assert_int_eq(store_lent_since_us(s, NOW), 250);
     begin();
-    ck_assert_int_eq(store_lent_due(s, 100, false), 0);
+    ck_assert_int_eq(store_lent_due(s, 249, false), 0);
+    commit();
+    is(&id, JOB_QUEUED, 0);
+    begin();
+    ck_assert_int_eq(store_lent_due(s, 250, false), 0);
     commit();
     is(&id, JOB_RUNNING, 1);
+    struct job late = get(&id);
+    ck_assert_int_eq(late.started_us, 3150); /* lent at 3000 */
+    job_release(&late);
 
     old = loan;
     loan = lent_early(&next); /* at the same place */
     ck_assert_ptr_eq(loan.begun, old.begun);
-    loan_begins(&old);
+    loan_begins(&old, 250);
     ck_assert_int_eq(store_lent_since_us(s, NOW), INT64_MAX);
     struct job j;
     job_init(&j);
@@ -446,13 +453,12 @@ END_TEST
 
 int main(void)
 {
-    return SUITE("lent", kit_setup, kit_teardown, its_outcome_is_all_that_is_written,
-                 a_failure_is_an_attempt_like_others, a_cancel_finds_it_running,
-                 a_checkpoint_finds_it_running, what_comes_too_late_is_dropped,
-                 given_back_it_waits_as_before, what_is_undone_was_not,
-                 after_a_while_its_claim_is_written,
-                 one_that_is_lent_briefly_is_written_with_others,
-                 one_that_waits_for_its_worker_is_not_written, a_last_attempt_is_written,
-                 a_dead_service_forgets_that_it_began, unique_until_it_runs_ends_with_the_loan,
-                 as_many_as_there_is_room_for);
+    return SUITE(
+        "lent", kit_setup, kit_teardown, its_outcome_is_all_that_is_written,
+        a_failure_is_an_attempt_like_others, a_cancel_finds_it_running,
+        a_checkpoint_finds_it_running, what_comes_too_late_is_dropped,
+        given_back_it_waits_as_before, what_is_undone_was_not, after_a_while_its_claim_is_written,
+        one_that_is_lent_briefly_is_written_with_others, one_that_waits_for_its_turn_is_not_written,
+        a_last_attempt_is_written, a_dead_service_forgets_that_it_began,
+        unique_until_it_runs_ends_with_the_loan, as_many_as_there_is_room_for);
 }

@@ -150,6 +150,38 @@ START_TEST(who_has_the_next_job_in_hand)
 }
 END_TEST
 
+/* What is claimed may wait until a worker is done, where all have more to do by then. */
+START_TEST(who_has_more_to_do)
+{
+    struct pool *p = &pools[0];
+    struct slot *s = &p->slots[0];
+    p->depth = 8;
+    p->run_ewma_us = 1000;
+    slot_set_state(s, SLOT_BUSY);
+    ck_assert_uint_gt(pool_grant(p), 0);
+    for (uint32_t i = 1; i <= 3; i++) {
+        ck_assert(!pool_is_patient(p));
+        hold(s, claim(i));
+    }
+    ck_assert_int_eq(slot_more_us(s), 2000);
+    ck_assert(pool_is_patient(p));
+    slot_set_state(&p->slots[1], SLOT_IDLE); /* this one has nothing */
+    ck_assert(!pool_is_patient(p));
+    slot_set_leaving(&p->slots[1], true); /* and is given nothing */
+    ck_assert(pool_is_patient(p));
+    ck_assert(!slot_is_supplied(s));
+    for (uint32_t i = 4; i <= 7; i++)
+        hold(s, claim(i));
+    ck_assert(slot_is_supplied(s));
+    p->run_ewma_us = 2001; /* then it is as good to be woken */
+    ck_assert(!slot_is_supplied(s));
+    p->run_ewma_us = 1000;
+    s->stuck = true; /* who knows how long */
+    ck_assert(!slot_is_supplied(s));
+    ck_assert(!pool_is_patient(p));
+}
+END_TEST
+
 START_TEST(board_follows_the_state)
 {
     struct pool *p = &pools[0];
@@ -337,7 +369,7 @@ START_TEST(depth_follows_run_time)
         pool_ran(p, 20000);
     ck_assert_uint_eq(p->depth, 1);
     for (int i = 0; i < 200; i++)
-        pool_ran(p, 300);
+        pool_ran(p, 2000);
     ck_assert_uint_gt(p->depth, 2);
     ck_assert_uint_lt(p->depth, 10);
 }
@@ -389,9 +421,10 @@ END_TEST
 int main(void)
 {
     return SUITE("pool", setup, teardown, pending_keeps_order, credit_is_what_live_workers_can_take,
-                 credit_for_who_is_soon_done, who_has_the_next_job_in_hand, board_follows_the_state,
-                 the_emptiest_worker_is_chosen, nothing_is_put_behind_a_long_job,
-                 one_wake_up_for_several_short_jobs, who_leaves_is_no_part_of_the_pool,
-                 a_pool_grows_and_shrinks, a_worker_is_spent_with_what_it_holds,
-                 depth_follows_run_time, a_worker_computes_or_waits, cells_are_not_shared);
+                 credit_for_who_is_soon_done, who_has_the_next_job_in_hand, who_has_more_to_do,
+                 board_follows_the_state, the_emptiest_worker_is_chosen,
+                 nothing_is_put_behind_a_long_job, one_wake_up_for_several_short_jobs,
+                 who_leaves_is_no_part_of_the_pool, a_pool_grows_and_shrinks,
+                 a_worker_is_spent_with_what_it_holds, depth_follows_run_time,
+                 a_worker_computes_or_waits, cells_are_not_shared);
 }

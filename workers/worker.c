@@ -7,7 +7,7 @@
  *
  * Outcomes go into the ring, which dispatch reads whenever it is awake. While more jobs are at hand
  * it is not woken for each of them, as a short job costs less than a wake-up; it is before the
- * worker waits. Should the next job turn out long, dispatch looks by itself (deliver.c, LOOK_US).
+ * worker waits. Should the next job turn out long, dispatch looks by itself (foresee.c, LOOK_US).
  */
 #include "worker.h"
 

@@ -7,7 +7,7 @@
  * the row, from queued to succeeded. Whatever else is to become of the job, or when it has run for
  * a while, its claim is written first, and from then on it runs as all others do. One that is lent
  * briefly is written with whatever comes next, which saves a commit for its claim alone. As long as
- * it waits for its worker there is nothing to write: it is queued. A service that dies in between
+ * it waits for its turn there is nothing to write: it is queued. A service that dies in between
  * finds the job queued: it forgets that this attempt had begun, no more.
  *
  * The queue's index holds a job that is lent; a claim passes over it. What the open transaction
@@ -39,7 +39,7 @@ struct lent {
 /* Place 0 stands for none. */
 struct loans {
     struct lent place[LENT_MAX];
-    _Atomic uint32_t begun[LENT_MAX]; /* number of the last loan of this place that a worker got */
+    struct loan_begun begun[LENT_MAX];
     uint32_t numbers;
     uint32_t bucket[BUCKETS];
     uint32_t free, first, last;
@@ -139,10 +139,17 @@ struct loan lent_add(struct sqlite_store *s, const struct who *who, uint32_t att
     return (struct loan){&l->begun[at], p->number};
 }
 
-/* A worker has it. */
+/* A worker has begun it. */
 static bool has_begun(const struct loans *l, uint32_t at)
 {
-    return atomic_load_explicit(&l->begun[at], memory_order_acquire) == l->place[at].number;
+    return atomic_load_explicit(&l->begun[at].number, memory_order_acquire) == l->place[at].number;
+}
+
+/* Mono: from when on it runs without a word of it. INT64_MAX: it has not begun. */
+static int64_t runs_since_us(const struct loans *l, uint32_t at)
+{
+    return has_begun(l, at) ? atomic_load_explicit(&l->begun[at].at_us, memory_order_relaxed)
+                            : INT64_MAX;
 }
 
 /* ---- and its end ---- */
@@ -160,9 +167,12 @@ static void end_loan(struct sqlite_store *s, uint32_t at)
 static int write_claim(struct sqlite_store *s, uint32_t at)
 {
     const struct lent *p = &s->loans->place[at];
-    int err = db_run_one(s, STMT_JOB_START,
-                         PARAMS(P_INT(p->who.key), P_INT(p->attempt), P_INT(p->started_us),
-                                row_room(s, p->who.task_id, true)));
+    int64_t runs_us = runs_since_us(s->loans, at);
+    int64_t waited_us = runs_us != INT64_MAX && runs_us > p->since_us ? runs_us - p->since_us : 0;
+    int err =
+        db_run_one(s, STMT_JOB_START,
+                   PARAMS(P_INT(p->who.key), P_INT(p->attempt), P_INT(p->started_us + waited_us),
+                          row_room(s, p->who.task_id, true)));
     if (err)
         return err;
     count_move(s, &p->who, JOB_QUEUED, JOB_RUNNING);
@@ -211,10 +221,11 @@ int sqlite_lent_due(struct store *base, int64_t until_us, bool briefly)
     int err = 0;
     for (uint32_t at = l->first; at && !err; at = l->place[at].after) {
         const struct lent *p = &l->place[at];
-        bool due = p->since_us <= until_us, asked = brief > 0 && p->briefly;
-        if (!due && brief == 0)
+        bool asked = brief > 0 && p->briefly;
+        if (p->since_us > until_us && brief == 0)
             break;
-        if ((due || asked) && !(p->flags & LENT_OVER) && has_begun(l, at))
+        int64_t runs_us = runs_since_us(l, at);
+        if ((runs_us <= until_us || (asked && runs_us != INT64_MAX)) && !(p->flags & LENT_OVER))
             err = write_claim(s, at);
         brief -= asked;
     }
@@ -224,10 +235,13 @@ int sqlite_lent_due(struct store *base, int64_t until_us, bool briefly)
 int64_t sqlite_lent_since_us(const struct store *base, int64_t until_us)
 {
     const struct loans *l = ((const struct sqlite_store *)base)->loans;
+    int64_t least = INT64_MAX;
     uint32_t at = l->first;
-    while (at && l->place[at].since_us <= until_us && !has_begun(l, at))
-        at = l->place[at].after;
-    return at ? l->place[at].since_us : INT64_MAX;
+    for (; at && l->place[at].since_us <= until_us; at = l->place[at].after) {
+        int64_t runs_us = runs_since_us(l, at);
+        least = runs_us < least ? runs_us : least;
+    }
+    return at && l->place[at].since_us < least ? l->place[at].since_us : least;
 }
 
 void lent_settle(struct sqlite_store *s, bool kept)

@@ -139,10 +139,11 @@ int store_claim(struct store *s, const struct claim_quota *quota, size_t quotas,
  * the store they are queued still, and a service that dies forgets that this attempt had begun.
  * Cancel, checkpoint and each outcome but a success write the claim by themselves.
  *
- * Of those that a worker has (loan_begins), writes as running: what was lent at until_us (mono) or before, and with
+ * Of those that have begun (loan_begins), writes as running: what began at until_us (mono) or before, and with
  * `briefly` all that were lent so. */
 int store_lent_due(struct store *s, int64_t until_us, bool briefly);
-/* When the first was lent, without those lent at until_us or before that no worker has yet; INT64_MAX: there is none. */
+/* When the first of them began, or, where that is after until_us, one that has not begun was lent; INT64_MAX: there is
+ * none. */
 int64_t store_lent_since_us(const struct store *s, int64_t until_us);
 /* Queued jobs of this task that a claim would look at, the open transaction included. Writer's thread. */
 uint64_t store_ready(const struct store *s, uint32_t task_id);
