@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """persistent.py - what a job costs on a module, on a command kept warm, and on a plain command, side by
-side in one run: one client, one job at a time, `?wait=`, the three taken in turns. Prints the median of
-the whole job and of its run in the worker, per kind, and how much more than the module's.
+side in one run. First one client, one job at a time, `?wait=`, the kinds in turns, on one worker: the median
+and the 90th percentile of the whole job, and how much more than the module's. Then batches of each kind on two
+workers, in turns: jobs a second from submission to the end of the group.
 
     make && python3 bench/persistent.py [JOBS]
 """
@@ -16,7 +17,7 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BINARY = os.path.join(HERE, "..", os.environ.get("BUILD", "build"), "jobmill")
+BINARY = os.environ.get("JOBMILL_BIN", os.path.join(HERE, "..", os.environ.get("BUILD", "build"), "jobmill"))
 KINDS = {"module": "echo", "persistent, Python": "warm", "persistent, Node": "node",
          "command (/bin/cat)": "plain"}
 CONF = """
@@ -32,13 +33,17 @@ command = /bin/cat
 """
 
 
-def start(directory):
+ROUNDS, BATCH, PLAIN_BATCH = 5, 3000, 300
+
+
+def start(directory, workers):
     path = os.path.join(directory, "jobmill.ini")
     for language in ("python", "node"):
-        os.symlink(os.path.join(HERE, "..", "clients", language), os.path.join(directory, language))
+        if not os.path.exists(os.path.join(directory, language)):
+            os.symlink(os.path.join(HERE, "..", "clients", language), os.path.join(directory, language))
     with open(path, "w") as out:
         out.write(CONF)
-    flags = ["--listen", "127.0.0.1:0", "--workers", "1", "--data-dir", os.path.join(directory, "data")]
+    flags = ["--listen", "127.0.0.1:0", "--workers", str(workers), "--data-dir", os.path.join(directory, "data%d" % workers)]
     service = subprocess.Popen([BINARY, "serve", "--config", path] + flags, stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL, text=True)
     return service, int(service.stdout.readline().rsplit(":", 1)[1])
@@ -54,10 +59,23 @@ def job(client, task):
     return (time.perf_counter() - begin) * 1e6
 
 
-def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+def batch(client, task):
+    """Jobs a second, from submission to the end."""
+    jobs = PLAIN_BATCH if task == "plain" else BATCH
+    body = json.dumps({"jobs": [{"task": task, "input": {"a": 1}}] * jobs})
+    begin = time.perf_counter()
+    client.request("POST", "/v1/jobs/batch", body)
+    group = json.loads(client.getresponse().read())["id"]
+    client.request("GET", "/v1/groups/%s?wait=120" % group)
+    got = json.loads(client.getresponse().read())
+    if got["counts"].get("succeeded") != jobs:
+        sys.exit("unexpected: %s" % got)
+    return jobs / (time.perf_counter() - begin)
+
+
+def one_by_one(rounds):
     with tempfile.TemporaryDirectory() as directory:
-        service, port = start(directory)
+        service, port = start(directory, 1)
         client = http.client.HTTPConnection("127.0.0.1", port)
         took = {kind: [] for kind in KINDS}
         for kind, task in KINDS.items():
@@ -68,12 +86,36 @@ def main():
                 took[kind].append(job(client, task))
         service.terminate()
         service.wait()
+    return took
+
+
+def batches():
+    with tempfile.TemporaryDirectory() as directory:
+        service, port = start(directory, 2)
+        client = http.client.HTTPConnection("127.0.0.1", port)
+        rates = {kind: [] for kind in KINDS}
+        for i in range(ROUNDS + 1):
+            for kind, task in KINDS.items():
+                rate = batch(client, task)
+                if i:  # the first starts the programs
+                    rates[kind].append(rate)
+        service.terminate()
+        service.wait()
+    return rates
+
+
+def main():
+    took = one_by_one(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
     base = statistics.median(took["module"])
     print("| kind of task | whole job p50 us | p90 us | more than the module, p50 us |")
     print("|---|---:|---:|---:|")
     for kind, us in took.items():
         p50, p90 = statistics.median(us), statistics.quantiles(us, n=10)[8]
         print("| %s | %.0f | %.0f | %.0f |" % (kind, p50, p90, p50 - base))
+    print("\n| kind of task | jobs a second of a batch, median | least | greatest |")
+    print("|---|---:|---:|---:|")
+    for kind, rates in batches().items():
+        print("| %s | %.0f | %.0f | %.0f |" % (kind, statistics.median(rates), min(rates), max(rates)))
 
 
 main()
