@@ -50,6 +50,7 @@ COMMON := \
 	common/embed.c \
 	common/err.c \
 	common/fdio.c \
+	common/heap.c \
 	common/id.c \
 	common/job.c \
 	common/jsonscan.c \

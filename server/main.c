@@ -3,6 +3,7 @@
 #include "../common/buf.h"
 #include "../common/err.h"
 #include "../common/fdio.h"
+#include "../common/heap.h"
 #include "../workers/forkserver.h"
 #include "../workers/task.h"
 #include "backup.h"
@@ -257,6 +258,7 @@ static bool asks_for_help(int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    heap_setup();
     if (fd_standard(strcmp(name, "serve") == 0) != 0)
         return EXIT_UNAVAILABLE; /* where would it say so? */
     if (strcmp(name, "--version") == 0)
