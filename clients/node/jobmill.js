@@ -18,6 +18,7 @@
 'use strict'
 
 const fs = require('fs')
+const net = require('net')
 const { StringDecoder } = require('string_decoder')
 
 const JOB_FD = 3
@@ -65,7 +66,10 @@ function send(message) {
 
 /** One job: id, task, attempt, input (from JSON), or inputFile and inputType for other bytes. */
 class Job {
-  constructor(given, signal) {
+  #aborted = false
+  #controller = null // made when it is asked for, which for a short job costs more than all else
+
+  constructor(given) {
     this.id = given.id
     this.task = given.task
     this.attempt = given.attempt
@@ -74,7 +78,24 @@ class Job {
     this.input = given.input
     this.inputFile = given.input_file
     this.inputType = given.input_type || 'application/json'
-    this.signal = signal // an AbortSignal: the job was cancelled or is out of time
+  }
+
+  /** An AbortSignal: the job was cancelled or is out of time. */
+  get signal() {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.#aborted) this.#controller.abort()
+    }
+    return this.#controller.signal
+  }
+
+  get aborted() {
+    return this.#aborted
+  }
+
+  abort() {
+    this.#aborted = true
+    if (this.#controller) this.#controller.abort()
   }
 
   /** Tells those who poll: a fraction of 0..1 and a short text; either may be left out. */
@@ -116,8 +137,7 @@ async function answerOf(run, job) {
   }
 }
 
-async function runJob(run, given, signal) {
-  const job = new Job(given, signal)
+async function runJob(run, job) {
   const answer = await answerOf(run, job)
   try {
     send({ ...answer, id: job.id })
@@ -139,6 +159,15 @@ async function * linesOf(stream) {
   }
 }
 
+/** What jobs come by: a pipe, which the event loop watches itself; a file's stream would have another thread read it. */
+function jobStream() {
+  try {
+    return new net.Socket({ fd: JOB_FD, readable: true, writable: false })
+  } catch {
+    return fs.createReadStream(null, { fd: JOB_FD })
+  }
+}
+
 /** Runs the function for each job until there are no more. options.ready: awaited before the first. */
 async function serve(run, options = {}) {
   let current = null
@@ -155,10 +184,10 @@ async function serve(run, options = {}) {
   }
   if (options.ready) await options.ready()
   send({ ready: true })
-  for await (const line of linesOf(fs.createReadStream(null, { fd: JOB_FD }))) {
-    current = new AbortController()
-    await runJob(run, JSON.parse(line).job, current.signal)
-    if (current.signal.aborted) process.exit(0)
+  for await (const line of linesOf(jobStream())) {
+    current = new Job(JSON.parse(line).job)
+    await runJob(run, current)
+    if (current.aborted) process.exit(0)
     current = null
   }
   process.exit(0)
