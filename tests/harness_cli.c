@@ -35,17 +35,45 @@ static char *bytes_of(int fd, size_t *len)
     return text;
 }
 
-/* In the child. */
-static void become_client(const char *url, const char *const *args)
+/* What a client is called with. Made before the fork: another thread of the test may hold a lock of
+ * the heap meanwhile, which in the child nobody would give back. */
+struct call {
+    const char *argv[ARGS_MAX + 2];
+    const char **env; /* owned */
+    char server[512]; /* one of them */
+};
+
+static bool begins(const char *text, const char *with)
 {
-    const char *bin = server_binary(), *argv[ARGS_MAX + 2];
-    int n = 0;
-    argv[n++] = bin;
-    for (; n <= ARGS_MAX && args[n - 1]; n++)
-        argv[n] = args[n - 1];
-    argv[n] = NULL;
-    if (setenv("JOBMILL_SERVER", url, 1) == 0)
-        execv(argv[0], (char *const *)(uintptr_t)argv);
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+static void call_make(struct call *c, const char *url, const char *const *args, bool terminal)
+{
+    static const char name[] = "JOBMILL_SERVER=", term[] = "TERM=";
+    size_t all = 0, n = 0;
+    *c = (struct call){.argv = {server_binary()}};
+    for (size_t i = 0; i < ARGS_MAX && args[i]; i++)
+        c->argv[i + 1] = args[i];
+    int len = snprintf(c->server, sizeof(c->server), "%s%s", name, url);
+    ck_assert(len > 0 && (size_t)len < sizeof(c->server));
+    while (environ[all])
+        all++;
+    c->env = calloc(all + 3, sizeof(*c->env));
+    ck_assert_ptr_nonnull(c->env);
+    for (size_t i = 0; i < all; i++) {
+        if (!begins(environ[i], name) && !(terminal && begins(environ[i], term)))
+            c->env[n++] = environ[i];
+    }
+    c->env[n++] = c->server;
+    if (terminal)
+        c->env[n] = "TERM=xterm";
+}
+
+/* In the child. */
+static void become_client(const struct call *c)
+{
+    execve(c->argv[0], (char *const *)(uintptr_t)c->argv, (char *const *)(uintptr_t)c->env);
     _exit(127);
 }
 
@@ -57,14 +85,17 @@ struct client client_start(const char *url, const char *input, const char *const
     size_t len = input ? strlen(input) : 0;
     ck_assert(in >= 0 && c.out >= 0 && c.err >= 0);
     ck_assert_int_eq(pwrite(in, input ? input : "", len, 0), (ssize_t)len);
+    struct call call;
+    call_make(&call, url, args, false);
     pid_t parent = getpid();
     c.pid = test_fork();
     if (c.pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent || dup2(in, 0) < 0 || dup2(c.out, 1) < 0 || dup2(c.err, 2) < 0)
             _exit(1);
-        become_client(url, args);
+        become_client(&call);
     }
+    free(call.env);
     close(in);
     test_owns(c.pid);
     return c;
@@ -124,14 +155,15 @@ const char *client_url(const struct server *s)
 pid_t client_on_terminal(const char *url, const char *const *args, int *terminal)
 {
     struct winsize size = {.ws_row = 24, .ws_col = 100};
+    struct call call;
+    call_make(&call, url, args, true);
     pid_t pid = forkpty(terminal, NULL, NULL, &size);
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (setenv("TERM", "xterm", 1) == 0)
-            become_client(url, args);
-        _exit(1);
+        become_client(&call);
     }
+    free(call.env);
     test_owns(pid);
     return pid;
 }
