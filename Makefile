@@ -271,7 +271,8 @@ MIGRATIONS := \
 	migrations/sqlite/0012_delayed.sql \
 	migrations/sqlite/0013_stream_keys.sql \
 	migrations/sqlite/0014_held_by_task.sql \
-	migrations/sqlite/0015_ends.sql
+	migrations/sqlite/0015_ends.sql \
+	migrations/sqlite/0016_row_keys.sql
 
 # tests that live in this process, and tests that start the real binary
 UNIT  := $(wildcard tests/check_*.c)

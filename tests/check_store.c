@@ -429,7 +429,7 @@ START_TEST(reopens_with_all)
     open_store();
     ck_assert_int_eq(state_of(&id), JOB_QUEUED);
     ck_assert_uint_eq(store_count(s, alpha, JOB_QUEUED), 1);
-    ck_assert_int_eq(store_schema_version(s), 15);
+    ck_assert_int_eq(store_schema_version(s), 16);
     recount();
 }
 END_TEST
