@@ -66,10 +66,7 @@ function send(message) {
 
 /** One job: id, task, attempt, input (from JSON), or inputFile and inputType for other bytes. */
 class Job {
-  #aborted = false
-  #controller = null // made when it is asked for, which for a short job costs more than all else
-
-  constructor(given) {
+  constructor(given, signal) {
     this.id = given.id
     this.task = given.task
     this.attempt = given.attempt
@@ -78,24 +75,7 @@ class Job {
     this.input = given.input
     this.inputFile = given.input_file
     this.inputType = given.input_type || 'application/json'
-  }
-
-  /** An AbortSignal: the job was cancelled or is out of time. */
-  get signal() {
-    if (!this.#controller) {
-      this.#controller = new AbortController()
-      if (this.#aborted) this.#controller.abort()
-    }
-    return this.#controller.signal
-  }
-
-  get aborted() {
-    return this.#aborted
-  }
-
-  abort() {
-    this.#aborted = true
-    if (this.#controller) this.#controller.abort()
+    this.signal = signal // an AbortSignal: the job was cancelled or is out of time
   }
 
   /** Tells those who poll: a fraction of 0..1 and a short text; either may be left out. */
@@ -137,7 +117,8 @@ async function answerOf(run, job) {
   }
 }
 
-async function runJob(run, job) {
+async function runJob(run, given, signal) {
+  const job = new Job(given, signal)
   const answer = await answerOf(run, job)
   try {
     send({ ...answer, id: job.id })
@@ -185,9 +166,9 @@ async function serve(run, options = {}) {
   if (options.ready) await options.ready()
   send({ ready: true })
   for await (const line of linesOf(jobStream())) {
-    current = new Job(JSON.parse(line).job)
-    await runJob(run, current)
-    if (current.aborted) process.exit(0)
+    current = new AbortController()
+    await runJob(run, JSON.parse(line).job, current.signal)
+    if (current.signal.aborted) process.exit(0)
     current = null
   }
   process.exit(0)
