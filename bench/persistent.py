@@ -20,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.environ.get("JOBMILL_BIN", os.path.join(HERE, "..", os.environ.get("BUILD", "build"), "jobmill"))
 KINDS = {"module": "echo", "persistent, Python": "warm", "persistent, Node": "node",
          "command (/bin/cat)": "plain"}
+ROUNDS, BATCH, PLAIN_BATCH = 5, 3000, 300  # of batches, and jobs of one
 CONF = """
 [task warm]
 command = python3 -c "import jobmill; jobmill.serve(lambda job: job.input)"
@@ -33,17 +34,13 @@ command = /bin/cat
 """
 
 
-ROUNDS, BATCH, PLAIN_BATCH = 5, 3000, 300
-
-
 def start(directory, workers):
     path = os.path.join(directory, "jobmill.ini")
     for language in ("python", "node"):
-        if not os.path.exists(os.path.join(directory, language)):
-            os.symlink(os.path.join(HERE, "..", "clients", language), os.path.join(directory, language))
+        os.symlink(os.path.join(HERE, "..", "clients", language), os.path.join(directory, language))
     with open(path, "w") as out:
         out.write(CONF)
-    flags = ["--listen", "127.0.0.1:0", "--workers", str(workers), "--data-dir", os.path.join(directory, "data%d" % workers)]
+    flags = ["--listen", "127.0.0.1:0", "--workers", str(workers), "--data-dir", os.path.join(directory, "data")]
     service = subprocess.Popen([BINARY, "serve", "--config", path] + flags, stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL, text=True)
     return service, int(service.stdout.readline().rsplit(":", 1)[1])
