@@ -49,11 +49,6 @@ void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c)
 
 /* ---- to the worker ---- */
 
-int64_t deliver_takes_us(const struct dispatcher *d, const struct claim *c)
-{
-    return atomic_load_explicit(&d->board->task[c->task_index].run_ewma_us, memory_order_relaxed);
-}
-
 void deliver_head_starts(struct dispatcher *d, struct slot *s)
 {
     slot_head_starts(s);
@@ -75,7 +70,7 @@ static void hold(struct dispatcher *d, struct slot *s, struct claim *c)
     s->held[s->count] = (struct assignment){.claim = c, .seq = seq, .cell = cell};
     s->count++;
     s->pool->held++;
-    slot_untold(s, deliver_takes_us(d, c));
+    slot_untold(s, foresee_takes_us(d, c));
     if (s->count == 1)
         deliver_head_starts(d, s);
     if (s->state == SLOT_IDLE)

@@ -68,16 +68,15 @@ void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);
 void deliver_buried(struct dispatcher *d, struct slot *s, const struct msg_DEATH *death);
 void deliver_stopped(struct dispatcher *d, struct slot *s, bool stopped); /* a signal has stopped its worker, or it goes on */
 void deliver_return(struct dispatcher *d, struct pool *p, struct claim *c); /* unrun, to the queue; takes c */
+void deliver_return_pending(struct dispatcher *d, struct pool *p); /* the same of all that is pending */
 /* What is now the first job that the worker holds, if any, begins, as far as dispatch knows. What stands behind it only
  * waits, as if in the queue. */
 void deliver_head_starts(struct dispatcher *d, struct slot *s);
 void deliver_take_back(struct slot *s, unsigned from); /* what it holds from there on, as far as it has not begun: pending again */
 void deliver_drain(struct dispatcher *d);                        /* takes back all that has not begun */
 
-void deliver_return_pending(struct dispatcher *d, struct pool *p); /* all of them, to the queue */
-int64_t deliver_takes_us(const struct dispatcher *d, const struct claim *c); /* what such jobs took of late; 0: not known */
-
 /* ---- foresee.c ---- */
+int64_t foresee_takes_us(const struct dispatcher *d, const struct claim *c); /* what such jobs took of late; 0: not known */
 void foresee_begin(const struct dispatcher *d, struct slot *s); /* its first job begins */
 /* What the time brings where something is held, and what is pending. */
 void foresee_slot(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us);

@@ -29,12 +29,17 @@
  * be short, and is not. */
 #define WRONG_US (2 * CLAIM_HAND_US + STUCK_US)
 
+int64_t foresee_takes_us(const struct dispatcher *d, const struct claim *c)
+{
+    return atomic_load_explicit(&d->board->task[c->task_index].run_ewma_us, memory_order_relaxed);
+}
+
 /* What follows it may be claimed as it begins: that will most likely be lent, as this one was. Not
  * for workers that wait for something else: there processors are idle, and that dispatch wakes a
  * little before the end of a job, for the next claim, lets it hear of the end sooner. */
 static bool is_handy(const struct dispatcher *d, const struct slot *s, const struct claim *c)
 {
-    int64_t takes = deliver_takes_us(d, c);
+    int64_t takes = foresee_takes_us(d, c);
     return s->computes && c->loan.begun && takes >= AHEAD_LEAST_US && takes <= CLAIM_HAND_US;
 }
 
@@ -93,7 +98,7 @@ void foresee_pool(struct dispatcher *d, struct pool *p, int64_t now_us, int64_t 
 /* Is the only job that it holds about to end, by what such jobs took of late? */
 static void foresee_end(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
 {
-    int64_t takes = deliver_takes_us(d, s->held[0].claim), due_us;
+    int64_t takes = foresee_takes_us(d, s->held[0].claim), due_us;
     if (s->soon == SOON_HAND)
         due_us = s->head_since_us + WRONG_US;
     else if (s->soon != SOON_UNKNOWN || s->pool->depth > 1 || takes < AHEAD_LEAST_US ||
