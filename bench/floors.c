@@ -12,6 +12,8 @@
  *   floors primes SO N P [R]  the bare computation of `primes` below N, R times in each of P
  *                             processes at once: wall and CPU seconds
  *   floors fsync DIR S        append 4 KiB and fdatasync
+ *   floors spawn FILE P N     a program started, given a line, and read until it ends: N times in
+ *                             each of P processes
  *
  * Each but http prints one line of JSON.
  */
@@ -21,6 +23,8 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -427,6 +431,53 @@ static int primes(const char *object, const char *limit, int processes, int repe
     return bad;
 }
 
+/* ---- programs ---- */
+
+static int run_once(const char *file)
+{
+    char *argv[] = {(char *)(uintptr_t)file, NULL}, said[4096];
+    const char line[] = "{\"a\":1}\n";
+    int in[2], out[2], status = 0;
+    pid_t pid;
+    posix_spawn_file_actions_t to;
+    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
+        return fail("pipe");
+    if (posix_spawn_file_actions_init(&to) || posix_spawn_file_actions_adddup2(&to, in[0], 0) ||
+        posix_spawn_file_actions_adddup2(&to, out[1], 1) ||
+        posix_spawn(&pid, file, &to, NULL, argv, environ))
+        return fail(file);
+    posix_spawn_file_actions_destroy(&to);
+    close(in[0]);
+    close(out[1]);
+    (void)!write(in[1], line, sizeof(line) - 1); /* it may have ended by now */
+    close(in[1]);
+    while (read(out[0], said, sizeof(said)) > 0)
+        ;
+    close(out[0]);
+    return waitpid(pid, &status, 0) != pid || status != 0;
+}
+
+static int spawn_floor(const char *file, int processes, int times)
+{
+    int bad = 0, status;
+    signal(SIGPIPE, SIG_IGN);
+    int64_t begin = now_ns();
+    for (int i = 0; i < processes; i++) {
+        pid_t pid = fork();
+        if (pid < 0)
+            return fail("fork");
+        if (pid == 0) {
+            for (int k = 0; k < times && !bad; k++)
+                bad = run_once(file);
+            _exit(bad);
+        }
+    }
+    for (int i = 0; i < processes; i++)
+        bad |= wait(&status) < 0 || status != 0;
+    printf("{\"rate\":%.1f}\n", (double)processes * times / ((double)(now_ns() - begin) / 1e9));
+    return bad;
+}
+
 int main(int argc, char **argv)
 {
     if (argc >= 2 && argc <= 4 && strcmp(argv[1], "http") == 0)
@@ -440,8 +491,11 @@ int main(int argc, char **argv)
         return fsync_floor(argv[2], atof(argv[3]));
     if ((argc == 5 || argc == 6) && strcmp(argv[1], "primes") == 0)
         return primes(argv[2], argv[3], atoi(argv[4]), argc == 6 ? atoi(argv[5]) : 1);
+    if (argc == 5 && strcmp(argv[1], "spawn") == 0)
+        return spawn_floor(argv[2], atoi(argv[3]), atoi(argv[4]));
     fprintf(stderr,
             "usage: floors http [THREADS] | sqlite DIR GROUP SECONDS | socketpair SECONDS | "
-            "fsync DIR SECONDS | primes OBJECT LIMIT PROCESSES [REPEATS]\n");
+            "fsync DIR SECONDS | primes OBJECT LIMIT PROCESSES [REPEATS] | "
+            "spawn FILE PROCESSES TIMES\n");
     return 64;
 }

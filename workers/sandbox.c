@@ -198,6 +198,11 @@ uint32_t sandbox_processes(const struct sandbox *s)
     return s->def->processes ? s->def->processes + (s->wish.all ? 2 : 0) : 0;
 }
 
+bool sandbox_is_plain(const struct sandbox *s)
+{
+    return !s->own_user && !s->user_namespace;
+}
+
 int sandbox_enter(const struct sandbox *s)
 {
     int err = 0;

@@ -33,6 +33,10 @@ void sandbox_release(struct sandbox *s);
 /* How many processes it may have, its helpers included; 0: no limit. */
 uint32_t sandbox_processes(const struct sandbox *s);
 
+/* Is it entered by the program's own process alone, which remains its user's? Then that may have its parent's
+ * memory until exec: else a change of user would reach the parent's, too, and a helper would keep it. */
+bool sandbox_is_plain(const struct sandbox *s);
+
 /*
  * In the child, just before exec, with its signals, descriptors and session as they are to be, in the job's directory.
  * Async-signal-safe. 0, or an errno. It may fork, and the calling process then does not come back (namespace.h).

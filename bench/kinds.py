@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""persistent.py - what a job costs on a module, on a command kept warm, and on a plain command, side by
+"""kinds.py - what a job costs on a module, on a command kept warm, and on a plain command, side by
 side in one run. First one client, one job at a time, `?wait=`, the kinds in turns, on one worker: the median
 and the 90th percentile of the whole job, and how much more than the module's. Then batches of each kind on two
-workers, in turns: jobs a second from submission to the end of the group.
+workers, in turns: jobs a second from submission to the end of the group; and how often two processes that do
+nothing else start that program and read what it says.
 
-    make && python3 bench/persistent.py [JOBS]
+    make bench-kinds [KINDS_ARGS=2000]
 """
 
 import http.client
@@ -18,9 +19,11 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.environ.get("JOBMILL_BIN", os.path.join(HERE, "..", os.environ.get("BUILD", "build"), "jobmill"))
+FLOORS = os.path.join(HERE, "..", os.environ.get("BUILD", "build"), "bench", "floors")
 KINDS = {"module": "echo", "persistent, Python": "warm", "persistent, Node": "node",
          "command (/bin/cat)": "plain"}
 ROUNDS, BATCH, PLAIN_BATCH = 5, 3000, 300  # of batches, and jobs of one
+BARE = "floor: /bin/cat, started and read"
 CONF = """
 [task warm]
 command = python3 -c "import jobmill; jobmill.serve(lambda job: job.input)"
@@ -70,6 +73,11 @@ def batch(client, task):
     return jobs / (time.perf_counter() - begin)
 
 
+def bare():
+    got = subprocess.run([FLOORS, "spawn", "/bin/cat", "2", str(PLAIN_BATCH // 2)], stdout=subprocess.PIPE, check=True)
+    return json.loads(got.stdout)["rate"]
+
+
 def one_by_one(rounds):
     with tempfile.TemporaryDirectory() as directory:
         service, port = start(directory, 1)
@@ -90,8 +98,11 @@ def batches():
     with tempfile.TemporaryDirectory() as directory:
         service, port = start(directory, 2)
         client = http.client.HTTPConnection("127.0.0.1", port)
-        rates = {kind: [] for kind in KINDS}
+        rates = {kind: [] for kind in list(KINDS) + [BARE]}
         for i in range(ROUNDS + 1):
+            rate = bare()
+            if i:
+                rates[BARE].append(rate)
             for kind, task in KINDS.items():
                 rate = batch(client, task)
                 if i:  # the first starts the programs
@@ -111,8 +122,11 @@ def main():
         print("| %s | %.0f | %.0f | %.0f |" % (kind, p50, p90, p50 - base))
     print("\n| kind of task | jobs a second of a batch, median | least | greatest |")
     print("|---|---:|---:|---:|")
-    for kind, rates in batches().items():
-        print("| %s | %.0f | %.0f | %.0f |" % (kind, statistics.median(rates), min(rates), max(rates)))
+    rates = batches()
+    for kind, of in rates.items():
+        print("| %s | %.0f | %.0f | %.0f |" % (kind, statistics.median(of), min(of), max(of)))
+    ratios = [job / floor for job, floor in zip(rates["command (/bin/cat)"], rates[BARE])]
+    print("\ncommand / floor: %.2f (%.2f-%.2f)" % (statistics.median(ratios), min(ratios), max(ratios)))
 
 
 main()
