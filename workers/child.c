@@ -2,7 +2,7 @@
  * child.c - starts a program. All that allocates is done before fork; between fork and exec only
  * async-signal-safe calls are made, and what fails there comes back through a close-on-exec pipe.
  *
- * Where nothing forks again before exec, the child has the worker's memory until then (vfork), in
+ * Where nothing stands against it (lends), the child has the worker's memory until then (vfork), in
  * place of a copy of its page tables, which costs as much as all else that is done here. So it
  * writes to nothing but its own stack, and no handler of the worker's may run in it: signals are
  * blocked meanwhile.
@@ -107,8 +107,10 @@ int child_start(struct child *c, const struct child_options *o)
     sigset_t all, before;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
+    /* whoever ends a cgroup that is full ends all that share memory with one of its processes */
+    const bool lends = sandbox_is_plain(&box) && c->cgroup.enter_fd < 0;
     pid_t pid = -1;
-    if (!why && !sandbox_is_plain(&box))
+    if (!why && !lends)
         pid = fork();
     else if (!why)     /* it would wait for exec in any case */
         pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
