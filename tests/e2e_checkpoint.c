@@ -37,7 +37,7 @@ static struct server *with_tasks(void)
                  "echo \"{\\\"checkpoint\\\":\\\"$(cat n)\\\"}\" >&4; exit 1'\n"
                  "[task large]\ncommand = /bin/sh -c 'head -c 70000 /dev/zero | tr \"\\0\" 1 > n; "
                  "echo \"{\\\"checkpoint\\\":$(cat n)}\" >&4'\nmax_attempts = 1\n"
-                 "[task warm]\ncommand = python3 %s/tests/programs/warm.py\npersistent = true\n"
+                 "[task warm]\ncommand = /usr/bin/python3 %s/tests/programs/warm.py\npersistent = true\n"
                  "env.PYTHONPATH = %s/clients/python\nenv.PYTHONDONTWRITEBYTECODE = 1\n",
                  here, build ? build : "build", here, here),
         0);

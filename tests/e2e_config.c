@@ -277,7 +277,7 @@ START_TEST(the_examples_work)
     ck_assert_int_eq(system(conf), 0);
     snprintf(conf, sizeof(conf),
              "[task hello]\nmodule = %s\n"
-             "[task wordcount]\ncommand = /usr/bin/env python3 %s/examples/wordcount.py\n",
+             "[task wordcount]\ncommand = /usr/bin/python3 %s/examples/wordcount.py\n",
              object, cwd);
     struct server *s = server_new(conf, NULL);
     struct answer *a = run_job(s, "{\"task\":\"hello\",\"input\":\"world\"}");

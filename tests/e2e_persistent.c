@@ -27,7 +27,7 @@ static struct server *with_warm(const char *server, const char *more, const char
                  "[server]\n%s\n[task node]\ncommand = node %s/tests/programs/warm.js\n"
                  "persistent = true\npool = node\nspares = 0\nmax_attempts = 2\n"
                  "[pool node]\nworkers = 1\n"
-                 "[task warm]\ncommand = python3 %s/tests/programs/warm.py\n"
+                 "[task warm]\ncommand = /usr/bin/python3 %s/tests/programs/warm.py\n"
                  "persistent = true\nenv.PYTHONPATH = %s/clients/python\n"
                  "env.PYTHONDONTWRITEBYTECODE = 1\n%s",
                  server, here, here, here, more),

@@ -23,7 +23,7 @@ static struct server *with_tasks(void)
              "[task env]\ncommand = /bin/sh -c 'echo \"<$TRACEPARENT>\"'\nresult = text\n"
              "[task own]\ncommand = /bin/sh -c 'echo \"<$TRACEPARENT>\"'\nresult = text\n"
              "env.TRACEPARENT = mine\n"
-             "[task warm]\ncommand = python3 %s/tests/programs/warm.py\npersistent = true\n"
+             "[task warm]\ncommand = /usr/bin/python3 %s/tests/programs/warm.py\npersistent = true\n"
              "env.PYTHONPATH = %s/clients/python\nenv.PYTHONDONTWRITEBYTECODE = 1\n"
              "[task old]\nmodule = %s/tests/tasks/abi_1.so\n"
              "[task new]\nmodule = %s/tests/tasks/abi_next.so\n",

@@ -31,7 +31,7 @@ CONF = """
 [pool programs]
 workers = 2
 [task warm]
-command = /usr/bin/env python3 {program} {dir}/journal
+command = /usr/bin/python3 {program} {dir}/journal
 persistent = true
 pool = programs
 env.PYTHONPATH = {here}/../clients/python
