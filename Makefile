@@ -201,6 +201,7 @@ HTTP := \
 	server/http/input_check.c \
 	server/http/json.c \
 	server/http/json_job.c \
+	server/http/lease_body.c \
 	server/http/listener.c \
 	server/http/loop.c \
 	server/http/memory.c \
@@ -702,6 +703,8 @@ bench-peers: all bench-deps $(BUILD)/bench/load ## jobmill beside its peers, whi
 	BUILD=$(BUILD) python3 bench/peers.py $(PEERS_ARGS)
 bench-kinds: all $(BUILD)/bench/floors ## a job of a module, of a command kept warm, of a command: one at a time, and batches (KINDS_ARGS)
 	BUILD=$(BUILD) python3 bench/kinds.py $(KINDS_ARGS)
+bench-leases: all ## jobs of remote workers, with two requests and with one (LEASES_ARGS)
+	BUILD=$(BUILD) /usr/bin/python3 bench/leases.py $(LEASES_ARGS)
 bench-load-check: $(BUILD)/bench/load $(BUILD)/bench/floors ## are the figures of the load generator right? against servers whose latency is known
 	BUILD=$(BUILD) python3 bench/load_check.py
 bench-overload: all $(BUILD)/bench/load $(BUILD)/bench/floors ## more clients than keep it busy, and load that comes whether or not it is answered (OVERLOAD_ARGS)
@@ -758,4 +761,4 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 -include $(OBJS:.o=.d) $(BUILD)/server/main.d $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/fuzz/*.d $(BUILD)/tests/fuzz/lib/*.d)
-.PHONY: all deps-check pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-beside bench-short bench-deps bench-growth bench-hostile bench-kinds bench-overload bench-load-check bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck pyflakes manlint reuse generated generated-check lint clean help
+.PHONY: all deps-check pictures model property pipelines endure docs-test web web-check web-test escape metrics-check schema-diff schema-suite cron-diff crash deps-build deps-test deps-lint run install uninstall test tests check e2e layers contract headers asan tsan fuzz bench bench-ageing bench-beside bench-short bench-deps bench-growth bench-hostile bench-kinds bench-leases bench-overload bench-load-check bench-peers bench-profile bench-speedup bench-sweep bench-tokens fmt fmt-check tidy cppcheck shellcheck pyflakes manlint reuse generated generated-check lint clean help

@@ -71,27 +71,32 @@ def fetch_input(job, path):
 
 
 def outcome(lease, path, tell):
-    """How the attempt ends: the last word of its address, the body, the body's type."""
+    """How the attempt ends: {'result'} or {'error'}; or bytes, which are a result of TYPE."""
     try:
         fetch_input(lease['job'], path)
         result = work(lease['job'], tell, lease.get('checkpoint'))
         if isinstance(result, bytes):
-            return '/complete', result, TYPE
-        return '/complete', json.dumps({'result': result}, allow_nan=False).encode(), 'application/json'
+            return result
+        json.dumps(result, allow_nan=False)
+        return {'result': result}
     except Lost:
         raise
     except Error as error:
         failure = {'code': error.code, 'message': str(error), 'permanent': error.permanent}
     except Exception as error:  # whatever the work raises, or returns that is no JSON, is the job's error
         failure = {'code': 'task_error', 'message': f'{type(error).__name__}: {error}'}
-    return '/fail', json.dumps({'error': failure}).encode(), 'application/json'
+    return {'error': failure}
 
 
-def deliver(path, end, body, kind):
-    """Says how the attempt ended, more than once while the service does not answer."""
+def deliver(lease, end):
+    """Says how the attempt ended, by itself, more than once while the service does not answer."""
     for pause in (0.1, 0.5, 1, 2, 5, 0):
+        path = f'/v1/leases/{lease}' + ('/complete' if isinstance(end, bytes) or 'result' in end else '/fail')
         try:
-            ask(path + end, body, kind)
+            if isinstance(end, bytes):
+                ask(path, end, TYPE)
+            else:
+                call(path, end)
             return
         except Lost:
             return  # too late, or an earlier try came through
@@ -99,15 +104,16 @@ def deliver(path, end, body, kind):
             if error.code in (408, 429) or error.code >= 500:
                 time.sleep(pause)
                 continue
-            if end == '/fail':
+            if path.endswith('/fail'):
                 return  # the lease will expire
-            why = {'code': 'bad_result', 'message': error.read().decode(errors='replace')[:500], 'permanent': True}
-            end, body, kind = '/fail', json.dumps({'error': why}).encode(), 'application/json'
+            why = error.read().decode(errors='replace')[:500]
+            end = {'error': {'code': 'bad_result', 'message': why, 'permanent': True}}
         except OSError:
             time.sleep(pause)
 
 
 def run(lease):
+    """Does it. How it ended, for the next request; none if that was told, or the lease is lost."""
     path, lost = f'/v1/leases/{lease["id"]}', threading.Event()
     done = threading.Event()
     progress = {}
@@ -139,27 +145,41 @@ def run(lease):
     try:
         end = outcome(lease, path, tell)
     except Lost:
-        return
+        return []
     finally:
         done.set()
-    deliver(path, *end)
+    if not isinstance(end, bytes):
+        return [dict(end, id=lease['id'])]
+    deliver(lease['id'], end)
+    return []
 
 
 def main():
-    wish = {'wait': 20, 'duration': DURATION, 'worker': NAME}
+    wish, ended = {'wait': 20, 'duration': DURATION, 'worker': NAME}, []
     if TASKS:
         wish['tasks'] = TASKS
     while True:
         try:
-            for lease in call('/v1/leases', wish)['leases']:
-                run(lease)
+            leases = call('/v1/leases', dict(wish, ended=ended))['leases']
+            ended = []
+            for lease in leases:
+                ended += run(lease)
         except urllib.error.HTTPError as error:
-            if error.code < 500:
+            if error.code >= 500:
+                time.sleep(1)
+                continue
+            if not ended:
                 sys.exit(f'refused: {error.read().decode()}')
-            time.sleep(1)
+            for end in ended:  # one of them may be what is refused
+                deliver(end.pop('id'), end)
+            ended = []
         except OSError as error:
             print('waiting for the service:', error, file=sys.stderr)
             time.sleep(1)
+        except KeyboardInterrupt:
+            if ended:
+                call('/v1/leases', {'ended': ended, 'max': 0})
+            raise
 
 
 if __name__ == '__main__':

@@ -72,7 +72,7 @@ static int take(struct batch *b, struct lease_ask *a, int64_t now_us)
     struct claim_quota quota[TASKS_MAX];
     struct job jobs[LEASES_AT_ONCE];
     size_t n = 0;
-    if (claims_remote(a->tasks, a->tasks_count, (uint32_t)a->most, quota) == 0)
+    if (a->most == 0 || claims_remote(a->tasks, a->tasks_count, (uint32_t)a->most, quota) == 0)
         return 0;
     int err = claims_from_store(b, quota, a->tasks_count, a->most, now_us, jobs, &n);
     for (size_t i = 0; i < n; i++) {
@@ -82,21 +82,6 @@ static int take(struct batch *b, struct lease_ask *a, int64_t now_us)
         job_release(&jobs[i]);
     }
     return err;
-}
-
-int leases_ask(struct batch *b, struct change *c, int64_t now_us)
-{
-    struct lease_ask *a = c->lease_ask;
-    c->err = take(b, a, now_us);
-    if (c->err || a->count > 0 || a->until_us <= clock_mono_us() ||
-        atomic_load_explicit(&w.draining, memory_order_acquire))
-        return c->err;
-    if (waiting >= (size_t)w.conf->waiting) {
-        c->err = -ERR_TOO_MANY_WAITING;
-        return 0;
-    }
-    c->kept = true; /* not told after the commit: see leases_keep */
-    return 0;
 }
 
 void leases_keep(struct change *c)
@@ -188,16 +173,43 @@ static void judge(const struct lease *l, struct attempt *a)
                   (unsigned long long)w.defs->task[task].output_max);
 }
 
-int leases_end(struct batch *b, struct change *c, int64_t now_us)
+/* As its worker said. 0 also if it is lost. */
+static int end_as_said(struct batch *b, struct lease_end *e, int64_t now_us)
 {
     struct lease l;
-    c->err = store_lease_get(w.store, &c->lease_end->lease, &l);
-    if (c->err)
-        return c->err == -ERR_LEASE_LOST ? 0 : c->err;
-    c->one.job.id = l.job;
-    judge(&l, &c->lease_end->attempt);
-    c->err = end(b, &l, &c->lease_end->attempt, now_us, &c->one.job.state);
-    return c->err;
+    int err = store_lease_get(w.store, &e->lease, &l);
+    e->lost = err == -ERR_LEASE_LOST;
+    if (err)
+        return e->lost ? 0 : err;
+    e->job = l.job;
+    judge(&l, &e->attempt);
+    return end(b, &l, &e->attempt, now_us, &e->state);
+}
+
+int leases_end(struct batch *b, struct change *c, int64_t now_us)
+{
+    int err = end_as_said(b, c->lease_end, now_us);
+    c->err = !err && c->lease_end->lost ? -ERR_LEASE_LOST : err;
+    return err;
+}
+
+/* First what it has ended, which may free what it asks for. */
+int leases_ask(struct batch *b, struct change *c, int64_t now_us)
+{
+    struct lease_ask *a = c->lease_ask;
+    for (size_t i = 0; i < a->ended_count && !c->err; i++)
+        c->err = end_as_said(b, &a->ended[i], now_us);
+    if (!c->err)
+        c->err = take(b, a, now_us);
+    if (c->err || a->count > 0 || a->most == 0 || a->until_us <= clock_mono_us() ||
+        atomic_load_explicit(&w.draining, memory_order_acquire))
+        return c->err;
+    if (waiting >= (size_t)w.conf->waiting) {
+        c->err = a->ended_count ? 0 : -ERR_TOO_MANY_WAITING; /* these are ended in any case */
+        return 0;
+    }
+    c->kept = true; /* not told after the commit: see leases_keep */
+    return 0;
 }
 
 int leases_beat(struct batch *b, struct change *c, int64_t now_us)
@@ -222,7 +234,7 @@ int leases_beat(struct batch *b, struct change *c, int64_t now_us)
     if (l.expires_us < w.next_lease_us)
         w.next_lease_us = l.expires_us;
     e->expires_us = l.expires_us;
-    c->one.job.id = l.job;
+    e->job = l.job;
     c->err = store_lease_beat(w.store, &l);
     if (!c->err && e->checkpoint.len > 0)
         c->err = store_checkpoint_keep(w.store, &l.job, l.attempt, &e->checkpoint);
@@ -271,19 +283,27 @@ int leases_expire(struct batch *b, int64_t now_us)
     return err ? err : store_lease_next_us(w.store, &w.next_lease_us);
 }
 
+static void release_end(struct lease_end *e)
+{
+    attempt_release(&e->attempt);
+    buf_release(&e->checkpoint);
+}
+
 void lease_ask_free(struct lease_ask *a)
 {
     for (size_t i = 0; a && i < a->count; i++)
         job_release(&a->given[i].job);
+    for (size_t i = 0; a && i < a->ended_count; i++)
+        release_end(&a->ended[i]);
+    if (a)
+        free(a->ended);
     free(a);
 }
 
 void lease_end_free(struct lease_end *e)
 {
-    if (e) {
-        attempt_release(&e->attempt);
-        buf_release(&e->checkpoint);
-    }
+    if (e)
+        release_end(e);
     free(e);
 }
 

@@ -70,23 +70,6 @@ struct new_job {
 };
 void new_job_init(struct new_job *n); /* all zero, and its job by job_init() */
 
-/* A remote worker asks for jobs. */
-struct lease_ask {
-    uint32_t tasks[TASKS_MAX]; /* indexes, of kind remote */
-    size_t tasks_count, most;  /* most <= LEASES_AT_ONCE */
-    int64_t until_us;          /* mono: how long it wants to wait */
-    int64_t duration_us;
-    char worker[LEASE_WORKER_MAX + 1];
-    _Atomic bool gone; /* the client has gone; set by its HTTP thread or the watchdog */
-    size_t count;      /* out */
-    struct leased {
-        struct lease lease;
-        struct job job;
-    } given[LEASES_AT_ONCE];
-};
-void lease_ask_free(struct lease_ask *a);
-void lease_ask_gone(struct lease_ask *a);
-
 /* A remote worker prolongs its lease, or ends it by an outcome. */
 struct lease_end {
     struct id lease;
@@ -95,10 +78,32 @@ struct lease_end {
     double fraction;
     char message[JOB_PROGRESS_TEXT_MAX + 1];
     struct buf checkpoint;  /* beat: what the job's next attempt is to be given, JSON; empty: as it was */
-    int64_t expires_us;     /* out */
+    int64_t expires_us;     /* out of a beat */
+    struct id job;          /* out */
+    enum job_state state;   /* out of an end */
+    bool lost;              /* out: it was nobody's any more */
     struct attempt attempt; /* end: how, with result or error */
 };
 void lease_end_free(struct lease_end *e);
+
+/* A remote worker asks for jobs, and may say how others ended. */
+struct lease_ask {
+    uint32_t tasks[TASKS_MAX]; /* indexes, of kind remote */
+    size_t tasks_count, most;  /* most <= LEASES_AT_ONCE; 0: none is wanted */
+    int64_t until_us;          /* mono: how long it wants to wait */
+    int64_t duration_us;
+    char worker[LEASE_WORKER_MAX + 1];
+    _Atomic bool gone; /* the client has gone; set by its HTTP thread or the watchdog */
+    struct lease_end *ended; /* heap */
+    size_t ended_count;      /* <= LEASES_AT_ONCE */
+    size_t count;      /* out */
+    struct leased {
+        struct lease lease;
+        struct job job;
+    } given[LEASES_AT_ONCE];
+};
+void lease_ask_free(struct lease_ask *a);
+void lease_ask_gone(struct lease_ask *a);
 
 struct change {
     struct work work;
@@ -122,7 +127,7 @@ struct change {
     bool is_pool, paused;
     uint32_t index;
 
-    /* CHANGE_LEASE_*: heap. _BEAT and _END: out: one.job.id, and after _END one.job.state */
+    /* CHANGE_LEASE_*: heap */
     struct lease_ask *lease_ask;
     struct lease_end *lease_end;
 

@@ -65,6 +65,117 @@ START_TEST(a_lease_outlives_the_service)
 }
 END_TEST
 
+/* Three leases: one that succeeded, one that failed, and one that is no more. */
+static void end_three(struct server *s, char *const lease[3], const char *more)
+{
+    char body[512];
+    snprintf(body, sizeof(body),
+             "{\"ended\":[{\"id\":\"%s\",\"result\":{\"x\": 1.50}},"
+             "{\"id\":\"%s\",\"error\":{\"code\":\"no\",\"permanent\":true}},{\"id\":\"%s\"}]%s}",
+             lease[0], lease[1], lease[2], more);
+    struct answer *a = post(s, "/v1/leases", body, 200);
+    ck_assert_str_eq(jstr(a->json, "ended.0.state"), "succeeded");
+    ck_assert_str_eq(jstr(a->json, "ended.1.id"), lease[1]);
+    ck_assert_str_eq(jstr(a->json, "ended.1.state"), "failed");
+    ck_assert_str_eq(jstr(a->json, "ended.2.error.code"), "lease_lost");
+    ck_assert_msg(!jget(a->json, "leases.0"), "%s", a->body);
+    answer_free(a);
+}
+
+START_TEST(with_the_next_request_others_are_ended)
+{
+    struct server *s = server_new(conf, NULL);
+    char *job[3], *lease[3], path[128];
+    for (int i = 0; i < 3; i++) {
+        job[i] = strdup(submit(s, "{\"task\":\"far\"}"));
+        lease[i] = take_lease(s, "{}", NULL);
+    }
+    ck_assert_int_eq(end_lease(s, lease[2], "complete", "{\"result\":7}"), 200);
+    end_three(s, lease, ",\"max\":0");
+    server_kill9(s);
+    server_restart(s);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/result", job[0]);
+    struct answer *a = get(s, path, 200); /* its bytes as they came */
+    ck_assert_str_eq(a->body, "{\"x\": 1.50}");
+    answer_free(a);
+    a = await_state(s, job[1], "failed");
+    ck_assert_str_eq(jstr(a->json, "error.code"), "no");
+    answer_free(a);
+    a = await_state(s, job[2], "succeeded");
+    ck_assert_int_eq(jint(a->json, "result"), 7);
+    answer_free(a);
+    for (int i = 0; i < 3; i++) {
+        free(job[i]);
+        free(lease[i]);
+    }
+    server_free(s);
+}
+END_TEST
+
+/* The next job comes with the same answer; who waits for one has ended the last one all the same.
+ */
+START_TEST(what_is_ended_does_not_wait_for_a_job)
+{
+    struct server *s = server_new(conf, NULL);
+    char *id = strdup(submit(s, "{\"task\":\"far\"}")), body[128], text[256];
+    char *first = take_lease(s, "{}", NULL);
+    char *next = strdup(submit(s, "{\"task\":\"far\"}")), *job = NULL;
+    snprintf(body, sizeof(body), "{\"ended\":[{\"id\":\"%s\"}]}", first);
+    char *second = take_lease(s, body, &job);
+    ck_assert_str_eq(job, next);
+    answer_free(await_state(s, id, "succeeded"));
+    int n = snprintf(body, sizeof(body), "{\"wait\":300,\"ended\":[{\"id\":\"%s\"}]}", second);
+    snprintf(text, sizeof(text),
+             "POST /v1/leases HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", n,
+             body);
+    int fd = raw_open(s);
+    raw_send(fd, text);
+    answer_free(await_state(s, next, "succeeded"));
+    (void)submit(s, "{\"task\":\"once\"}");
+    char *said = raw_read(fd, "\"succeeded\"", LONG_MS);
+    ck_assert_msg(strstr(said, "\"once\"") && strstr(said, second), "%s", said);
+    free(said);
+    close(fd);
+    free(second);
+    free(job);
+    free(next);
+    free(first);
+    free(id);
+    server_free(s);
+}
+END_TEST
+
+START_TEST(a_bad_end_among_others_ends_none)
+{
+    static const struct {
+        const char *body, *pointer;
+    } bad[] = {{"{\"ended\":3}", "/ended"},
+               {"{\"ended\":[{\"id\":\"%s\"},3]}", "/ended/1"},
+               {"{\"ended\":[{\"id\":\"%s\"},{\"id\":\"x\"}]}", "/ended/1/id"},
+               {"{\"ended\":[{\"id\":\"%s\"},{\"result\":1}]}", "/ended/1/id"},
+               {"{\"ended\":[{\"id\":\"%s\",\"result\":1,\"error\":{}}]}", "/ended/0"},
+               {"{\"ended\":[{\"id\":\"%s\",\"error\":\"no\"}]}", "/ended/0/error"},
+               {"{\"ended\":[{\"id\":\"%s\",\"eror\":{}}]}", "/ended/0/eror"},
+               {"{\"ended\":[{\"id\":\"%s\"}],\"max\":101}", "/max"},
+               {"{\"max\":0}", "/max"}};
+    struct server *s = server_new(conf, NULL);
+    (void)submit(s, "{\"task\":\"far\"}");
+    char *lease = take_lease(s, "{}", NULL), body[256];
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const char *at = strstr(bad[i].body, "%s");
+        int n = at ? (int)(at - bad[i].body) : (int)strlen(bad[i].body);
+        snprintf(body, sizeof(body), "%.*s%s%s", n, bad[i].body, at ? lease : "", at ? at + 2 : "");
+        struct answer *a = post(s, "/v1/leases", body, 400);
+        ck_assert_msg(strcmp(jstr(a->json, "errors.0.pointer"), bad[i].pointer) == 0, "%s: %s",
+                      body, a->body);
+        answer_free(a);
+    }
+    ck_assert_int_eq(end_lease(s, lease, "complete", "{\"result\":7}"), 200);
+    free(lease);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(a_late_worker_changes_nothing)
 {
     struct server *s = server_new(conf, NULL);
@@ -512,6 +623,9 @@ int main(void)
 {
     const TTest *const tests[] = {
         a_lease_outlives_the_service,
+        with_the_next_request_others_are_ended,
+        what_is_ended_does_not_wait_for_a_job,
+        a_bad_end_among_others_ends_none,
         a_late_worker_changes_nothing,
         a_job_may_not_take_longer_than_its_timeout,
         who_waits_is_answered_at_the_end_of_the_service,

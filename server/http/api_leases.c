@@ -4,6 +4,7 @@
  */
 #include "api.h"
 #include "json.h"
+#include "lease_body.h"
 #include "request.h"
 #include "submit.h"
 #include "submit_priv.h"
@@ -21,226 +22,32 @@
 
 #define DURATION_DEFAULT_US (60 * US_PER_S)
 
-/* ---- the bodies ---- */
-
-static int bad(struct problem *p, const char *pointer, const char *limit, json_t *v)
-{
-    char shown[FIELDS_SHOWN];
-    return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, pointer, limit,
-                         fields_show(v, true, shown));
-}
-
-static int bad_number(struct problem *p, const char *pointer, const char *limit, json_t *v)
-{
-    char shown[FIELDS_SHOWN];
-    return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, pointer, limit,
-                         fields_show(v, false, shown));
-}
-
-static bool seconds(json_t *v, double least, double most, int64_t *us)
-{
-    double s = json_number_value(v);
-    if (!json_is_number(v) || !(s >= least) || s > most)
-        return false;
-    *us = (int64_t)(s * (double)US_PER_S);
-    return true;
-}
-
-static int take_duration(json_t *v, int64_t *us, struct problem *p)
-{
-    char limit[64];
-    double most = (double)http_conf->max_lease_us / (double)US_PER_S;
-    snprintf(limit, sizeof(limit), "a number of seconds from 0.1 to %g", most);
-    return seconds(v, 0.1, most, us) ? 0 : bad_number(p, "/duration", limit, v);
-}
-
-static int take_tasks(struct lease_ask *a, json_t *v, struct problem *p)
-{
-    size_t i;
-    json_t *each;
-    if (!json_is_array(v) || json_array_size(v) == 0)
-        return bad(p, "/tasks", "an array of names of tasks", v);
-    json_array_foreach(v, i, each)
-    {
-        uint32_t index = 0;
-        const char *name = json_string_value(each);
-        int err =
-            task_name_find(name ? name : "", name ? strlen(name) : 0, &index, PLACE_POINTER, p);
-        if (!err)
-            err = caller_may_task(auth_caller, name, p);
-        if (err) {
-            snprintf(p->name, sizeof(p->name), "/tasks");
-            return err;
-        }
-        if (reader_tasks()->task[index].kind != TASK_REMOTE)
-            return bad(p, "/tasks", "names of tasks of kind `remote`", each);
-        bool twice = false;
-        for (size_t k = 0; k < a->tasks_count; k++)
-            twice = twice || a->tasks[k] == index;
-        if (!twice)
-            a->tasks[a->tasks_count++] = index;
-    }
-    return 0;
-}
-
-static int take_wait(struct request *rq, json_t *v, struct problem *p)
-{
-    char limit[64];
-    double most = (double)http_conf->max_wait_us / (double)US_PER_S;
-    snprintf(limit, sizeof(limit), "a number of seconds from 0 to %g", most);
-    return seconds(v, 0, most, &rq->wait_us) ? 0 : bad_number(p, "/wait", limit, v);
-}
-
-static int take_max(struct lease_ask *a, json_t *v, struct problem *p)
-{
-    double n = json_number_value(v);
-    if (!json_is_number(v) || n < 1 || n > LEASES_AT_ONCE || n != (double)(size_t)n)
-        return bad_number(p, "/max", "a whole number from 1 to 100", v);
-    a->most = (size_t)n;
-    return 0;
-}
-
-static int take_worker(struct lease_ask *a, json_t *v, struct problem *p)
-{
-    const char *text = json_string_value(v);
-    size_t len = json_string_length(v);
-    bool ok = text && len > 0 && len <= LEASE_WORKER_MAX;
-    for (size_t i = 0; ok && i < len; i++)
-        ok = (unsigned char)text[i] >= 0x20 && text[i] != 0x7f;
-    if (!ok)
-        return bad(p, "/worker", "a text of 1 to 64 bytes without control characters", v);
-    memcpy(a->worker, text, len);
-    return 0;
-}
-
-static int unknown(struct problem *p, const char *name, const char *known)
-{
-    char pointer[96];
-    snprintf(pointer, sizeof(pointer), "/%s", name);
-    return problem_unknown(p, pointer, known);
-}
-
-static int read_ask(struct request *rq, struct lease_ask *a, json_t *root, struct problem *p)
-{
-    const char *name;
-    json_t *v;
-    int err = 0;
-    json_object_foreach(root, name, v)
-    {
-        if (strcmp(name, "tasks") == 0)
-            err = take_tasks(a, v, p);
-        else if (strcmp(name, "wait") == 0)
-            err = take_wait(rq, v, p);
-        else if (strcmp(name, "duration") == 0)
-            err = take_duration(v, &a->duration_us, p);
-        else if (strcmp(name, "max") == 0)
-            err = take_max(a, v, p);
-        else if (strcmp(name, "worker") == 0)
-            err = take_worker(a, v, p);
-        else
-            err = unknown(p, name, "tasks, wait, duration, max, worker");
-        if (err)
-            return err;
-    }
-    for (uint32_t i = 0; !json_object_get(root, "tasks") && i < reader_tasks()->tasks; i++) {
-        const struct taskdef *t = &reader_tasks()->task[i];
-        struct problem other; /* those that the token is not for are left out */
-        if (t->kind == TASK_REMOTE && caller_may_task(auth_caller, t->name, &other) == 0)
-            a->tasks[a->tasks_count++] = i;
-    }
-    return 0;
-}
-
-static int read_progress(struct lease_end *e, json_t *v, struct problem *p)
-{
-    json_t *fraction = json_object_get(v, "fraction"), *message = json_object_get(v, "message");
-    if (!json_is_object(v) || json_object_size(v) != (size_t) !!fraction + (size_t) !!message ||
-        (fraction && !(json_number_value(fraction) >= 0 && json_number_value(fraction) <= 1)) ||
-        (fraction && !json_is_number(fraction)) || (message && !json_is_string(message)))
-        return bad(p, "/progress", "an object with `fraction` (0 to 1) and `message`", v);
-    e->has_fraction = fraction != NULL;
-    e->fraction = json_number_value(fraction);
-    e->has_message = message != NULL;
-    snprintf(e->message, sizeof(e->message), "%s", message ? json_string_value(message) : "");
-    return 0;
-}
-
-/* Its bytes as they came. */
-static int read_checkpoint(struct request *rq, struct lease_end *e, struct problem *p)
-{
-    const char *text = "";
-    size_t len = 0;
-    char limit[64], size[32];
-    jsonscan_member(rq->body.data, rq->body.len, "checkpoint", &text, &len);
-    if (len > JOB_CHECKPOINT_MAX) {
-        snprintf(limit, sizeof(limit), "a value of at most %d bytes", JOB_CHECKPOINT_MAX);
-        snprintf(size, sizeof(size), "%zu bytes", len);
-        return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, "/checkpoint", limit, size);
-    }
-    buf_add(&e->checkpoint, text, len);
-    return e->checkpoint.failed ? problem_set(p, ERR_NOMEM, "no memory for the checkpoint") : 0;
-}
-
-static int read_beat(struct request *rq, struct lease_end *e, json_t *root, struct problem *p)
-{
-    const char *name;
-    json_t *v;
-    int err = 0;
-    json_object_foreach(root, name, v)
-    {
-        if (strcmp(name, "progress") == 0)
-            err = read_progress(e, v, p);
-        else if (strcmp(name, "duration") == 0)
-            err = take_duration(v, &e->duration_us, p);
-        else if (strcmp(name, "checkpoint") == 0)
-            err = read_checkpoint(rq, e, p);
-        else
-            err = unknown(p, name, "progress, checkpoint, duration");
-        if (err)
-            return err;
-    }
-    return 0;
-}
-
-static int read_failure(struct lease_end *e, json_t *root, struct problem *p)
-{
-    json_t *error = json_object_get(root, "error");
-    json_t *code = json_object_get(error, "code"), *text = json_object_get(error, "message");
-    json_t *permanent = json_object_get(error, "permanent");
-    size_t known = (size_t) !!code + (size_t) !!text + (size_t) !!permanent;
-    const char *word = code ? json_string_value(code) : JOB_ERROR_TASK;
-    bool ok = json_is_object(error) && json_object_size(root) == 1 &&
-              json_object_size(error) == known && word && word[0] &&
-              strlen(word) <= JOB_ERROR_CODE_MAX &&
-              strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(word) &&
-              (!text || json_is_string(text)) && (!permanent || json_is_boolean(permanent));
-    if (!ok)
-        return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, "/error",
-                             "an object with `code` (a-z 0-9 _), `message`, `permanent`", NULL);
-    e->attempt.end = ATTEMPT_FAILED;
-    e->attempt.permanent = json_is_true(permanent);
-    job_error_set(&e->attempt.error, word, "%s", text ? json_string_value(text) : "");
-    return 0;
-}
-
-static int read_result(struct request *rq, struct lease_end *e, json_t *root, struct problem *p)
-{
-    const char *result = "null";
-    size_t len = 4;
-    const char *name;
-    json_t *v;
-    json_object_foreach(root, name, v)
-    {
-        if (strcmp(name, "result") != 0)
-            return unknown(p, name, "result");
-    }
-    jsonscan_member(rq->body.data, rq->body.len, "result", &result, &len);
-    e->attempt.end = ATTEMPT_SUCCEEDED;
-    buf_add(&e->attempt.result, result, len);
-    return e->attempt.result.failed ? problem_set(p, ERR_NOMEM, "no memory for the result") : 0;
-}
-
 /* ---- asking ---- */
+
+/* What became of those that the worker said it has ended, in its order. */
+static void add_ended(struct buf *out, const struct lease_ask *a)
+{
+    buf_adds(out, ",\n\"ended\":[");
+    for (size_t i = 0; i < a->ended_count; i++) {
+        const struct lease_end *e = &a->ended[i];
+        buf_adds(out, i ? ",\n{\"id\":" : "\n{\"id\":");
+        json_id(out, &e->lease);
+        if (e->lost) {
+            buf_adds(out, ",\"error\":{\"code\":");
+            json_text(out, err_code(-ERR_LEASE_LOST));
+            buf_adds(out, ",\"message\":");
+            json_text(out, err_sentence(-ERR_LEASE_LOST));
+            buf_addc(out, '}');
+        } else {
+            buf_adds(out, ",\"job\":");
+            json_id(out, &e->job);
+            buf_adds(out, ",\"state\":");
+            json_text(out, job_state_name(e->state));
+        }
+        buf_addc(out, '}');
+    }
+    buf_addc(out, ']');
+}
 
 static void answer_leases(struct request *rq)
 {
@@ -267,7 +74,10 @@ static void answer_leases(struct request *rq)
         }
         buf_addc(out, '}');
     }
-    buf_adds(out, "]}\n");
+    buf_addc(out, ']');
+    if (c->lease_ask->ended_count > 0)
+        add_ended(out, c->lease_ask);
+    buf_adds(out, "}\n");
 }
 
 void api_leases_take(struct request *rq)
@@ -292,11 +102,11 @@ void api_leases_take(struct request *rq)
     if (!err)
         err = submit_parse(rq->body.data, rq->body.len, &root, &charged, &p);
     if (!err) {
-        err = read_ask(rq, a, root, &p);
+        err = lease_body_ask(rq, a, root, &p);
         json_decref(root);
         request_discharge(charged);
     }
-    if (!err && a->tasks_count == 0)
+    if (!err && a->tasks_count == 0 && a->most > 0)
         err = problem_field(&p, ERR_BAD_FIELD, PLACE_POINTER, "/tasks",
                             "names of tasks of kind `remote`, of which there is none", NULL);
     if (err) {
@@ -349,7 +159,7 @@ static void beaten(struct request *rq)
     buf_adds(out, ",\"expires_at\":");
     json_time(out, c->lease_end->expires_us);
     buf_adds(out, ",\"job\":");
-    json_id(out, &c->one.job.id);
+    json_id(out, &c->lease_end->job);
     buf_adds(out, "}\n");
 }
 
@@ -362,9 +172,9 @@ static void ended(struct request *rq)
     }
     struct buf *out = request_json(rq, 200);
     buf_adds(out, "{\"job\":");
-    json_id(out, &c->one.job.id);
+    json_id(out, &c->lease_end->job);
     buf_adds(out, ",\"state\":");
-    json_text(out, job_state_name(c->one.job.state));
+    json_text(out, job_state_name(c->lease_end->state));
     buf_adds(out, "}\n");
 }
 
@@ -401,9 +211,9 @@ static int read_body(struct request *rq, struct lease_end *e, enum word word, st
     int err = submit_parse(rq->body.data, rq->body.len, &root, &charged, p);
     if (err)
         return err;
-    err = word == BEAT   ? read_beat(rq, e, root, p)
-          : word == FAIL ? read_failure(e, root, p)
-                         : read_result(rq, e, root, p);
+    err = word == BEAT   ? lease_body_beat(rq, e, root, p)
+          : word == FAIL ? lease_body_failure(e, root, p)
+                         : lease_body_result(rq, e, root, p);
     json_decref(root);
     request_discharge(charged);
     return err;

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""leases.py - what a job costs that a remote worker does: with two requests, to take it and to end it, and with one, which ends
+the last one and takes the next. Workers that do nothing, in turns in one run: jobs a second, and the service's CPU time a job.
+
+    make bench-leases [LEASES_ARGS=ROUNDS]
+"""
+
+import http.client
+import json
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BINARY = os.path.join(HERE, "..", os.environ.get("BUILD", "build"), "jobmill")
+
+
+def call(client, path, body):
+    client.request("POST", path, json.dumps(body))
+    answer = client.getresponse()
+    text = answer.read()
+    if answer.status >= 400:
+        sys.exit("refused: %s" % text.decode())
+    return json.loads(text)
+
+
+def two_requests(port, jobs, most):
+    client, done = http.client.HTTPConnection("127.0.0.1", port), 0
+    while done < jobs:
+        for lease in call(client, "/v1/leases", {"wait": 1, "max": most})["leases"]:
+            call(client, "/v1/leases/%s/complete" % lease["id"], {"result": 1})
+            done += 1
+
+
+def one_request(port, jobs, most):
+    client, done, ended = http.client.HTTPConnection("127.0.0.1", port), 0, []
+    while done < jobs:
+        leases = call(client, "/v1/leases", {"wait": 1, "max": most, "ended": ended})["leases"]
+        ended = [{"id": lease["id"], "result": 1} for lease in leases]
+        done += len(leases)
+    call(client, "/v1/leases", {"max": 0, "ended": ended})
+
+
+CASES = [  # what, workers, jobs of each, jobs at a time
+    ("two requests a job", two_requests, 1, 500, 1), ("one request a job", one_request, 1, 500, 1),
+    ("two requests a job", two_requests, 8, 300, 1), ("one request a job", one_request, 8, 300, 1),
+    ("a request for 100, one for each end", two_requests, 1, 500, 100),
+    ("a request for 100 and the last 100 ends", one_request, 1, 5000, 100)]
+
+
+def cpu_us(pid):
+    """Of its threads: no job runs here."""
+    total = 0
+    for thread in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/schedstat" % (pid, thread)) as stat:
+            total += int(stat.read().split()[0])
+    return total / 1e3
+
+
+def turn(pid, port, case):
+    _, how, workers, jobs, most = case
+    call(http.client.HTTPConnection("127.0.0.1", port), "/v1/jobs/batch", {"jobs": [{"task": "far"}] * (jobs * workers)})
+    used, begin = cpu_us(pid), time.perf_counter()
+    those = [multiprocessing.Process(target=how, args=(port, jobs, most)) for _ in range(workers)]
+    for worker in those:
+        worker.start()
+    for worker in those:
+        worker.join()
+    took = time.perf_counter() - begin
+    return jobs * workers / took, (cpu_us(pid) - used) / (jobs * workers)
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "jobmill.ini")
+        with open(path, "w") as out:
+            out.write("[task far]\nkind = remote\n")
+        service = subprocess.Popen([BINARY, "serve", "--config", path, "--listen", "127.0.0.1:0", "--data-dir",
+                                    os.path.join(directory, "data")],
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        port = int(service.stdout.readline().rsplit(":", 1)[1])
+        got = [[] for _ in CASES]
+        for _ in range(rounds):
+            for i, case in enumerate(CASES):
+                got[i].append(turn(service.pid, port, case))
+        service.terminate()
+        service.wait()
+    print("| | remote workers | jobs a second, median | least and greatest | CPU a job, us |")
+    print("|---|---:|---:|---:|---:|")
+    for case, of in zip(CASES, got):
+        rates = [rate for rate, _ in of]
+        print("| %s | %d | %s | %s–%s | %.0f |" % (case[0], case[2], f"{statistics.median(rates):,.0f}", f"{min(rates):,.0f}",
+                                                 f"{max(rates):,.0f}", statistics.median(us for _, us in of)))
+
+
+main()
