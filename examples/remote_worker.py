@@ -8,6 +8,7 @@ checkpoint for the job's next attempt, and raises Lost when the job was cancelle
 Error says how. A result of bytes is sent as they are, with TYPE as their content type. JOBMILL_TOKEN is a token with the scope `work`, if the
 service wants one.
 """
+import contextlib
 import json
 import os
 import socket
@@ -178,7 +179,8 @@ def main():
             time.sleep(1)
         except KeyboardInterrupt:
             if ended:
-                call('/v1/leases', {'ended': ended, 'max': 0})
+                with contextlib.suppress(OSError):  # else the leases expire
+                    call('/v1/leases', {'ended': ended, 'max': 0})
             raise
 
 
