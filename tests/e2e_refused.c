@@ -495,9 +495,10 @@ START_TEST(sentences)
          "`depends_on/0`: there is no job or group `01a206c9-3464-7000-93c5-f3a31ec3a416`, or it "
          "was forgotten"},
         {"POST", "/v1/leases", "{\"tasks\":[\"far\"],\"max\":\"1\"}",
-         "the field `max` must be a whole number from 1 to 100, not the text `\"1\"`"},
+         "the field `max` must be a whole number from 1 to 100, or 0 with `ended`, not the text "
+         "`\"1\"`"},
         {"POST", "/v1/leases", "{\"tasks\":[\"far\"],\"x\":1}",
-         "the field `x` is not known; known are: tasks, wait, duration, max, worker"},
+         "the field `x` is not known; known are: tasks, wait, duration, max, worker, ended"},
         {"POST", "/v1/schedules", "{\"x\":1}",
          "the field `x` is not known; known are: name, cron, time_zone, overlap, missed, paused, "
          "job"},
