@@ -166,7 +166,7 @@ def main():
             for lease in leases:
                 ended += run(lease)
         except urllib.error.HTTPError as error:
-            if error.code >= 500:
+            if error.code in (408, 429) or error.code >= 500:
                 time.sleep(1)
                 continue
             if not ended:

@@ -1,4 +1,6 @@
-/* lease_body.c - what remote workers send: their wishes, their heartbeats, how their jobs ended.
+/*
+ * lease_body.c - what remote workers send: their wishes, their heartbeats, how their jobs ended.
+ * HTTP threads.
  */
 #include "lease_body.h"
 
