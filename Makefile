@@ -568,7 +568,7 @@ analyze: deps-lint ## gcc's static analyzer
 	./tests/analyze.sh
 
 # Not those that count allocations, cut the power or begin a sandbox: their own tools watch them; nor what valgrind knows no pidfd_open for.
-VALGRIND_BIN := $(filter-out %check_cgroup %check_crash %check_faults %check_migrate %check_oom %check_sandbox,$(UNIT_BIN))
+VALGRIND_BIN := $(filter-out %check_cgroup %check_child %check_crash %check_faults %check_migrate %check_oom %check_sandbox,$(UNIT_BIN))
 valgrind: $(VALGRIND_BIN) $(TEST_SOS) ## unit tests under valgrind
 	./install-deps.sh lint
 	@failed=; for t in $(VALGRIND_BIN); do echo "== $$t"; CK_TIMEOUT_MULTIPLIER=20 JOBMILL_BUILD=$(BUILD) valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite $$t || failed="$$failed $$t"; done; $(NONE_FAILED)
