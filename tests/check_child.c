@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -55,6 +56,15 @@ static void hear(int sig)
     heard = sig;
 }
 
+/* A line of /proc/PID/status, without the two signals that are the C library's own, and which
+ * whoever has started all this may have left ignored. */
+static uint64_t signals(const char *text, const char *name)
+{
+    const char *line = strstr(text, name);
+    ck_assert_msg(line != NULL, "%s: %s", name, text);
+    return strtoull(line + strlen(name), NULL, 16) & ~(UINT64_C(3) << 31);
+}
+
 /* The child has its memory until exec, but neither its handlers nor its mask. */
 START_TEST(signals_are_the_programs_own)
 {
@@ -70,10 +80,9 @@ START_TEST(signals_are_the_programs_own)
     sigprocmask(SIG_SETMASK, &mask, NULL);
     ck_assert_int_eq(starts(&c, "/bin/cat", "/proc/self/status"), 0);
     says(&c, text, sizeof(text));
-    static const char *const none[] = {"SigBlk:\t0000000000000000\n", "SigIgn:\t0000000000000000\n",
-                                       "SigCgt:\t0000000000000000\n"};
-    for (size_t i = 0; i < 3; i++)
-        ck_assert_msg(strstr(text, none[i]) != NULL, "%s: %s", none[i], text);
+    ck_assert_uint_eq(signals(text, "SigBlk:"), 0);
+    ck_assert_uint_eq(signals(text, "SigIgn:"), 0);
+    ck_assert_uint_eq(signals(text, "SigCgt:"), 0);
     ck_assert_int_eq(sigaction(SIGUSR1, NULL, &now), 0);
     ck_assert(now.sa_handler == hear);
     ck_assert_int_eq(sigaction(SIGTERM, NULL, &now), 0);
