@@ -92,6 +92,29 @@ static _Noreturn void become(const struct child_options *o, const struct pipes *
     _exit(127);
 }
 
+/* The child, which has got to its exec if it has our memory; or a negative errno. */
+static pid_t split(const struct child_options *o, const struct pipes *p, const struct sandbox *box,
+                   const struct cgroup *group)
+{
+    const pid_t parent = getpid();
+    /* whoever ends a cgroup that is full ends all that share memory with one of its processes */
+    const bool lends = sandbox_is_plain(box) && group->enter_fd < 0;
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid;
+    if (lends)         /* it would wait for exec in any case */
+        pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
+    else
+        pid = fork();
+    if (pid == 0) /* NOLINTNEXTLINE(clang-analyzer-unix.Vfork) */
+        become(o, p, box, group, parent);
+    if (pid < 0)
+        pid = -errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return pid;
+}
+
 int child_start(struct child *c, const struct child_options *o)
 {
     struct pipes p;
@@ -103,27 +126,12 @@ int child_start(struct child *c, const struct child_options *o)
     why = open_pipes(&p, o->job_pipe);
     if (!why)
         why = cgroup_make(&c->cgroup, box.cgroups, o->def->memory, sandbox_processes(&box));
-    const pid_t parent = getpid();
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    /* whoever ends a cgroup that is full ends all that share memory with one of its processes */
-    const bool lends = sandbox_is_plain(&box) && c->cgroup.enter_fd < 0;
-    pid_t pid = -1;
-    if (!why && !lends)
-        pid = fork();
-    else if (!why)     /* it would wait for exec in any case */
-        pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
-    if (pid == 0)      /* NOLINTNEXTLINE(clang-analyzer-unix.Vfork) */
-        become(o, &p, &box, &c->cgroup, parent);
-    if (!why && pid < 0)
-        why = errno;
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    pid_t pid = why ? -why : split(o, &p, &box, &c->cgroup);
     sandbox_release(&box);
-    if (why) {
+    if (pid < 0) {
         cgroup_remove(&c->cgroup);
         close_pipes(&p);
-        return why;
+        return -pid;
     }
     fd_close(&p.fail[1]);
     if (fd_read_full(p.fail[0], &why, sizeof(why)) != (ssize_t)sizeof(why))
