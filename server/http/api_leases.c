@@ -8,13 +8,10 @@
 #include "request.h"
 #include "submit.h"
 #include "submit_priv.h"
-#include "task_name.h"
 
 #include "../../common/clock.h"
 #include "../../common/err.h"
-#include "../../common/jsonscan.h"
 #include "../conf.h"
-#include "../reader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +20,14 @@
 #define DURATION_DEFAULT_US (60 * US_PER_S)
 
 /* ---- asking ---- */
+
+static void add_end(struct buf *out, const struct lease_end *e)
+{
+    buf_adds(out, "\"job\":");
+    json_id(out, &e->job);
+    buf_adds(out, ",\"state\":");
+    json_text(out, job_state_name(e->state));
+}
 
 /* What became of those that the worker said it has ended, in its order. */
 static void add_ended(struct buf *out, const struct lease_ask *a)
@@ -39,10 +44,8 @@ static void add_ended(struct buf *out, const struct lease_ask *a)
             json_text(out, err_sentence(-ERR_LEASE_LOST));
             buf_addc(out, '}');
         } else {
-            buf_adds(out, ",\"job\":");
-            json_id(out, &e->job);
-            buf_adds(out, ",\"state\":");
-            json_text(out, job_state_name(e->state));
+            buf_addc(out, ',');
+            add_end(out, e);
         }
         buf_addc(out, '}');
     }
@@ -171,10 +174,8 @@ static void ended(struct request *rq)
         return;
     }
     struct buf *out = request_json(rq, 200);
-    buf_adds(out, "{\"job\":");
-    json_id(out, &c->lease_end->job);
-    buf_adds(out, ",\"state\":");
-    json_text(out, job_state_name(c->lease_end->state));
+    buf_addc(out, '{');
+    add_end(out, c->lease_end);
     buf_adds(out, "}\n");
 }
 

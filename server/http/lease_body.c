@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_LIMIT "a whole number from 1 to 100, or 0 with `ended`"
+
 static int bad(struct problem *p, const char *pointer, const char *limit, json_t *v)
 {
     char shown[FIELDS_SHOWN];
@@ -91,7 +93,7 @@ static int take_max(struct lease_ask *a, json_t *v, struct problem *p)
 {
     double n = json_number_value(v);
     if (!json_is_number(v) || !(n >= 0) || n > LEASES_AT_ONCE || n != (double)(size_t)n)
-        return bad_number(p, "/max", "a whole number from 1 to 100, or 0 with `ended`", v);
+        return bad_number(p, "/max", MAX_LIMIT, v);
     a->most = (size_t)n;
     return 0;
 }
@@ -300,8 +302,7 @@ int lease_body_ask(struct request *rq, struct lease_ask *a, json_t *root, struct
             return err;
     }
     if (a->most == 0 && a->ended_count == 0)
-        return bad_number(p, "/max", "a whole number from 1 to 100, or 0 with `ended`",
-                          json_object_get(root, "max"));
+        return bad_number(p, "/max", MAX_LIMIT, json_object_get(root, "max"));
     for (uint32_t i = 0; !json_object_get(root, "tasks") && i < reader_tasks()->tasks; i++) {
         const struct taskdef *t = &reader_tasks()->task[i];
         struct problem other; /* those that the token is not for are left out */
