@@ -354,6 +354,24 @@ static int fsync_floor(const char *dir, double seconds)
     return 0;
 }
 
+/* ---- in several processes at once ---- */
+
+/* 0 if `work` was 0 in all of them. */
+static int in_processes(int processes, int (*work)(const void *arg), const void *arg)
+{
+    int bad = 0, status;
+    for (int i = 0; i < processes; i++) {
+        pid_t pid = fork();
+        if (pid < 0)
+            return fail("fork");
+        if (pid == 0)
+            _exit(work(arg) ? 1 : 0);
+    }
+    for (int i = 0; i < processes; i++)
+        bad |= wait(&status) < 0 || status != 0;
+    return bad;
+}
+
 /* ---- primes ---- */
 
 /* The task's own code is loaded, so that the floor is the very same computation. */
@@ -385,6 +403,21 @@ static int any_failure(struct jobmill_call *c, const char *code, const char *tex
     return 1;
 }
 
+struct computation {
+    const struct jobmill_task *task;
+    struct jobmill_call *call;
+    int repeats;
+};
+
+static int compute(const void *arg)
+{
+    const struct computation *c = arg;
+    int err = 0;
+    for (int k = 0; k < c->repeats && !err; k++)
+        err = c->task->run(c->call, NULL);
+    return err;
+}
+
 static int primes(const char *object, const char *limit, int processes, int repeats)
 {
     void *so = dlopen(object, RTLD_NOW);
@@ -404,23 +437,7 @@ static int primes(const char *object, const char *limit, int processes, int repe
     call.input_len = (size_t)len;
     call.host = &host;
     int64_t begin = now_ns();
-    for (int i = 0; i < processes; i++) {
-        pid_t pid = fork();
-        if (pid < 0)
-            return fail("fork");
-        if (pid == 0) {
-            int err = 0;
-            for (int k = 0; k < repeats && !err; k++)
-                err = task->run(&call, NULL);
-            _exit(err ? 1 : 0);
-        }
-    }
-    int bad = 0;
-    for (int i = 0; i < processes; i++) {
-        int status;
-        if (wait(&status) < 0 || status != 0)
-            bad = 1;
-    }
+    int bad = in_processes(processes, compute, &(struct computation){task, &call, repeats});
     double took = (double)(now_ns() - begin) / 1e9;
     struct rusage u;
     if (getrusage(RUSAGE_CHILDREN, &u) < 0)
@@ -457,23 +474,25 @@ static int run_once(const char *file)
     return waitpid(pid, &status, 0) != pid || status != 0;
 }
 
+struct program {
+    const char *file;
+    int times;
+};
+
+static int run_often(const void *arg)
+{
+    const struct program *p = arg;
+    int bad = 0;
+    for (int k = 0; k < p->times && !bad; k++)
+        bad = run_once(p->file);
+    return bad;
+}
+
 static int spawn_floor(const char *file, int processes, int times)
 {
-    int bad = 0, status;
     signal(SIGPIPE, SIG_IGN);
     int64_t begin = now_ns();
-    for (int i = 0; i < processes; i++) {
-        pid_t pid = fork();
-        if (pid < 0)
-            return fail("fork");
-        if (pid == 0) {
-            for (int k = 0; k < times && !bad; k++)
-                bad = run_once(file);
-            _exit(bad);
-        }
-    }
-    for (int i = 0; i < processes; i++)
-        bad |= wait(&status) < 0 || status != 0;
+    int bad = in_processes(processes, run_often, &(struct program){file, times});
     printf("{\"rate\":%.1f}\n", (double)processes * times / ((double)(now_ns() - begin) / 1e9));
     return bad;
 }

@@ -10,13 +10,13 @@ import json
 import multiprocessing
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-BINARY = os.path.join(HERE, "..", os.environ.get("BUILD", "build"), "jobmill")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import profile  # noqa: E402
+import run  # noqa: E402
 
 
 def call(client, path, body):
@@ -52,26 +52,18 @@ CASES = [  # what, workers, jobs of each, jobs at a time
     ("a request for 100 and the last 100 ends", one_request, 1, 5000, 100)]
 
 
-def cpu_us(pid):
-    """Of its threads: no job runs here."""
-    total = 0
-    for thread in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/schedstat" % (pid, thread)) as stat:
-            total += int(stat.read().split()[0])
-    return total / 1e3
-
-
-def turn(pid, port, case):
+def turn(service, case):
     _, how, workers, jobs, most = case
-    call(http.client.HTTPConnection("127.0.0.1", port), "/v1/jobs/batch", {"jobs": [{"task": "far"}] * (jobs * workers)})
-    used, begin = cpu_us(pid), time.perf_counter()
-    those = [multiprocessing.Process(target=how, args=(port, jobs, most)) for _ in range(workers)]
+    run.call(service.port, "POST", "/v1/jobs/batch", json.dumps({"jobs": [{"task": "far"}] * (jobs * workers)}))
+    used, begin = profile.cpu_ns(service.process.pid), time.perf_counter()
+    those = [multiprocessing.Process(target=how, args=(service.port, jobs, most)) for _ in range(workers)]
     for worker in those:
         worker.start()
     for worker in those:
         worker.join()
     took = time.perf_counter() - begin
-    return jobs * workers / took, (cpu_us(pid) - used) / (jobs * workers)
+    used = profile.cpu_ns(service.process.pid) - used
+    return jobs * workers / took, sum(used.values()) / 1e3 / (jobs * workers)
 
 
 def main():
@@ -80,16 +72,12 @@ def main():
         path = os.path.join(directory, "jobmill.ini")
         with open(path, "w") as out:
             out.write("[task far]\nkind = remote\n")
-        service = subprocess.Popen([BINARY, "serve", "--config", path, "--listen", "127.0.0.1:0", "--data-dir",
-                                    os.path.join(directory, "data")],
-                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        port = int(service.stdout.readline().rsplit(":", 1)[1])
+        service = run.jobmill(os.path.join(directory, "data"), extra=("--config", path))
         got = [[] for _ in CASES]
         for _ in range(rounds):
             for i, case in enumerate(CASES):
-                got[i].append(turn(service.pid, port, case))
-        service.terminate()
-        service.wait()
+                got[i].append(turn(service, case))
+        service.stop()
     print("| | remote workers | jobs a second, median | least and greatest | CPU a job, us |")
     print("|---|---:|---:|---:|---:|")
     for case, of in zip(CASES, got):
@@ -98,4 +86,5 @@ def main():
                                                  f"{max(rates):,.0f}", statistics.median(us for _, us in of)))
 
 
-main()
+if __name__ == "__main__":
+    main()
