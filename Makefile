@@ -448,7 +448,7 @@ $(BUILD)/tests/fuzz/fuzz_dispatch: $(BUILD)/tests/fuzz/lib/sockets.o
 build-fuzz/fuzz_dispatch: tests/fuzz/lib/sockets.c
 $(BUILD)/tests/fuzz/fuzz_dispatch build-fuzz/fuzz_dispatch: FUZZ_LD := $(SOCKETS_WRAPPED:%=-Wl,--wrap=%)
 .SECONDARY: $(REPLAY:%.c=$(BUILD)/%.o) $(BUILD)/tests/fuzz/lib/replay.o $(BUILD)/tests/fuzz/lib/sockets.o
-HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o $(BUILD)/tests/harness_clock.o $(BUILD)/tests/harness_logs.o $(BUILD)/tests/harness_preload.o $(BUILD)/tests/harness_tokens.o
+HARNESS := $(BUILD)/tests/harness.o $(BUILD)/tests/harness_http.o $(BUILD)/tests/harness_cli.o $(BUILD)/tests/harness_clock.o $(BUILD)/tests/harness_leases.o $(BUILD)/tests/harness_logs.o $(BUILD)/tests/harness_preload.o $(BUILD)/tests/harness_tokens.o
 $(BUILD)/tests/e2e_%: $(BUILD)/tests/e2e_%.o $(HARNESS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson -lsqlite3 -lnettle $(TEST_LIBS)
 .SECONDARY: $(UNIT:%.c=$(BUILD)/%.o) $(STORY:%.c=$(BUILD)/%.o) $(HARNESS)

@@ -2,7 +2,6 @@
  * check_foresee.c - what dispatch does by how long jobs take: who is woken, what is shared, what is
  * claimed ahead.
  */
-#include "../common/clock.h"
 #include "deliverkit.h"
 #include "suite.h"
 
@@ -23,13 +22,6 @@ static void holds(unsigned n, int64_t each_us)
         gets(MODULE);
     give_all();
     ck_assert_uint_eq(slot(0)->count, n);
-}
-
-static int64_t at(int64_t later_us)
-{
-    now_us += later_us;
-    clock_fake(WALL_US, now_us);
-    return time_comes();
 }
 
 /* It is heard of sooner than it could be out of work. */
@@ -190,16 +182,12 @@ START_TEST(it_goes_back_when_the_one_before_goes_on)
 {
     struct id id = one_in_hand(), next = follows();
     (void)begins(0);
-    now_us += 50 * US_PER_MS; /* a little longer than usual */
-    clock_fake(WALL_US, now_us);
-    int64_t due_us = time_comes();
+    int64_t due_us = at(50 * US_PER_MS); /* a little longer than usual */
     ck_assert_int_gt(due_us, now_us);
     ck_assert_ptr_null(outcome(&next));
     for (int i = 0; i < 2; i++) { /* it is not thought to end soon; and then, nobody takes it */
-        now_us = due_us;
-        clock_fake(WALL_US, now_us);
         ck_assert_ptr_null(outcome(&next));
-        due_us = time_comes();
+        due_us = at(due_us - now_us);
     }
     ended(&next, ATTEMPT_RETURNED);
     ck_assert_ptr_null(outcome(&id));

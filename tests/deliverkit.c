@@ -164,6 +164,13 @@ int64_t time_comes(void)
     return next;
 }
 
+int64_t at(int64_t later_us)
+{
+    now_us += later_us;
+    clock_fake(WALL_US, now_us);
+    return time_comes();
+}
+
 const struct attempt *outcome(const struct id *job)
 {
     const struct attempt *found = NULL;

@@ -32,6 +32,7 @@ struct assignment begins(unsigned i); /* the first worker begins the i-th that i
 void ends(const struct assignment *a, bool ok, bool in_ring);
 void dies(int status, int64_t peak); /* the first worker: its wait status, the most memory it had */
 int64_t time_comes(void);            /* what is due now; when to look again */
+int64_t at(int64_t later_us);        /* the same after so long */
 
 /* The one outcome that there is of a job; NULL: none yet. */
 const struct attempt *outcome(const struct id *job);

@@ -26,21 +26,21 @@ static struct server *with_tasks(void)
     const char *build = getenv("JOBMILL_BUILD");
     ck_assert_ptr_nonnull(getcwd(here, sizeof(here)));
     ck_assert_int_gt(
-        asprintf(
-            &conf,
-            "[server]\nretry_delay = 10ms\nkill_grace = 100ms\n[task far]\nkind = remote\n"
-            "[task module]\nmodule = %s/%s/tests/tasks/misbehave.so\n"
-            "[task steps]\ncommand = /bin/sh -c '" STEPS "exec sleep 600'\n"
-            "[task fails]\ncommand = /bin/sh -c '" STEPS "exit 1'\n"
-            "[task most]\ncommand = /bin/sh -c 'if [ -n \"$JOBMILL_CHECKPOINT\" ]; then "
-            "wc -c <\"$JOBMILL_CHECKPOINT\"; exit 0; fi; "
-            "head -c 65534 /dev/zero | tr \"\\0\" x > n; "
-            "echo \"{\\\"checkpoint\\\":\\\"$(cat n)\\\"}\" >&4; exit 1'\n"
-            "[task large]\ncommand = /bin/sh -c 'head -c 70000 /dev/zero | tr \"\\0\" 1 > n; "
-            "echo \"{\\\"checkpoint\\\":$(cat n)}\" >&4'\nmax_attempts = 1\n"
-            "[task warm]\ncommand = /usr/bin/python3 %s/tests/programs/warm.py\npersistent = true\n"
-            "env.PYTHONPATH = %s/clients/python\nenv.PYTHONDONTWRITEBYTECODE = 1\n",
-            here, build ? build : "build", here, here),
+        asprintf(&conf,
+                 "[server]\nretry_delay = 10ms\nkill_grace = 100ms\n[task far]\nkind = remote\n"
+                 "[task module]\nmodule = %s/%s/tests/tasks/misbehave.so\n"
+                 "[task steps]\ncommand = /bin/sh -c '" STEPS "exec sleep 600'\n"
+                 "[task fails]\ncommand = /bin/sh -c '" STEPS "exit 1'\n"
+                 "[task most]\ncommand = /bin/sh -c 'if [ -n \"$JOBMILL_CHECKPOINT\" ]; then "
+                 "wc -c <\"$JOBMILL_CHECKPOINT\"; exit 0; fi; "
+                 "head -c 65534 /dev/zero | tr \"\\0\" x > n; "
+                 "echo \"{\\\"checkpoint\\\":\\\"$(cat n)\\\"}\" >&4; exit 1'\n"
+                 "[task large]\ncommand = /bin/sh -c 'head -c 70000 /dev/zero | tr \"\\0\" 1 > n; "
+                 "echo \"{\\\"checkpoint\\\":$(cat n)}\" >&4'\nmax_attempts = 1\n"
+                 "[task warm]\ncommand = /usr/bin/python3 %s/tests/programs/warm.py\n"
+                 "persistent = true\n"
+                 "env.PYTHONPATH = %s/clients/python\nenv.PYTHONDONTWRITEBYTECODE = 1\n",
+                 here, build ? build : "build", here, here),
         0);
     struct server *s = server_new(conf, (const char *const[]){"--workers", "1", NULL});
     free(conf);

@@ -167,43 +167,25 @@ START_TEST(what_is_to_run_at_a_time_runs_then)
 }
 END_TEST
 
-static char *lease(struct server *s, const char *body)
-{
-    struct answer *a = http(s, "POST", "/v1/leases", body, NULL);
-    ck_assert_msg(a->status == 200 && jget(a->json, "leases.0.id"), "%d: %s", a->status, a->body);
-    char *id = keep(jstr(a->json, "leases.0.id"));
-    answer_free(a);
-    return id;
-}
-
-static int tell(struct server *s, const char *id, const char *word, const char *body)
-{
-    char path[128];
-    snprintf(path, sizeof(path), "/v1/leases/%s/%s", id, word);
-    struct answer *a = http(s, "POST", path, body, NULL);
-    int status = a->status;
-    answer_free(a);
-    return status;
-}
-
 START_TEST(no_lease_ends_early_or_late)
 {
     static const double steps[] = {HOUR, -HOUR, -HOUR, HOUR};
     struct server *s = begin("");
     char *id = keep(submit(s, "{\"task\":\"far\",\"timeout\":3000}"));
-    char *held = lease(s, "{\"duration\":300}");
+    char *held = take_lease(s, "{\"duration\":300}", NULL);
     for (int i = 0; i < 4; i++) {
         set_clock(s, steps[i]);
         state_is(s, id, "running");
-        ck_assert_int_eq(tell(s, held, "heartbeat", "{}"), 200);
+        ck_assert_int_eq(end_lease(s, held, "heartbeat", "{}"), 200);
     }
-    ck_assert_int_eq(tell(s, held, "complete", "{\"result\":1}"), 200);
+    ck_assert_int_eq(end_lease(s, held, "complete", "{\"result\":1}"), 200);
     char *again = keep(submit(s, "{\"task\":\"far\"}"));
-    char *lost = lease(s, "{\"duration\":1.5}");
+    char *lost = take_lease(s, "{\"duration\":1.5}", NULL);
     clock_step(-DAY);
-    char *next = lease(s, "{\"duration\":300,\"wait\":60}"); /* once the first one is lost */
-    ck_assert_int_eq(tell(s, lost, "complete", "{\"result\":1}"), 409);
-    ck_assert_int_eq(tell(s, next, "complete", "{\"result\":2}"), 200);
+    char *next =
+        take_lease(s, "{\"duration\":300,\"wait\":60}", NULL); /* once the first one is lost */
+    ck_assert_int_eq(end_lease(s, lost, "complete", "{\"result\":1}"), 409);
+    ck_assert_int_eq(end_lease(s, next, "complete", "{\"result\":2}"), 200);
     answer_free(await_state(s, again, "succeeded"));
     free(id);
     free(held);

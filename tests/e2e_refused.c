@@ -344,7 +344,7 @@ START_TEST(parameters)
 END_TEST
 
 /* A lease of one job, its id. */
-static void take_lease(struct server *s, char id[40])
+static void lease_the_only_one(struct server *s, char id[40])
 {
     answer_free(post(s, "/v1/jobs", "{\"task\":\"far\"}", 202));
     struct answer *a = post(
@@ -384,7 +384,7 @@ START_TEST(words_of_remote_workers)
     const char *const plain[] = {"Content-Type: text/plain", NULL};
     struct server *s = server_new(conf, NULL);
     char id[40], path[96];
-    take_lease(s, id);
+    lease_the_only_one(s, id);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         snprintf(path, sizeof(path), "/v1/leases/%s/%s", id, rows[i].word);
         refused(s, "POST", path, rows[i].body, NULL, rows[i].name);

@@ -19,16 +19,16 @@ static struct server *with_tasks(void)
     ck_assert_ptr_nonnull(getcwd(here, sizeof(here)));
     char *build = realpath(getenv("JOBMILL_BUILD"), NULL);
     ck_assert_ptr_nonnull(build);
-    snprintf(
-        more, sizeof(more),
-        "[task env]\ncommand = /bin/sh -c 'echo \"<$TRACEPARENT>\"'\nresult = text\n"
-        "[task own]\ncommand = /bin/sh -c 'echo \"<$TRACEPARENT>\"'\nresult = text\n"
-        "env.TRACEPARENT = mine\n"
-        "[task warm]\ncommand = /usr/bin/python3 %s/tests/programs/warm.py\npersistent = true\n"
-        "env.PYTHONPATH = %s/clients/python\nenv.PYTHONDONTWRITEBYTECODE = 1\n"
-        "[task old]\nmodule = %s/tests/tasks/abi_1.so\n"
-        "[task new]\nmodule = %s/tests/tasks/abi_next.so\n",
-        here, here, build, build);
+    snprintf(more, sizeof(more),
+             "[task env]\ncommand = /bin/sh -c 'echo \"<$TRACEPARENT>\"'\nresult = text\n"
+             "[task own]\ncommand = /bin/sh -c 'echo \"<$TRACEPARENT>\"'\nresult = text\n"
+             "env.TRACEPARENT = mine\n"
+             "[task warm]\ncommand = /usr/bin/python3 %s/tests/programs/warm.py\n"
+             "persistent = true\n"
+             "env.PYTHONPATH = %s/clients/python\nenv.PYTHONDONTWRITEBYTECODE = 1\n"
+             "[task old]\nmodule = %s/tests/tasks/abi_1.so\n"
+             "[task new]\nmodule = %s/tests/tasks/abi_next.so\n",
+             here, here, build, build);
     free(build);
     return server_with_task("bad", "misbehave", more, two_workers);
 }
