@@ -22,6 +22,7 @@ URL = (sys.argv[1] if len(sys.argv) > 1 else 'http://127.0.0.1:8080').rstrip('/'
 TASKS = sys.argv[2:]
 NAME = f'{socket.gethostname()}-{os.getpid()}'
 DURATION = float(os.environ.get('LEASE_DURATION', '30'))
+PATIENCE = 600  # seconds to try to deliver a result
 TYPE = 'application/octet-stream'
 
 
@@ -90,8 +91,10 @@ def outcome(lease, path, tell):
 
 
 def deliver(lease, end):
-    """Says how the attempt ended, by itself, more than once while the service does not answer."""
-    for pause in (0.1, 0.5, 1, 2, 5, 0):
+    """Says how the attempt ended, by itself, and again while the service does not answer: a lease outlasts its restart."""
+    give_up, pause = time.monotonic() + PATIENCE, 0.1
+    while time.monotonic() < give_up:
+        pause = min(2 * pause, 5)
         path = f'/v1/leases/{lease}' + ('/complete' if isinstance(end, bytes) or 'result' in end else '/fail')
         try:
             if isinstance(end, bytes):

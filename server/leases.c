@@ -66,13 +66,19 @@ static int give(struct lease_ask *a, struct job *job, int64_t now_us)
     return 0;
 }
 
+static bool drains(void)
+{
+    return atomic_load_explicit(&w.draining, memory_order_acquire);
+}
+
 /* Claims what the request asks for and there is. */
 static int take(struct batch *b, struct lease_ask *a, int64_t now_us)
 {
     struct claim_quota quota[TASKS_MAX];
     struct job jobs[LEASES_AT_ONCE];
     size_t n = 0;
-    if (a->most == 0 || claims_remote(a->tasks, a->tasks_count, (uint32_t)a->most, quota) == 0)
+    if (a->most == 0 || drains() ||
+        claims_remote(a->tasks, a->tasks_count, (uint32_t)a->most, quota) == 0)
         return 0;
     int err = claims_from_store(b, quota, a->tasks_count, a->most, now_us, jobs, &n);
     for (size_t i = 0; i < n; i++) {
@@ -97,8 +103,7 @@ void leases_keep(struct change *c)
 static bool is_over(const struct change *c)
 {
     return c->lease_ask->until_us <= clock_mono_us() ||
-           atomic_load_explicit(&c->lease_ask->gone, memory_order_acquire) ||
-           atomic_load_explicit(&w.draining, memory_order_acquire);
+           atomic_load_explicit(&c->lease_ask->gone, memory_order_acquire) || drains();
 }
 
 /* Is there something to do for one of those that wait? Else *next_us is when the first gives up. */
@@ -121,7 +126,7 @@ int leases_serve(struct batch *b, int64_t now_us)
     int err = 0;
     for (struct change **at = &first, *c; (c = *at) && !err;) {
         bool gone = atomic_load_explicit(&c->lease_ask->gone, memory_order_acquire);
-        if (!gone && !atomic_load_explicit(&w.draining, memory_order_acquire))
+        if (!gone)
             err = take(b, c->lease_ask, now_us);
         if (!err && c->lease_ask->count == 0 && !is_over(c)) {
             at = &c->next_waiting;
@@ -197,12 +202,13 @@ int leases_end(struct batch *b, struct change *c, int64_t now_us)
 int leases_ask(struct batch *b, struct change *c, int64_t now_us)
 {
     struct lease_ask *a = c->lease_ask;
-    for (size_t i = 0; i < a->ended_count && !c->err; i++)
-        c->err = end_as_said(b, &a->ended[i], now_us);
+    for (size_t i = 0; i < a->ended_count && !c->err; i++) {
+        if (!a->ended[i].not_his)
+            c->err = end_as_said(b, &a->ended[i], now_us);
+    }
     if (!c->err)
         c->err = take(b, a, now_us);
-    if (c->err || a->count > 0 || a->most == 0 || a->until_us <= clock_mono_us() ||
-        atomic_load_explicit(&w.draining, memory_order_acquire))
+    if (c->err || a->count > 0 || a->most == 0 || a->until_us <= clock_mono_us() || drains())
         return c->err;
     if (waiting >= (size_t)w.conf->waiting) {
         c->err = a->ended_count ? 0 : -ERR_TOO_MANY_WAITING; /* these are ended in any case */
@@ -276,7 +282,9 @@ int leases_expire(struct batch *b, int64_t now_us)
     size_t n = 0;
     if (now_us < w.next_lease_us)
         return 0;
-    int err = store_leases_expired(w.store, now_us, lost, EXPIRED_AT_ONCE, &n);
+    int err = w.undone ? store_leases_heard(w.store, now_us) : 0; /* the disk was full */
+    if (!err)
+        err = store_leases_expired(w.store, now_us, lost, EXPIRED_AT_ONCE, &n);
     for (size_t i = 0; i < n && !err; i++)
         err = lose(b, &lost[i], now_us);
     b->more = b->more || n == EXPIRED_AT_ONCE;

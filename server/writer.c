@@ -53,9 +53,17 @@ static struct {
 
 /* ---- posting: other threads ---- */
 
+/* What is taken to the very end: the word of remote workers, whose jobs go on, and which nothing
+ * but the lease's end would tell of. */
+static bool outlasts_drain(const struct change *c)
+{
+    return c->work.kind == CHANGE_LEASE_BEAT || c->work.kind == CHANGE_LEASE_END ||
+           (c->work.kind == CHANGE_LEASE_ASK && c->lease_ask->ended_count > 0);
+}
+
 int writer_post(struct change *c)
 {
-    if (atomic_load_explicit(&w.draining, memory_order_acquire)) {
+    if (atomic_load_explicit(&w.draining, memory_order_acquire) && !outlasts_drain(c)) {
         atomic_fetch_add_explicit(&t.refused, 1, memory_order_relaxed);
         return -ERR_DRAINING;
     }

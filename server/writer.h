@@ -81,6 +81,7 @@ struct lease_end {
     int64_t expires_us;     /* out of a beat */
     struct id job;          /* out */
     enum job_state state;   /* out of an end */
+    bool not_his;           /* of a list: its worker may not end it, and it is not */
     bool lost;              /* out: it was nobody's any more */
     struct attempt attempt; /* end: how, with result or error */
 };

@@ -122,6 +122,44 @@ START_TEST(who_asks_is_told_what_it_may_and_admins_alone_the_rest)
 }
 END_TEST
 
+/* A lease's id alone does not make a job theirs who are for other tasks. */
+START_TEST(who_is_for_some_tasks_touches_no_lease_of_another)
+{
+    static const char *const words[][2] = {
+        {"heartbeat", "{}"}, {"complete", "{\"result\":1}"}, {"fail", "{\"error\":{}}"}};
+    char *conf = strdup("[task near]\nkind = remote\n[task far]\nkind = remote\n");
+    char path[128], body[256];
+    add_token(&conf, "worker", A_WORK, "scopes = work, submit");
+    add_token(&conf, "other", OTHER, "scopes = work\ntasks = near, noop");
+    struct server *s = server_new(conf, NULL);
+    ck_assert_int_eq(status_of(s, A_WORK, "POST", "/v1/jobs", "{\"task\":\"far\"}"), 202);
+    struct answer *a = ask(s, A_WORK, "POST", "/v1/leases", "{\"duration\":600}");
+    char *lease = strdup(jstr(a->json, "leases.0.id"));
+    answer_free(a);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "/v1/leases/%s/%s", lease, words[i][0]);
+        a = ask(s, OTHER, "POST", path, words[i][1]);
+        ck_assert_int_eq(a->status, 403);
+        ck_assert_str_eq(jstr(a->json, "code"), "forbidden");
+        answer_free(a);
+    }
+    snprintf(path, sizeof(path), "/v1/leases/%s/input", lease);
+    ck_assert_int_eq(status_of(s, OTHER, "GET", path, NULL), 403);
+    ck_assert_int_eq(status_of(s, A_WORK, "GET", path, NULL), 200);
+    snprintf(body, sizeof(body), "{\"max\":0,\"ended\":[{\"id\":\"%s\",\"result\":1}]}", lease);
+    a = ask(s, OTHER, "POST", "/v1/leases", body);
+    ck_assert_int_eq(a->status, 200);
+    ck_assert_str_eq(jstr(a->json, "ended.0.error.code"), "forbidden");
+    answer_free(a);
+    a = ask(s, A_WORK, "POST", "/v1/leases", body);
+    ck_assert_str_eq(jstr(a->json, "ended.0.state"), "succeeded");
+    answer_free(a);
+    free(lease);
+    free(conf);
+    server_free(s);
+}
+END_TEST
+
 static void rewrite(struct server *s, const char *conf)
 {
     server_configure(s, conf);
@@ -337,10 +375,15 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        every_route_wants_its_scope,  tokens_change_without_a_restart,
-        every_act_of_control_is_told, every_answer_tells_browsers_what_it_is,
-        the_outside_needs_tokens,     the_outside_keeps_its_tokens,
-        no_token_shows_anywhere,      who_asks_is_told_what_it_may_and_admins_alone_the_rest,
+        every_route_wants_its_scope,
+        tokens_change_without_a_restart,
+        every_act_of_control_is_told,
+        every_answer_tells_browsers_what_it_is,
+        the_outside_needs_tokens,
+        the_outside_keeps_its_tokens,
+        who_is_for_some_tasks_touches_no_lease_of_another,
+        no_token_shows_anywhere,
+        who_asks_is_told_what_it_may_and_admins_alone_the_rest,
     };
     return run_suite("auth", tests, sizeof(tests) / sizeof(tests[0]));
 }

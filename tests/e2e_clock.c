@@ -316,6 +316,26 @@ START_TEST(nothing_begins_when_its_time_is_over)
 }
 END_TEST
 
+START_TEST(no_lease_runs_out_while_nobody_can_hear)
+{
+    struct server *s = begin("");
+    char *id = keep(submit(s, "{\"task\":\"far\",\"timeout\":5400,\"max_attempts\":1}"));
+    char *lease = take_lease(s, "{\"duration\":60}", NULL);
+    server_kill9(s);
+    clock_step(HOUR); /* as if it had been down so long */
+    server_restart(s);
+    ck_assert_int_eq(end_lease(s, lease, "heartbeat", "{}"), 200);
+    server_kill9(s);
+    clock_step(HOUR); /* but no job takes longer than it may */
+    server_restart(s);
+    answer_free(await_state(s, id, "failed"));
+    ck_assert_int_eq(end_lease(s, lease, "heartbeat", "{}"), 409);
+    free(lease);
+    free(id);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(keys_and_jobs_are_kept_as_long_as_was_said)
 {
     const char *const key[] = {"Idempotency-Key: k", NULL};
@@ -477,6 +497,7 @@ int main(void)
         a_schedule_runs_once_whatever_the_clock_does,
         a_clock_that_was_years_ahead_stops_no_schedule,
         nothing_begins_when_its_time_is_over,
+        no_lease_runs_out_while_nobody_can_hear,
         keys_and_jobs_are_kept_as_long_as_was_said,
         a_clock_that_was_years_ahead_stops_no_forgetting,
         unique_for_a_period,

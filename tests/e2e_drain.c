@@ -123,6 +123,46 @@ START_TEST(a_second_signal_ends_it_at_once)
 }
 END_TEST
 
+/* Their jobs go on elsewhere, and nothing but what they say now would tell how they ended. */
+START_TEST(remote_workers_are_heard_to_the_end)
+{
+    char conf[400], local[64], body[128];
+    char *job[2], *lease[2];
+    snprintf(conf, sizeof(conf), "%s[task far]\nkind = remote\nmax_attempts = 1\n", held);
+    struct server *s = server_new(conf, slow);
+    hold(s, local);
+    answer_free(await_state(s, local, "running"));
+    for (int i = 0; i < 2; i++) {
+        job[i] = strdup(submit(s, "{\"task\":\"far\"}"));
+        lease[i] = take_lease(s, "{\"duration\":600}", NULL);
+    }
+    (void)submit(s, "{\"task\":\"far\"}"); /* which nobody is given any more */
+    server_signal(s, SIGTERM);
+    eventually(is_draining(s), LONG_MS);
+    struct answer *a = post(s, "/v1/leases", "{\"wait\":5}", 503);
+    ck_assert_str_eq(jstr(a->json, "code"), "draining");
+    answer_free(a);
+    ck_assert_int_eq(end_lease(s, lease[0], "heartbeat", "{\"duration\":300}"), 200);
+    ck_assert_int_eq(end_lease(s, lease[0], "complete", "{\"result\":1}"), 200);
+    snprintf(body, sizeof(body), "{\"wait\":5,\"ended\":[{\"id\":\"%s\",\"result\":2}]}", lease[1]);
+    a = post(s, "/v1/leases", body, 200);
+    ck_assert_str_eq(jstr(a->json, "ended.0.state"), "succeeded");
+    ck_assert_uint_eq(json_array_size(jget(a->json, "leases")), 0);
+    answer_free(a);
+    let_go(s);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    server_restart(s);
+    for (int i = 0; i < 2; i++) {
+        a = await_state(s, job[i], "succeeded");
+        ck_assert_int_eq(jint(a->json, "result"), i + 1);
+        answer_free(a);
+        free(job[i]);
+        free(lease[i]);
+    }
+    server_free(s);
+}
+END_TEST
+
 static void *long_poll(void *arg)
 {
     struct server *s = ((void **)arg)[0];
@@ -213,6 +253,7 @@ END_TEST
 
 struct asker {
     struct server *s;
+    const char *path;
     atomic_int *asking; /* how many have had an answer */
 };
 
@@ -220,15 +261,17 @@ struct asker {
 static void *ask_on(void *arg)
 {
     const struct asker *of = arg;
-    static const char ask[] = "POST /v1/tasks/noop/pause HTTP/1.1\r\nHost: localhost\r\n"
-                              "Content-Length: 0\r\n\r\n";
+    char ask[200];
+    size_t len = (size_t)snprintf(ask, sizeof(ask),
+                                  "POST %s HTTP/1.1\r\nHost: localhost\r\n"
+                                  "Content-Length: 0\r\n\r\n",
+                                  of->path);
     bool answered = false;
     char said[4096];
     int fd = raw_open(of->s);
-    (void)send(fd, ask, sizeof(ask) - 1, MSG_NOSIGNAL);
+    (void)send(fd, ask, len, MSG_NOSIGNAL);
     for (;;) { /* one is always on its way */
-        if (send(fd, ask, sizeof(ask) - 1, MSG_NOSIGNAL) < 0 ||
-            recv(fd, said, sizeof(said), 0) <= 0)
+        if (send(fd, ask, len, MSG_NOSIGNAL) < 0 || recv(fd, said, sizeof(said), 0) <= 0)
             break;
         if (!answered)
             atomic_fetch_add(of->asking, 1);
@@ -243,10 +286,15 @@ START_TEST(changes_come_until_the_end)
 {
     pthread_t t[CLIENTS];
     atomic_int asking = 0;
-    struct server *s = server_new(NULL, NULL);
-    struct asker of = {s, &asking};
+    char beat[100];
+    struct server *s = server_new("[task far]\nkind = remote\n", NULL);
+    (void)submit(s, "{\"task\":\"far\"}");
+    char *lease = take_lease(s, "{\"duration\":600}", NULL);
+    snprintf(beat, sizeof(beat), "/v1/leases/%s/heartbeat", lease); /* taken in a drain, too */
+    free(lease);
+    struct asker of[2] = {{s, "/v1/tasks/noop/pause", &asking}, {s, beat, &asking}};
     for (int i = 0; i < CLIENTS; i++)
-        ck_assert_int_eq(pthread_create(&t[i], NULL, ask_on, &of), 0);
+        ck_assert_int_eq(pthread_create(&t[i], NULL, ask_on, &of[i % 2]), 0);
     eventually(atomic_load(&asking) == CLIENTS, LONG_MS);
     server_signal(s, SIGTERM);
     ck_assert_int_eq(server_wait(s, LONG_MS), 0);
@@ -264,6 +312,7 @@ int main(void)
         what_is_left_at_the_deadline_goes_back,
         a_last_attempt_that_began_is_the_last,
         a_second_signal_ends_it_at_once,
+        remote_workers_are_heard_to_the_end,
         those_who_wait_are_answered,
         a_drain_under_load_loses_nothing_and_costs_no_attempt,
         changes_come_until_the_end,

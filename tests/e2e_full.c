@@ -144,9 +144,42 @@ START_TEST(it_ends_though_an_outcome_waits)
 }
 END_TEST
 
+/* The service could not keep that the worker was heard. */
+START_TEST(no_lease_runs_out_while_the_disk_is_full)
+{
+    char data[300];
+    struct server *s = small_disk("[task far]\nkind = remote\nmax_attempts = 1\n", NULL, data);
+    if (!s)
+        return;
+    answer_free(post(s, "/v1/jobs", "{\"task\":\"far\"}", 202));
+    char *lease = take_lease(s, "{\"duration\":2}", NULL);
+    int64_t expires_ms = now_ms() + 2000;
+    char *body = large_job();
+    for (int status = 0; status != 507;) {
+        struct answer *a = http(s, "POST", "/v1/jobs", body, NULL);
+        status = a->status;
+        answer_free(a);
+    }
+    for (int status = 0; now_ms() <= expires_ms;) { /* it stays full */
+        struct answer *a = http(s, "POST", "/v1/jobs", body, NULL);
+        status = a->status;
+        answer_free(a);
+        ck_assert(status == 507 || status == 202);
+    }
+    free(body);
+    ck_assert_int_eq(mount("none", data, "tmpfs", MS_REMOUNT, "size=64m"), 0);
+    eventually(end_lease(s, lease, "complete", "{\"result\":1}") == 200, LONG_MS);
+    free(lease);
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    ck_assert_int_eq(umount(data), 0);
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {a_full_disk_refuses_and_recovers,
-                                  it_ends_though_an_outcome_waits};
+    const TTest *const tests[] = {a_full_disk_refuses_and_recovers, it_ends_though_an_outcome_waits,
+                                  no_lease_runs_out_while_the_disk_is_full};
     return run_suite("full", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -209,6 +209,7 @@ void api_leases_input(struct request *rq)
 {
     struct job job;
     struct lease lease;
+    struct problem p;
     struct id id;
     if (!request_no_params(rq))
         return;
@@ -226,7 +227,10 @@ void api_leases_input(struct request *rq)
         request_error(rq, err);
         return;
     }
-    answer_bytes(rq, &job.input, job.input_type,
-                 &(struct piece){.what = READ_INPUT, .size = job.input_size});
+    if (caller_may_task(auth_caller, job.task, &p))
+        request_problem(rq, &p);
+    else
+        answer_bytes(rq, &job.input, job.input_type,
+                     &(struct piece){.what = READ_INPUT, .size = job.input_size});
     job_release(&job);
 }

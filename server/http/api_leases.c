@@ -37,11 +37,12 @@ static void add_ended(struct buf *out, const struct lease_ask *a)
         const struct lease_end *e = &a->ended[i];
         buf_adds(out, i ? ",\n{\"id\":" : "\n{\"id\":");
         json_id(out, &e->lease);
-        if (e->lost) {
+        if (e->lost || e->not_his) {
+            int err = e->lost ? -ERR_LEASE_LOST : -ERR_FORBIDDEN;
             buf_adds(out, ",\"error\":{\"code\":");
-            json_text(out, err_code(-ERR_LEASE_LOST));
+            json_text(out, err_code(err));
             buf_adds(out, ",\"message\":");
-            json_text(out, err_sentence(-ERR_LEASE_LOST));
+            json_text(out, err_sentence(err));
             buf_addc(out, '}');
         } else {
             buf_addc(out, ',');
@@ -236,7 +237,8 @@ static void change_lease(struct request *rq, enum word word)
     }
     c->lease_end->lease = id;
     job_error_clear(&c->lease_end->attempt.error);
-    if (request_no_more_params(rq, &p) || read_body(rq, c->lease_end, word, &p))
+    if (request_no_more_params(rq, &p) || lease_may_touch(&id, &p) ||
+        read_body(rq, c->lease_end, word, &p))
         request_problem(rq, &p);
     else
         request_commit(rq, NULL, word == BEAT ? beaten : ended);

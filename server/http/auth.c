@@ -129,6 +129,11 @@ const char *caller_owner(const struct caller *c)
     return c && c->token ? c->token->name : "";
 }
 
+bool caller_is_limited(const struct caller *c)
+{
+    return c && c->token && c->token->tasks > 0;
+}
+
 int caller_may_task(const struct caller *c, const char *task, struct problem *p)
 {
     if (!c || !c->token || token_may_task(c->token, task))

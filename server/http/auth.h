@@ -33,6 +33,7 @@ bool caller_sees(const struct caller *c, const char *owner);
 bool caller_changes(const struct caller *c, const char *owner);
 int caller_may_change(const struct caller *c, const char *owner, const char *thing, struct problem *p);
 bool caller_has(const struct caller *c, enum scope scope); /* or all of them, by `admin` */
+bool caller_is_limited(const struct caller *c); /* to some tasks */
 /* 0, or -ERR_FORBIDDEN with p: the token is for other tasks. */
 int caller_may_task(const struct caller *c, const char *task, struct problem *p);
 

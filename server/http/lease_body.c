@@ -21,6 +21,25 @@
 
 #define MAX_LIMIT "a whole number from 1 to 100, or 0 with `ended`"
 
+/* Whoever is limited to some tasks cannot have been given a lease of another one. */
+int lease_may_touch(const struct id *id, struct problem *p)
+{
+    struct lease lease;
+    struct job job;
+    if (!caller_is_limited(auth_caller))
+        return 0;
+    int err = reader_find_lease(id, &lease);
+    if (!err)
+        err = reader_job(&lease.job, 0, 0, &job);
+    if (err == -ERR_LEASE_LOST || err == -ERR_NO_JOB)
+        return 0;
+    if (err)
+        return problem_set(p, -err, "%s", err_sentence(err));
+    err = caller_may_task(auth_caller, job.task, p);
+    job_release(&job);
+    return err;
+}
+
 static int bad(struct problem *p, const char *pointer, const char *limit, json_t *v)
 {
     char shown[FIELDS_SHOWN];
@@ -245,6 +264,13 @@ static int read_ended(struct lease_end *e, size_t index, json_t *v, const char *
     snprintf(pointer, sizeof(pointer), "%s/id", at);
     if (!json_is_string(id) || !id_parse(&e->lease, json_string_value(id), json_string_length(id)))
         return bad(p, pointer, "the id of a lease", id);
+    struct problem why;
+    int err = lease_may_touch(&e->lease, &why);
+    if (err && err != -ERR_FORBIDDEN) {
+        *p = why;
+        return err;
+    }
+    e->not_his = err != 0;
     job_error_clear(&e->attempt.error);
     snprintf(pointer, sizeof(pointer), "%s/error", at);
     return error ? read_error(&e->attempt, error, pointer, p)

@@ -419,6 +419,7 @@ static const struct store_ops sqlite_ops = {
     .lease_beat = sqlite_lease_beat,
     .lease_drop = sqlite_lease_drop,
     .lease_held = sqlite_lease_held,
+    .leases_heard = sqlite_leases_heard,
     .leases_expired = sqlite_leases_expired,
     .lease_next_us = sqlite_lease_next_us,
     .read_lease = sqlite_read_lease,

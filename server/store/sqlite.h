@@ -417,6 +417,7 @@ int sqlite_lease_get(struct store *s, const struct id *id, struct lease *out);
 int sqlite_lease_beat(struct store *s, const struct lease *l);
 int sqlite_lease_drop(struct store *s, const struct id *job);
 int sqlite_lease_held(struct store *s, const struct id *job, bool *held);
+int sqlite_leases_heard(struct store *s, int64_t now_us);
 int sqlite_leases_expired(struct store *s, int64_t now_us, struct lease *out, size_t most,
                           size_t *n);
 int sqlite_lease_next_us(struct store *s, int64_t *next_us);

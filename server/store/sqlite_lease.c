@@ -98,6 +98,12 @@ int sqlite_lease_held(struct store *base, const struct id *job, bool *held)
     return got < 0 ? got : 0;
 }
 
+int sqlite_leases_heard(struct store *base, int64_t now_us)
+{
+    int n = db_run(&sqlite_of(base)->db, STMT_LEASES_HEARD, PARAMS(P_INT(now_us)));
+    return n < 0 ? n : 0;
+}
+
 int sqlite_leases_expired(struct store *base, int64_t now_us, struct lease *out, size_t most,
                           size_t *n)
 {

@@ -559,6 +559,8 @@ int sqlite_recover(struct store *base, int64_t now_us, struct recovery *out)
     int freed = err ? err : db_run(&s->db, STMT_HELD_FREE, NULL, 0);
     err = freed < 0 ? freed : keys_load(s);
     if (!err)
+        err = sqlite_leases_heard(base, now_us);
+    if (!err)
         err = recover_parents(s, now_us);
     if (!err)
         err = largest_key(s, STMT_KEY_MAX, &out->largest_key);

@@ -310,6 +310,11 @@ int store_lease_held(struct store *s, const struct id *job, bool *held)
     return s->ops->lease_held(s, job, held);
 }
 
+int store_leases_heard(struct store *s, int64_t now_us)
+{
+    return s->ops->leases_heard(s, now_us);
+}
+
 int store_leases_expired(struct store *s, int64_t now_us, struct lease *out, size_t most, size_t *n)
 {
     *n = 0;

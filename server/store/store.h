@@ -229,6 +229,8 @@ int store_lease_get(struct store *s, const struct id *id, struct lease *out);
 int store_lease_beat(struct store *s, const struct lease *l); /* its times and progress */
 int store_lease_drop(struct store *s, const struct id *job);
 int store_lease_held(struct store *s, const struct id *job, bool *held); /* is the job leased? */
+/* All count as heard of now: nobody could be heard before. */
+int store_leases_heard(struct store *s, int64_t now_us);
 int store_leases_expired(struct store *s, int64_t now_us, struct lease *out, size_t most, size_t *n);
 int store_lease_next_us(struct store *s, int64_t *next_us); /* INT64_MAX: none */
 

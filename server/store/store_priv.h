@@ -69,6 +69,7 @@ struct store_ops {
     int (*lease_beat)(struct store *s, const struct lease *l);
     int (*lease_drop)(struct store *s, const struct id *job);
     int (*lease_held)(struct store *s, const struct id *job, bool *held);
+    int (*leases_heard)(struct store *s, int64_t now_us);
     int (*leases_expired)(struct store *s, int64_t now_us, struct lease *out, size_t most,
                           size_t *n);
     int (*lease_next_us)(struct store *s, int64_t *next_us);
