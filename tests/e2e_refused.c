@@ -52,8 +52,11 @@ static void all_refused(struct server *s, const char *path, const struct row *ro
 }
 #define ALL_REFUSED(s, path, rows) all_refused(s, path, rows, sizeof(rows) / sizeof((rows)[0]))
 
-#define ID  "\"01a206c9-3464-7000-93c5-f3a31ec3a416\""
-#define ID2 "\"01a206c9-3464-7000-93c5-f3a31ec3a417\""
+#define ID     "\"01a206c9-3464-7000-93c5-f3a31ec3a416\""
+#define E8     "\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9"
+#define IN_URL "%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9"
+#define E32    E8 E8 E8 E8 /* 64 bytes: it is those that are counted */
+#define ID2    "\"01a206c9-3464-7000-93c5-f3a31ec3a417\""
 
 static const struct row jobs[] = {
     {"{}", "/task"},
@@ -102,6 +105,8 @@ static const struct row jobs[] = {
     {"{\"task\":\"noop\",\"tags\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"10\","
      "\"11\",\"12\",\"13\",\"14\",\"15\",\"16\",\"17\"]}",
      "/tags/16"},
+    {"{\"task\":\"noop\",\"tags\":[\"a\",\"" E32 "a\"]}", "/tags/1"},
+    {"{\"task\":\"noop\",\"concurrency_key\":\"" E32 "a\"}", "/concurrency_key"},
     {"{\"task\":\"noop\",\"concurrency_key\":\"\"}", "/concurrency_key"},
     {"{\"task\":\"noop\",\"concurrency_key\":7}", "/concurrency_key"},
     {"{\"task\":\"noop\",\"callback_url\":7}", "/callback_url"},
@@ -165,6 +170,7 @@ static const struct row leases[] = {
     {"{\"tasks\":[\"far\"],\"max\":\"1\"}", "/max"},
     {"{\"tasks\":[\"far\"],\"worker\":\"\"}", "/worker"},
     {"{\"tasks\":[\"far\"],\"worker\":7}", "/worker"},
+    {"{\"tasks\":[\"far\"],\"worker\":\"" E32 "a\"}", "/worker"},
     {"{\"tasks\":[\"far\"],\"worker\":\"a\\u0001\"}", "/worker"},
     {"{\"tasks\":[\"far\"],\"worker\":\"a\\u007f\"}", "/worker"},
     {"{\"tasks\":[\"far\"],\"colour\":1}", "/colour"},
@@ -291,6 +297,7 @@ START_TEST(parameters)
         {"/v1/jobs?task=A%20b", "task"},
         {"/v1/jobs?tag=", "tag"},
         {"/v1/jobs?tag=%C3", "tag"},
+        {"/v1/jobs?tag=" IN_URL IN_URL IN_URL IN_URL "a", "tag"},
         {"/v1/jobs?text=a%ED%A0%80", "text"},
         {"/v1/jobs?group=x", "group"},
         {"/v1/jobs?group=01a206c9-3464-7000-93c5-f3a31ec3a416&tag=a", "group"},
@@ -437,7 +444,9 @@ START_TEST(borders)
         {"\"backoff\":{\"kind\":\"exponential\",\"delay\":1,\"max\":7}", "backoff.max", "7"},
         {"\"backoff\":{\"kind\":\"list\",\"delays\":[1,2.5,0]}", "backoff.delays", "[1,2.5,0]"},
         {"\"tags\":[\"a\",\"\\u00fc\"]", "tags", "[\"a\",\"ü\"]"},
+        {"\"tags\":[\"" E32 "\"]", "tags", "[\"" E32 "\"]"},
         {"\"concurrency_key\":\"k\"", "concurrency_key", "\"k\""},
+        {"\"concurrency_key\":\"" E32 "\"", "concurrency_key", "\"" E32 "\""},
     };
     struct server *s = server_new(conf, NULL);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -528,6 +537,9 @@ START_TEST(sentences)
          "the field `priority` must be a whole number from -100 to 100, not the text `\"5\"`"},
         {"POST", "/v1/jobs", "{\"task\":\"noop\",\"priority\":101}",
          "the field `priority` must be a whole number from -100 to 100, not `101`"},
+        {"POST", "/v1/jobs", "{\"task\":\"noop\",\"tags\":[\"" E32 "a\"]}",
+         "the field `tags/0` must be a text of 1 to 64 bytes without control characters, not `" E32
+         "a`"},
         {"POST", "/v1/jobs", "{\"task\":\"noop\",\"tags\":{}}",
          "the field `tags` must be an array of texts, not `{…}`"},
         {"POST", "/v1/jobs",
