@@ -9,6 +9,7 @@
  */
 #include "board.h"
 
+#include "buf.h"
 #include "clock.h"
 #include "fdio.h"
 
@@ -206,12 +207,7 @@ void slot_progress(struct board_slot *s, double fraction, const char *text, size
     }
     if (text) {
         char copy[JOB_PROGRESS_TEXT_MAX + 1] = {0};
-        if (len > JOB_PROGRESS_TEXT_MAX) {
-            len = JOB_PROGRESS_TEXT_MAX;
-            while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
-                len--; /* not within a UTF-8 sequence */
-        }
-        memcpy(copy, text, len);
+        memcpy(copy, text, buf_utf8_cut(text, len, JOB_PROGRESS_TEXT_MAX));
         words_write(s->progress_text, copy, sizeof(copy));
     }
     write_end(s);

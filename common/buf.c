@@ -125,6 +125,15 @@ size_t buf_utf8(const char *text, size_t len)
     return 0;
 }
 
+size_t buf_utf8_cut(const char *text, size_t len, size_t most)
+{
+    if (len <= most)
+        return len;
+    while (most > 0 && ((unsigned char)text[most] & 0xC0) == 0x80)
+        most--;
+    return most;
+}
+
 static void add_escaped(struct buf *b, unsigned char c)
 {
     static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";

@@ -34,6 +34,8 @@ void buf_add_u64(struct buf *b, unsigned long long v);
 void buf_add_json_string(struct buf *b, const char *text, size_t len);
 /* The length of the UTF-8 sequence at text (RFC 3629), at most len; 0: it is none. len > 0. */
 size_t buf_utf8(const char *text, size_t len);
+/* How many bytes of text are kept where `most` may be: none of a UTF-8 sequence that would be cut. */
+size_t buf_utf8_cut(const char *text, size_t len, size_t most);
 /* Moves the bytes out to the caller, who frees them with free(); b becomes empty. */
 char *buf_take(struct buf *b, size_t *len);
 void buf_move(struct buf *to, struct buf *from); /* releases to, then moves from's bytes into it */

@@ -135,6 +135,25 @@ START_TEST(json_strings)
 }
 END_TEST
 
+START_TEST(no_character_is_cut)
+{
+    static const struct {
+        const char *text;
+        size_t most, kept;
+    } rows[] = {{"", 0, 0},
+                {"abc", 3, 3},
+                {"abc", 2, 2},
+                {"a\xC3\xA4z", 2, 1},
+                {"a\xC3\xA4z", 3, 3},
+                {"\xE2\x82\xAC", 2, 0},
+                {"\xF0\x9F\x98\x80", 3, 0},
+                {"\xF0\x9F\x98\x80", 4, 4}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        ck_assert_uint_eq(buf_utf8_cut(rows[i].text, strlen(rows[i].text), rows[i].most),
+                          rows[i].kept);
+}
+END_TEST
+
 START_TEST(take_and_move_hand_over)
 {
     struct buf a = BUF_INIT, b = BUF_INIT;
@@ -157,5 +176,5 @@ int main(void)
 {
     return SUITE("buf", NULL, NULL, empty_holds_nothing, grows_and_keeps_its_zero, keeps_zero_bytes,
                  formats_of_any_length, numbers, a_failure_sticks_until_cleared, json_strings,
-                 take_and_move_hand_over);
+                 no_character_is_cut, take_and_move_hand_over);
 }

@@ -1,5 +1,6 @@
 /* check_joblog.c - a job's file of lines, by hand: what a reader is told of it while it grows. */
 #include "../server/joblog.h"
+#include "../workers/task.h"
 #include "suite.h"
 
 #include <fcntl.h>
@@ -101,7 +102,20 @@ START_TEST(a_look_has_an_end)
 }
 END_TEST
 
+/* A worker that counted more for a line would stop before the file says that there was more. */
+START_TEST(a_line_costs_no_less_than_a_worker_counts)
+{
+    struct stat st;
+    struct log_record r = {.level = LOG_INFO, .attempt = 1, .job = view.job};
+    joblog_add(&r, "12345", 5);
+    joblog_rest();
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_eq(st.st_size, TASK_LOG_HEAD + 5);
+}
+END_TEST
+
 int main(void)
 {
-    return SUITE("joblog", begin, end, who_follows_waits_for_the_rest_of_a_line, a_look_has_an_end);
+    return SUITE("joblog", begin, end, who_follows_waits_for_the_rest_of_a_line, a_look_has_an_end,
+                 a_line_costs_no_less_than_a_worker_counts);
 }

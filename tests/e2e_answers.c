@@ -189,12 +189,71 @@ START_TEST(each_request_keeps_its_id)
 }
 END_TEST
 
+/* Its lines but those that differ each time; heap. */
+static char *lasting_head(const struct answer *a)
+{
+    char *head = calloc(1, strlen(a->head) + 1), *copy = strdup(a->head), *rest = copy;
+    ck_assert(head && copy);
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        if (strncmp(line, "Date:", 5) != 0 && strncmp(line, "X-Request-Id:", 13) != 0)
+            strcat(head, line);
+    }
+    free(copy);
+    return head;
+}
+
+/* What one request has in its answer for what it said is not in that of another. */
+START_TEST(each_request_has_its_own_headers)
+{
+    static const struct {
+        const char *method, *query, *header, *has;
+    } other[] = {
+        {"GET", "", "Prefer: wait=7", "Preference-Applied: wait=7"},
+        {"GET", "?wait=5", "Prefer: wait=3", ""},
+        {"GET", "?wait=5", NULL, ""},
+        {"GET", "", "Connection: close", "Connection: close"},
+        {"GET", "", "If-None-Match: *", "304"},
+        {"GET", "", "Origin: http://localhost", ""},
+        {"GET", "", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", ""},
+        {"HEAD", "", NULL, ""},
+        {"HEAD", "", "Prefer: wait=7", "Preference-Applied: wait=7"},
+    };
+    struct server *s = server_new(NULL, one);
+    for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+        char url[100], what[120];
+        const char *const headers[] = {other[i].header, NULL};
+        struct answer *a = run_job(s, "{\"task\":\"noop\"}");
+        snprintf(url, sizeof(url), "/v1/jobs/%s", jstr(a->json, "id"));
+        snprintf(what, sizeof(what), "%s%s", url, other[i].query);
+        answer_free(a);
+        a = get(s, url, 200); /* it is kept; the next one may be prepared for those that follow */
+        char *plain = lasting_head(a), *theirs = NULL;
+        answer_free(a);
+        for (int k = 0; k < 8; k++) {
+            a = k % 4 < 2 ? http(s, other[i].method, what, NULL, headers) : get(s, url, 200);
+            char *head = lasting_head(a);
+            if (k == 0) {
+                theirs = strdup(head);
+                ck_assert_msg(strstr(head, other[i].has) != NULL, "%s", head);
+            }
+            ck_assert_str_eq(head, k % 4 < 2 ? theirs : plain);
+            free(head);
+            answer_free(a);
+        }
+        free(theirs);
+        free(plain);
+    }
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
         every_change_is_seen,
         who_was_told_of_a_change_sees_it,
         each_request_keeps_its_id,
+        each_request_has_its_own_headers,
     };
     return run_suite("answers", tests, sizeof(tests) / sizeof(tests[0]));
 }

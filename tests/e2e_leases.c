@@ -43,6 +43,35 @@ START_TEST(a_lease_outlives_the_service)
 }
 END_TEST
 
+/* As that of a program here. */
+START_TEST(a_long_message_is_cut_at_the_end_of_a_character)
+{
+    static const struct {
+        const char *character;
+        size_t kept; /* of 100 of them */
+    } row[] = {{"a", 100}, {"\xC3\xA9", 59}, {"\xE2\x82\xAC", 39}, {"\xF0\x9F\x98\x80", 29}};
+    struct server *s = server_new(conf, NULL);
+    char *id = strdup(submit(s, "{\"task\":\"far\"}"));
+    char *lease = take_lease(s, "{\"duration\":600}", NULL);
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        char words[401] = "", want[401] = "", body[500], path[80];
+        for (size_t n = 0; n < 100; n++) {
+            strcat(words, row[i].character);
+            strcat(want, n < row[i].kept ? row[i].character : "");
+        }
+        snprintf(body, sizeof(body), "{\"progress\":{\"message\":\"%s\"}}", words);
+        ck_assert_int_eq(end_lease(s, lease, "heartbeat", body), 200);
+        snprintf(path, sizeof(path), "/v1/jobs/%s", id);
+        struct answer *a = get(s, path, 200);
+        ck_assert_str_eq(jstr(a->json, "progress.message"), want);
+        answer_free(a);
+    }
+    free(lease);
+    free(id);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(a_late_worker_changes_nothing)
 {
     struct server *s = server_new(conf, NULL);
@@ -343,6 +372,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         a_lease_outlives_the_service,
+        a_long_message_is_cut_at_the_end_of_a_character,
         a_late_worker_changes_nothing,
         a_job_may_not_take_longer_than_its_timeout,
         who_waits_is_answered_at_the_end_of_the_service,

@@ -213,6 +213,62 @@ START_TEST(a_flood_of_short_lines_is_cut)
 }
 END_TEST
 
+/* The last line that is kept is of one byte more or less, or the worker's own bound is met at once.
+ */
+START_TEST(what_is_not_kept_is_told)
+{
+    static const struct {
+        const char *flag, *command;
+    } row[] = {{"1MiB", "for i in $(seq 40000); do echo; done >&2"},
+               {"1MiB", "head -c 1200000 /dev/zero | tr \"\\0\" a | fold -w 100 >&2; echo >&2"},
+               {"1MiB", "head -c 2000000 /dev/zero | tr \"\\0\" a >&2"},
+               {"2MiB", "yes | head -c 4000000 >&2"},
+               {"200", "yes | head -c 4000 >&2"}};
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        const char *const flags[] = {"--workers", "1", "--log-max", row[i].flag, NULL};
+        char text[300], id[40];
+        snprintf(text, sizeof(text), "[task flood]\ncommand = /bin/sh -c '%s; echo {}'\n",
+                 row[i].command);
+        struct server *s = server_new(text, flags);
+        struct answer *a = run_job(s, "{\"task\":\"flood\"}");
+        ck_assert_msg(!strcmp(jstr(a->json, "state"), "succeeded"), "%s", a->body);
+        snprintf(id, sizeof(id), "%s", jstr(a->json, "id"));
+        answer_free(a);
+        char *log = logs_of(s, id, "?tail=1"), *rest = log;
+        const char *last = next_line(&rest);
+        ck_assert_msg(strncmp(last, "1 warn (jobmill: log_max = ", 27) == 0, "%s: %s",
+                      row[i].command, last);
+        free(log);
+        if (strcmp(row[i].flag, "200") != 0) { /* the service's own log has these */
+            snprintf(text, sizeof(text), "bytes were not kept\",\"job\":\"%s\",\"attempt\":1}", id);
+            eventually(log_has(s, text), LONG_MS);
+        }
+        server_free(s);
+    }
+}
+END_TEST
+
+START_TEST(blank_lines_are_lines)
+{
+    struct server *s = server_new("[task blanks]\ncommand = /bin/sh -c 'printf "
+                                  "\"\\na\\n\\n\\r\\n<3>\\nb\\n\\n\" >&2; exit 1'\n"
+                                  "max_attempts = 1\n",
+                                  two_workers);
+    struct answer *a = run_job(s, "{\"task\":\"blanks\"}");
+    static const char *const lines[] = {"1 info ",  "1 info a", "1 info ", "1 info ",
+                                        "1 error ", "1 info b", "1 info "};
+    char *text = logs_of(s, jstr(a->json, "id"), ""), *rest = text;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        ck_assert_str_eq(next_line(&rest), lines[i]);
+    ck_assert_str_eq(rest, "");
+    free(text);
+    /* the last that says something */
+    ck_assert_str_eq(jstr(a->json, "error.message"), "the program ended with exit status 1: b");
+    answer_free(a);
+    server_free(s);
+}
+END_TEST
+
 /* Whoever starts the service may have closed its standard descriptors: its log is then lost, and
  * not written over what the service opened instead. */
 START_TEST(a_log_without_a_place_hurts_nobody)
@@ -332,6 +388,8 @@ int main(void)
                                   a_part_of_it,
                                   a_log_has_a_limit,
                                   a_flood_of_short_lines_is_cut,
+                                  what_is_not_kept_is_told,
+                                  blank_lines_are_lines,
                                   a_log_without_a_place_hurts_nobody,
                                   nothing_is_kept_where_nothing_may_be,
                                   garbage_is_shown_not_obeyed,

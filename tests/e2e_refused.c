@@ -52,8 +52,11 @@ static void all_refused(struct server *s, const char *path, const struct row *ro
 }
 #define ALL_REFUSED(s, path, rows) all_refused(s, path, rows, sizeof(rows) / sizeof((rows)[0]))
 
-#define ID  "\"01a206c9-3464-7000-93c5-f3a31ec3a416\""
-#define ID2 "\"01a206c9-3464-7000-93c5-f3a31ec3a417\""
+#define ID     "\"01a206c9-3464-7000-93c5-f3a31ec3a416\""
+#define E8     "\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9"
+#define IN_URL "%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9"
+#define E32    E8 E8 E8 E8 /* 64 bytes: it is those that are counted */
+#define ID2    "\"01a206c9-3464-7000-93c5-f3a31ec3a417\""
 
 static const struct row jobs[] = {
     {"{}", "/task"},
@@ -67,11 +70,12 @@ static const struct row jobs[] = {
     {"{\"task\":\"noop\",\"run_at\":1}", "/run_at"},
     {"{\"task\":\"noop\",\"run_at\":\"soon\"}", "/run_at"},
     {"{\"task\":\"noop\",\"run_at\":\"2999-01-01T00:00:00Z\"}", "/run_at"},
-    {"{\"task\":\"noop\",\"run_at\":\"1960-01-01T00:00:00Z\"}", "/run_at"},
+    {"{\"task\":\"noop\",\"run_at\":\"1960-02-30T00:00:00Z\"}", "/run_at"},
     {"{\"task\":\"noop\",\"delay\":-1}", "/delay"},
     {"{\"task\":\"noop\",\"delay\":315360001}", "/delay"},
     {"{\"task\":\"noop\",\"delay\":\"1\"}", "/delay"},
     {"{\"task\":\"noop\",\"expires_at\":\"2020-01-01T00:00:00Z\"}", "/expires_at"},
+    {"{\"task\":\"noop\",\"expires_at\":\"1969-12-31T23:59:59Z\"}", "/expires_at"},
     {"{\"task\":\"noop\",\"expires_at\":true}", "/expires_at"},
     {"{\"task\":\"noop\",\"timeout\":0}", "/timeout"},
     {"{\"task\":\"noop\",\"timeout\":0.0001}", "/timeout"},
@@ -101,6 +105,8 @@ static const struct row jobs[] = {
     {"{\"task\":\"noop\",\"tags\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"10\","
      "\"11\",\"12\",\"13\",\"14\",\"15\",\"16\",\"17\"]}",
      "/tags/16"},
+    {"{\"task\":\"noop\",\"tags\":[\"a\",\"" E32 "a\"]}", "/tags/1"},
+    {"{\"task\":\"noop\",\"concurrency_key\":\"" E32 "a\"}", "/concurrency_key"},
     {"{\"task\":\"noop\",\"concurrency_key\":\"\"}", "/concurrency_key"},
     {"{\"task\":\"noop\",\"concurrency_key\":7}", "/concurrency_key"},
     {"{\"task\":\"noop\",\"callback_url\":7}", "/callback_url"},
@@ -164,6 +170,7 @@ static const struct row leases[] = {
     {"{\"tasks\":[\"far\"],\"max\":\"1\"}", "/max"},
     {"{\"tasks\":[\"far\"],\"worker\":\"\"}", "/worker"},
     {"{\"tasks\":[\"far\"],\"worker\":7}", "/worker"},
+    {"{\"tasks\":[\"far\"],\"worker\":\"" E32 "a\"}", "/worker"},
     {"{\"tasks\":[\"far\"],\"worker\":\"a\\u0001\"}", "/worker"},
     {"{\"tasks\":[\"far\"],\"worker\":\"a\\u007f\"}", "/worker"},
     {"{\"tasks\":[\"far\"],\"colour\":1}", "/colour"},
@@ -290,11 +297,12 @@ START_TEST(parameters)
         {"/v1/jobs?task=A%20b", "task"},
         {"/v1/jobs?tag=", "tag"},
         {"/v1/jobs?tag=%C3", "tag"},
+        {"/v1/jobs?tag=" IN_URL IN_URL IN_URL IN_URL "a", "tag"},
         {"/v1/jobs?text=a%ED%A0%80", "text"},
         {"/v1/jobs?group=x", "group"},
         {"/v1/jobs?group=01a206c9-3464-7000-93c5-f3a31ec3a416&tag=a", "group"},
         {"/v1/jobs?created_after=now", "created_after"},
-        {"/v1/jobs?created_before=1960-01-01T00:00:00Z", "created_before"},
+        {"/v1/jobs?created_before=1960-13-01T00:00:00Z", "created_before"},
         {"/v1/jobs?text=", "text"},
         {"/v1/jobs?cursor=x", "cursor"},
         {"/v1/jobs?cursor=AAAAAAAAAAAAAAAAAAAAA_", "cursor"},
@@ -436,7 +444,9 @@ START_TEST(borders)
         {"\"backoff\":{\"kind\":\"exponential\",\"delay\":1,\"max\":7}", "backoff.max", "7"},
         {"\"backoff\":{\"kind\":\"list\",\"delays\":[1,2.5,0]}", "backoff.delays", "[1,2.5,0]"},
         {"\"tags\":[\"a\",\"\\u00fc\"]", "tags", "[\"a\",\"ü\"]"},
+        {"\"tags\":[\"" E32 "\"]", "tags", "[\"" E32 "\"]"},
         {"\"concurrency_key\":\"k\"", "concurrency_key", "\"k\""},
+        {"\"concurrency_key\":\"" E32 "\"", "concurrency_key", "\"" E32 "\""},
     };
     struct server *s = server_new(conf, NULL);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -449,6 +459,56 @@ START_TEST(borders)
         free(shown);
         answer_free(a);
     }
+    server_free(s);
+}
+END_TEST
+
+/* Whatever lies in the past is now, and none is too far away to expire by then. */
+START_TEST(times_of_any_year)
+{
+    static const char *const past[] = {"2020-01-01T00:00:00Z", "1970-01-01T00:00:00Z",
+                                       "1969-12-31T23:59:59.9Z", "0000-01-01T00:00:00Z"};
+    static const struct {
+        const char *given, *shown;
+    } far[] = {
+        {"2037-01-01T00:00:00Z", "2037-01-01T00:00:00.000Z"},
+        {"2999-01-01T00:00:00.5Z", "2999-01-01T00:00:00.500Z"},
+        {"9999-12-31T23:59:59Z", "9999-12-31T23:59:59.000Z"},
+        {"9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59.999Z"}, /* a time has four digits */
+    };
+    struct server *s = server_new(conf, NULL);
+    char body[200], url[200];
+    for (size_t i = 0; i < sizeof(past) / sizeof(past[0]); i++) {
+        snprintf(body, sizeof(body), "{\"task\":\"noop\",\"run_at\":\"%s\"}", past[i]);
+        struct answer *a = run_job(s, body);
+        ck_assert_str_eq(jstr(a->json, "state"), "succeeded");
+        answer_free(a);
+        snprintf(url, sizeof(url), "/v1/jobs?created_after=%s", past[i]);
+        a = get(s, url, 200);
+        ck_assert_uint_eq(json_array_size(jget(a->json, "jobs")), i + 1);
+        answer_free(a);
+        snprintf(url, sizeof(url), "/v1/jobs?created_before=%s", past[i]);
+        a = get(s, url, 200);
+        ck_assert_uint_eq(json_array_size(jget(a->json, "jobs")), 0);
+        answer_free(a);
+    }
+    for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++) {
+        snprintf(body, sizeof(body), "{\"task\":\"far\",\"expires_at\":\"%s\"}", far[i].given);
+        struct answer *a = post(s, "/v1/jobs", body, 202);
+        ck_assert_str_eq(jstr(a->json, "expires_at"), far[i].shown);
+        answer_free(a);
+        snprintf(url, sizeof(url), "/v1/tasks/echo/jobs?wait=60&expires_at=%s", far[i].given);
+        a = post(s, url, "1", 200);
+        ck_assert_str_eq(jstr(a->json, "state"), "succeeded");
+        answer_free(a);
+    }
+    server_kill9(s);
+    server_restart(s);
+    ck_assert_int_eq(stat_of(s, "jobs.queued"), 4);
+    snprintf(body, sizeof(body), "{\"task\":\"far\",\"expires_at\":\"%s\",\"delay\":0.1}",
+             far[2].given);
+    submit(s, body); /* those that are due are seen to as ever */
+    eventually(stat_of(s, "jobs.queued") == 5, LONG_MS);
     server_free(s);
 }
 END_TEST
@@ -477,6 +537,9 @@ START_TEST(sentences)
          "the field `priority` must be a whole number from -100 to 100, not the text `\"5\"`"},
         {"POST", "/v1/jobs", "{\"task\":\"noop\",\"priority\":101}",
          "the field `priority` must be a whole number from -100 to 100, not `101`"},
+        {"POST", "/v1/jobs", "{\"task\":\"noop\",\"tags\":[\"" E32 "a\"]}",
+         "the field `tags/0` must be a text of 1 to 64 bytes without control characters, not `" E32
+         "a`"},
         {"POST", "/v1/jobs", "{\"task\":\"noop\",\"tags\":{}}",
          "the field `tags` must be an array of texts, not `{…}`"},
         {"POST", "/v1/jobs",
@@ -573,14 +636,10 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {fields,
-                                  unknown_dependencies,
-                                  with_a_key_it_is_told_where,
-                                  limits_are_told,
-                                  parameters,
-                                  words_of_remote_workers,
-                                  borders,
-                                  sentences,
-                                  bodies};
+    const TTest *const tests[] = {
+        fields,          unknown_dependencies, with_a_key_it_is_told_where,
+        limits_are_told, parameters,           words_of_remote_workers,
+        borders,         times_of_any_year,    sentences,
+        bodies};
     return run_suite("refused", tests, sizeof(tests) / sizeof(tests[0]));
 }

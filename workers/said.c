@@ -23,10 +23,32 @@
 
 /* ---- lines ---- */
 
+static void hand_over(struct lines *l, bool ended,
+                      void (*each)(void *arg, const char *text, size_t len), void *arg)
+{
+    struct buf line = l->part; /* `each` may release the lines */
+    l->part = BUF_INIT;
+    l->unended = !ended;
+    each(arg, line.data, line.len);
+    if (line.cap <= KEPT_MAX && !l->part.data) {
+        l->part = line;
+        buf_clear(&l->part);
+    } else {
+        buf_release(&line);
+    }
+}
+
 void lines_take(struct lines *l, const char *data, size_t len, size_t max,
                 void (*each)(void *arg, const char *text, size_t len), void *arg)
 {
     while (len > 0) {
+        bool ends = l->unended && *data == '\n';
+        l->unended = false;
+        if (ends) {
+            data++;
+            len--;
+            continue;
+        }
         const char *nl = memchr(data, '\n', len);
         size_t n = nl ? (size_t)(nl - data) : len;
         size_t room = max - l->part.len;
@@ -36,11 +58,12 @@ void lines_take(struct lines *l, const char *data, size_t len, size_t max,
             l->cut = true;
         }
         if (l->part.len == 0 && (whole || n == max)) {
+            l->unended = !whole;
             each(arg, data, n);
         } else {
             buf_add(&l->part, data, n);
             if (whole || l->part.len >= max)
-                lines_end(l, each, arg);
+                hand_over(l, whole, each, arg);
         }
         data += n + whole;
         len -= n + whole;
@@ -49,17 +72,8 @@ void lines_take(struct lines *l, const char *data, size_t len, size_t max,
 
 void lines_end(struct lines *l, void (*each)(void *arg, const char *text, size_t len), void *arg)
 {
-    if (l->part.len == 0)
-        return;
-    struct buf line = l->part; /* `each` may release the lines */
-    l->part = BUF_INIT;
-    each(arg, line.data, line.len);
-    if (line.cap <= KEPT_MAX && !l->part.data) {
-        l->part = line;
-        buf_clear(&l->part);
-    } else {
-        buf_release(&line);
-    }
+    if (l->part.len > 0)
+        hand_over(l, false, each, arg);
 }
 
 /* ---- the log ---- */
@@ -94,12 +108,14 @@ void said_log_line(void *arg, const char *text, size_t len)
     struct said_log *log = arg;
     if (len > 0 && text[len - 1] == '\r')
         len--;
-    if (len == 0)
+    if (len == 0 && !log->run)
         return;
     enum log_level level = level_of(&text, &len);
     size_t keep = len < SAID_LAST_MAX ? len : SAID_LAST_MAX;
-    memcpy(log->last, text, keep);
-    log->last[keep] = '\0';
+    if (len > 0) {
+        memcpy(log->last, text, keep);
+        log->last[keep] = '\0';
+    }
     if (log->run) {
         task_log(log->run, level, text, len);
         return;

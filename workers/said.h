@@ -15,6 +15,7 @@
 struct lines {
     struct buf part;
     bool cut; /* a line was longer than its limit */
+    bool unended; /* what was handed over last had no end: a newline that comes next is its end, and no blank line */
 };
 
 /* Cuts what came into lines, without their newlines. A line without an end is taken as one when it is
@@ -31,7 +32,8 @@ struct said_log {
     size_t logged, unlogged; /* between jobs */
 };
 /* One line. Its level is what its beginning says, else info: `<3>` as for systemd (removed), or `ERROR`,
- * `WARNING`, … and a colon, as Python's logging writes. Fits lines_take(); arg: struct said_log. */
+ * `WARNING`, … and a colon, as Python's logging writes. Blank ones are a job's alone. Fits lines_take(); arg: struct
+ * said_log. */
 void said_log_line(void *log, const char *text, size_t len);
 /* Says how much was not kept between jobs, and begins to count anew. */
 void said_log_end(struct said_log *log);

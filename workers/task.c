@@ -156,13 +156,31 @@ size_t task_log_bytes(const struct taskdef *def)
     return def->log_bytes ? def->log_bytes : LOG_BYTES;
 }
 
+/* A newline at its end is none of it, and what is too long is cut. */
+static size_t text_kept(const char *text, size_t len)
+{
+    if (len > LOG_TEXT_MAX)
+        return LOG_TEXT_MAX;
+    return len > 0 && text[len - 1] == '\n' ? len - 1 : len;
+}
+
+/* The service's own log names the job that did not stop. */
+static void tell_unlogged(const struct task_run *r)
+{
+    char text[JOB_TASK_MAX + 100];
+    int n = snprintf(text, sizeof(text), "task %s: %zu log lines beyond %zu bytes were not kept",
+                     r->def->name, r->unlogged, task_log_bytes(r->def));
+    if (n > 0)
+        log_job(LOG_WARN, &r->job, r->attempt, text, (size_t)n);
+}
+
 void task_log(struct task_run *r, enum log_level level, const char *text, size_t len)
 {
-    if (r->logged + len + TASK_LOG_HEAD > task_log_bytes(r->def)) {
+    if (r->logged > task_log_bytes(r->def)) {
         r->unlogged++;
         return;
     }
-    r->logged += len + TASK_LOG_HEAD;
+    r->logged += TASK_LOG_HEAD + text_kept(text, len);
     log_job(level, &r->job, r->attempt, text, len);
 }
 
@@ -180,8 +198,7 @@ void task_do(struct task *t, struct task_run *r)
         task_ops(t)->run(t, r);
     judge(t, r);
     if (r->unlogged)
-        log_write(LOG_WARN, "task %s: %zu log lines beyond %zu bytes were not kept", t->def->name,
-                  r->unlogged, task_log_bytes(t->def));
+        tell_unlogged(r);
     if (r->failed)
         buf_clear(&r->result);
 }

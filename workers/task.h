@@ -78,10 +78,11 @@ struct task *tasks_load(const struct taskdefs *defs, struct board *board);
 /* Runs one job of a task and judges its result: after it exactly one of r->failed and a result. */
 void task_do(struct task *t, struct task_run *r);
 
-/* What a line of a log costs beside its text: a file has its time, attempt and level. */
-#define TASK_LOG_HEAD 36
+/* What a line of a log costs beside its text, at least: a file has its time, attempt and level. */
+#define TASK_LOG_HEAD 33
 
-/* A line of the job's log, as long as there is room (log_bytes of the task); then it is only counted. */
+/* A line of the job's log, as long as there is room (log_bytes of the task), and one more; then it is only counted.
+ * Never more is counted than joblog.c does: so that one's last line says that there was more. */
 void task_log(struct task_run *r, enum log_level level, const char *text, size_t len);
 size_t task_log_bytes(const struct taskdef *def);
 

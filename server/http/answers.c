@@ -77,9 +77,10 @@ bool answers_give(struct request *rq, uint64_t version)
         return false;
     if (p->prepared && reply_with_prepared(rq, p->prepared, p->etag))
         return true;
+    bool everybodys = rq->reply.headers.len == 0 && !rq->close; /* else this request's */
     buf_add(request_json(rq, 200), p->body, p->len);
     request_with_this_etag(rq, p->etag);
-    if (!p->prepared && rq->reply.status == 200 && !rq->close)
+    if (!p->prepared && rq->reply.status == 200 && everybodys)
         p->prepared = reply_prepare(rq);
     return true;
 }

@@ -115,9 +115,11 @@ static int read_time(struct request *rq, const char *name, int64_t *wall_us, str
     const char *text = request_param(rq, name, p);
     if (!text)
         return -p->err;
-    if (!clock_parse(text, strlen(text), wall_us) || *wall_us <= 0)
+    if (!clock_parse(text, strlen(text), wall_us))
         return problem_field(p, ERR_BAD_PARAMETER, PLACE_PARAMETER, name,
                              "a time such as 2027-01-01T00:00:00Z", text);
+    if (*wall_us <= 0)
+        *wall_us = 1; /* 0 would be none, and no job is as old */
     *wall_us =
         (*wall_us + US_PER_MS - 1) / US_PER_MS * US_PER_MS; /* as the next page's address has it */
     return 0;

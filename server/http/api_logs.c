@@ -203,12 +203,27 @@ static ssize_t more(struct request *rq, char *out, size_t max)
     }
 }
 
+/* The bytes of what there is. */
+static int measure(struct logs *l, uint64_t *length)
+{
+    *length = 0;
+    do {
+        l->err = joblog_read(&l->view, PIECE, &l->ready);
+        *length += l->ready.len;
+        buf_clear(&l->ready);
+    } while (!l->err && !l->view.all);
+    return l->err;
+}
+
 static void answer(struct request *rq)
 {
     struct logs *l = rq->reply.source.state;
+    uint64_t length = REPLY_LENGTH_UNKNOWN;
     int err = l->tail != UINT64_MAX ? joblog_seek_tail(&l->view, l->tail) : 0;
     if (!err && l->skip > 0)
         err = joblog_skip(&l->view, l->skip);
+    if (!err && rq->head && l->follow_us == 0)
+        err = measure(l, &length);
     if (err) {
         request_error(rq, err);
         return;
@@ -218,7 +233,7 @@ static void answer(struct request *rq)
     rq->reply.status = 200;
     rq->reply.type = l->view.json ? "application/x-ndjson" : "text/plain; charset=utf-8";
     rq->reply.source.more = more;
-    rq->reply.source.length = REPLY_LENGTH_UNKNOWN;
+    rq->reply.source.length = length;
     request_add_header(rq, "Vary", "Accept");
 }
 
@@ -229,9 +244,9 @@ static void begin(struct request *rq)
         return;
     l->ticket = 0;
     rq->brief = false;
-    if (l->follow_us > 0 && !has_ended(&rq->id) && !request_may_wait(rq))
+    if (l->follow_us > 0 && !rq->head && !has_ended(&rq->id) && !request_may_wait(rq))
         return; /* told now: an answer that has begun can only be broken off */
-    if (l->tail != UINT64_MAX || l->skip > 0) /* it looks at all of the file */
+    if (l->tail != UINT64_MAX || l->skip > 0 || rq->head) /* it looks at all of the file */
         request_aside(rq, answer);
     else
         answer(rq);
@@ -255,6 +270,8 @@ void api_jobs_logs(struct request *rq)
     }
     if (!jobs_read(rq, 0, 0, &job))
         return;
+    if (rq->head && job_state_final(job.state))
+        l->follow_us = 0; /* there is nothing to follow: its length is known */
     job_release(&job);
     l->view.job = rq->id;
     l->view.json = wants_json(rq);

@@ -280,7 +280,8 @@ void deadline_say_problem(const struct conn *c, const struct problem *p, const c
     if (request_id)
         buf_addf(&all, "X-Request-Id: %s\r\n", request_id);
     buf_adds(&all, "\r\n");
-    buf_add(&all, body.data, body.len);
+    if (!request_id || !c->head)
+        buf_add(&all, body.data, body.len);
     if (body.failed || all.failed)
         return;
     if (send(c->fd, all.data, all.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)

@@ -40,6 +40,7 @@ struct conn {
     struct conn *ended;       /* the watchdog's list of long-polls to resume */
     void *request;            /* the owner's */
     const char *request_id;   /* its name, from its head on; likewise */
+    bool head;                /* it is a HEAD: no body may be written; likewise, and known with its name */
 };
 
 /* `over` is asked with the lock held when a long-poll's time is up or its client left: true means that
@@ -60,8 +61,8 @@ void deadline_phase(struct conn *c, enum phase phase);
 void deadline_phase_at(struct conn *c, enum phase phase, int64_t now_us); /* by a clock that was just read */
 void deadline_wait(struct conn *c, int64_t due_us); /* PHASE_WAITING until due_us */
 
-/* Writes a whole answer past the HTTP library to a connection that is about to be cut; under TLS, where
- * nothing can be, it ends without a word. */
+/* Writes a whole answer past the HTTP library to a connection that is about to be cut, without its body if its
+ * request is a HEAD that has a name; under TLS, where nothing can be, it ends without a word. */
 void deadline_say(const struct conn *c, int err, const char *request_id); /* NULL: it has none yet */
 void deadline_say_problem(const struct conn *c, const struct problem *p, const char *request_id);
 

@@ -147,7 +147,10 @@ static int read_progress(struct lease_end *e, json_t *v, struct problem *p)
     e->has_fraction = fraction != NULL;
     e->fraction = json_number_value(fraction);
     e->has_message = message != NULL;
-    snprintf(e->message, sizeof(e->message), "%s", message ? json_string_value(message) : "");
+    const char *text = message ? json_string_value(message) : "";
+    size_t len = buf_utf8_cut(text, strlen(text), JOB_PROGRESS_TEXT_MAX);
+    memcpy(e->message, text, len);
+    e->message[len] = '\0';
     return 0;
 }
 

@@ -161,6 +161,8 @@ static ssize_t on_more(void *arg, uint64_t at, char *out, size_t max)
 static struct MHD_Response *streamed_response(struct request *rq)
 {
     uint64_t length = rq->reply.source.length;
+    if (rq->head)
+        return length == REPLY_LENGTH_UNKNOWN ? response_unsent_open() : response_unsent(length);
     return MHD_create_response_from_callback(
         length == REPLY_LENGTH_UNKNOWN ? MHD_SIZE_UNKNOWN : length, STREAM_BLOCK, on_more, rq,
         NULL); /* the source goes with the request */

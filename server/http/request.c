@@ -251,6 +251,7 @@ static void name_request(struct request *rq, uint64_t n)
     else
         access_id_make(n, rq->request_id);
     rq->conn->request_id = rq->request_id;
+    rq->conn->head = rq->head;
 }
 
 static const struct sockaddr *address_of(const struct request *rq)

@@ -222,8 +222,8 @@ int reply_send(struct request *rq); /* queues rq->reply; 1, or 0: close the conn
 void request_note(struct request *rq, int status, int64_t now_us); /* counts its answer, once; 0: none was given */
 
 /* ---- between answers.c and response.c: what is answered more than once is made once ---- */
-/* The library's response of rq->reply, a 200 with a body, which stays as it is. One thread's, for callers with a
- * token or for those without. NULL: no memory. */
+/* The library's response of rq->reply, a 200 with a body, which stays as it is, and so has no header that is there for
+ * what rq says. One thread's, for callers with a token or for those without. NULL: no memory. */
 struct prepared *reply_prepare(const struct request *rq);
 /* Answers with it, if this request is to be told just that; false: it is not. */
 bool reply_with_prepared(struct request *rq, struct prepared *p, const char *tag);

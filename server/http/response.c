@@ -30,6 +30,18 @@ struct MHD_Response *response_unsent(uint64_t length)
     return MHD_create_response_from_callback(length, UNSENT_BLOCK, no_more, NULL, NULL);
 }
 
+/* The library ends chunks that it never began, behind the head: so it is told to use none. */
+struct MHD_Response *response_unsent_open(void)
+{
+    struct MHD_Response *response = response_unsent(MHD_SIZE_UNKNOWN);
+    if (response && MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT,
+                                             MHD_RO_END) == MHD_YES)
+        return response;
+    if (response)
+        MHD_destroy_response(response);
+    return NULL;
+}
+
 /* ---- heads ---- */
 
 static bool add(struct MHD_Response *response, const char *name, const char *value)

@@ -22,6 +22,8 @@ int response_start(void); /* before the first; 0 or -ERR_SYSTEM (errno) */
 
 /* Of an answer whose `length` bytes are told, and not sent. NULL: no memory. */
 struct MHD_Response *response_unsent(uint64_t length);
+/* The same of one whose length is not known: the connection ends with it. */
+struct MHD_Response *response_unsent_open(void);
 /* The headers of an answer (struct reply): each time a name and a value; *at begins at 0. False: that was all. */
 bool response_next_header(const struct buf *headers, size_t *at, const char **name, const char **value);
 /* Adds all headers of rq's answer. False: no memory. */

@@ -134,14 +134,15 @@ static int take_priority(struct terms *t, const char *name, const struct value *
 
 static bool moment(const struct value *v, int64_t *us)
 {
-    return v->is_text && clock_parse(v->text, v->len, us) && *us > 0 &&
-           *us <= clock_wall_us() + (int64_t)SECONDS_MAX * US_PER_S;
+    return v->is_text && clock_parse(v->text, v->len, us);
 }
 
 static int take_run_at(struct terms *t, const char *name, const struct value *v)
 {
-    if (!moment(v, &t->new->asked_run_at_us))
+    int64_t us;
+    if (!moment(v, &us) || us > clock_wall_us() + (int64_t)SECONDS_MAX * US_PER_S)
         return refuse(t, name, "a time such as 2026-11-23T03:19:00Z, at most ten years ahead", v);
+    t->new->asked_run_at_us = us > 0 ? us : 1; /* 0 would be none, and is as long ago */
     return 0;
 }
 
