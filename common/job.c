@@ -38,6 +38,9 @@ void loan_begins(const struct loan *l, int64_t now_us)
 {
     if (!l->begun)
         return;
+    uint32_t last = atomic_load_explicit(&l->begun->number, memory_order_relaxed);
+    if ((int32_t)(last - l->number) > 0)
+        return; /* its claim was written meanwhile, and the place is another's */
     atomic_store_explicit(&l->begun->at_us, now_us, memory_order_relaxed);
     atomic_store_explicit(&l->begun->number, l->number, memory_order_release);
 }

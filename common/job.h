@@ -59,7 +59,7 @@ struct loan {
     struct loan_begun *begun; /* the store's, as long as it is open */
     uint32_t number;
 };
-void loan_begins(const struct loan *l, int64_t now_us); /* mono; any thread, again when it begins anew */
+void loan_begins(const struct loan *l, int64_t now_us); /* mono; one thread at a time, again when it begins anew */
 
 /* The durable half: what the store keeps. Strings are owned by the struct. */
 struct job {

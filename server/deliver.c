@@ -372,15 +372,19 @@ void deliver_look(struct dispatcher *d)
     }
 }
 
-bool deliver_sleep(struct dispatcher *d)
+bool deliver_sleep(struct dispatcher *d, int64_t now_us, int64_t *next_us)
 {
-    bool may = true;
+    bool may = true, look = false;
     for (uint32_t i = 0; i < d->defs->pools; i++) {
         for (uint32_t k = 0; k < d->pools[i].size; k++) {
             struct slot *s = &d->pools[i].slots[k];
-            may = (slot_is_supplied(s) || ring_sleep(&s->ring)) && may;
+            bool supplied = slot_is_supplied(s);
+            look = look || supplied;
+            may = (supplied || ring_sleep(&s->ring)) && may;
         }
     }
+    if (look && now_us + SUPPLIED_LOOK_US < *next_us)
+        *next_us = now_us + SUPPLIED_LOOK_US;
     return may;
 }
 

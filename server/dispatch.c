@@ -233,7 +233,7 @@ static int64_t go_to_sleep(struct dispatcher *d)
     outcomes_send(d); /* before it is told that none is open */
     drain_timers(d, now, &next);
     d->slept++;
-    bool may = deliver_sleep(d) &&
+    bool may = deliver_sleep(d, now, &next) &&
                (is_patient(d) ? inbox_sleep_patiently(&d->inbox) : inbox_sleep(&d->inbox));
     return may ? next : now;
 }

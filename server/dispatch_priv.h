@@ -61,7 +61,8 @@ struct slot *supervise_slot(struct dispatcher *d, uint32_t index); /* NULL: no s
 void deliver_pending(struct dispatcher *d, struct pool *p);      /* pending claims to workers, credit to the writer */
 void deliver_socket(struct dispatcher *d, struct slot *s);       /* a worker's socket is readable */
 void deliver_look(struct dispatcher *d);                         /* what the workers put in their rings */
-bool deliver_sleep(struct dispatcher *d);                        /* from now on workers wake it, but those that are supplied; false: look first */
+/* From now on workers wake it, but those that are supplied: for these it is to look by *next_us (mono). False: look first. */
+bool deliver_sleep(struct dispatcher *d, int64_t now_us, int64_t *next_us);
 void deliver_hear_all(struct dispatcher *d, struct slot *s);     /* all that a worker has said by now, by either way */
 void deliver_last_words(struct dispatcher *d, struct slot *s);   /* all that a dead worker had sent */
 void deliver_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us);

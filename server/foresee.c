@@ -65,10 +65,10 @@ static void long_head(struct dispatcher *d, struct slot *s, int64_t now_us, int6
         deliver_take_back(s, 1);
         deliver_pending(d, s->pool);
     }
-    int64_t look_us = now_us + LOOK_US;
     if (slot_is_supplied(s))
-        look_us = now_us + SUPPLIED_LOOK_US;
-    else if (since_us >= LOOK_US && since_us < STUCK_US) /* its end will be told: it is not short */
+        return; /* deliver_sleep sees to it */
+    int64_t look_us = now_us + LOOK_US;
+    if (since_us >= LOOK_US && since_us < STUCK_US) /* its end will be told: it is not short */
         look_us = s->head_since_us + STUCK_US;
     if (look_us < *next_us)
         *next_us = look_us;

@@ -85,6 +85,21 @@ static size_t lend_again(void)
     return n;
 }
 
+/* Its worker died before it had begun; then its claim was written, and its place lent again. */
+START_TEST(an_old_loan_says_nothing_of_a_newer_one)
+{
+    struct loan_begun place = {0};
+    struct loan old = {&place, UINT32_MAX}, next = {&place, 1}; /* it begins anew after 2^32 */
+    loan_begins(&old, 100);
+    loan_begins(&next, 200);
+    loan_begins(&old, 300);
+    ck_assert_uint_eq(atomic_load(&place.number), 1);
+    ck_assert_int_eq(atomic_load(&place.at_us), 200);
+    loan_begins(&next, 400);
+    ck_assert_int_eq(atomic_load(&place.at_us), 400);
+}
+END_TEST
+
 START_TEST(its_outcome_is_all_that_is_written)
 {
     struct id id = lent_one();
@@ -454,9 +469,9 @@ END_TEST
 int main(void)
 {
     return SUITE(
-        "lent", kit_setup, kit_teardown, its_outcome_is_all_that_is_written,
-        a_failure_is_an_attempt_like_others, a_cancel_finds_it_running,
-        a_checkpoint_finds_it_running, what_comes_too_late_is_dropped,
+        "lent", kit_setup, kit_teardown, an_old_loan_says_nothing_of_a_newer_one,
+        its_outcome_is_all_that_is_written, a_failure_is_an_attempt_like_others,
+        a_cancel_finds_it_running, a_checkpoint_finds_it_running, what_comes_too_late_is_dropped,
         given_back_it_waits_as_before, what_is_undone_was_not, after_a_while_its_claim_is_written,
         one_that_is_lent_briefly_is_written_with_others, one_that_waits_for_its_turn_is_not_written,
         a_last_attempt_is_written, a_dead_service_forgets_that_it_began,

@@ -398,7 +398,8 @@ static void listen_all(void)
         if (s->sock >= 0)
             deliver_socket(d, s);
     }
-    if (!deliver_sleep(d))
+    int64_t next_us = INT64_MAX; /* it looks again in any case */
+    if (!deliver_sleep(d, mono_us, &next_us))
         deliver_look(d);
     serve_control();
 }
