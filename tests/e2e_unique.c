@@ -48,11 +48,16 @@ START_TEST(the_same_input_is_the_same_value)
          LATE "{\"a\":[1,{\"b\":0}],\"c\":200},\"unique\":{}}"},
         {LATE "70.0,\"unique\":{}}", LATE "70,\"unique\":{}}"},
         {LATE "1.50,\"unique\":{}}", LATE "15e-1,\"unique\":{}}"},
+        {LATE "{\"a\":1,\"b\":12345678901234567890},\"unique\":{}}",
+         LATE "{\"b\":12345678901234567890,\"a\":1},\"unique\":{}}"},
+        {LATE "1e22,\"unique\":{}}", LATE "10000000000000000000000,\"unique\":{}}"},
         {"{\"task\":\"echo\",\"delay\":900,\"unique\":{}}", LATE "null,\"unique\":{}}"},
     };
     static const char *const others[][2] = {
         {LATE "[1,2],\"unique\":{}}", LATE "[2,1],\"unique\":{}}"},
         {LATE "9007199254740993,\"unique\":{}}", LATE "9007199254740992,\"unique\":{}}"},
+        {LATE "18446744073709551616,\"unique\":{}}", LATE "18446744073709551617,\"unique\":{}}"},
+        {LATE "0.1,\"unique\":{}}", LATE "0.10000000000000001,\"unique\":{}}"},
         {LATE "1,\"unique\":{}}", LATE "\"1\",\"unique\":{}}"},
         {LATE "5,\"unique\":{}}", "{\"task\":\"noop\",\"delay\":900,\"input\":5,\"unique\":{}}"},
         {LATE "6,\"unique\":{}}", LATE "6}"},
