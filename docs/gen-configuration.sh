@@ -56,7 +56,7 @@ A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module`, a `command`, or `ki
 |---|---|---|
 | `kind` | from what it has | `remote`: workers elsewhere lease its jobs (`tasks.md`). `module` and `command` may be stated, but follow from those settings |
 | `module` | | path of a shared object that implements `include/jobmill_task.h`, relative to this file |
-| `command` | | words, with '…' and "…" where needed, never a shell; `{input.x}` is replaced by the field `x` of the input, `{config_dir}` by the directory of this file. What only looks like one of these, as `{inputx}`, is refused; other braces stay as they are |
+| `command` | | words, with '…' and "…" where needed, never a shell; `{input.x}` is replaced by the field `x` of the input, `{config_dir}` by the directory of this file. What begins like one of these and is none, as `{input.}` or `{configdir}`, is refused; a whole word such as `{inputx}` stays as it is, with a warning, and other braces stay without |
 | `pool` | `default` | the pool that runs it |
 | `input` | `json` | `raw`: the submitted bytes as they are |
 | `result` | `json` | what standard output is: `json`, `text`, or a content type |

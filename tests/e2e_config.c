@@ -155,12 +155,13 @@ START_TEST(what_can_hardly_be_meant_is_told)
     static const char text[] = "[task lost]\ncommand = /nonexist/program {input.x}\n"
                                "[task gone]\nmodule = /nonexist/task.so\n"
                                "[task warm]\ncommand = no-such-program\npersistent = yes\n"
-                               "[task there]\ncommand = /bin/true\n"
+                               "[task there]\ncommand = /bin/true {inputx} a{inputx} {other}\n"
                                "[task far]\nkind = remote\n" A_TOKEN "tasks = there, nope\n";
     static const char *const said[] = {
         "jobmill: warning: [task lost]: /nonexist/program: No such file",
         "jobmill: warning: [task gone]: /nonexist/task.so: cannot open",
         "jobmill: warning: [task warm]: no-such-program: No such file",
+        "jobmill: warning: [task there]: command: the word `{inputx}` stays as it is",
         "jobmill: warning: [token t]: tasks: there is no [task nope]\n",
         "jobmill: warning: environment: JOBMILL_WORKRS: no setting has this name",
     };
