@@ -35,6 +35,13 @@ START_TEST(commands_do_what_the_file_says)
     ck_assert_str_eq(jstr(a->json, "result"),
                      "[one; $(two) 'three'][x7y]"); /* whole words, no shell */
     answer_free(a);
+    a = run_job(s, "{\"task\":\"args\",\"input\":{\"a\":null,\"b\":1.50}}");
+    ck_assert_str_eq(jstr(a->json, "result"), "[][x1.50y]");
+    answer_free(a);
+    a = post(s, "/v1/jobs", "{\"task\":\"args\",\"input\":{\"a\":[],\"b\":1}}", 422);
+    ck_assert_str_eq(jstr(a->json, "detail"),
+                     "the field `a` of the input must be a string, number, boolean or null");
+    answer_free(a);
     a = post(s, "/v1/jobs", "{\"task\":\"args\",\"input\":{\"a\":\"x\"}}", 422);
     ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), "/input/b");
     ck_assert_ptr_nonnull(strstr(jstr(a->json, "detail"), "`b`"));

@@ -141,7 +141,7 @@ static int check_word(struct terms *t, const char *name, size_t len)
     problem_field(t->problem, ERR_INVALID_INPUT, parameter ? PLACE_PARAMETER : PLACE_POINTER,
                   parameter ? field : pointer, NULL, NULL);
     snprintf(t->problem->detail, sizeof(t->problem->detail),
-             there       ? "the field `%s` of the input must be a string, number or boolean"
+             there       ? "the field `%s` of the input must be a string, number, boolean or null"
              : parameter ? "the query parameter `%s` is missing, of which the command is made"
              : json      ? "the input lacks the field `%s`, of which the command is made"
                          : "the input lacks the field `%s`, of which the command is made: send "
