@@ -33,6 +33,8 @@ cat <<'TEXT'
 
 ## [pool NAME]
 
+A name is 1 to 32 of `a-z 0-9 _ . -`, the first a letter or digit.
+
 | setting | default | what it is |
 |---|---|---|
 | `workers` | 0 | processes, 0 (one for each core, or fewer where a cgroup bounds the CPU time) to 512; read again at SIGHUP |
@@ -50,7 +52,7 @@ when their job has ended. No running job is touched. More than `max_workers` is 
 
 ## [task NAME]
 
-A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module`, a `command`, or `kind = remote`. `tasks.md` describes each kind, with examples.
+A name is 1 to 64 of `a-z 0-9 _ . -`, the first a letter or digit. A task has a `module`, a `command`, or `kind = remote`. `tasks.md` describes each kind, with examples.
 
 | setting | default | what it is |
 |---|---|---|
@@ -108,6 +110,8 @@ that level. The command may write JSON lines to descriptor 4:
 | `{"error":{"code":"…","message":"…","permanent":true}}` | the attempt fails with this |
 
 ## [token NAME]
+
+A name is as that of a task.
 
 | setting | default | what it is |
 |---|---|---|

@@ -508,6 +508,9 @@ START_TEST(sentences)
          "`\"1\"`"},
         {"POST", "/v1/leases", "{\"tasks\":[\"far\"],\"x\":1}",
          "the field `x` is not known; known are: tasks, wait, duration, max, worker, ended"},
+        {"POST", "/v1/schedules", "{\"name\":\"-a\"}",
+         "the field `name` must be 1 to 64 of a-z 0-9 _ . -, the first a letter or digit, not "
+         "`-a`"},
         {"POST", "/v1/schedules", "{\"x\":1}",
          "the field `x` is not known; known are: name, cron, time_zone, overlap, missed, paused, "
          "job"},
