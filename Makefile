@@ -97,6 +97,7 @@ SERVER := \
 	server/backoff.c \
 	server/backup.c \
 	server/bucket.c \
+	server/canonical.c \
 	server/change.c \
 	server/claims.c \
 	server/clockset.c \

@@ -133,7 +133,7 @@ def jobs(s, *states):
 def fill(s, n):
     """n queued jobs of the paused task; the group of the last of them."""
     for at in range(0, n, run.BATCH):
-        group = run.call(s.port, "POST", "/v1/jobs/batch", run.batch_of(min(run.BATCH, n - at)))[1]["id"]
+        group = run.submit_batch(s.port, min(run.BATCH, n - at))
     return group
 
 

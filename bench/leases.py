@@ -54,7 +54,7 @@ CASES = [  # what, workers, jobs of each, jobs at a time
 
 def turn(service, case):
     _, how, workers, jobs, most = case
-    run.call(service.port, "POST", "/v1/jobs/batch", json.dumps({"jobs": [{"task": "far"}] * (jobs * workers)}))
+    run.submit_batch(service.port, jobs * workers, {"task": "far"})
     used, begin = profile.cpu_ns(service.process.pid), time.perf_counter()
     those = [multiprocessing.Process(target=how, args=(service.port, jobs, most)) for _ in range(workers)]
     for worker in those:

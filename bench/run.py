@@ -151,8 +151,16 @@ def tag_of(port, path):
     return answer.getheader("ETag")
 
 
-def batch_of(n):
-    return json.dumps({"jobs": [json.loads(SUBMIT)] * n})
+def batch_of(n, job=None):
+    return json.dumps({"jobs": [job or json.loads(SUBMIT)] * n})
+
+
+def submit_batch(port, n, job=None):
+    """Its group."""
+    status, told = call(port, "POST", "/v1/jobs/batch", batch_of(n, job))
+    if status != 202:
+        raise SystemExit("a batch was refused: %s" % told)
+    return told["id"]
 
 
 def await_group(port, group):

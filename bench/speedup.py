@@ -94,9 +94,8 @@ class Quiet:
 
 
 def batch_seconds(service, jobs, limit, poller=None):
-    body = json.dumps({"jobs": [{"task": "primes", "input": {"limit": limit}}] * jobs})
     quiet = Quiet(service, poller)
-    group = run.call(service.port, "POST", "/v1/jobs/batch", body)[1]["id"]
+    group = run.submit_batch(service.port, jobs, {"task": "primes", "input": {"limit": limit}})
     counts = run.call(service.port, "GET", "/v1/groups/%s?wait=300" % group)[1]
     took = quiet.told()
     if counts["counts"].get("succeeded") != jobs:

@@ -144,13 +144,14 @@ static void tags_line(const json_t *tags)
 void show_job(const struct cli *c, const json_t *job, const struct buf *body)
 {
     const char *state = show_string(job, "state");
+    bool stopping =
+        strcmp(state, "running") == 0 && json_is_true(json_object_get(job, "cancel_requested"));
     char time[24];
     line("id", show_string(job, "id"));
     line("task", show_string(job, "task"));
     printf("%-9s %s%s%s, attempt %.0f of %.0f%s\n", "state", term_state_color(c, state), state,
            *term_state_color(c, state) ? term_color_end(c) : "", show_number(job, "attempt"),
-           show_number(job, "max_attempts"),
-           json_is_true(json_object_get(job, "cancel_requested")) ? ", is being cancelled" : "");
+           show_number(job, "max_attempts"), stopping ? ", is being cancelled" : "");
     if (show_number(job, "priority") < 0 || show_number(job, "priority") > 0)
         printf("%-9s %.0f\n", "priority", show_number(job, "priority"));
     time_line(job, "created", "created_at");

@@ -23,7 +23,8 @@ enum job_state {
 #define JOB_PRIORITY_MIN     (-100)
 #define JOB_PRIORITY_MAX     100
 #define JOB_ATTEMPTS_MAX     1000
-#define JOB_TASK_MAX         64  /* bytes of a task's name: [a-z0-9][a-z0-9_.-]* */
+#define JOB_TASK_MAX         64  /* bytes of a task's name: NAME_TEXT */
+#define NAME_TEXT            "a-z 0-9 _ . -, the first a letter or digit" /* of tasks, pools, tokens, schedules */
 #define JOB_TAGS_MAX         16
 #define JOB_TAG_MAX          64  /* bytes of a tag; printable UTF-8 without control characters */
 #define JOB_TYPE_MAX         127 /* bytes of a content type */
@@ -118,7 +119,7 @@ bool job_state_may_move(enum job_state from, enum job_state to);
 /* Sets job->state; asserts that the move is in the table. */
 void job_move(struct job *job, enum job_state to);
 
-bool job_task_name_ok(const char *name, size_t len);
+bool job_task_name_ok(const char *name, size_t len); /* 1 to JOB_TASK_MAX of NAME_TEXT */
 
 /* Bounded copies; what does not fit is cut at a UTF-8 boundary. */
 void job_error_set(struct job_error *e, const char *code, const char *fmt, ...)

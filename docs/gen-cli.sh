@@ -149,7 +149,8 @@ Done; for
 .Cm serve :
 it was drained and has ended in good order.
 .It 64
-The command line is wrong.
+The command line is wrong: a word is no flag, or a flag is not known or
+lacks its value.
 .It 69
 It cannot start: the store cannot be opened or is damaged, another service has
 it, the address is taken, or too few descriptors are allowed.
@@ -175,7 +176,8 @@ and
 .Cm recover :
 the disk failed or is full.
 .It 78
-The configuration is wrong, or asks for more than the machine offers.
+The configuration is wrong, also by the value of a flag or of a variable,
+or asks for more than the machine offers.
 .El
 .Pp
 After 69, 70, 71 and 74 what was acknowledged is there at the next start.

@@ -33,6 +33,8 @@ cat <<'TEXT'
 
 ## [pool NAME]
 
+A name is 1 to 32 of `a-z 0-9 _ . -`, the first a letter or digit.
+
 | setting | default | what it is |
 |---|---|---|
 | `workers` | 0 | processes, 0 (one for each core, or fewer where a cgroup bounds the CPU time) to 512; read again at SIGHUP |
@@ -50,13 +52,13 @@ when their job has ended. No running job is touched. More than `max_workers` is 
 
 ## [task NAME]
 
-A name is 1 to 64 of `a-z 0-9 _ . -`. A task has a `module`, a `command`, or `kind = remote`. `tasks.md` describes each kind, with examples.
+A name is 1 to 64 of `a-z 0-9 _ . -`, the first a letter or digit. A task has a `module`, a `command`, or `kind = remote`. `tasks.md` describes each kind, with examples.
 
 | setting | default | what it is |
 |---|---|---|
 | `kind` | from what it has | `remote`: workers elsewhere lease its jobs (`tasks.md`). `module` and `command` may be stated, but follow from those settings |
 | `module` | | path of a shared object that implements `include/jobmill_task.h`, relative to this file |
-| `command` | | words, with '…' and "…" where needed, never a shell; `{input.x}` is replaced by the field `x` of the input, `{config_dir}` by the directory of this file. What only looks like one of these, as `{inputx}`, is refused; other braces stay as they are |
+| `command` | | words, with '…' and "…" where needed, never a shell; `{input.x}` is replaced by the field `x` of the input, `{config_dir}` by the directory of this file. What begins like one of these and is none, as `{input.}` or `{configdir}`, is refused; a whole word such as `{inputx}` stays as it is, with a warning, and other braces stay without |
 | `pool` | `default` | the pool that runs it |
 | `input` | `json` | `raw`: the submitted bytes as they are |
 | `result` | `json` | what standard output is: `json`, `text`, or a content type |
@@ -108,6 +110,8 @@ that level. The command may write JSON lines to descriptor 4:
 | `{"error":{"code":"…","message":"…","permanent":true}}` | the attempt fails with this |
 
 ## [token NAME]
+
+A name is as that of a task.
 
 | setting | default | what it is |
 |---|---|---|

@@ -179,6 +179,8 @@ static size_t find_row(const char *name, size_t len)
     return ROWS;
 }
 
+#define bad(why, ...) (buf_addf(why, __VA_ARGS__), -ERR_CONFIG)
+
 /* ---- the file ---- */
 
 struct reading {
@@ -282,39 +284,51 @@ static bool split_flag(int argc, char **argv, int i, struct flag *f)
     return true;
 }
 
+/* The flag at argv[i], whole; *row == ROWS: it is --config. 0, or -ERR_CONFIG with *why. */
+static int known_flag(int argc, char **argv, int i, struct flag *f, size_t *row, struct buf *why)
+{
+    if (!split_flag(argc, argv, i, f))
+        return bad(why, "%s: not a flag", argv[i]);
+    bool is_config = f->len == 6 && memcmp(f->name, "config", 6) == 0;
+    *row = is_config ? ROWS : find_row(f->name, f->len);
+    if (!is_config && (*row == ROWS || memchr(f->name, '_', f->len)))
+        return bad(why, "--%.*s: no such flag", (int)f->len, f->name);
+    if (!is_config && rows[*row].type == TYPE_BOOL) {
+        bool on;
+        if (f->words == 2 && !value_bool(f->value, &on))
+            f->words = 1; /* a bare flag before another word */
+        if (f->words == 1 && argv[i][2 + f->len] != '=')
+            f->value = "yes";
+    }
+    if (!f->value)
+        return bad(why, "--%.*s: needs a value", (int)f->len, f->name);
+    return 0;
+}
+
+int conf_check_flags(int argc, char **argv, struct buf *why)
+{
+    struct flag f = {0};
+    size_t row;
+    int err = 0;
+    for (int i = 1; i < argc && !err; i += f.words)
+        err = known_flag(argc, argv, i, &f, &row, why);
+    return err;
+}
+
 static int read_flags(struct conf *c, int argc, char **argv, struct buf *why)
 {
-    for (int i = 1; i < argc;) {
-        struct flag f;
-        if (!split_flag(argc, argv, i, &f)) {
-            buf_addf(why, "%s: not a flag", argv[i]);
-            return -ERR_CONFIG;
-        }
-        bool is_config = f.len == 6 && memcmp(f.name, "config", 6) == 0;
-        size_t row = find_row(f.name, f.len);
-        if (!is_config && (row == ROWS || memchr(f.name, '_', f.len))) {
-            buf_addf(why, "--%.*s: no such flag", (int)f.len, f.name);
-            return -ERR_CONFIG;
-        }
-        if (!is_config && rows[row].type == TYPE_BOOL) {
-            bool on;
-            if (f.words == 2 && !value_bool(f.value, &on))
-                f.words = 1; /* a bare flag before another word */
-            if (f.words == 1 && argv[i][2 + f.len] != '=')
-                f.value = "yes";
-        }
-        if (!f.value) {
-            buf_addf(why, "--%.*s: needs a value", (int)f.len, f.name);
-            return -ERR_CONFIG;
-        }
+    struct flag f = {0};
+    size_t row;
+    for (int i = 1; i < argc; i += f.words) {
         AUTO_BUF detail = BUF_INIT;
-        int err = is_config ? 0 : set_row(c, row, f.value, FROM_FLAG, &detail);
-        if (err) {
+        int err = known_flag(argc, argv, i, &f, &row, why);
+        if (err)
+            return err;
+        if (row < ROWS && (err = set_row(c, row, f.value, FROM_FLAG, &detail)) != 0) {
             buf_addf(why, "--%.*s: %s", (int)f.len, f.name,
                      detail.data ? detail.data : "out of memory");
             return err;
         }
-        i += f.words;
     }
     return 0;
 }
@@ -341,44 +355,29 @@ static int check_words(const struct conf *c, struct buf *why)
 {
     char host[64];
     uint16_t port;
-    if (!conf_split_address(c->listen, host, sizeof(host), &port)) {
-        buf_addf(why, "listen = %s: must be ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080",
-                 c->listen);
-        return -ERR_CONFIG;
-    }
-    if (c->admin_listen[0] && !conf_split_address(c->admin_listen, host, sizeof(host), &port)) {
-        buf_addf(why, "admin_listen = %s: must be ADDRESS:PORT, such as 127.0.0.1:9090",
-                 c->admin_listen);
-        return -ERR_CONFIG;
-    }
-    if (!c->tls_cert[0] != !c->tls_key[0]) {
-        buf_addf(why, "%s is set without %s: TLS needs both",
-                 c->tls_cert[0] ? "tls_cert" : "tls_key", c->tls_cert[0] ? "tls_key" : "tls_cert");
-        return -ERR_CONFIG;
-    }
-    if (log_level_parse(c->log_level) < 0) {
-        buf_addf(why, "log_level = %s: must be debug, info, warn or error", c->log_level);
-        return -ERR_CONFIG;
-    }
+    if (!conf_split_address(c->listen, host, sizeof(host), &port))
+        return bad(why, "listen = %s: must be ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080",
+                   c->listen);
+    if (c->admin_listen[0] && !conf_split_address(c->admin_listen, host, sizeof(host), &port))
+        return bad(why, "admin_listen = %s: must be ADDRESS:PORT, such as 127.0.0.1:9090",
+                   c->admin_listen);
+    if (!c->tls_cert[0] != !c->tls_key[0])
+        return bad(why, "%s is set without %s: TLS needs both",
+                   c->tls_cert[0] ? "tls_cert" : "tls_key",
+                   c->tls_cert[0] ? "tls_key" : "tls_cert");
+    if (log_level_parse(c->log_level) < 0)
+        return bad(why, "log_level = %s: must be debug, info, warn or error", c->log_level);
     if (strcmp(c->log_format, "auto") != 0 && strcmp(c->log_format, "text") != 0 &&
-        strcmp(c->log_format, "json") != 0) {
-        buf_addf(why, "log_format = %s: must be auto, text or json", c->log_format);
-        return -ERR_CONFIG;
-    }
+        strcmp(c->log_format, "json") != 0)
+        return bad(why, "log_format = %s: must be auto, text or json", c->log_format);
     enum sandbox_level level;
-    if (!limits_level(c->sandbox, &level)) {
-        buf_addf(why, "sandbox = %s: must be none, basic, strict or best", c->sandbox);
-        return -ERR_CONFIG;
-    }
-    if (!c->data_dir[0]) {
-        buf_adds(why, "data_dir is empty");
-        return -ERR_CONFIG;
-    }
-    if (c->max_waiting >= c->max_connections) {
-        buf_addf(why, "max_waiting = %lld: must be less than max_connections = %lld",
-                 (long long)c->max_waiting, (long long)c->max_connections);
-        return -ERR_CONFIG;
-    }
+    if (!limits_level(c->sandbox, &level))
+        return bad(why, "sandbox = %s: must be none, basic, strict or best", c->sandbox);
+    if (!c->data_dir[0])
+        return bad(why, "data_dir is empty");
+    if (c->max_waiting >= c->max_connections)
+        return bad(why, "max_waiting = %lld: must be less than max_connections = %lld",
+                   (long long)c->max_waiting, (long long)c->max_connections);
     return 0;
 }
 

@@ -32,6 +32,10 @@ struct conf {
     char *file;             /* the configuration file that was read, or NULL */
 };
 
+/* The words of the command line: 0; -ERR_CONFIG with *why: one is no flag, or a flag that is not known or has no
+ * value. Whether a value is allowed is for conf_load(), which says of these words the same. */
+int conf_check_flags(int argc, char **argv, struct buf *why);
+
 /* Reads everything; argv[0] is the sub-command. 0; -ERR_CONFIG with *why = one line that names the file
  * and line, the setting, the range and the value; -ERR_NOMEM. */
 int conf_load(struct conf *c, int argc, char **argv, struct buf *why);

@@ -37,7 +37,7 @@ static int add(struct taskdefs *d, const char *name, struct buf *why)
     if (d->pools == POOLS_MAX)
         return bad(why, "more than %d pools", POOLS_MAX);
     if (!job_task_name_ok(name, strlen(name)) || strlen(name) > POOL_NAME_MAX)
-        return bad(why, "'%s': a pool's name is 1 to %d of a-z 0-9 _ . -", name, POOL_NAME_MAX);
+        return bad(why, "'%s': a pool's name is 1 to %d of " NAME_TEXT, name, POOL_NAME_MAX);
     struct pooldef *p = &d->pool[d->pools];
     *p = (struct pooldef){.start = START_FORKSERVER};
     memcpy(p->name, name, strlen(name) + 1);

@@ -292,7 +292,7 @@ static int task_add(struct taskdefs *d, const char *name, struct buf *why)
     if (d->tasks == TASKS_MAX)
         return bad(why, "more than %d tasks", TASKS_MAX);
     if (!job_task_name_ok(name, strlen(name)))
-        return bad(why, "'%s': a task's name is 1 to %d of a-z 0-9 _ . -", name, JOB_TASK_MAX);
+        return bad(why, "'%s': a task's name is 1 to %d of " NAME_TEXT, name, JOB_TASK_MAX);
     task_begin(&d->task[d->tasks], name);
     task_extra[d->tasks] = (struct extra){0};
     memcpy(task_extra[d->tasks].wanted_pool, "default", sizeof("default"));

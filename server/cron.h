@@ -10,7 +10,8 @@
  * Summer time: a schedule whose hour field begins with `*` is a rhythm: times that the clock leaves out are
  * left out, those that it shows twice run twice. Any other names times of the day: each runs once, the first
  * time that the clock shows it; those that the clock leaves out run together, at the first moment after
- * the gap. The same holds for every change of a zone's offset.
+ * the gap. The same holds for every change of a zone's offset. So do Vixie's cron and its descendants, to
+ * which a minute field that begins with `*` is a rhythm, too: that would leave out a day's whole hour here.
  */
 #ifndef JOBMILL_SERVER_CRON_H
 #define JOBMILL_SERVER_CRON_H

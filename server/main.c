@@ -35,10 +35,12 @@ static int version(int argc, char **argv)
 static int load(struct conf *c, int argc, char **argv)
 {
     AUTO_BUF why = BUF_INIT;
-    if (conf_load(c, argc, argv, &why) == 0)
-        return 0;
-    fprintf(stderr, "jobmill: %s\n", why.data ? why.data : "out of memory");
-    return EXIT_CONFIG;
+    int status = conf_check_flags(argc, argv, &why) != 0 ? EXIT_USAGE
+                 : conf_load(c, argc, argv, &why) != 0   ? EXIT_CONFIG
+                                                         : 0;
+    if (status)
+        fprintf(stderr, "jobmill: %s\n", why.data ? why.data : "out of memory");
+    return status;
 }
 
 /* What it warns of does not keep the service from starting. */

@@ -269,50 +269,15 @@ static bool is_long(const char *digits, size_t n, bool negative)
     return memcmp(digits, negative ? least : greatest, 19) > 0;
 }
 
-/* After the string that begins at i. */
-static size_t skip_string(const char *text, size_t len, size_t i)
+/* A ".0" makes jansson read an integer above 64 bits as a real. */
+static bool mark_long_integer(const char *number, size_t len, bool is_int, struct buf *out)
 {
-    for (i++; i < len && text[i] != '"'; i++)
-        i += text[i] == '\\';
-    return i + 1;
-}
-
-/* After the number that begins at i; *is_int: it has neither fraction nor exponent. */
-static size_t skip_number(const char *text, size_t len, size_t i, bool *is_int)
-{
-    *is_int = true;
-    for (; i < len && text[i] && strchr("0123456789+-.eE", text[i]); i++)
-        *is_int = *is_int && !strchr(".eE", text[i]);
-    return i;
-}
-
-/* The text in which integers above 64 bits have a ".0", which makes jansson read them as reals.
- * Returns false when there are none. */
-static bool mark_long_integers(const char *text, size_t len, struct buf *out)
-{
-    size_t copied = 0;
-    bool is_int;
-    for (size_t i = 0; i < len;) {
-        if (text[i] == '"') {
-            i = skip_string(text, len, i);
-            continue;
-        }
-        bool negative = text[i] == '-';
-        if (!negative && (text[i] < '0' || text[i] > '9')) {
-            i++;
-            continue;
-        }
-        size_t from = i + negative;
-        i = skip_number(text, len, i, &is_int);
-        if (is_int && is_long(text + from, i - from, negative)) {
-            buf_add(out, text + copied, i - copied);
-            buf_adds(out, ".0");
-            copied = i;
-        }
-    }
-    if (copied > 0)
-        buf_add(out, text + copied, len - copied);
-    return copied > 0;
+    bool negative = *number == '-';
+    if (!is_int || !is_long(number + negative, len - negative, negative))
+        return false;
+    buf_add(out, number, len);
+    buf_adds(out, ".0");
+    return true;
 }
 
 int schema_load(const char *text, size_t len, json_t **out, struct buf *why)
@@ -320,7 +285,7 @@ int schema_load(const char *text, size_t len, json_t **out, struct buf *why)
     AUTO_BUF marked = BUF_INIT;
     json_error_t e;
     *out = NULL;
-    if (mark_long_integers(text, len, &marked)) {
+    if (tree_numbers(text, len, mark_long_integer, &marked)) {
         text = marked.data;
         len = marked.len;
     }

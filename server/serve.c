@@ -50,7 +50,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_OK = 0, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
+enum { EXIT_OK = 0, EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
 
 #define LOAD_WAIT_MS       10000
 #define FORKSERVER_WAIT_MS 5000
@@ -445,6 +445,8 @@ int serve_main(int argc, char **argv)
     AUTO_BUF doubts = BUF_INIT;
     s = (struct service){.board_fd = -1, .log_read_fd = -1, .log_write_fd = -1, .control_fd = -1};
     umask(077);
+    if (conf_check_flags(argc, argv, &why) != 0)
+        return fail(EXIT_USAGE, why.data ? why.data : "out of memory");
     if (conf_load(&s.conf, argc, argv, &why) != 0 || reload_check_address(&s.conf, &why) != 0 ||
         reload_begin(&s.conf, argc, argv) != 0 || conf_settle(&s.conf, &why) != 0)
         return fail(EXIT_CONFIG, why.data ? why.data : "out of memory");

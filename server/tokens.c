@@ -170,7 +170,7 @@ int tokens_set(struct tokens **all, const char *token, const char *name, const c
                struct buf *why)
 {
     if (!job_task_name_ok(token, strlen(token))) {
-        buf_addf(why, "'%s': a token's name is 1 to %d of a-z 0-9 _ . -", token, TOKEN_NAME_MAX);
+        buf_addf(why, "'%s': a token's name is 1 to %d of " NAME_TEXT, token, TOKEN_NAME_MAX);
         return -ERR_CONFIG;
     }
     struct token *t = token_find(*all, token);
@@ -240,7 +240,7 @@ int token_main(int argc, char **argv)
     char text[3 + 64 + 1] = "jm_";
     const char *name = argc > 1 ? argv[1] : "NAME";
     if (argc > 2 || (argc == 2 && !job_task_name_ok(name, strlen(name)))) {
-        fputs("usage: jobmill token [NAME]\n", stderr);
+        fputs("usage: jobmill token [NAME]\na name is 1 to 64 of " NAME_TEXT "\n", stderr);
         return 64;
     }
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {

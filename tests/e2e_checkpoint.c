@@ -150,50 +150,42 @@ START_TEST(one_that_is_too_large_is_told)
 }
 END_TEST
 
-/* Takes the only job there is to take; the answer, with the lease's id in `lease`. */
-static struct answer *take(struct server *s, char lease[40])
-{
-    struct answer *a = post(s, "/v1/leases", "{\"tasks\":[\"far\"],\"wait\":60}", 200);
-    snprintf(lease, 40, "%s", jstr(a->json, "leases.0.id"));
-    ck_assert_uint_eq(strlen(lease), 36);
-    return a;
-}
-
-static void call(struct server *s, const char *lease, const char *word, const char *body, int want)
-{
-    char path[100];
-    snprintf(path, sizeof(path), "/v1/leases/%s/%s", lease, word);
-    struct answer *a = post(s, path, body, want);
-    if (want == 400)
-        ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), "/checkpoint");
-    answer_free(a);
-}
-
 START_TEST(remote_workers_leave_it_with_a_heartbeat)
 {
-    struct server *s = with_tasks();
+    static const char ask[] = "{\"tasks\":[\"far\"],\"wait\":60}";
     static char large[70100] = "{\"checkpoint\":\"";
-    char lease[40];
+    char path[100];
+    struct server *s = with_tasks();
     submit(s, "{\"task\":\"far\"}");
-    struct answer *a = take(s, lease);
+    struct answer *a = ask_for_lease(s, ask);
+    char *lease = strdup(jstr(a->json, "leases.0.id"));
     ck_assert_ptr_null(jget(a->json, "leases.0.checkpoint"));
     answer_free(a);
-    call(s, lease, "heartbeat", "{\"checkpoint\":{\"at\":6}}", 200);
-    call(s, lease, "heartbeat", "{\"checkpoint\":{\"at\":7},\"progress\":{\"fraction\":0.5}}", 200);
-    call(s, lease, "heartbeat", "", 200); /* says nothing of it */
+    ck_assert_int_eq(end_lease(s, lease, "heartbeat", "{\"checkpoint\":{\"at\":6}}"), 200);
+    ck_assert_int_eq(end_lease(s, lease, "heartbeat",
+                               "{\"checkpoint\":{\"at\":7},\"progress\":{\"fraction\":0.5}}"),
+                     200);
+    ck_assert_int_eq(end_lease(s, lease, "heartbeat", ""), 200); /* says nothing of it */
     memset(large + strlen(large), 'x', 70000);
     strcat(large, "\"}");
-    call(s, lease, "heartbeat", large, 400);
+    snprintf(path, sizeof(path), "/v1/leases/%s/heartbeat", lease);
+    a = post(s, path, large, 400);
+    ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), "/checkpoint");
+    answer_free(a);
     server_kill9(s);
     server_restart(s);
     ck_assert_int_eq(kept_at(s), 7);
-    call(s, lease, "fail", "{\"error\":{\"message\":\"the machine goes away\"}}", 200);
-    a = take(s, lease);
+    ck_assert_int_eq(
+        end_lease(s, lease, "fail", "{\"error\":{\"message\":\"the machine goes away\"}}"), 200);
+    free(lease);
+    a = ask_for_lease(s, ask);
+    lease = strdup(jstr(a->json, "leases.0.id"));
     ck_assert_int_eq(jint(a->json, "leases.0.job.attempt"), 2);
     ck_assert_int_eq(jint(a->json, "leases.0.checkpoint.at"), 7);
     answer_free(a);
-    call(s, lease, "complete", "{\"result\":1}", 200);
+    ck_assert_int_eq(end_lease(s, lease, "complete", "{\"result\":1}"), 200);
     ck_assert_int_eq(kept_at(s), 0);
+    free(lease);
     server_free(s);
 }
 END_TEST

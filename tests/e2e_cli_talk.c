@@ -260,6 +260,26 @@ START_TEST(a_refusal_is_told_as_that)
 }
 END_TEST
 
+START_TEST(only_what_runs_is_being_cancelled)
+{
+#define ASKED(state)                                                                               \
+    JSON("200 OK", "{\"id\":\"" ID "\",\"state\":\"" state                                         \
+                   "\",\"cancel_requested\":true,\"attempt\":1,\"max_attempts\":3}")
+    static const char *const running[] = {ASKED("running"), NULL};
+    static const char *const ended[] = {ASKED("cancelled"), NULL};
+    struct canned c;
+    struct ran r = TALK(&c, 0, NULL, running, "get", ID);
+    ck_assert_ptr_nonnull(strstr(r.out, "running, attempt 1 of 3, is being cancelled\n"));
+    ran_free(&r);
+    canned_end(&c);
+    r = TALK(&c, 0, NULL, ended, "get", ID);
+    ck_assert_ptr_nonnull(strstr(r.out, "cancelled, attempt 1 of 3\n"));
+    ran_free(&r);
+    canned_end(&c);
+#undef ASKED
+}
+END_TEST
+
 START_TEST(silence_ends_when_it_was_said_to)
 {
     static const char *const none[] = {NULL}; /* connections are made and never answered */
@@ -459,6 +479,7 @@ int main(void)
         pages_of_other_places_are_not_followed,
         what_is_no_jobmill_is_told,
         a_refusal_is_told_as_that,
+        only_what_runs_is_being_cancelled,
         silence_ends_when_it_was_said_to,
         a_name_that_is_not_found_in_time,
         a_stream_that_is_cut_is_followed_in_peace,

@@ -35,6 +35,13 @@ START_TEST(commands_do_what_the_file_says)
     ck_assert_str_eq(jstr(a->json, "result"),
                      "[one; $(two) 'three'][x7y]"); /* whole words, no shell */
     answer_free(a);
+    a = run_job(s, "{\"task\":\"args\",\"input\":{\"a\":null,\"b\":1.50}}");
+    ck_assert_str_eq(jstr(a->json, "result"), "[][x1.50y]");
+    answer_free(a);
+    a = post(s, "/v1/jobs", "{\"task\":\"args\",\"input\":{\"a\":[],\"b\":1}}", 422);
+    ck_assert_str_eq(jstr(a->json, "detail"),
+                     "the field `a` of the input must be a string, number, boolean or null");
+    answer_free(a);
     a = post(s, "/v1/jobs", "{\"task\":\"args\",\"input\":{\"a\":\"x\"}}", 422);
     ck_assert_str_eq(jstr(a->json, "errors.0.pointer"), "/input/b");
     ck_assert_ptr_nonnull(strstr(jstr(a->json, "detail"), "`b`"));
@@ -155,12 +162,13 @@ START_TEST(what_can_hardly_be_meant_is_told)
     static const char text[] = "[task lost]\ncommand = /nonexist/program {input.x}\n"
                                "[task gone]\nmodule = /nonexist/task.so\n"
                                "[task warm]\ncommand = no-such-program\npersistent = yes\n"
-                               "[task there]\ncommand = /bin/true\n"
+                               "[task there]\ncommand = /bin/true {inputx} a{inputx} {other}\n"
                                "[task far]\nkind = remote\n" A_TOKEN "tasks = there, nope\n";
     static const char *const said[] = {
         "jobmill: warning: [task lost]: /nonexist/program: No such file",
         "jobmill: warning: [task gone]: /nonexist/task.so: cannot open",
         "jobmill: warning: [task warm]: no-such-program: No such file",
+        "jobmill: warning: [task there]: command: the word `{inputx}` stays as it is",
         "jobmill: warning: [token t]: tasks: there is no [task nope]\n",
         "jobmill: warning: environment: JOBMILL_WORKRS: no setting has this name",
     };
@@ -291,6 +299,39 @@ START_TEST(the_examples_work)
 }
 END_TEST
 
+START_TEST(a_wrong_command_line_is_no_wrong_configuration)
+{
+    static const struct {
+        const char *const args[5];
+        int status;
+        const char *words;
+    } rows[] = {
+        {{"serve", "--no-such-flag"}, 64, "--no-such-flag: no such flag"},
+        {{"serve", "--max_wait=3s"}, 64, "--max_wait: no such flag"},
+        {{"serve", "foo"}, 64, "foo: not a flag"},
+        {{"serve", "--listen"}, 64, "--listen: needs a value"},
+        {{"serve", "--config"}, 64, "--config: needs a value"},
+        {{"serve", "--config", "/nonexistent/conf", "--foo"}, 64, "--foo: no such flag"},
+        {{"check-config", "--foo"}, 64, "--foo: no such flag"},
+        {{"check-config", "--insecure", "foo"}, 64, "foo: not a flag"},
+        {{"migrate", "foo"}, 64, "foo: not a flag"},
+        {{"backup", "/nonexistent/file", "--foo"}, 64, "--foo: no such flag"},
+        {{"recover", "/nonexistent/file", "foo"}, 64, "foo: not a flag"},
+        {{"token", "a", "b"}, 64, "usage: jobmill token"},
+        {{"serve", "--workers", "many"}, 78, "--workers"},
+        {{"check-config", "--workers=many"}, 78, "--workers"},
+        {{"check-config", "--insecure=many"}, 78, "--insecure"},
+        {{"migrate", "--config", "/nonexistent/conf"}, 78, "/nonexistent/conf"},
+    };
+    char out[65536];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int status = run_binary(rows[i].args, out, sizeof(out));
+        ck_assert_msg(status == rows[i].status && strstr(out, rows[i].words), "%zu: %d, %s", i,
+                      status, out);
+    }
+}
+END_TEST
+
 START_TEST(only_loopback_without_being_told)
 {
     char err[65536];
@@ -298,8 +339,6 @@ START_TEST(only_loopback_without_being_told)
                                 "--data-dir", "/nonexistent/never", NULL};
     ck_assert_int_eq(run_binary(args, err, sizeof(err)), 78);
     ck_assert_ptr_nonnull(strstr(err, "--insecure"));
-    const char *const nosuch[] = {"serve", "--no-such-flag", NULL};
-    ck_assert_int_eq(run_binary(nosuch, err, sizeof(err)), 78);
     const char *const help[] = {"--help", NULL};
     ck_assert_int_eq(run_binary(help, err, sizeof(err)), 0);
     const char *const none[] = {"frobnicate", NULL};
@@ -333,6 +372,7 @@ int main(void)
         every_setting_is_in_the_help,
         the_document_is_what_the_table_says,
         the_examples_work,
+        a_wrong_command_line_is_no_wrong_configuration,
         only_loopback_without_being_told,
         a_store_is_migrated_by_hand_too,
     };

@@ -351,18 +351,6 @@ START_TEST(parameters)
 }
 END_TEST
 
-/* A lease of one job, its id. */
-static void lease_the_only_one(struct server *s, char id[40])
-{
-    answer_free(post(s, "/v1/jobs", "{\"task\":\"far\"}", 202));
-    struct answer *a = post(
-        s, "/v1/leases",
-        "{\"tasks\":[\"far\",\"other\",\"far\"],\"max\":100,\"wait\":10,\"worker\":\"w\"}", 200);
-    ck_assert_uint_eq(json_array_size(jget(a->json, "leases")), 1);
-    snprintf(id, 40, "%s", jstr(a->json, "leases.0.id"));
-    answer_free(a);
-}
-
 START_TEST(words_of_remote_workers)
 {
     static const struct {
@@ -391,37 +379,36 @@ START_TEST(words_of_remote_workers)
     const char *const text[] = {"Content-Type: text", NULL};
     const char *const plain[] = {"Content-Type: text/plain", NULL};
     struct server *s = server_new(conf, NULL);
-    char id[40], path[96];
-    lease_the_only_one(s, id);
+    char path[96], *job;
+    submit(s, "{\"task\":\"far\"}");
+    char *lease = take_lease(
+        s, "{\"tasks\":[\"far\",\"other\",\"far\"],\"max\":100,\"wait\":10,\"worker\":\"w\"}",
+        &job);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        snprintf(path, sizeof(path), "/v1/leases/%s/%s", id, rows[i].word);
+        snprintf(path, sizeof(path), "/v1/leases/%s/%s", lease, rows[i].word);
         refused(s, "POST", path, rows[i].body, NULL, rows[i].name);
     }
-    snprintf(path, sizeof(path), "/v1/leases/%s/complete", id);
-    refused(s, "POST", path, "word", text, "Content-Type");
-    snprintf(path, sizeof(path), "/v1/leases/%s/heartbeat", id);
-    struct answer *a = post(
-        s, path,
-        "{\"progress\":{\"fraction\":0.5,\"message\":\"half\"},\"duration\":60,\"checkpoint\":[1]}",
-        200);
-    answer_free(a);
-    a = get(s, "/v1/jobs?state=running", 200);
-    char job[64];
-    snprintf(job, sizeof(job), "/v1/jobs/%s", jstr(a->json, "jobs.0.id"));
-    answer_free(a);
-    a = get(s, job, 200);
+    ck_assert_int_eq(end_lease(s, lease, "heartbeat",
+                               "{\"progress\":{\"fraction\":0.5,\"message\":\"half\"},"
+                               "\"duration\":60,\"checkpoint\":[1]}"),
+                     200);
+    snprintf(path, sizeof(path), "/v1/jobs/%s", job);
+    struct answer *a = get(s, path, 200);
     ck_assert_str_eq(jstr(a->json, "progress.message"), "half");
     answer_free(a);
-    snprintf(path, sizeof(path), "/v1/leases/%s/complete", id);
+    snprintf(path, sizeof(path), "/v1/leases/%s/complete", lease);
+    refused(s, "POST", path, "word", text, "Content-Type");
     a = http(s, "POST", path, "just words", plain);
     ck_assert_int_eq(a->status, 200);
     answer_free(a);
-    strcat(job, "/result");
-    a = get(s, job, 200);
+    snprintf(path, sizeof(path), "/v1/jobs/%s/result", job);
+    a = get(s, path, 200);
     ck_assert_str_eq(a->body, "just words");
     answer_free(a);
-    answer_free(post(s, path, "{\"result\":1}", 409)); /* it was used */
-    answer_free(post(s, "/v1/leases/none/complete", "{\"result\":1}", 409));
+    ck_assert_int_eq(end_lease(s, lease, "complete", "{\"result\":1}"), 409); /* it was used */
+    ck_assert_int_eq(end_lease(s, "none", "complete", "{\"result\":1}"), 409);
+    free(lease);
+    free(job);
     server_free(s);
 }
 END_TEST
@@ -525,6 +512,15 @@ START_TEST(sentences)
          "{\"jobs\":[…]}"},
         {"POST", "/v1/jobs/batch", "[{\"task\":\"noop\"}]",
          "the body must be an object with `jobs`"},
+        {"POST", "/v1/jobs", "7", "the body must be an object"},
+        {"POST", "/v1/leases", " []", "the body must be an object, not an array"},
+        {"POST", "/v1/schedules", "[]", "the body must be an object, not an array"},
+        {"POST", "/v1/leases/0193588a-0000-7000-8000-000000000000/heartbeat", "[]",
+         "the body must be an object, not an array"},
+        {"POST", "/v1/leases/0193588a-0000-7000-8000-000000000000/complete", "[]",
+         "the body must be an object, not an array"},
+        {"POST", "/v1/leases/0193588a-0000-7000-8000-000000000000/fail", "[]",
+         "the body must be an object, not an array"},
         {"POST", "/v1/jobs/batch", "{\"jobs\":[7]}",
          "the field `jobs/0` must be an object, not `7`"},
         {"POST", "/v1/tasks/echo/pause", "{\"wait\":1}",
@@ -562,6 +558,9 @@ START_TEST(sentences)
          "`\"1\"`"},
         {"POST", "/v1/leases", "{\"tasks\":[\"far\"],\"x\":1}",
          "the field `x` is not known; known are: tasks, wait, duration, max, worker, ended"},
+        {"POST", "/v1/schedules", "{\"name\":\"-a\"}",
+         "the field `name` must be 1 to 64 of a-z 0-9 _ . -, the first a letter or digit, not "
+         "`-a`"},
         {"POST", "/v1/schedules", "{\"x\":1}",
          "the field `x` is not known; known are: name, cron, time_zone, overlap, missed, paused, "
          "job"},

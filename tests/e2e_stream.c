@@ -559,6 +559,20 @@ START_TEST(a_line_has_a_length)
 }
 END_TEST
 
+START_TEST(lines_that_are_all_there_tell_how_the_group_is)
+{
+    struct server *s = server_new(NULL, NULL);
+    for (int i = 0; i < 3; i++) {
+        struct answer *a = send_lines(s, "", "{\"task\":\"noop\",\"delay\":900}\n");
+        ck_assert_msg(a->status == (i == 2 ? 200 : 202), "%d: %s", a->status, a->body);
+        answer_free(a);
+        if (i == 1)
+            answer_free(post(s, "/v1/jobs/cancel?task=noop", NULL, 200));
+    }
+    server_free(s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -576,6 +590,7 @@ int main(void)
         names_of_earlier_parts_hold,
         what_it_holds_is_counted,
         a_line_has_a_length,
+        lines_that_are_all_there_tell_how_the_group_is,
     };
     return run_suite("stream", tests, sizeof(tests) / sizeof(tests[0]));
 }

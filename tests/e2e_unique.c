@@ -48,14 +48,22 @@ START_TEST(the_same_input_is_the_same_value)
          LATE "{\"a\":[1,{\"b\":0}],\"c\":200},\"unique\":{}}"},
         {LATE "70.0,\"unique\":{}}", LATE "70,\"unique\":{}}"},
         {LATE "1.50,\"unique\":{}}", LATE "15e-1,\"unique\":{}}"},
+        {LATE "{\"a\":1,\"b\":12345678901234567890},\"unique\":{}}",
+         LATE "{\"b\":12345678901234567890,\"a\":1},\"unique\":{}}"},
+        {LATE "1e22,\"unique\":{}}", LATE "10000000000000000000000,\"unique\":{}}"},
         {"{\"task\":\"echo\",\"delay\":900,\"unique\":{}}", LATE "null,\"unique\":{}}"},
     };
     static const char *const others[][2] = {
         {LATE "[1,2],\"unique\":{}}", LATE "[2,1],\"unique\":{}}"},
         {LATE "9007199254740993,\"unique\":{}}", LATE "9007199254740992,\"unique\":{}}"},
+        {LATE "18446744073709551616,\"unique\":{}}", LATE "18446744073709551617,\"unique\":{}}"},
+        {LATE "0.1,\"unique\":{}}", LATE "0.10000000000000001,\"unique\":{}}"},
         {LATE "1,\"unique\":{}}", LATE "\"1\",\"unique\":{}}"},
         {LATE "5,\"unique\":{}}", "{\"task\":\"noop\",\"delay\":900,\"input\":5,\"unique\":{}}"},
         {LATE "6,\"unique\":{}}", LATE "6}"},
+        {LATE "8}", LATE "8,\"unique\":{}}"},
+        {LATE "10,\"unique\":{\"by\":\"task\"}}", LATE "10,\"unique\":{}}"},
+        {LATE "11,\"unique\":{\"key\":\"11\"}}", LATE "11,\"unique\":{}}"},
         {LATE "\"k\",\"unique\":{}}", LATE "7,\"unique\":{\"key\":\"k\"}}"},
     };
     struct server *s = server_new(NULL, NULL);
@@ -216,6 +224,27 @@ START_TEST(what_has_ended_is_told_whole)
 }
 END_TEST
 
+/* Not the submission that looks for it. */
+START_TEST(how_long_it_counts_its_own_submission_says)
+{
+    static const char *const rows[2][2] = {
+        {"{\"task\":\"echo\",\"unique\":{\"key\":\"a\",\"period\":3600}}",
+         "{\"task\":\"echo\",\"unique\":{\"key\":\"a\"}}"},
+        {"{\"task\":\"echo\",\"unique\":{\"key\":\"b\"}}",
+         "{\"task\":\"echo\",\"unique\":{\"key\":\"b\",\"period\":3600}}"},
+    };
+    struct server *s = server_new(NULL, NULL);
+    for (int i = 0; i < 2; i++) {
+        struct answer *first = post(s, "/v1/jobs?wait=60", rows[i][0], 200);
+        struct answer *second = post(s, "/v1/jobs?wait=60", rows[i][1], 200);
+        ck_assert_int_eq(strcmp(jstr(first->json, "id"), jstr(second->json, "id")) == 0, i == 0);
+        answer_free(first);
+        answer_free(second);
+    }
+    server_free(s);
+}
+END_TEST
+
 /* The answer of a batch tells each job that was asked for, and counts the group's own. */
 START_TEST(a_batch_counts_its_own)
 {
@@ -333,6 +362,7 @@ int main(void)
         a_refused_request_is_refused_again,
         many_who_ask_at_once_get_one,
         what_has_ended_is_told_whole,
+        how_long_it_counts_its_own_submission_says,
         a_batch_counts_its_own,
         what_was_there_is_depended_on_by_its_id,
         a_key_remembers_that_it_was_there,

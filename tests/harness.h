@@ -132,8 +132,9 @@ json_int_t jobs_kept(struct server *s);
 /* The pids that GET /v1/workers lists as idle or busy. */
 size_t worker_pids(struct server *s, pid_t *out, size_t max);
 
-/* A lease of the first job that there is for this body, and that job's id, if `job` is not NULL;
- * heap. */
+/* Asks for leases; the answer, which has at least one. */
+struct answer *ask_for_lease(struct server *s, const char *body);
+/* The id of the first lease of that answer, and of its job, if `job` is not NULL; heap. */
 char *take_lease(struct server *s, const char *body, char **job);
 /* "heartbeat", "complete" or "fail": the answer's status. */
 int end_lease(struct server *s, const char *id, const char *word, const char *body);

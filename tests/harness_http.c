@@ -121,6 +121,9 @@ static struct answer *perform(struct server *s, const char *method, const char *
     a->body = sink_text(&out);
     a->head = sink_text(&head);
     a->json = json_loadb(a->body, a->len, JSON_DECODE_ANY, NULL);
+    if (!a->json) /* an integer of more than 64 bits: none of the service's own are read from such
+                     an answer */
+        a->json = json_loadb(a->body, a->len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
     return a;
 }
 
@@ -196,6 +199,7 @@ const char *submit(struct server *s, const char *body)
     static _Thread_local char id[64];
     struct answer *a = post(s, "/v1/jobs", body, 202);
     snprintf(id, sizeof(id), "%s", jstr(a->json, "id"));
+    ck_assert_msg(id[0], "no id in %s", a->body);
     answer_free(a);
     return id;
 }

@@ -7,10 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-char *take_lease(struct server *s, const char *body, char **job)
+struct answer *ask_for_lease(struct server *s, const char *body)
 {
     struct answer *a = http(s, "POST", "/v1/leases", body, NULL);
     ck_assert_msg(a->status == 200 && jget(a->json, "leases.0.id"), "%d: %s", a->status, a->body);
+    return a;
+}
+
+char *take_lease(struct server *s, const char *body, char **job)
+{
+    struct answer *a = ask_for_lease(s, body);
     char *id = strdup(jstr(a->json, "leases.0.id"));
     if (job)
         *job = strdup(jstr(a->json, "leases.0.job.id"));

@@ -26,7 +26,7 @@ static bool add_field(struct task_run *r, struct buf *out, const char *name)
     }
     if (!jsonscan_text(out, value, len)) {
         task_fail(r, true, JOB_ERROR_BAD_INPUT,
-                  "the field `%s` of the input must be a string, number or boolean", name);
+                  "the field `%s` of the input must be a string, number, boolean or null", name);
         return false;
     }
     return true;

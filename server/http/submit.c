@@ -8,14 +8,13 @@
 #include "../../common/clock.h"
 #include "../../common/err.h"
 #include "../../common/jsonscan.h"
+#include "../canonical.h"
 #include "../conf.h"
 #include "../reader.h"
 #include "input_check.h"
 #include "json.h"
 #include "request.h"
 
-#include <jansson.h>
-#include <math.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,63 +57,19 @@ static int64_t now_ms(void)
     return now_us - now_us % US_PER_MS;
 }
 
-/* 1.0 and 1e0 are 1, as a schema takes them; `json` is replaced in its parent by what this returns,
- * or NULL: it stays. */
-static json_t *plain_number(const json_t *json)
-{
-    double v = json_real_value(json);
-    return json_is_real(json) && fabs(v) < 9e18 && v == trunc(v) ? json_integer((json_int_t)v)
-                                                                 : NULL;
-}
-
-/* No deeper than a body may be. */
-static void plain_numbers(json_t *json)
-{
-    const char *name;
-    json_t *at, *number;
-    size_t i;
-    json_array_foreach(json, i, at)
-    {
-        if ((number = plain_number(at)) != NULL)
-            (void)json_array_set_new(json, i, number);
-        else
-            plain_numbers(at);
-    }
-    json_object_foreach(json, name, at)
-    {
-        if ((number = plain_number(at)) != NULL)
-            (void)json_object_iter_set_new(json, json_object_key_to_iter(name), number);
-        else
-            plain_numbers(at);
-    }
-}
-
-/* The same value in another form (order of members, blanks, escapes, 1.0 for 1) is the same input.
- */
+/* The same value in another form is the same input. */
 static int hash_input(struct terms *t, struct sha256_ctx *ctx)
 {
+    AUTO_BUF form = BUF_INIT;
     const struct buf *in = &t->new->job.input;
-    size_t cost = input_parse_cost(in->data, in->len);
+    size_t cost = input_parse_cost(in->data, in->len) + 2 * in->len; /* numbered, and the form */
     int err = submit_charge(cost, t->problem);
     if (err)
         return err;
-    json_t *root = json_loadb(in->data, in->len, JSON_DECODE_ANY, NULL);
-    json_t *number = root ? plain_number(root) : NULL;
-    if (number) {
-        json_decref(root);
-        root = number;
-    }
-    plain_numbers(root);
-    char *text = root ? json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-    bool no_memory = root && !text;
-    if (text)
-        sha256_update(ctx, strlen(text), (const uint8_t *)text);
-    else /* with a number that no tree holds it is the same only as it is */
-        sha256_update(ctx, in->len, (const uint8_t *)in->data);
-    free(text);
-    json_decref(root);
+    err = canonical_json(in->data, in->len, &form);
+    sha256_update(ctx, form.len, (const uint8_t *)form.data);
     request_discharge(cost);
-    return no_memory ? problem_set(t->problem, ERR_NOMEM, "no memory for the input") : 0;
+    return err ? problem_set(t->problem, -err, "%s", err_sentence(-err)) : 0;
 }
 
 static int make_unique(struct terms *t)
@@ -186,7 +141,7 @@ static int check_word(struct terms *t, const char *name, size_t len)
     problem_field(t->problem, ERR_INVALID_INPUT, parameter ? PLACE_PARAMETER : PLACE_POINTER,
                   parameter ? field : pointer, NULL, NULL);
     snprintf(t->problem->detail, sizeof(t->problem->detail),
-             there       ? "the field `%s` of the input must be a string, number or boolean"
+             there       ? "the field `%s` of the input must be a string, number, boolean or null"
              : parameter ? "the query parameter `%s` is missing, of which the command is made"
              : json      ? "the input lacks the field `%s`, of which the command is made"
                          : "the input lacks the field `%s`, of which the command is made: send "

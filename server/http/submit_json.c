@@ -97,9 +97,7 @@ static int not_an_object(struct problem *p, const json_t *root, const char *pref
         return problem_field(p, ERR_BAD_FIELD, PLACE_POINTER, prefix, "an object",
                              fields_show(root, false, shown));
     return problem_set(p, ERR_BAD_FIELD, "the body must be an object%s",
-                       json_is_array(root) ? ", not an array; many jobs at once go to "
-                                             "/v1/jobs/batch, as {\"jobs\":[…]}"
-                                           : "");
+                       json_is_array(root) ? ", not an array" : "");
 }
 
 /* A checked text that must be an object; prefix: as in struct terms. */
@@ -259,6 +257,15 @@ void submit_look(const char *text, size_t len, struct jsonscan_look *look)
         look->plain = false; /* cannot be: it was checked */
 }
 
+static bool is_array(const char *text, size_t len)
+{
+    while (len > 0 && jsonscan_blank(*text)) {
+        text++;
+        len--;
+    }
+    return len > 0 && *text == '[';
+}
+
 int submit_json(struct change *c, const char *body, size_t len, struct problem *p)
 {
     struct terms t;
@@ -268,6 +275,10 @@ int submit_json(struct change *c, const char *body, size_t len, struct problem *
     int err = submit_check_text(body, len, &look, p);
     if (err)
         return err;
+    if (is_array(body, len))
+        return problem_set(p, ERR_BAD_FIELD,
+                           "the body must be an object, not an array; many jobs at once go to "
+                           "/v1/jobs/batch, as {\"jobs\":[…]}");
     t.late = submit_begin_late(c, &late);
     err = submit_text(&t, body, len, &look);
     submit_fingerprint(c, "POST /v1/jobs", body, len);

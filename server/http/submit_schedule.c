@@ -36,7 +36,7 @@ static int take_text(struct problem *p, const char *pointer, json_t *value, char
 static int take_name(struct schedule *g, json_t *v, struct problem *p)
 {
     if (!json_is_string(v) || !job_task_name_ok(json_string_value(v), json_string_length(v)))
-        return bad(p, "/name", "1 to 64 of a-z 0-9 _ . -", v);
+        return bad(p, "/name", "1 to 64 of " NAME_TEXT, v);
     return take_text(p, "/name", v, g->name, sizeof(g->name));
 }
 
