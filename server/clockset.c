@@ -1,19 +1,23 @@
 /*
  * clockset.c - notices that the wall clock was set, by comparing it with one that nobody sets. What
  * counts from a moment (pauses, delays, leases, calls that wait) moves with it, so that it comes
- * neither early nor late; what was asked for at a time comes when the clock shows that time. The
- * writer's thread.
+ * neither early nor late; what was asked for at a time comes when the clock shows that time. What
+ * was set forward may be set back: until then, or for an hour, nothing is forgotten by it. The
+ * writer's thread, but for clockset_past_us.
  */
+#include "clockset.h"
 #include "writer_priv.h"
 
 #include "../common/clock.h"
 #include "../common/log.h"
 
-#define STEP_US (250 * US_PER_MS) /* less than this may be the machine's, or is slewed anyway */
-#define READ_US (10 * US_PER_MS)  /* of two clocks that are read later than this nothing is said */
+#define STEP_US  (250 * US_PER_MS) /* less than this may be the machine's, or is slewed anyway */
+#define READ_US  (10 * US_PER_MS)  /* of two clocks that are read later than this nothing is said */
+#define DOUBT_US (3600 * US_PER_S) /* so long a step forward may be a mistake */
 
 static bool known;
-static int64_t apart_us; /* the wall clock less the other one */
+static int64_t apart_us;                         /* the wall clock less the other one */
+static _Atomic int64_t ahead_us, doubt_until_us; /* what it was set forward of late; boot */
 
 static bool read_apart(int64_t *us)
 {
@@ -27,6 +31,24 @@ static bool read_apart(int64_t *us)
     return false;
 }
 
+static void doubt(int64_t step_us)
+{
+    int64_t now_us = clock_boot_us();
+    bool over = now_us >= atomic_load_explicit(&doubt_until_us, memory_order_relaxed);
+    int64_t us = (over ? 0 : atomic_load_explicit(&ahead_us, memory_order_relaxed)) + step_us;
+    atomic_store_explicit(&ahead_us, us > 0 ? us : 0, memory_order_relaxed);
+    if (step_us > 0)
+        atomic_store_explicit(&doubt_until_us, now_us + DOUBT_US, memory_order_relaxed);
+}
+
+int64_t clockset_past_us(int64_t now_us)
+{
+    int64_t us = atomic_load_explicit(&ahead_us, memory_order_relaxed);
+    if (us == 0 || clock_boot_us() >= atomic_load_explicit(&doubt_until_us, memory_order_relaxed))
+        return now_us;
+    return now_us - us;
+}
+
 void clockset_look(void)
 {
     int64_t us;
@@ -38,6 +60,7 @@ void clockset_look(void)
     if (known) {
         w.clock_step_us += step;
         w.clock_set = true;
+        doubt(step);
         log_warn("the clock was set %s by %.3f s: pauses, delays and leases go on as they were",
                  step > 0 ? "forward" : "back",
                  (double)(step > 0 ? step : -step) / (double)US_PER_S);

@@ -9,6 +9,7 @@
 
 #include "../common/clock.h"
 #include "../common/err.h"
+#include "clockset.h"
 #include "store/store.h"
 
 #include <pthread.h>
@@ -125,7 +126,7 @@ int reader_stream(const char *key, struct stream_mark *out)
 {
     struct store_reader *reader;
     int err = reader_get(&reader);
-    return err ? err : store_read_stream(reader, key, clock_wall_us(), out);
+    return err ? err : store_read_stream(reader, key, clockset_past_us(clock_wall_us()), out);
 }
 
 void group_release(struct group *g)

@@ -4,6 +4,7 @@
  * A step returns 0, also when the change was refused (change->err says why, and nothing of it is in
  * the transaction), or an error that undoes the whole transaction.
  */
+#include "clockset.h"
 #include "writer_priv.h"
 
 #include "../common/clock.h"
@@ -112,7 +113,7 @@ static struct store_key key_of(const struct change *c, int64_t created_us)
 {
     return (struct store_key){.key = c->key,
                               .fingerprint = c->fingerprint,
-                              .now_us = created_us,
+                              .now_us = clockset_past_us(created_us),
                               .expires_us = created_us + w.conf->idempotency_ttl_us};
 }
 
@@ -423,7 +424,7 @@ static struct keep_rule rule_of(uint32_t task_id, int64_t now_us)
     }
     return (struct keep_rule){.task_id = task_id,
                               .now_us = now_us,
-                              .before_us = keep_us > 0 ? now_us - keep_us : 0,
+                              .before_us = keep_us > 0 ? clockset_past_us(now_us) - keep_us : 0,
                               .most = most ? (uint64_t)most : UINT64_MAX};
 }
 
@@ -457,9 +458,10 @@ static int sweep(int64_t now_us, size_t jobs)
         swept(now_us, more);
         return err;
     }
-    err = store_sweep_keys(w.store, now_us, SWEEP_KEYS, &gone);
+    int64_t past_us = clockset_past_us(now_us);
+    err = store_sweep_keys(w.store, past_us, SWEEP_KEYS, &gone);
     if (!err && w.conf->keep_for_us > 0)
-        err = store_sweep_groups(w.store, now_us - w.conf->keep_for_us, SWEEP_GROUPS, &groups);
+        err = store_sweep_groups(w.store, past_us - w.conf->keep_for_us, SWEEP_GROUPS, &groups);
     more = gone == SWEEP_KEYS || groups == SWEEP_GROUPS;
     if (!err)
         err = store_shrink(w.store, SHRINK_PAGES);

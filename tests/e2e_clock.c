@@ -68,6 +68,13 @@ static void set_clock(struct server *s, double seconds)
     answer_free(run_job(s, "{\"task\":\"noop\"}"));
 }
 
+/* A service that starts takes the clock as it is. */
+static void believe_clock(struct server *s)
+{
+    server_kill9(s);
+    server_restart(s);
+}
+
 static char *keep(const char *id)
 {
     char *copy = strdup(id);
@@ -348,20 +355,20 @@ START_TEST(keys_and_jobs_are_kept_as_long_as_was_said)
         id[i] = keep(jstr(a->json, "id"));
         answer_free(a);
         answer_free(await_state(s, id[i], "succeeded"));
-        if (i == 0) {
-            server_kill9(s);
-            server_restart(s);
-        }
         set_clock(s, i == 1 ? DAY + 1 : 60);
+        if (i < 2)
+            believe_clock(s);
     }
     ck_assert_str_eq(id[0], id[1]);
     ck_assert_str_ne(id[1], id[2]); /* a day later */
     ck_assert_str_eq(id[2], id[3]);
     answer_free(run_job(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":0},\"tags\":[\"brief\"]}"));
     clock_step(HOUR + 1);
+    believe_clock(s);
     eventually(count(s, "brief") == 0, LONG_MS);
     state_is(s, id[0], "succeeded"); /* other tasks' are kept longer */
     clock_step(3 * DAY);
+    believe_clock(s);
     char path[100];
     snprintf(path, sizeof(path), "/v1/jobs?ids=%s,%s", id[0], id[2]);
     for (size_t left = 2; left > 0;) {
@@ -383,7 +390,32 @@ START_TEST(a_clock_that_was_years_ahead_stops_no_forgetting)
     answer_free(run_job(s, "{\"task\":\"echo\",\"tags\":[\"after\"]}"));
     ck_assert_int_eq(count(s, "after"), 1);
     clock_step(HOUR + 60);
+    believe_clock(s);
     eventually(count(s, "after") == 0, LONG_MS);
+    server_free(s);
+}
+END_TEST
+
+/* Each transaction between them looks for what is to be forgotten. */
+START_TEST(a_clock_that_was_ahead_for_a_while_forgets_nothing)
+{
+    static const char *const key[] = {"Idempotency-Key: k", NULL};
+    static const double steps[] = {2 * HOUR, 30 * DAY, -10 * DAY, -20 * DAY, -2 * HOUR};
+    struct server *s = begin("[server]\nkeep_for = 1h\nidempotency_ttl = 1h\n");
+    char *id = NULL;
+    for (size_t i = 0; i <= sizeof(steps) / sizeof(steps[0]); i++) {
+        struct answer *a = http(s, "POST", "/v1/jobs?wait=60", "{\"task\":\"noop\"}", key);
+        ck_assert_int_eq(a->status, 200);
+        if (id)
+            ck_assert_str_eq(jstr(a->json, "id"), id);
+        else
+            id = keep(jstr(a->json, "id"));
+        answer_free(a);
+        state_is(s, id, "succeeded");
+        if (i < sizeof(steps) / sizeof(steps[0]))
+            set_clock(s, steps[i]);
+    }
+    free(id);
     server_free(s);
 }
 END_TEST
@@ -500,6 +532,7 @@ int main(void)
         no_lease_runs_out_while_nobody_can_hear,
         keys_and_jobs_are_kept_as_long_as_was_said,
         a_clock_that_was_years_ahead_stops_no_forgetting,
+        a_clock_that_was_ahead_for_a_while_forgets_nothing,
         unique_for_a_period,
         the_queue_keeps_its_order,
         what_runs_ahead_has_the_same_order,
