@@ -373,7 +373,7 @@ static _Noreturn void forkserver_main(void)
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN); /* a worker asked where it is before it can tell lives on */
     set_up();
-    fs.tasks = tasks_load(fs.h.defs, fs.h.board);
+    fs.tasks = tasks_load(fs.h.defs, TASKS_OF_ALL_POOLS, fs.h.board);
     if (!fs.tasks)
         log_die(1, "out of memory");
     atomic_store_explicit(&fs.h.board->loaded, 1, memory_order_release);
@@ -457,7 +457,8 @@ int forkserver_spawned(int argc, char **argv)
                              .control_fd = -1,
                              .defs = &defs,
                              .log_level = (int)level};
-    fs.tasks = tasks_load(&defs, NULL);
+    /* its own: what loads slowly, or never, is to hold up no pool but its own */
+    fs.tasks = tasks_load(&defs, (uint32_t)v[6], NULL);
     if (!fs.tasks)
         log_die(71, "out of memory");
     b = (struct worker_birth){&fs.h,          fs.tasks,  (uint32_t)v[4], (uint32_t)v[5],
