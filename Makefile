@@ -70,6 +70,7 @@ WORKERS := \
 	workers/limits.c \
 	workers/namespace.c \
 	workers/reaper.c \
+	workers/remover.c \
 	workers/said.c \
 	workers/sandbox.c \
 	workers/task.c \
