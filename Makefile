@@ -70,6 +70,7 @@ WORKERS := \
 	workers/limits.c \
 	workers/namespace.c \
 	workers/reaper.c \
+	workers/remover.c \
 	workers/said.c \
 	workers/sandbox.c \
 	workers/task.c \
@@ -434,7 +435,7 @@ CRASH = $(BUILD)/tests/crashvfs.o $(BUILD)/tests/crashdisk.o $(BUILD)/tests/stor
 $(BUILD)/tests/check_crash $(BUILD)/tests/check_faults $(BUILD)/tests/check_migrate $(BUILD)/tests/check_oom: $(CRASH)
 $(BUILD)/tests/check_conf $(BUILD)/tests/check_conf_sections: $(BUILD)/tests/confkit.o
 $(BUILD)/tests/check_store $(BUILD)/tests/check_life $(BUILD)/tests/check_keep $(BUILD)/tests/check_lists $(BUILD)/tests/check_follow $(BUILD)/tests/check_lent $(BUILD)/tests/check_held $(BUILD)/tests/check_rows: $(BUILD)/tests/storekit.o
-$(BUILD)/tests/check_deliver $(BUILD)/tests/check_foresee: $(BUILD)/tests/deliverkit.o
+$(BUILD)/tests/check_birth $(BUILD)/tests/check_deliver $(BUILD)/tests/check_foresee: $(BUILD)/tests/deliverkit.o
 .SECONDARY: $(CRASH) $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: $(BUILD)/tests/wrapalloc.o
 $(BUILD)/tests/check_faults $(BUILD)/tests/check_oom: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup

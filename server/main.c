@@ -48,7 +48,7 @@ static void warn(const struct conf *c)
 {
     AUTO_BUF doubts = BUF_INIT;
     static const struct task *tasks; /* until the end of the process: modules are not unloaded */
-    tasks = tasks_load(&c->defs, NULL);
+    tasks = tasks_load(&c->defs, TASKS_OF_ALL_POOLS, NULL);
     for (uint32_t i = 0; tasks && i < c->defs.tasks; i++) {
         if (tasks[i].broken)
             buf_addf(&doubts, "[task %s]: %s\n", tasks[i].def->name, tasks[i].why);

@@ -57,7 +57,7 @@ struct pool *pools_new(const struct taskdefs *defs, struct board *board)
             s->pool = p;
             s->board = &board->slot[s->index];
             s->sock = -1;
-            s->kill_at_us = s->spawn_at_us = INT64_MAX;
+            s->kill_at_us = s->ready_by_us = s->spawn_at_us = INT64_MAX;
             atomic_store_explicit(&s->board->pool, i, memory_order_relaxed);
         }
     }

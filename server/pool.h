@@ -61,6 +61,7 @@ struct slot {
     int64_t cpu_seen_us;    /* mono: and when it was */
     enum stop_reason stop;  /* of the first held job; STOP_DRAIN: of all */
     int64_t kill_at_us;     /* mono: the end of its grace; INT64_MAX: none */
+    int64_t ready_by_us;    /* mono: while it is SLOT_STARTING, when it must be born, then ready; INT64_MAX: no limit */
     int64_t spawn_at_us;    /* mono: when to ask for a worker; INT64_MAX: not now */
 };
 

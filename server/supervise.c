@@ -37,6 +37,13 @@ struct slot *supervise_slot(struct dispatcher *d, uint32_t index)
     return NULL;
 }
 
+/* A time limit from now on: for the fork server's answer, then for the worker's READY. */
+static void limit_birth(const struct dispatcher *d, struct slot *s)
+{
+    int64_t limit_us = d->conf->birth_timeout_us;
+    s->ready_by_us = limit_us ? clock_mono_us() + limit_us : INT64_MAX;
+}
+
 static void ask_for_worker(struct dispatcher *d, struct slot *s)
 {
     s->generation++;
@@ -48,6 +55,7 @@ static void ask_for_worker(struct dispatcher *d, struct slot *s)
     int err = msg_send(d->control_fd, &m);
     if (err == 0) {
         s->spawn_at_us = INT64_MAX;
+        limit_birth(d, s);
         slot_set_state(s, SLOT_STARTING);
     } else if (err == -ERR_TIMEOUT) {
         s->spawn_at_us = clock_mono_us() + BUSY_RETRY_US;
@@ -126,6 +134,7 @@ void supervise_ready(struct dispatcher *d, struct slot *s, int ring_fd)
         return;
     }
     s->ready = true;
+    s->ready_by_us = s->kill_at_us = INT64_MAX;
     s->ready_us = clock_mono_us();
     s->done = 0;
     p->failures = 0;
@@ -146,6 +155,7 @@ static void born(struct dispatcher *d, struct msg *m)
     s->sock = m->fd;
     m->fd = -1;
     s->pid = (int)m->u.BORN.pid;
+    limit_birth(d, s);
     atomic_store_explicit(&s->board->pid, s->pid, memory_order_relaxed);
     atomic_store_explicit(&s->board->born_us, clock_wall_us(), memory_order_release);
     struct epoll_event ev = {.events = EPOLLIN, .data.u64 = s->index};
@@ -188,8 +198,8 @@ static void died(struct dispatcher *d, const struct msg_DEATH *m)
         atomic_fetch_add_explicit(&s->pool->board->deaths, 1, memory_order_relaxed);
         s->pool->deaths += !at_birth;
     }
-    metrics_worker_end((uint32_t)(s->pool - d->pools), asked      ? WORKER_END_ASKED
-                                                       : at_birth ? WORKER_END_BIRTH
+    metrics_worker_end((uint32_t)(s->pool - d->pools), at_birth ? WORKER_END_BIRTH
+                                                       : asked  ? WORKER_END_ASKED
                                                        : WIFSIGNALED((int)m->status)
                                                            ? WORKER_END_SIGNAL
                                                            : WORKER_END_EXIT);
@@ -238,6 +248,39 @@ static void stopped_timer(struct dispatcher *d, struct slot *s, int64_t now_us, 
     log_warn("worker %d of pool %s was stopped for %.3f s: killed", s->pid, s->pool->def->name,
              (double)limit_us / (double)US_PER_S);
     supervise_kill(d, s);
+}
+
+/* The fork server does not answer: what it was asked for comes when it goes on, and is no failure
+ * of the pool. */
+static void warn_of_unborn(struct dispatcher *d, struct pool *p)
+{
+    unsigned n = 0;
+    for (uint32_t k = 0; k < p->size; k++) {
+        struct slot *s = &p->slots[k];
+        if (s->state != SLOT_STARTING || s->pid)
+            continue;
+        limit_birth(d, s); /* said once for all of them in this time */
+        n++;
+    }
+    log_warn("pool %s: the fork server has not answered for %g s: %u workers are waited for",
+             p->def->name, (double)d->conf->birth_timeout_us / (double)US_PER_S, n);
+}
+
+/* One that hangs at its birth, as in a module's constructor, would be waited for without end. */
+static void birth_timer(struct dispatcher *d, struct slot *s, int64_t now_us, int64_t *next_us)
+{
+    if (s->state != SLOT_STARTING)
+        return;
+    if (s->ready_by_us <= now_us && !s->pid) {
+        warn_of_unborn(d, s->pool);
+    } else if (s->ready_by_us <= now_us) {
+        log_warn("worker %d of pool %s was not ready within birth_timeout (%g s): killed", s->pid,
+                 s->pool->def->name, (double)d->conf->birth_timeout_us / (double)US_PER_S);
+        s->ready_by_us = INT64_MAX;
+        supervise_kill(d, s);
+    }
+    if (s->state == SLOT_STARTING && s->ready_by_us < *next_us)
+        *next_us = s->ready_by_us;
 }
 
 static void unborn(struct dispatcher *d, const struct msg_UNBORN *m)
@@ -300,6 +343,7 @@ void supervise_timers(struct dispatcher *d, int64_t now_us, int64_t *next_us)
                 *next_us = s->spawn_at_us;
             if (s->state == SLOT_EMPTY)
                 continue;
+            birth_timer(d, s, now_us, next_us);
             stopped_timer(d, s, now_us, next_us);
             if (s->kill_at_us <= now_us)
                 supervise_kill(d, s);

@@ -140,6 +140,7 @@ START_TEST(a_program_has_its_own)
         struct msg m;
         ck_assert_int_eq(asked(&m), MSG_SPAWN);
         fd_close(&worker[0]);
+        is_born(0);
         is_ready(0);
     }
 }

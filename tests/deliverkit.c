@@ -42,7 +42,7 @@ int asked(struct msg *m)
     return msg_recv(control, m, buf) == 1 ? (int)m->kind : 0;
 }
 
-void is_ready(uint32_t i)
+void is_born(uint32_t i)
 {
     int ends[2];
     pair(ends);
@@ -52,7 +52,11 @@ void is_ready(uint32_t i)
     close(ends[0]);
     worker[i] = ends[1];
     supervise_control(d);
-    m = (struct msg){.kind = MSG_READY, .fd = ring_new(&ring[i])};
+}
+
+void is_ready(uint32_t i)
+{
+    struct msg m = (struct msg){.kind = MSG_READY, .fd = ring_new(&ring[i])};
     m.u.READY.generation = slot((int)i)->generation;
     ck_assert_int_eq(msg_send(worker[i], &m), 0);
     fd_close(&m.fd);
@@ -75,6 +79,7 @@ void kit_setup(void)
         tasks[i].output_max = 1000;
     }
     conf.kill_grace_us = 0;
+    conf.birth_timeout_us = 30 * US_PER_S;
     conf.restart_pause_max_us = US_PER_S;
     conf.defs = (struct taskdefs){
         .pool = pools, .pools = 1, .task = tasks, .tasks = TASKS, .slots = WORKERS};
@@ -91,6 +96,7 @@ void kit_setup(void)
     supervise_begin(d);
     for (uint32_t i = 0; i < WORKERS; i++) {
         ck_assert_int_eq(asked(&m), MSG_SPAWN);
+        is_born(i);
         is_ready(i);
     }
     d->pools[0].depth = 8;

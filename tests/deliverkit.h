@@ -23,7 +23,8 @@ extern int64_t now_us; /* what the clock shows (mono) */
 void kit_setup(void); /* both workers are idle, and may hold 8 jobs */
 struct slot *slot(int i);
 int asked(struct msg *m);  /* what the fork server is asked for next; 0: nothing */
-void is_ready(uint32_t i); /* the worker that was asked for is born, and says so */
+void is_born(uint32_t i);  /* the worker that was asked for, */
+void is_ready(uint32_t i); /* and it says that it is ready */
 
 struct id gets(int task); /* a job comes, and is pending */
 void give_all(void);      /* what is pending goes to the first worker, if it can take it */

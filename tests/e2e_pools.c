@@ -216,6 +216,39 @@ START_TEST(the_last_old_ones_stay_while_none_is_born)
 }
 END_TEST
 
+/* A module that does not come back from its loading costs its own pool its worker, for as long as
+ * that lasts, and no other anything. */
+START_TEST(a_worker_that_hangs_at_birth_is_killed)
+{
+    static const char *const flags[] = {"--birth-timeout", "500ms", "--workers", "1", NULL};
+    char path[256];
+    snprintf(path, sizeof(path), "%s", own_path("hang"));
+    ck_assert_int_eq(setenv("HANGS_WITH", path, 1), 0);
+    struct server *s = server_with_task("hung", "hangs_at_birth",
+                                        "pool = slow\n"
+                                        "[pool slow]\nworkers = 1\nstart_method = spawn\n"
+                                        "[task quick]\ncommand = /bin/echo 1\npool = fresh\n"
+                                        "[pool fresh]\nworkers = 1\nstart_method = spawn\n",
+                                        flags);
+    answer_free(run_job(s, "{\"task\":\"hung\"}"));
+    int fd = creat(path, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(close(fd), 0);
+    ck_assert_int_eq(kill(worker_of(s, "slow"), SIGKILL), 0);
+    eventually(log_has(s, "of pool slow was not ready within birth_timeout (0.5 s): killed"),
+               LONG_MS);
+    eventually(log_has(s, "pool slow: 2 workers in a row died at birth"), LONG_MS);
+    char *id = strdup(submit(s, "{\"task\":\"hung\"}"));
+    ck_assert_int_eq(kill(worker_of(s, "fresh"), SIGKILL), 0);
+    answer_free(run_job(s, "{\"task\":\"quick\"}"));
+    ck_assert(!log_has(s, "of pool fresh was not ready"));
+    ck_assert_int_eq(unlink(path), 0);
+    answer_free(await_state(s, id, "succeeded"));
+    free(id);
+    server_free(s);
+}
+END_TEST
+
 /* ---- size ---- */
 
 static void reload(struct server *s, const char *conf)
@@ -439,6 +472,7 @@ int main(void)
                                   a_worker_goes_after_so_many_jobs,
                                   a_worker_goes_after_so_long_but_not_under_its_job,
                                   the_last_old_ones_stay_while_none_is_born,
+                                  a_worker_that_hangs_at_birth_is_killed,
                                   a_pool_grows_and_shrinks_under_running_jobs,
                                   idle_workers_go_at_once_and_nothing_waits_for_them,
                                   more_than_there_is_room_for_is_refused,

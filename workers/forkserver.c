@@ -2,9 +2,10 @@
  * forkserver.c - the one-threaded process that loads the tasks, forks workers, reaps them and what
  * they leave behind, and reports births, deaths, and who was stopped.
  *
- * Invariants: every child of this process is a known worker or a stranger (an orphan that fell to
- * it from below a dead worker), and a stranger is killed; a DEATH is sent only when no stranger is
- * left, but such as do not die.
+ * Invariants: every child of this process is a known worker, one that removes directories, or a
+ * stranger (an orphan that fell to it from below a dead worker), and a stranger is killed; a DEATH
+ * is sent only when no stranger is left, but such as do not die. Nothing here waits for a directory
+ * to be removed, which takes as long as there are files in it.
  */
 #include "forkserver.h"
 
@@ -15,6 +16,7 @@
 #include "../common/msg.h"
 #include "cgroup.h"
 #include "reaper.h"
+#include "remover.h"
 #include "task.h"
 #include "workdir.h"
 #include "worker.h"
@@ -42,6 +44,7 @@
 #define DRAIN_MS      500 /* the same in a drain, when others are to be killed and buried in time */
 #define END_MS        1500
 #define MAX_WAIT_MS   60000
+#define SWEEP_MS      1000 /* for directories, where somebody waits: at the start and the end */
 
 struct known { /* a worker */
     pid_t pid; /* 0: none in this slot */
@@ -54,6 +57,8 @@ static struct {
     struct task *tasks;
     struct known *worker; /* by slot */
     int epoll_fd, signal_fd;
+    struct buf left; /* directories of dead workers: to be removed (workdir_find()) */
+    bool began;      /* a worker was asked for: the data directory is this service's */
     char buf[MSG_MAX];
 } fs;
 
@@ -63,15 +68,36 @@ static int clear_ms(void)
     return atomic_load_explicit(&fs.h.board->draining, memory_order_acquire) ? DRAIN_MS : CLEAR_MS;
 }
 
-/* Nothing that was started here is left, nor a directory or a cgroup of it. */
+static void find_directories(pid_t worker)
+{
+    workdir_find(worker, fs.h.defs->sandbox_uid, &fs.left);
+    if (fs.left.failed) { /* the next start finds them */
+        log_error("no memory for the names of directories to be removed");
+        buf_clear(&fs.left);
+    }
+}
+
+static void remove_directories(void)
+{
+    remover_reap();
+    if (fs.left.len)
+        (void)remover_start(&fs.left); /* else it is tried again */
+}
+
+/* Nothing that was started here is left, nor a cgroup of it, nor a directory that can be removed in
+ * the time that there is. Only of its own workers: a new service may already run on the same data
+ * directory. */
 static _Noreturn void end_with_all(int status)
 {
     reaper_kill_tree(getpid());
     (void)reaper_clear(NULL, NULL, CLEAR_MS);
     for (uint32_t i = 0; i < fs.h.board->slots; i++) {
         if (fs.worker[i].pid)
-            workdir_remove_all(fs.worker[i].pid);
+            find_directories(fs.worker[i].pid);
     }
+    int64_t until_us = clock_mono_us() + SWEEP_MS * US_PER_MS;
+    if (!workdir_remove_all(&fs.left, until_us) || !remover_finish(until_us))
+        log_warn("directories of jobs are left for the next start to remove");
     cgroup_sweep(fs.h.defs->machine.cgroup);
     _exit(status);
 }
@@ -82,9 +108,11 @@ static void send_front(const struct msg *m)
         end_with_all(1); /* the front end is gone */
 }
 
-static bool is_worker(pid_t pid, void *arg)
+static bool is_own(pid_t pid, void *arg)
 {
     (void)arg;
+    if (remover_is(pid))
+        return true;
     for (uint32_t i = 0; i < fs.h.board->slots; i++) {
         if (fs.worker[i].pid == pid)
             return true;
@@ -116,10 +144,10 @@ static void bury(uint32_t slot)
         .rss_bytes = (int64_t)u.ru_maxrss * 1024,
     };
     fd_close(&w->pid_fd); /* leaves the epoll set by that */
-    (void)reaper_clear(is_worker, NULL, clear_ms());
+    (void)reaper_clear(is_own, NULL, clear_ms());
     send_front(&m);
     *w = (struct known){.pid_fd = -1};
-    workdir_remove_all((pid_t)m.u.DEATH.pid);
+    find_directories((pid_t)m.u.DEATH.pid);
     cgroup_forget(fs.h.defs->machine.cgroup, (pid_t)m.u.DEATH.pid);
 }
 
@@ -145,11 +173,12 @@ static void on_sigchld(void)
     while (read(fs.signal_fd, &si, sizeof(si)) > 0)
         ;
     tell_halts();
+    remover_reap();
     /* Workers are buried by their pidfd; anything else that died or appeared is a stranger. */
     siginfo_t dead = {0};
     if (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) == 0 && dead.si_pid &&
-        !is_worker(dead.si_pid, NULL))
-        (void)reaper_clear(is_worker, NULL, clear_ms());
+        !is_own(dead.si_pid, NULL))
+        (void)reaper_clear(is_own, NULL, clear_ms());
 }
 
 /* ---- births ---- */
@@ -230,6 +259,9 @@ static void spawn(const struct msg_SPAWN *m)
     int pair[2];
     if (m->slot >= fs.h.board->slots || m->pool >= fs.h.defs->pools || fs.worker[m->slot].pid)
         log_die(1, "the front end asked for a worker in a slot that is not free");
+    if (!fs.began)
+        find_directories(0); /* of the last life: what there was no time for at the start */
+    fs.began = true;
     if (fd_socketpair(pair, WORKER_BYTES) != 0) {
         unborn(m, errno);
         return;
@@ -344,6 +376,7 @@ static void loop(void)
             else if (fs.worker[tag].pid)
                 bury(tag);
         }
+        remove_directories();
     }
 }
 
@@ -364,6 +397,7 @@ static _Noreturn void forkserver_main(void)
     redirect_standard();
     prctl(PR_SET_NAME, "forkserver");
     log_who("forkserver");
+    remover_setup(fs.h.log_fd);
     /* The front end's end is the end of file on the control socket: then there is time to kill the
      * trees of all jobs. A signal at its death could only kill this process. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -373,7 +407,7 @@ static _Noreturn void forkserver_main(void)
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN); /* a worker asked where it is before it can tell lives on */
     set_up();
-    fs.tasks = tasks_load(fs.h.defs, fs.h.board);
+    fs.tasks = tasks_load(fs.h.defs, TASKS_OF_ALL_POOLS, fs.h.board);
     if (!fs.tasks)
         log_die(1, "out of memory");
     atomic_store_explicit(&fs.h.board->loaded, 1, memory_order_release);
@@ -383,9 +417,13 @@ static _Noreturn void forkserver_main(void)
 
 static const struct taskdefs *swept; /* the data directory is this service's: so are the jobs' */
 
+/* What takes long is left: at a start for the fork server, at an end for the next start. */
 static void sweep(void)
 {
-    workdir_sweep(swept->sandbox_uid);
+    AUTO_BUF paths = BUF_INIT;
+    workdir_find(0, swept->sandbox_uid, &paths);
+    if (!paths.failed)
+        (void)workdir_remove_all(&paths, clock_mono_us() + SWEEP_MS * US_PER_MS);
     cgroup_sweep(swept->machine.cgroup);
 }
 
@@ -457,7 +495,8 @@ int forkserver_spawned(int argc, char **argv)
                              .control_fd = -1,
                              .defs = &defs,
                              .log_level = (int)level};
-    fs.tasks = tasks_load(&defs, NULL);
+    /* its own: what loads slowly, or never, is to hold up no pool but its own */
+    fs.tasks = tasks_load(&defs, (uint32_t)v[6], NULL);
     if (!fs.tasks)
         log_die(71, "out of memory");
     b = (struct worker_birth){&fs.h,          fs.tasks,  (uint32_t)v[4], (uint32_t)v[5],

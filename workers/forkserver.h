@@ -20,12 +20,13 @@
  * board->task[].status tell when and how it went. */
 pid_t forkserver_start(const struct heritage *h, int *control);
 
-/* Removes what jobs of an earlier life left behind: that was killed with its fork server. Only where no other service can have the same
+/* Removes what jobs of an earlier life left behind: that was killed with its fork server. What takes longer than a second the new fork
+ * server goes on with. Only where no other service can have the same
  * data directory, and before the first worker is asked for. */
 void forkserver_sweep(const struct taskdefs *defs);
 
 /* For the caller's own end in bad order: kills the fork server if it still lives, and all that is or was
- * below it, within limit_ms. The caller must be a child subreaper since before forkserver_start, so that
+ * below it, within limit_ms, then removes what that left behind, for a second at most. The caller must be a child subreaper since before forkserver_start, so that
  * the orphans of a fork server that was killed have fallen to it. Any thread. */
 void forkserver_kill_all(int limit_ms);
 

@@ -47,7 +47,7 @@ int task_broken(struct task *t, const char *fmt, ...)
     return -ERR_TASK_UNAVAILABLE;
 }
 
-struct task *tasks_load(const struct taskdefs *defs, struct board *board)
+struct task *tasks_load(const struct taskdefs *defs, uint32_t pool, struct board *board)
 {
     struct task *tasks = calloc(defs->tasks ? defs->tasks : 1, sizeof(*tasks));
     if (!tasks)
@@ -56,7 +56,10 @@ struct task *tasks_load(const struct taskdefs *defs, struct board *board)
         struct task *t = &tasks[i];
         t->def = &defs->task[i];
         t->index = i;
-        (void)task_ops(t)->load(t);
+        if (pool == TASKS_OF_ALL_POOLS || pool == t->def->pool)
+            (void)task_ops(t)->load(t);
+        else
+            (void)task_broken(t, "it is another pool's");
         if (!board)
             continue;
         if (t->broken) {

@@ -71,9 +71,10 @@ struct task_ops {
 
 const struct task_ops *task_ops(const struct task *t);
 
-/* All tasks of the definitions, loaded; what failed is noted in the task and on the board, and logged.
- * NULL: out of memory. The memory is given back by the end of the process. */
-struct task *tasks_load(const struct taskdefs *defs, struct board *board);
+/* All tasks of the definitions; those of the pool are loaded. What failed is noted in the task and on the board, and
+ * logged. NULL: out of memory. The memory is given back by the end of the process. */
+#define TASKS_OF_ALL_POOLS UINT32_MAX
+struct task *tasks_load(const struct taskdefs *defs, uint32_t pool, struct board *board);
 
 /* Runs one job of a task and judges its result: after it exactly one of r->failed and a result. */
 void task_do(struct task *t, struct task_run *r);

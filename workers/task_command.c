@@ -13,6 +13,7 @@
 #include "child.h"
 #include "limits.h"
 #include "reaper.h"
+#include "remover.h"
 #include "said.h"
 #include "warm.h"
 #include "words.h"
@@ -339,7 +340,7 @@ void command_run(struct task *t, struct task_run *r)
     } else {
         p.dir = dir;
         run_program(&p, argv);
-        workdir_remove(dir);
+        remover_remove(dir);
     }
     words_free(argv);
     buf_release(&p.out);

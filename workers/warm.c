@@ -11,6 +11,7 @@
 #include "../common/fdio.h"
 #include "../common/log.h"
 #include "reaper.h"
+#include "remover.h"
 #include "words.h"
 #include "workdir.h"
 
@@ -41,7 +42,7 @@ bool warm_keeps(pid_t pid, void *arg)
         if (w->child.pid == pid && !w->dead)
             return true;
     }
-    return false;
+    return remover_is(pid);
 }
 
 /* ---- what a program says ---- */
@@ -168,7 +169,7 @@ struct warm *warm_start(struct keeping *k)
         w->log.def = k->task->def;
         why = start_in(w);
         if (why)
-            workdir_remove(w->dir);
+            remover_remove(w->dir);
     }
     if (why) {
         warm_does_not_work(k, "%s cannot be started: %s", k->task->def->argv[0], strerror(why));
@@ -223,7 +224,7 @@ void warm_forget(struct warm *w)
     if (reaper_has_strangers(warm_keeps, NULL)) /* what it left behind */
         (void)reaper_clear(warm_keeps, NULL, CLEAR_MS);
     child_close(&w->child);
-    workdir_remove(w->dir);
+    remover_remove(w->dir);
     buf_release(&w->out.part);
     buf_release(&w->err.part);
     buf_release(&w->msg.part);

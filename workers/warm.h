@@ -74,7 +74,7 @@ void warm_give_back(struct warm *w, bool done_with);
 void warm_send(struct warm *w); /* as much of `line` as it takes now */
 void warm_kill(struct warm *w); /* with all below it; it is dead then */
 
-/* For reaper_clear(): is this one of the programs? */
+/* For reaper_clear(): is this one of the programs, or does it remove a directory (remover.h)? */
 bool warm_keeps(pid_t pid, void *arg);
 
 /* The worker ends: the programs are told to, and killed when they do not within a moment. */

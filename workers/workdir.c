@@ -1,6 +1,7 @@
 /* workdir.c - the directory of a job. */
 #include "workdir.h"
 
+#include "../common/clock.h"
 #include "../common/fdio.h"
 #include "../common/log.h"
 
@@ -9,7 +10,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +21,7 @@
 #define LEVELS 64 /* of a tree that are gone into at once: a descriptor each */
 
 static uint32_t home;
+static int64_t end_us; /* mono: of the time for what is removed now */
 
 void workdir_of(uint32_t of)
 {
@@ -65,6 +66,10 @@ static int empty(int fd, int levels, int top, bool *moved)
     }
     int why = 0;
     for (struct dirent *e; (e = readdir(dir));) {
+        if (clock_mono_us() >= end_us) {
+            why = ETIME;
+            break;
+        }
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
         if (unlinkat(dirfd(dir), e->d_name, 0) == 0)
@@ -83,7 +88,7 @@ static int empty(int fd, int levels, int top, bool *moved)
             if (!bad && unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR) < 0)
                 bad = errno;
         }
-        why = why ? why : bad;
+        why = why && bad != ETIME ? why : bad;
     }
     closedir(dir);
     return why;
@@ -103,49 +108,48 @@ static int empty_all(int top)
     return why;
 }
 
-void workdir_remove(const char *path)
+bool workdir_remove(const char *path, int64_t until_us)
 {
     if (fchmodat(AT_FDCWD, path, 0700, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-        return;
+        return true;
+    end_us = until_us;
     AUTO_FD top = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int why = top < 0 ? errno : empty_all(top);
+    if (why == ETIME)
+        return false;
     if (rmdir(path) < 0 && errno != ENOENT)
         why = why ? why : errno;
     if (why && why != ENOENT)
         log_warn("the directory of a job, %s, cannot be removed: %s", path, strerror(why));
+    return true;
 }
 
-/* Those whose names begin so. `owned`: and that are `uid`'s or the caller's. */
-static void remove_those(const char *prefix, bool owned, uint32_t uid)
+void workdir_find(pid_t worker, uint32_t uid, struct buf *paths)
 {
-    char path[PATH_MAX];
+    char prefix[64];
     struct stat st;
+    int n = snprintf(prefix, sizeof(prefix), PREFIX, home);
+    if (worker)
+        snprintf(prefix + n, sizeof(prefix) - (size_t)n, "%d-", (int)worker);
     DIR *dir = opendir(workdir_base());
     if (!dir)
         return;
     for (struct dirent *e; (e = readdir(dir));) {
-        if (strncmp(e->d_name, prefix, strlen(prefix)) != 0)
-            continue;
-        if (owned && (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-                      (st.st_uid != geteuid() && st.st_uid != uid)))
-            continue; /* anybody can make one of such a name */
-        int n = snprintf(path, sizeof(path), "%s/%s", workdir_base(), e->d_name);
-        if (n > 0 && (size_t)n < sizeof(path))
-            workdir_remove(path);
+        if (strncmp(e->d_name, prefix, strlen(prefix)) != 0 ||
+            fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            (st.st_uid != geteuid() && st.st_uid != uid))
+            continue; /* anybody can make one of such a name, with whatever in it */
+        buf_addf(paths, "%s/%s", workdir_base(), e->d_name);
+        buf_add(paths, "", 1);
     }
     closedir(dir);
 }
 
-void workdir_remove_all(pid_t worker)
+bool workdir_remove_all(const struct buf *paths, int64_t until_us)
 {
-    char prefix[64];
-    snprintf(prefix, sizeof(prefix), PREFIX "%d-", home, (int)worker);
-    remove_those(prefix, false, 0);
-}
-
-void workdir_sweep(uint32_t uid)
-{
-    char prefix[64];
-    snprintf(prefix, sizeof(prefix), PREFIX, home);
-    remove_those(prefix, true, uid);
+    for (size_t at = 0; at < paths->len; at += strlen(paths->data + at) + 1) {
+        if (!workdir_remove(paths->data + at, until_us))
+            return false;
+    }
+    return true;
 }

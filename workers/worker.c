@@ -19,6 +19,7 @@
 #include "../common/ring.h"
 #include "limits.h"
 #include "reaper.h"
+#include "remover.h"
 #include "sandbox.h"
 #include "warm.h"
 #include "where.h"
@@ -402,6 +403,7 @@ _Noreturn void worker_main(const struct worker_birth *b)
     static struct worker w;
     be_born(b);
     w.birth = b;
+    remover_setup(b->heritage->log_fd);
     w.defs = b->heritage->defs;
     w.slot = &b->heritage->board->slot[b->slot];
     w.kept_end = &w.kept;
