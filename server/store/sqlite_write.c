@@ -485,7 +485,8 @@ static int recover_one(struct sqlite_store *s, struct orphan *o, int64_t now_us,
         job_error_set(&error, JOB_ERROR_CANCELLED, "the job was cancelled while it ran");
         out->cancelled++;
     } else {
-        job_error_set(&error, JOB_ERROR_CRASHED, "the service ended while the job ran");
+        job_error_set(&error, JOB_ERROR_CRASHED,
+                      "the service ended while the job ran, or was next at a worker");
         if (l->attempt >= o->max_attempts) {
             l->to = JOB_FAILED;
             out->failed++;
