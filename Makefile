@@ -97,6 +97,7 @@ SERVER := \
 	server/backoff.c \
 	server/backup.c \
 	server/bucket.c \
+	server/calls.c \
 	server/change.c \
 	server/claims.c \
 	server/clockset.c \
@@ -211,6 +212,7 @@ HTTP := \
 	server/http/problem.c \
 	server/http/query.c \
 	server/http/range.c \
+	server/http/receivers.c \
 	server/http/reply.c \
 	server/http/request.c \
 	server/http/response.c \
