@@ -98,6 +98,7 @@ SERVER := \
 	server/backoff.c \
 	server/backup.c \
 	server/bucket.c \
+	server/calls.c \
 	server/canonical.c \
 	server/change.c \
 	server/claims.c \
@@ -213,6 +214,7 @@ HTTP := \
 	server/http/problem.c \
 	server/http/query.c \
 	server/http/range.c \
+	server/http/receivers.c \
 	server/http/reply.c \
 	server/http/request.c \
 	server/http/response.c \

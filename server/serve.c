@@ -60,7 +60,7 @@ enum { EXIT_OK = 0, EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
 #define UNKILLABLE_US      (3 * US_PER_S) /* past the time limit of a drain */
 #define CONNECTIONS_LEAST  8
 
-static const struct caller_ops webhook_ops = {.room = webhook_room, .call = webhook_call};
+static const struct caller_ops webhook_ops = {.pause_us = webhook_pause_us, .call = webhook_call};
 
 struct service {
     struct conf conf;

@@ -23,7 +23,6 @@
 #define SWEEP_IDLE_US (1 * US_PER_S)
 #define SWEEP_GO_US   (10 * US_PER_MS) /* between steps while there is more to forget */
 #define SHRINK_PAGES  512
-#define CALLS_FULL_US (50 * US_PER_MS) /* until it is looked again whether a call has room */
 
 static int64_t retry_delay(const struct job *job, void *arg)
 {
@@ -486,38 +485,6 @@ static int sweep_all(int64_t now_us)
     return err;
 }
 
-/* ---- calls ---- */
-
-static int delivered(struct batch *b, struct change *c, int64_t now_us)
-{
-    (void)b;
-    (void)now_us;
-    const struct delivery *d = c->delivery;
-    if (d->state == DELIVERY_WAITING && d->next_us < w.next_delivery_us)
-        w.next_delivery_us = d->next_us;
-    return c->err = store_delivery_note(w.store, d);
-}
-
-/* Deliveries that are due go to the webhooks' thread after the commit; one that is lost there is
- * due again after a while. */
-static int calls(struct batch *b, int64_t now_us)
-{
-    if (store_deliveries_new(w.store))
-        w.next_delivery_us = 0;
-    if (now_us < w.next_delivery_us || atomic_load_explicit(&w.draining, memory_order_relaxed))
-        return 0;
-    size_t most = w.calls->room();
-    if (most == 0) {
-        w.next_delivery_us = now_us + CALLS_FULL_US;
-        return 0;
-    }
-    most = most < CALLS_AT_ONCE ? most : CALLS_AT_ONCE;
-    int err = store_deliveries_due(w.store, now_us, now_us + DELIVERY_AGAIN_US, b->calls, most,
-                                   &b->calls_count);
-    b->more = b->more || b->calls_count == most;
-    return err ? err : store_delivery_next_us(w.store, &w.next_delivery_us);
-}
-
 /* ---- all ---- */
 
 static int (*const steps[CHANGES])(struct batch *b, struct change *c, int64_t now_us) = {
@@ -526,7 +493,7 @@ static int (*const steps[CHANGES])(struct batch *b, struct change *c, int64_t no
     [CHANGE_DELETE] = act_on_one,    [CHANGE_BULK] = act_on_many,
     [CHANGE_PAUSE] = set_paused,     [CHANGE_SCHEDULE] = clockwork_change,
     [CHANGE_LEASE_ASK] = leases_ask, [CHANGE_LEASE_BEAT] = leases_beat,
-    [CHANGE_LEASE_END] = leases_end, [CHANGE_DELIVERY] = delivered,
+    [CHANGE_LEASE_END] = leases_end, [CHANGE_DELIVERY] = calls_note,
 };
 
 static int note_ended(struct batch *b)
@@ -582,7 +549,7 @@ int steps_all(struct batch *b, int64_t now_us)
     if (!err)
         err = settle(b, now_us);
     if (!err)
-        err = calls(b, now_us);
+        err = calls_take(b, now_us);
     size_t ended = store_ended_count(w.store);
     if (!err)
         err = claims_make(b, now_us);

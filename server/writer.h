@@ -238,10 +238,10 @@ void writer_credit(uint32_t pool, uint32_t n);
 
 /* ---- for serve ---- */
 
-/* Who makes the calls. room(): how many more it takes now. call(): takes deliveries that are due, after
- * their commit. */
+/* Who makes the calls. pause_us(): 0: it takes one of this URL now; > 0: not before so many microseconds;
+ * -1: nor any other one. call(): takes deliveries that are due, after their commit. */
 struct caller_ops {
-    size_t (*room)(void);
+    int64_t (*pause_us)(const char *url);
     void (*call)(const struct delivery *d, size_t n);
 };
 int writer_start(const struct conf *conf, struct store *store, struct board *board, const struct caller_ops *calls);

@@ -107,6 +107,10 @@ void claims_learn_run(const struct attempt *a); /* how long it took */
 int64_t claims_lent_next_us(void); /* mono: when the claim of a lent job is to be written; INT64_MAX: never */
 int claims_lent_due(const struct batch *b); /* writes them, and those that wait for another thing to be written */
 
+/* ---- calls.c ---- */
+int calls_take(struct batch *b, int64_t now_us); /* those that are due, to whoever makes them after the commit */
+int calls_note(struct batch *b, struct change *c, int64_t now_us); /* what became of one */
+
 /* ---- ahead.c ---- */
 int ahead_start(void);
 void ahead_release(void);

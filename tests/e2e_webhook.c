@@ -67,18 +67,30 @@ static void *receive(void *arg)
     return NULL;
 }
 
-static void receiver_start(void)
+/* Connections are made, and nobody answers. */
+static int silent_start(int *port)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(a);
-    rc.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_ge(rc.fd, 0);
-    ck_assert_int_eq(bind(rc.fd, (struct sockaddr *)&a, sizeof(a)), 0);
-    ck_assert_int_eq(listen(rc.fd, 16), 0);
-    ck_assert_int_eq(getsockname(rc.fd, (struct sockaddr *)&a, &len), 0);
-    rc.port = ntohs(a.sin_port);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    ck_assert_int_eq(listen(fd, 128), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    *port = ntohs(a.sin_port);
+    return fd;
+}
+
+static void receiver_answers(void)
+{
     atomic_store(&rc.status, 204);
     ck_assert_int_eq(pthread_create(&rc.thread, NULL, receive, NULL), 0);
+}
+
+static void receiver_start(void)
+{
+    rc.fd = silent_start(&rc.port);
+    receiver_answers();
 }
 
 static void receiver_stop(void)
@@ -510,6 +522,45 @@ START_TEST(a_name_service_that_is_silent_stops_nothing)
 }
 END_TEST
 
+/* More calls than may wait at once are due to one that does not answer, and a call to another one
+ * after them: it does not wait for them. A kill loses none of them, wherever they are by then. */
+START_TEST(a_silent_receiver_holds_up_no_other)
+{
+    enum { CALLS = 700 };
+    char *jobs = NULL, job[200];
+    size_t len = 0;
+    int port;
+    receiver_start();
+    int fd = silent_start(&port);
+    clock_own();
+    struct server *s = server_new("[server]\nwebhook_delays = 1h\n" MAY, NULL);
+    FILE *f = open_memstream(&jobs, &len);
+    ck_assert_ptr_nonnull(f);
+    for (int i = 0; i < CALLS; i++)
+        fprintf(f, "%s{\"task\":\"noop\",\"callback_url\":\"http://127.0.0.1:%d/hook\"}",
+                i ? "," : "{\"jobs\":[", port);
+    fprintf(f, "]}");
+    ck_assert_int_eq(fclose(f), 0);
+    struct answer *a = post(s, "/v1/jobs/batch", jobs, 202);
+    free(jobs);
+    snprintf(job, sizeof(job), "\"task\":\"noop\",\"depends_on\":[\"%s\"]", jstr(a->json, "id"));
+    answer_free(a);
+    char *id = submit_with(s, "127.0.0.1", job);
+    eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    ck_assert_double_lt(sample(s, RESULT("failed")), 64);
+    free(id);
+    server_kill9(s);
+    receiver_stop();
+    rc.fd = fd;
+    receiver_answers();
+    clock_step(150);
+    server_restart(s);
+    eventually(sample(s, RESULT("delivered")) == CALLS, LONG_MS);
+    server_free(s);
+    receiver_stop();
+}
+END_TEST
+
 START_TEST(wrong_settings_are_refused)
 {
     static const char *const wrong[] = {"webhook_allow = here\n", "webhook_delays = soon\n",
@@ -543,6 +594,7 @@ int main(void)
         days_of_attempts,
         wrong_settings_are_refused,
         a_name_service_that_is_silent_stops_nothing,
+        a_silent_receiver_holds_up_no_other,
     };
     return run_suite("webhook", tests, sizeof(tests) / sizeof(tests[0]));
 }

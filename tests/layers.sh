@@ -24,7 +24,7 @@ deny 'microhttpd' "server/*.[ch] server/*/*.[ch]" 'server/http/(http|loop|reques
 deny 'gnutls' "common/*.[ch] workers/*.[ch] cli/*.[ch] server/*.[ch] server/*/*.[ch]" 'server/http/tls\.[ch]'
 deny 'sqlite3' "server/*.[ch] server/*/*.[ch]" 'server/store/(sqlite[a-z_]*|migrate)\.[ch]'
 deny '[^>"]*store\.h' "server/*.[ch] server/http/*.[ch]" 'server/(writer_priv\.h|(reader|serve|main|backup)\.c)'
-deny '[^>"]*writer_priv\.h' "server/*.[ch] server/*/*.[ch]" 'server/(writer|steps|ahead|claims|clockset|clockwork|leases)\.c'
+deny '[^>"]*writer_priv\.h' "server/*.[ch] server/*/*.[ch]" 'server/(writer|steps|ahead|calls|claims|clockset|clockwork|leases)\.c'
 deny '[^>"]*forkserver\.h' "server/*.[ch] server/http/*.[ch]" 'server/(serve|main)\.c'
 deny '[^>"]*(dispatch|pool|serve|store)\.h' "server/http/*.[ch]"
 deny '[^>"]*workers/' "server/http/*.[ch] server/store/*.[ch]"

@@ -18,6 +18,7 @@
 #include "../writer.h"
 #include "address.h"
 #include "json.h"
+#include "receivers.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -33,20 +34,19 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define AT_ONCE     32
 #define TIMEOUT_S   15
 #define ANSWER_MAX  65536 /* bytes of an answer that are read; they are dropped */
 #define SECRETS_MAX 2
 #define DELAYS_MAX  512 /* bytes of them */
 #define TURN_MS     1000
-#define WAITING_MAX 256 /* calls that wait here; the others wait in the store */
 #define WAITING_US                                                                                 \
     (DELIVERY_AGAIN_US - (TIMEOUT_S + 5) * US_PER_S) /* then the store gives it again */
 
 struct call {
-    struct inbox_node node;
+    struct inbox_node node;    /* until it is under way */
     struct call *next, **link; /* among those under way */
-    int64_t since_us;          /* mono: when it was asked for */
+    struct receiver *receiver;
+    int64_t since_us, begun_us; /* mono: when it was asked for; when it began */
     struct delivery delivery;
     CURL *easy;
     struct curl_slist *headers;
@@ -61,6 +61,8 @@ static struct {
     uint8_t secret[SECRETS_MAX][64];
     size_t secret_len[SECRETS_MAX], secrets;
     struct inbox inbox;
+    struct inbox_node *waiting, **waiting_end; /* taken from there, in order */
+    bool look;                                 /* one of them may begin now */
     pthread_t thread;
     bool running;
     _Atomic bool stopping;
@@ -394,27 +396,36 @@ static bool sign(struct call *c)
             (!signature.failed && add_header(c, "webhook-signature: %s", signature.data)));
 }
 
+/* It says nothing about its receiver. Takes c. */
+static void not_begun(struct call *c, int status, const char *error)
+{
+    receiver_leave(c->receiver);
+    done(c, status, error);
+}
+
 static void start(struct call *c)
 {
     if (!load()) {
-        done(c, 0, "libcurl is not installed (Debian: libcurl3-gnutls)");
+        not_begun(c, 0, "libcurl is not installed (Debian: libcurl3-gnutls)");
         return;
     }
     int err = make_body(c);
     if (err == -ERR_NO_JOB || err == -ERR_NO_GROUP) {
-        done(c, 410, err == -ERR_NO_JOB ? "the job is forgotten" : "the group is forgotten");
+        not_begun(c, 410, err == -ERR_NO_JOB ? "the job is forgotten" : "the group is forgotten");
         return;
     }
     if (err) {
-        done(c, 0, err_sentence(err));
+        not_begun(c, 0, err_sentence(err));
         return;
     }
     c->easy = lib.easy_init();
     if (!c->easy || !sign(c) || !set_options(c) ||
         lib.multi_add_handle(k.multi, c->easy) != CURLM_OK) {
-        done(c, 0, "out of memory");
+        not_begun(c, 0, "out of memory");
         return;
     }
+    receiver_begin(c->receiver);
+    c->begun_us = clock_mono_us();
     c->next = k.first;
     c->link = &k.first;
     if (c->next)
@@ -440,7 +451,9 @@ static void finish(CURL *easy, CURLcode code)
     lib.easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&c);
     lib.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     end_call(c);
+    k.look = true;
     bool answered = code == CURLE_OK || (code == CURLE_WRITE_ERROR && c->answered > ANSWER_MAX);
+    receiver_end(c->receiver, answered || c->address_refused, clock_mono_us() - c->begun_us);
     if (!answered && c->address_refused)
         snprintf(text, sizeof(text),
                  "the address is not public, and webhook_allow does not name it");
@@ -455,18 +468,38 @@ static void finish(CURL *easy, CURLcode code)
 
 /* ---- the thread ---- */
 
+/* Is it to be given again by the store? It was asked for too long ago, or others need its place. */
+static bool is_given_back(const struct call *c)
+{
+    return clock_mono_us() - c->since_us >= WAITING_US || receiver_crowds(c->receiver);
+}
+
+/* In order, but for those whose receiver has its share under way. */
 static void take_calls(void)
 {
-    if (k.under_way >= AT_ONCE)
+    struct inbox_node *more = inbox_take(&k.inbox, 0);
+    if (!more && !k.look)
         return;
-    for (struct inbox_node *n = inbox_take(&k.inbox, AT_ONCE - k.under_way), *next; n; n = next) {
-        next = n->next;
+    *k.waiting_end = more;
+    k.look = false;
+    for (struct inbox_node **at = &k.waiting, *n; (n = *at);) {
         struct call *c = INBOX_OWNER(n, struct call, node);
-        if (clock_mono_us() - c->since_us < WAITING_US)
-            start(c);
-        else
+        bool back = is_given_back(c);
+        if (!back && !receiver_may_begin(c->receiver)) {
+            at = &n->next;
+            continue;
+        }
+        *at = n->next;
+        if (back) {
+            receiver_leave(c->receiver);
             call_free(c);
+        } else {
+            start(c);
+        }
     }
+    k.waiting_end = &k.waiting;
+    while (*k.waiting_end)
+        k.waiting_end = &(*k.waiting_end)->next;
 }
 
 static void *webhook_main(void *arg)
@@ -475,7 +508,7 @@ static void *webhook_main(void *arg)
     prctl(PR_SET_NAME, "webhook");
     while (!atomic_load_explicit(&k.stopping, memory_order_acquire)) {
         take_calls();
-        if (k.under_way == 0) {
+        if (k.under_way == 0) { /* none waits here then: it could have begun */
             if (inbox_sleep(&k.inbox))
                 inbox_wait(&k.inbox, TURN_MS);
             continue;
@@ -487,18 +520,17 @@ static void *webhook_main(void *arg)
             if (m->msg == CURLMSG_DONE)
                 finish(m->easy_handle, m->data.result);
         }
-        if (k.under_way == 0 || (k.under_way < AT_ONCE && !inbox_sleep(&k.inbox)))
+        if (k.look || !inbox_sleep(&k.inbox))
             continue;
-        lib.multi_poll(k.multi, &wake, k.under_way < AT_ONCE, TURN_MS, NULL);
+        lib.multi_poll(k.multi, &wake, 1, TURN_MS, NULL);
         inbox_drain_event(&k.inbox);
     }
     return NULL;
 }
 
-size_t webhook_room(void)
+int64_t webhook_pause_us(const char *url)
 {
-    size_t n = inbox_count(&k.inbox);
-    return n < WAITING_MAX ? WAITING_MAX - n : 0;
+    return receiver_pause_us(url, clock_mono_us());
 }
 
 void webhook_call(const struct delivery *d, size_t n)
@@ -509,8 +541,12 @@ void webhook_call(const struct delivery *d, size_t n)
             return; /* it is taken from the store again */
         c->delivery = d[i];
         c->since_us = clock_mono_us();
-        if (inbox_post_always(&k.inbox, &c->node) != 0)
-            free(c);
+        c->receiver = receiver_join(c->delivery.url);
+        if (c->receiver && inbox_post_always(&k.inbox, &c->node) == 0)
+            continue;
+        if (c->receiver)
+            receiver_leave(c->receiver);
+        free(c);
     }
 }
 
@@ -528,6 +564,7 @@ int webhook_check(const struct conf *conf, struct buf *why)
 int webhook_start(const struct conf *conf, struct buf *why)
 {
     k.conf = conf;
+    k.waiting_end = &k.waiting;
     int err = webhook_check(conf, why);
     if (!err)
         err = inbox_init(&k.inbox, 0);
@@ -552,14 +589,16 @@ void webhook_end(void)
     if (!k.running)
         return;
     k.running = false;
-    for (struct inbox_node *n = inbox_take(&k.inbox, 0), *next; n; n = next) {
-        next = n->next;
+    *k.waiting_end = inbox_take(&k.inbox, 0);
+    for (struct inbox_node *n; (n = k.waiting);) {
+        k.waiting = n->next;
         call_free(INBOX_OWNER(n, struct call, node));
     }
     for (struct call *c; (c = k.first);) { /* they are made again after the next start */
         end_call(c);
         call_free(c);
     }
+    receivers_forget();
     inbox_release(&k.inbox);
     if (k.multi)
         lib.multi_cleanup(k.multi);

@@ -31,7 +31,8 @@ void webhook_end(void);
 bool webhook_host_ok(const char *url);
 
 /* Any thread, from webhook_start to webhook_end. The deliveries are copied. */
-size_t webhook_room(void); /* how many more calls it takes now */
+/* 0: it takes a call of this URL now; > 0: not before so many microseconds; -1: nor any other one. */
+int64_t webhook_pause_us(const char *url);
 void webhook_call(const struct delivery *d, size_t n);
 
 /* Pure: the value of webhook-signature for one secret's bytes (Standard Webhooks, v1). */

@@ -411,6 +411,7 @@ static const struct store_ops sqlite_ops = {
     .state_of = sqlite_state_of,
     .deliveries_new = sqlite_deliveries_new,
     .deliveries_due = sqlite_deliveries_due,
+    .delivery_later = sqlite_delivery_later,
     .delivery_next_us = sqlite_delivery_next_us,
     .delivery_note = sqlite_delivery_note,
     .read_deliveries = sqlite_read_deliveries,

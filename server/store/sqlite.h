@@ -437,8 +437,9 @@ int call_waits(struct sqlite_store *s, int64_t key, int64_t group_key);
 int64_t call_overdue_us(void); /* wall: those to be made before that are */
 void warn_unmade(struct sqlite_store *s, const char *what, const struct id *id); /* now and then */
 bool sqlite_deliveries_new(struct store *s);
-int sqlite_deliveries_due(struct store *s, int64_t now_us, int64_t again_us,
-                          struct delivery *out, size_t most, size_t *n);
+int sqlite_deliveries_due(struct store *s, int64_t now_us, struct delivery *out, size_t most,
+                          size_t *n);
+int sqlite_delivery_later(struct store *s, const struct id *id, int64_t next_us);
 int sqlite_delivery_next_us(struct store *s, int64_t *next_us);
 int sqlite_delivery_note(struct store *s, const struct delivery *v);
 int sqlite_read_deliveries(struct store_reader *r, const struct id *subject,

@@ -129,15 +129,18 @@ static int take(const struct db *d, enum stmt which, int got, struct delivery *o
     return got < 0 ? got : 0;
 }
 
-int sqlite_deliveries_due(struct store *base, int64_t now_us, int64_t again_us,
-                          struct delivery *out, size_t most, size_t *n)
+int sqlite_deliveries_due(struct store *base, int64_t now_us, struct delivery *out, size_t most,
+                          size_t *n)
 {
     struct sqlite_store *s = sqlite_of(base);
     int got = db_first(&s->db, STMT_DELIVERIES_DUE, PARAMS(P_INT(now_us), P_INT(most)));
-    int err = take(&s->db, STMT_DELIVERIES_DUE, got, out, most, n);
-    for (size_t i = 0; i < *n && !err; i++)
-        err = db_run_one(s, STMT_DELIVERY_TAKE, PARAMS(P_INT(id_key(&out[i].id)), P_INT(again_us)));
-    return err;
+    return take(&s->db, STMT_DELIVERIES_DUE, got, out, most, n);
+}
+
+int sqlite_delivery_later(struct store *base, const struct id *id, int64_t next_us)
+{
+    return db_run_one(sqlite_of(base), STMT_DELIVERY_LATER,
+                      PARAMS(P_INT(id_key(id)), P_INT(next_us)));
 }
 
 int sqlite_delivery_next_us(struct store *base, int64_t *next_us)

@@ -262,12 +262,18 @@ int store_clock_set(struct store *s, int64_t step_us)
     return s->ops->clock_set(s, step_us);
 }
 
-int store_deliveries_due(struct store *s, int64_t now_us, int64_t again_us, struct delivery *out,
-                         size_t most, size_t *n)
+int store_deliveries_due(struct store *s, int64_t now_us, struct delivery *out, size_t most,
+                         size_t *n)
 {
     assert(s->in_transaction);
     *n = 0;
-    return s->ops->deliveries_due(s, now_us, again_us, out, most, n);
+    return s->ops->deliveries_due(s, now_us, out, most, n);
+}
+
+int store_delivery_later(struct store *s, const struct id *id, int64_t next_us)
+{
+    assert(s->in_transaction);
+    return s->ops->delivery_later(s, id, next_us);
 }
 
 int store_delivery_next_us(struct store *s, int64_t *next_us)

@@ -216,10 +216,10 @@ int store_clock_set(struct store *s, int64_t step_us);
 int store_state_of(struct store *s, const struct id *id, enum job_state *state); /* 0, -ERR_NO_JOB */
 
 /* Calls of callback_urls. They are made by the ends of jobs and groups. new: were there any since the
- * last question? due: takes those due, which come again at again_us unless noted; note: what became of one. */
+ * last question? due: which are; later: one is due at next_us instead; note: what became of one. */
 bool store_deliveries_new(struct store *s);
-int store_deliveries_due(struct store *s, int64_t now_us, int64_t again_us, struct delivery *out,
-                         size_t most, size_t *n);
+int store_deliveries_due(struct store *s, int64_t now_us, struct delivery *out, size_t most, size_t *n);
+int store_delivery_later(struct store *s, const struct id *id, int64_t next_us);
 int store_delivery_next_us(struct store *s, int64_t *next_us); /* INT64_MAX: none */
 int store_delivery_note(struct store *s, const struct delivery *v);
 

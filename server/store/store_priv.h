@@ -58,8 +58,9 @@ struct store_ops {
     int (*clock_set)(struct store *s, int64_t step_us);
     int (*state_of)(struct store *s, const struct id *id, enum job_state *state);
     bool (*deliveries_new)(struct store *s);
-    int (*deliveries_due)(struct store *s, int64_t now_us, int64_t again_us, struct delivery *out,
-                          size_t most, size_t *n);
+    int (*deliveries_due)(struct store *s, int64_t now_us, struct delivery *out, size_t most,
+                          size_t *n);
+    int (*delivery_later)(struct store *s, const struct id *id, int64_t next_us);
     int (*delivery_next_us)(struct store *s, int64_t *next_us);
     int (*delivery_note)(struct store *s, const struct delivery *v);
     int (*read_deliveries)(struct store_reader *r, const struct id *subject, struct delivery *out,
