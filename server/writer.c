@@ -54,10 +54,11 @@ static struct {
 /* ---- posting: other threads ---- */
 
 /* What is taken to the very end: the word of remote workers, whose jobs go on, and which nothing
- * but the lease's end would tell of. */
+ * but the lease's end would tell of; and what became of a call, which would be made again. */
 static bool outlasts_drain(const struct change *c)
 {
-    return c->work.kind == CHANGE_LEASE_BEAT || c->work.kind == CHANGE_LEASE_END ||
+    return c->work.kind == CHANGE_DELIVERY || c->work.kind == CHANGE_LEASE_BEAT ||
+           c->work.kind == CHANGE_LEASE_END ||
            (c->work.kind == CHANGE_LEASE_ASK && c->lease_ask->ended_count > 0);
 }
 

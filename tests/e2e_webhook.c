@@ -22,7 +22,7 @@
 static struct receiver {
     int fd, port;
     pthread_t thread;
-    atomic_int status, calls, turn;
+    atomic_int status, came, calls, turn; /* came: also what is not answered yet */
     pthread_mutex_t lock;
     char last[65536];
     char first_id[64]; /* the line webhook-id of the first */
@@ -49,6 +49,7 @@ static void serve_one(int fd)
     snprintf(answer, sizeof(answer),
              "HTTP/1.1 %d x\r\nContent-Length: 0\r\nConnection: close\r\n%s\r\n", status,
              status == 302 ? "Location: http://127.0.0.1:1/\r\n" : "");
+    atomic_fetch_add(&rc.came, 1);
     pthread_mutex_lock(&rc.lock);
     memcpy(rc.last, text, sizeof(text));
     const char *named = strcasestr(text, "webhook-id: ");
@@ -561,6 +562,36 @@ START_TEST(a_silent_receiver_holds_up_no_other)
 }
 END_TEST
 
+/* One that is under way when the service is told to end is not made again after the next start. */
+START_TEST(a_drain_keeps_what_became_of_a_call)
+{
+    static const char *const slow[] = {"--drain-timeout", "600", NULL};
+    receiver_start();
+    struct server *s = server_new(CONF MAY, slow);
+    char *holds = strdup(submit(s, "{\"task\":\"sleep\",\"input\":{\"seconds\":600}}"));
+    answer_free(await_state(s, holds, "running"));
+    pthread_mutex_lock(&rc.lock); /* it is not answered yet */
+    char *id = submit_with(s, "127.0.0.1", "\"task\":\"noop\"");
+    eventually(atomic_load(&rc.came) == 1, LONG_MS);
+    server_signal(s, SIGTERM);
+    eventually(sample(s, "jobmill_draining") == 1, LONG_MS);
+    pthread_mutex_unlock(&rc.lock);
+    eventually(delivery_is(s, id, "delivered"), LONG_MS);
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    server_restart(s);
+    ck_assert(delivery_is(s, id, "delivered"));
+    receiver_stop();
+    ck_assert_int_eq(atomic_load(&rc.calls), 1);
+    char path[100];
+    snprintf(path, sizeof(path), "/v1/jobs/%s/cancel", holds);
+    answer_free(http(s, "POST", path, NULL, NULL));
+    free(holds);
+    free(id);
+    server_free(s);
+}
+END_TEST
+
 START_TEST(wrong_settings_are_refused)
 {
     static const char *const wrong[] = {"webhook_allow = here\n", "webhook_delays = soon\n",
@@ -591,6 +622,7 @@ int main(void)
         addresses_that_are_not_public_are_refused,
         one_address_of_a_name_is_enough,
         a_kill_loses_no_call,
+        a_drain_keeps_what_became_of_a_call,
         days_of_attempts,
         wrong_settings_are_refused,
         a_name_service_that_is_silent_stops_nothing,
