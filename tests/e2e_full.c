@@ -48,6 +48,23 @@ static struct server *small_disk(const char *conf, const char *const *flags, cha
     return s;
 }
 
+static void fill_disk(struct server *s, const char *large)
+{
+    for (int status = 0; status != 507;) {
+        struct answer *a = http(s, "POST", "/v1/jobs", large, NULL);
+        status = a->status;
+        answer_free(a);
+    }
+}
+
+static void end_on(struct server *s, const char *data)
+{
+    server_signal(s, SIGTERM);
+    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
+    ck_assert_int_eq(umount(data), 0);
+    server_free(s);
+}
+
 START_TEST(a_full_disk_refuses_and_recovers)
 {
     char data[300], first[64] = "";
@@ -94,10 +111,7 @@ START_TEST(a_full_disk_refuses_and_recovers)
                          jint(a->json, "jobs.running"),
                      kept + 1);
     answer_free(a);
-    server_signal(s, SIGTERM);
-    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
-    ck_assert_int_eq(umount(data), 0);
-    server_free(s);
+    end_on(s, data);
 }
 END_TEST
 
@@ -118,11 +132,7 @@ START_TEST(it_ends_though_an_outcome_waits)
     snprintf(path, sizeof(path), "/v1/jobs/%s", jstr(a->json, "id"));
     answer_free(a);
     char *body = large_job();
-    for (int status = 0; status != 507;) {
-        a = http(s, "POST", "/v1/jobs", body, NULL);
-        status = a->status;
-        answer_free(a);
-    }
+    fill_disk(s, body);
     free(body);
     FILE *f = fopen(flag, "w");
     ck_assert_ptr_nonnull(f);
@@ -137,10 +147,7 @@ START_TEST(it_ends_though_an_outcome_waits)
     ck_assert_msg(strcmp(jstr(a->json, "state"), "succeeded") == 0, "%.400s", a->body);
     ck_assert_int_eq(jint(a->json, "result_size"), 4000000);
     answer_free(a);
-    server_signal(s, SIGTERM);
-    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
-    ck_assert_int_eq(umount(data), 0);
-    server_free(s);
+    end_on(s, data);
 }
 END_TEST
 
@@ -155,11 +162,7 @@ START_TEST(no_lease_runs_out_while_the_disk_is_full)
     char *lease = take_lease(s, "{\"duration\":2}", NULL);
     int64_t expires_ms = now_ms() + 2000;
     char *body = large_job();
-    for (int status = 0; status != 507;) {
-        struct answer *a = http(s, "POST", "/v1/jobs", body, NULL);
-        status = a->status;
-        answer_free(a);
-    }
+    fill_disk(s, body);
     for (int status = 0; now_ms() <= expires_ms;) { /* it stays full */
         struct answer *a = http(s, "POST", "/v1/jobs", body, NULL);
         status = a->status;
@@ -170,10 +173,7 @@ START_TEST(no_lease_runs_out_while_the_disk_is_full)
     ck_assert_int_eq(mount("none", data, "tmpfs", MS_REMOUNT, "size=64m"), 0);
     eventually(end_lease(s, lease, "complete", "{\"result\":1}") == 200, LONG_MS);
     free(lease);
-    server_signal(s, SIGTERM);
-    ck_assert_int_eq(server_wait(s, LONG_MS), 0);
-    ck_assert_int_eq(umount(data), 0);
-    server_free(s);
+    end_on(s, data);
 }
 END_TEST
 
