@@ -151,13 +151,8 @@ void board_task_ended(struct board_task *t, enum attempt_end end, int64_t run_us
 void board_trouble_set(struct board_task *t, const char *why, size_t len)
 {
     char copy[BOARD_TROUBLE_MAX + 1] = {0};
-    if (len > BOARD_TROUBLE_MAX) {
-        len = BOARD_TROUBLE_MAX;
-        while (len > 0 && ((unsigned char)why[len] & 0xC0) == 0x80)
-            len--; /* not within a UTF-8 sequence */
-    }
     if (len)
-        memcpy(copy, why, len);
+        memcpy(copy, why, buf_utf8_cut(why, len, BOARD_TROUBLE_MAX));
     lock_odd(&t->trouble_lock);
     words_write(t->trouble, copy, sizeof(copy));
     lock_even(&t->trouble_lock);

@@ -41,7 +41,7 @@ int calls_take(struct batch *b, int64_t now_us)
     int err = 0;
     if (store_deliveries_new(w.store))
         w.next_delivery_us = 0;
-    if (now_us < w.next_delivery_us || atomic_load_explicit(&w.draining, memory_order_relaxed))
+    if (now_us < w.next_delivery_us || writer_drains())
         return 0;
     for (size_t n = 1, most; !err && !full && n > 0 && looked < CALLS_LOOKED_AT; looked += n) {
         struct delivery *d = &b->calls[b->calls_count];

@@ -181,7 +181,7 @@ int claims_from_store(struct batch *b, const struct claim_quota *quota, size_t q
 bool claims_wait(void)
 {
     w.next_token_us = INT64_MAX;
-    if (atomic_load_explicit(&w.draining, memory_order_acquire))
+    if (writer_drains())
         return false;
     for (uint32_t i = 0; i < w.defs->pools; i++) {
         if (credit_left(NULL, i) > 0 && quotas(i, 1, false))
@@ -207,10 +207,9 @@ bool claims_direct(const struct batch *b, const struct job *job, uint32_t task_i
     return job->state == JOB_QUEUED && begins_at_once(task_index) &&
            w.defs->task[task_index].kind != TASK_REMOTE && job->parents_count == 0 &&
            !job->concurrency_key[0] && !job->gathers &&
-           (!job->expires_us || job->expires_us > clock_wall_us()) &&
-           !atomic_load_explicit(&w.draining, memory_order_acquire) && credit_left(b, pool) > 0 &&
-           !pool_paused(pool) && !is_paused(task_index) && !quotas(pool, 1, true) &&
-           quota_of(task_index, 1) > 0;
+           (!job->expires_us || job->expires_us > clock_wall_us()) && !writer_drains() &&
+           credit_left(b, pool) > 0 && !pool_paused(pool) && !is_paused(task_index) &&
+           !quotas(pool, 1, true) && quota_of(task_index, 1) > 0;
 }
 
 int64_t claims_could_run_us(const struct job *job)
@@ -293,7 +292,7 @@ int claims_make(struct batch *b, int64_t now_us)
 {
     int err = 0;
     for (uint32_t i = 0; i < w.defs->pools && !err; i++) {
-        if (!atomic_load_explicit(&w.draining, memory_order_acquire))
+        if (!writer_drains())
             err = claim_for_pool(b, i, now_us);
     }
     return err;

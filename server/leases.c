@@ -66,18 +66,13 @@ static int give(struct lease_ask *a, struct job *job, int64_t now_us)
     return 0;
 }
 
-static bool drains(void)
-{
-    return atomic_load_explicit(&w.draining, memory_order_acquire);
-}
-
 /* Claims what the request asks for and there is. */
 static int take(struct batch *b, struct lease_ask *a, int64_t now_us)
 {
     struct claim_quota quota[TASKS_MAX];
     struct job jobs[LEASES_AT_ONCE];
     size_t n = 0;
-    if (a->most == 0 || drains() ||
+    if (a->most == 0 || writer_drains() ||
         claims_remote(a->tasks, a->tasks_count, (uint32_t)a->most, quota) == 0)
         return 0;
     int err = claims_from_store(b, quota, a->tasks_count, a->most, now_us, jobs, &n);
@@ -103,7 +98,7 @@ void leases_keep(struct change *c)
 static bool is_over(const struct change *c)
 {
     return c->lease_ask->until_us <= clock_mono_us() ||
-           atomic_load_explicit(&c->lease_ask->gone, memory_order_acquire) || drains();
+           atomic_load_explicit(&c->lease_ask->gone, memory_order_acquire) || writer_drains();
 }
 
 /* Is there something to do for one of those that wait? Else *next_us is when the first gives up. */
@@ -208,7 +203,7 @@ int leases_ask(struct batch *b, struct change *c, int64_t now_us)
     }
     if (!c->err)
         c->err = take(b, a, now_us);
-    if (c->err || a->count > 0 || a->most == 0 || a->until_us <= clock_mono_us() || drains())
+    if (c->err || a->count > 0 || a->most == 0 || a->until_us <= clock_mono_us() || writer_drains())
         return c->err;
     if (waiting >= (size_t)w.conf->waiting) {
         c->err = a->ended_count ? 0 : -ERR_TOO_MANY_WAITING; /* these are ended in any case */

@@ -64,7 +64,7 @@ static bool outlasts_drain(const struct change *c)
 
 int writer_post(struct change *c)
 {
-    if (atomic_load_explicit(&w.draining, memory_order_acquire) && !outlasts_drain(c)) {
+    if (writer_drains() && !outlasts_drain(c)) {
         atomic_fetch_add_explicit(&t.refused, 1, memory_order_relaxed);
         return -ERR_DRAINING;
     }
@@ -402,7 +402,7 @@ static int64_t next_wall_us(void)
     int64_t next = w.next_due_us < w.next_sweep_us ? w.next_due_us : w.next_sweep_us;
     next = w.next_schedule_us < next ? w.next_schedule_us : next;
     next = w.next_lease_us < next ? w.next_lease_us : next;
-    if (atomic_load_explicit(&w.draining, memory_order_relaxed))
+    if (writer_drains())
         return next; /* no call begins any more */
     return w.next_delivery_us < next ? w.next_delivery_us : next;
 }
@@ -463,7 +463,7 @@ static void *writer_main(void *arg)
     struct batch b = {0};
     bool quiet = false;
     for (;;) {
-        if (!t.drain_seen && atomic_load_explicit(&w.draining, memory_order_acquire)) {
+        if (!t.drain_seen && writer_drains()) {
             t.drain_seen = true;
             sem_post(&t.drained);
         }

@@ -74,6 +74,12 @@ struct writer {
 };
 extern struct writer w;
 
+/* No claim, lease or call begins any more. Any thread. */
+static inline bool writer_drains(void)
+{
+    return atomic_load_explicit(&w.draining, memory_order_acquire);
+}
+
 void writer_told(struct change *c); /* counts it, and gives it back by its `done` */
 bool writer_has_work(void); /* something waits in its inbox */
 void *writer_grow(void *old, size_t count, size_t *cap, size_t size); /* dies without memory */
